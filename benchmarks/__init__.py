@@ -1,0 +1,1 @@
+"""Measurements of the methods on fresh scenes of the pocket world."""

@@ -1,0 +1,51 @@
+"""Every error that Intarsia raises on purpose.
+
+    IntarsiaError
+    ├── PictureError (ValueError)     a picture cannot be read, or is of a kind we refuse
+    ├── RegionError (ValueError)      a box or mask given by the user cannot be used
+    │   └── EmptyMaskError            nothing of a mask is left at the size it is needed
+    ├── RecordError (ValueError)      a setting is out of range, or two contradict each other
+    ├── OutputError (OSError)         a result cannot be written where it was asked for
+    ├── ModelError (RuntimeError)     a checkpoint is unknown, incomplete or not on this machine
+    ├── MissingExtraError (ImportError)  an optional dependency is not installed
+    └── Cancelled                     the user stopped the work
+
+Each message says the fact, the nearest cause and the remedy. The command line prints it without a
+traceback and exits with 2 (bad input); what goes wrong later exits with 1.
+"""
+
+
+class IntarsiaError(Exception):
+    """Base of all errors that carry a message for the user."""
+
+
+class PictureError(IntarsiaError, ValueError):
+    """A picture cannot be read, or is of a kind that would be damaged by editing it."""
+
+
+class RegionError(IntarsiaError, ValueError):
+    """A box or mask cannot be used with this picture."""
+
+
+class EmptyMaskError(RegionError):
+    """A mask covers nothing at the size at which it is needed."""
+
+
+class RecordError(IntarsiaError, ValueError):
+    """A setting is out of range, missing, or contradicts another."""
+
+
+class OutputError(IntarsiaError, OSError):
+    """A result cannot be written; nothing was overwritten and nothing is half-written."""
+
+
+class ModelError(IntarsiaError, RuntimeError):
+    """A checkpoint is unknown, incomplete, or not on this machine."""
+
+
+class MissingExtraError(IntarsiaError, ImportError):
+    """An optional dependency is needed; the message holds the command that installs it."""
+
+
+class Cancelled(IntarsiaError):
+    """The work was stopped on request; nothing was written."""

@@ -1,0 +1,220 @@
+"""What to do: the records that every door (Python, command line, batch, web) builds and that every output carries.
+
+A record holds plain values alone, so that it can be written as JSON and read back to make the same
+picture again. This module imports neither torch nor Pillow: the command line's help must be quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from intarsia.errors import RecordError
+
+Preset = Literal["default", "paper", "released", "exhaustive"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """Where to look for the region, and how hard."""
+
+    anchors: int = 6
+    """How many anchor points (the published point_number; 9 there)."""
+    smallest_window: float = 0.25
+    """Shortest side of a proposed box, as a fraction of the picture's short side."""
+    largest_window: float = 0.94
+    """Longest side of a proposed box, as a fraction of the picture's short side (max_window_size: 15 of 16 half-cells there)."""
+    proposals: int = 32
+    """How many boxes are tried with the first, short preview."""
+    preview_steps: tuple[int, ...] = (4, 10)
+    """Denoising steps of each preview round; the better part of a round goes on to the next."""
+    survivors: tuple[int, ...] = (8, 3)
+    """How many candidates outlive each preview round; the last ones get the full schedule."""
+    network_weight: float = 1.0
+    """How much a fitted region network's opinion counts against the map of relevance when boxes are proposed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """What makes a candidate good. All terms are raw cosines, weighed and added."""
+
+    text: float = 2.0
+    """Weight of the likeness between the edited picture and the prompt (2 in the paper's ranking)."""
+    image: float = 1.0
+    """Weight of the likeness between the edited and the original picture outside the box (1 in the paper's ranking)."""
+    crop: float = 2.0
+    """Weight of the likeness between the edited crop and the prompt."""
+    direction: float = 1.0
+    """Weight of the agreement between the change of the picture and the change from source words to prompt."""
+    relevance: float = 1.0
+    """Weight of how well the box covers what the source words name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How the region network is fitted (regions fit; and each picture under --preset paper)."""
+
+    rounds: int = 10
+    """Rounds of drawing and learning on one picture, under --preset paper (per_image_iteration)."""
+    epochs: int = 40
+    """Passes over all pictures in regions fit; candidates are painted once, so that a pass is cheap (epochs)."""
+    rate: float = 2e-3
+    """Learning rate of Adam (lr)."""
+    accumulate: int = 8
+    """Pictures whose gradients are added before each update of regions fit."""
+    boxes: int = 16
+    """Boxes painted for each picture in regions fit."""
+    steps: int = 10
+    """Denoising steps of each of them."""
+    loss_text: float = 1.0
+    """Weight of the CLIP guidance loss (paper eq. 3)."""
+    loss_direction: float = 1.0
+    """Weight of the directional loss (paper eq. 4)."""
+    loss_structure: float = 1.0
+    """Weight of the structural loss (paper eq. 5)."""
+    loss_relevance: float = 1.0
+    """Weight of the part of what the source words name that a box leaves out, or covers beside it (regions fit)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRecord:
+    """One edit by words: what is in the picture, what it should become, and every setting that matters."""
+
+    photo: str
+    """The picture to edit: PNG, JPEG, WebP, TIFF or BMP."""
+    prompt: str
+    """What it should become, e.g. "a big tree with many flowers in the center"."""
+    source: str = ""
+    """What is there now and may change, e.g. "trees"; without it the edit may go anywhere."""
+    negative_prompt: str = ""
+    """What the edit should not show."""
+    models: str = "auto"
+    """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file; auto takes a cached one, else pocket."""
+    preset: Preset = "default"
+    """default (search by successive halving), paper (as published), released (as the released code really behaves), exhaustive (every box, full schedule)."""
+    seed: int = 0
+    """Seed of the noise, which all candidates of a picture share."""
+    steps: int = 30
+    """Denoising steps of the full schedule."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 turns it off."""
+    box: tuple[float, float, float, float] | None = None
+    """Edit exactly here: x0,y0,x1,y1 in pixels of the picture, instead of searching."""
+    mask: str | None = None
+    """Edit exactly where this picture is white, instead of searching."""
+    invert_mask: bool = False
+    """Read the mask the other way: black is repainted."""
+    feather: float = 0.03
+    """Width of the soft edge of the repainted region, as a fraction of the picture's short side."""
+    regions: str | None = None
+    """A fitted region network (regions fit); pocket brings its own."""
+    keep: int = 1
+    """How many of the best candidates to save."""
+    size: int | None = None
+    """Short side at which the models work, in pixels; by default the size they were trained at."""
+    search: SearchSettings = SearchSettings()
+    score: ScoreSettings = ScoreSettings()
+    fit: FitSettings = FitSettings()
+
+    def __post_init__(self) -> None:
+        checks = (
+            (bool(self.prompt.strip()), "The prompt is empty: say what the picture should become, e.g. --prompt 'a red car'."),
+            (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
+            (
+                math.isfinite(self.guidance) and 1 <= self.guidance <= 100,
+                f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 5 to 8 is usual.",
+            ),
+            (0 <= self.seed < 2**63, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 1."),
+            (1 <= self.keep <= 100, f"keep is {self.keep}, but must lie between 1 and 100."),
+            (0 <= self.feather <= 0.5, f"feather is {self.feather}, but must lie between 0 and 0.5 of the short side."),
+            (self.size is None or 32 <= self.size <= 4096, f"size is {self.size}, but must lie between 32 and 4096 pixels."),
+            (not (self.box and self.mask), "Both a box and a mask were given: pass one of --box and --mask."),
+            (not (self.invert_mask and not self.mask), "--invert-mask was given without a mask: pass --mask FILE too."),
+            (self.search.anchors >= 1, f"anchors is {self.search.anchors}, but at least 1 is needed."),
+            (self.search.proposals >= 1, f"proposals is {self.search.proposals}, but at least 1 is needed."),
+            (
+                0 < self.search.smallest_window <= self.search.largest_window <= 4,
+                f"The windows go from {self.search.smallest_window} to {self.search.largest_window} of the short side, "
+                "but the smallest must be above 0 and not above the largest.",
+            ),
+            (
+                len(self.search.preview_steps) == len(self.search.survivors)
+                and all(s >= 1 for s in (*self.search.preview_steps, *self.search.survivors)),
+                "preview_steps and survivors must be as long as each other, all at least 1, e.g. 4 10 and 8 3.",
+            ),
+        )
+        for good, message in checks:
+            if not good:
+                raise RecordError(message)
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON values, its kind beside its fields."""
+    return {"kind": type(record).__name__, **dataclasses.asdict(record)}
+
+
+def from_json(kind: type, values: dict[str, Any], where: str = "the record") -> Any:
+    """Read a record back; unknown or ill-typed fields are errors that name them.
+
+    Args:
+        kind: the record's class.
+        values: what `to_json` wrote.
+        where: the file it came from, for messages.
+
+    Raises:
+        RecordError: a field is missing, unknown or of the wrong type.
+    """
+    values = {k: v for k, v in values.items() if k != "kind"}
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise RecordError(
+            f"{where} has the setting {unknown[0]!r}, which this version does not know. "
+            "It was perhaps written by a newer Intarsia: upgrade, or remove that line."
+        )
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        default = fields[name].default
+        if dataclasses.is_dataclass(default):
+            if not isinstance(value, dict):
+                raise RecordError(f"{where} gives {name!r} as {value!r}, but a group of settings in braces is expected.")
+            read[name] = from_json(type(default), value, where)
+        elif isinstance(value, list):
+            read[name] = tuple(value)
+        else:
+            read[name] = value
+        check_type(name, str(fields[name].type), read[name], where)
+    missing = [n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in values]
+    if missing:
+        raise RecordError(f"{where} lacks the setting {missing[0]!r}, which has no default.")
+    return kind(**read)
+
+
+def check_type(name: str, wanted: str, value: Any, where: str) -> None:
+    """Raise `RecordError` unless the JSON value fits the field's annotation."""
+    if value is None and "None" in wanted:
+        return
+    base = wanted.split(" |")[0].split("[")[0]
+    kinds: dict[str, tuple[type, ...]] = {
+        "str": (str,),
+        "int": (int,),
+        "float": (int, float),
+        "bool": (bool,),
+        "tuple": (tuple,),
+        "Preset": (str,),
+    }
+    right = kinds.get(base)
+    wrong = right is not None and (not isinstance(value, right) or (isinstance(value, bool) and bool not in right))
+    if base == "Preset" and value not in Preset.__args__:  # type: ignore[attr-defined]
+        wrong = True
+    if base == "tuple" and isinstance(value, tuple) and not all(type(v) in (int, float) for v in value):
+        wrong = True
+    if wrong:
+        raise RecordError(f"{where} gives {name!r} as {value!r}, but {wanted} is expected.")
+
+
+def default_output_folder() -> Path:
+    return Path("out")

@@ -1,0 +1,300 @@
+"""Edit by words: find where, repaint there, rank, give back the best. The whole flow on one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from intarsia.backbones.protocols import Backbones
+from intarsia.errors import RegionError
+from intarsia.geometry import Box, Point, Size, working_size
+from intarsia.images import Photo, paste_back, to_tensor
+from intarsia.masks import box_mask, feather
+from intarsia.records import EditRecord
+from intarsia.regions.anchors import choose_anchors
+from intarsia.regions.network import RegionNetwork
+from intarsia.regions.proposals import Proposal, coverage, propose, shortlist
+from intarsia.regions.published import paper, released
+from intarsia.regions.ranking import Ranker, Scores
+from intarsia.regions.search import (
+    Evaluation,
+    Evaluator,
+    Memory,
+    OnProgress,
+    Progress,
+    Region,
+    best_first,
+    successive_halving,
+)
+from intarsia.regions.view import View, look
+
+__all__ = ["Candidate", "Cost", "EditResult", "Progress", "Scores", "edit"]
+
+POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What an edit took.
+
+    Attributes:
+        evaluations: denoiser sample-evaluations, the same on every machine.
+        seconds: wall clock.
+        peak_memory_mb: of the process (of the GPU where one is used), MiB.
+    """
+
+    evaluations: int
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One region that was tried; boxes and points are in pixels of the user's picture.
+
+    Attributes:
+        photo: the finished picture at full size; None for a candidate that only had a preview.
+        blend: (H, W) in [0, 1], 0 where the picture is untouched; None as `photo`.
+        steps: denoising steps that it had.
+        seed: of its noise.
+    """
+
+    box: Box
+    anchor: Point | None
+    scores: Scores
+    steps: int
+    seed: int
+    photo: Photo | None = None
+    blend: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditResult:
+    """An edited picture and how it came about.
+
+    Attributes:
+        photo: the edited picture, of the input's size, profile and alpha.
+        blend: (H, W) in [0, 1]; the output equals the input bit for bit where it is 0.
+        candidates: best first; `chosen` is the index of the one in `photo`.
+        anchors: in pixels of the user's picture.
+        saliency: (rows, columns), sums to 1.
+        relevance: (h, w) in [0, 1] at working size; None without source words.
+        record: replays the edit.
+        versions: of the models.
+    """
+
+    photo: Photo
+    blend: np.ndarray
+    candidates: tuple[Candidate, ...]
+    chosen: int
+    anchors: tuple[Point, ...]
+    saliency: np.ndarray
+    relevance: np.ndarray | None
+    cost: Cost
+    record: EditRecord
+    versions: dict[str, str]
+
+
+def edit(
+    photo: Photo,
+    record: EditRecord,
+    backbones: Backbones,
+    *,
+    network: RegionNetwork | None = None,
+    mask: np.ndarray | None = None,
+    memory: Memory | None = None,
+    on_progress: OnProgress | None = None,
+) -> EditResult:
+    """Edit a picture by words.
+
+    Args:
+        photo: the picture.
+        record: what to do.
+        backbones: the pretrained networks, loaded once for many edits.
+        network: a fitted region network; by default the one that the record names, or pocket's own.
+        mask: (H, W) bool at the photo's size, where to repaint, instead of searching.
+        memory: repainted candidates of earlier edits, to be used again and added to.
+        on_progress: called after every denoising step; may raise `Cancelled`.
+
+    Raises:
+        RegionError: the record's box lies outside the picture, or is too small to repaint.
+        ModelError: the region network does not fit the models.
+    """
+    started, evaluations_before = time.monotonic(), backbones.inpainter.meter.evaluations
+    inpainter = backbones.inpainter
+    size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
+    picture = to_tensor(photo, size).to(backbones.device)
+
+    view = look(picture, record.source, record.prompt, backbones)
+    evaluator = Evaluator(
+        inpainter,
+        Ranker(view, backbones.scorer, record.score),
+        prompt=record.prompt,
+        negative_prompt=record.negative_prompt,
+        guidance=record.guidance,
+        memory=memory,
+        on_progress=on_progress,
+    )
+    if record.box is not None or mask is not None:
+        anchors: tuple[Point, ...] = ()
+        evaluated = repaint_given(record, photo.size, size, mask, evaluator)
+    elif record.preset == "paper":
+        anchors, evaluated = paper(view, evaluator, record)
+    elif record.preset == "released":
+        anchors, evaluated = released(view, evaluator, record)
+    else:
+        network = network or fitted_network(record, backbones)
+        anchors, proposals = candidate_boxes(view, record, network)
+        evaluated = search(proposals, evaluator, record)
+
+    candidates = tuple(finish(e, anchors, photo, size, record, mask) for e in evaluated)
+    best = candidates[0]
+    assert best.photo is not None and best.blend is not None
+    return EditResult(
+        photo=best.photo,
+        blend=best.blend,
+        candidates=candidates,
+        chosen=0,
+        anchors=tuple(to_photo(a, size, photo.size) for a in anchors),
+        saliency=view.saliency.float().cpu().numpy(),
+        relevance=view.relevance.float().cpu().numpy() if view.grounded else None,
+        cost=Cost(
+            evaluations=inpainter.meter.evaluations - evaluations_before,
+            seconds=time.monotonic() - started,
+            peak_memory_mb=peak_memory_mb(backbones.device),
+        ),
+        record=dataclasses.replace(record, models=backbones.name),
+        versions=dict(backbones.versions),
+    )
+
+
+def candidate_boxes(
+    view: View, record: EditRecord, network: RegionNetwork | None
+) -> tuple[tuple[Point, ...], list[Proposal]]:
+    """Anchors from saliency x relevance, boxes around them, the most promising shortlisted."""
+    settings = record.search
+    anchors = choose_anchors(view.anchor_map, view.grid, settings.anchors)
+    proposals = propose(
+        anchors,
+        view.relevance,
+        view.size,
+        grounded=view.grounded,
+        smallest=settings.smallest_window,
+        largest=settings.largest_window,
+    )
+    boxes = [p.box for p in proposals]
+    merit = coverage(view.relevance, boxes)
+    if network is not None:
+        network.check(view)
+        with torch.no_grad():
+            chances = network(view, boxes).softmax(0).cpu()
+        merit = merit + settings.network_weight * chances / chances.max()
+    return anchors, shortlist(proposals, merit, settings.proposals)
+
+
+def search(proposals: list[Proposal], evaluator: Evaluator, record: EditRecord) -> list[Evaluation]:
+    """Evaluate the proposals, all with the same noise; best first."""
+    regions = [Region(box=p.box, seed=record.seed, anchor=p.anchor) for p in proposals]
+    if record.preset == "exhaustive":
+        return best_first(evaluator.evaluate(regions, record.steps, f"{len(regions)} candidates in {record.steps} steps"))
+    finalists = max(record.keep, record.search.survivors[-1]) if record.search.survivors else record.keep
+    return successive_halving(
+        evaluator,
+        regions,
+        preview_steps=record.search.preview_steps,
+        survivors=[max(s, finalists) for s in record.search.survivors],
+        steps=record.steps,
+    )
+
+
+def repaint_given(
+    record: EditRecord, full: Size, size: Size, mask: np.ndarray | None, evaluator: Evaluator
+) -> list[Evaluation]:
+    """Repaint where the user said; `keep` pictures that differ in their noise, best first."""
+    if mask is not None:
+        small = torch.nn.functional.adaptive_max_pool2d(
+            torch.from_numpy(mask).float()[None, None], (size.height, size.width)
+        )[0, 0].bool()
+        ys, xs = small.nonzero(as_tuple=True)
+        box = Box(x0=float(xs.min()), y0=float(ys.min()), x1=float(xs.max()) + 1, y1=float(ys.max()) + 1)
+        regions = [Region(box=box, mask=small, seed=record.seed + k) for k in range(record.keep)]
+    else:
+        assert record.box is not None
+        box = usable_box(Box(*record.box), full).scaled(full, size)
+        regions = [Region(box=box, seed=record.seed + k) for k in range(record.keep)]
+    return best_first(evaluator.evaluate(regions, record.steps, f"{len(regions)} pictures in {record.steps} steps"))
+
+
+def usable_box(box: Box, size: Size) -> Box:
+    """The part of the user's box that lies in the picture.
+
+    Raises:
+        RegionError: nothing of it does, its corners are the wrong way round, or it is too thin.
+    """
+    x0, y0, x1, y1 = (f"{v:g}" for v in box.as_tuple())
+    if box.x1 <= box.x0 or box.y1 <= box.y0:
+        raise RegionError(
+            f"The box {x0},{y0},{x1},{y1} has no area: give the upper left corner first, as x0,y0,x1,y1 with x1 > x0 and y1 > y0."
+        )
+    inside = box.clipped(size)
+    if inside.width < 4 or inside.height < 4:
+        raise RegionError(
+            f"Of the box {x0},{y0},{x1},{y1} less than 4 pixels lie in the picture, which is {size.width} x {size.height}: "
+            "give it in pixels of the picture, x to the right and y down."
+        )
+    return inside
+
+
+def fitted_network(record: EditRecord, backbones: Backbones) -> RegionNetwork | None:
+    """The network that the record names, or the one that ships with the pocket models."""
+    if record.regions is not None:
+        return RegionNetwork.load(Path(record.regions))
+    if backbones.name == "pocket" and POCKET_NETWORK.exists():
+        return RegionNetwork.load(POCKET_NETWORK)
+    return None
+
+
+def finish(
+    evaluation: Evaluation,
+    anchors: tuple[Point, ...],
+    photo: Photo,
+    size: Size,
+    record: EditRecord,
+    mask: np.ndarray | None,
+) -> Candidate:
+    """Bring a candidate to the user's pixels; one with the full schedule is pasted back into the picture."""
+    region = evaluation.region
+    box = region.box.scaled(size, photo.size).clipped(photo.size)
+    done, blend = None, None
+    if evaluation.steps == record.steps:
+        where = box_mask(box, photo.size) if mask is None else mask
+        blend = feather(where, record.feather * photo.size.short)
+        done = paste_back(photo, evaluation.picture, blend)
+    return Candidate(
+        box=box,
+        anchor=to_photo(anchors[region.anchor], size, photo.size) if region.anchor >= 0 else None,
+        scores=evaluation.scores,
+        steps=evaluation.steps,
+        seed=region.seed,
+        photo=done,
+        blend=blend,
+    )
+
+
+def to_photo(point: Point, size: Size, full: Size) -> Point:
+    return Point(x=point.x * full.width / size.width, y=point.y * full.height / size.height)
+
+
+def peak_memory_mb(device: str | torch.device) -> float:
+    """Most memory that was held at once, MiB."""
+    if torch.device(device).type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device) / 2**20)
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

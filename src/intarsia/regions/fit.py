@@ -1,0 +1,196 @@
+"""Fit the region network over many pictures, once; afterwards it proposes boxes in one forward pass.
+
+For a categorical choice of box the gradient of the expected loss is exact once every box of a
+picture was painted and scored: nothing has to be differentiated through the denoiser, and each
+painted box serves every epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from intarsia.backbones.protocols import Backbones
+from intarsia.errors import RecordError
+from intarsia.geometry import Box, working_size
+from intarsia.images import read_photo, to_tensor
+from intarsia.records import EditRecord, FitSettings
+from intarsia.regions.anchors import choose_anchors
+from intarsia.regions.losses import expected_loss
+from intarsia.regions.network import RegionNetwork
+from intarsia.regions.proposals import coverage, propose, shortlist
+from intarsia.regions.published import paper_losses
+from intarsia.regions.ranking import Ranker
+from intarsia.regions.search import Evaluator, OnProgress, Progress, Region
+from intarsia.regions.view import View, look
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One picture with its boxes, each painted and scored.
+
+    Attributes:
+        losses: (N,) weighed loss of each box, lower is better.
+    """
+
+    view: View
+    boxes: tuple[Box, ...]
+    losses: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fitted network and how it came about.
+
+    Attributes:
+        first_loss, last_loss: expected loss before and after, mean over pictures.
+        best_loss: of always choosing the best box, which no network can beat.
+        evaluations: denoiser sample-evaluations.
+    """
+
+    network: RegionNetwork
+    first_loss: float
+    last_loss: float
+    best_loss: float
+    evaluations: int
+
+
+def paint_example(
+    record: EditRecord, backbones: Backbones, settings: FitSettings, on_progress: OnProgress | None
+) -> Example:
+    """Paint and score a spread of boxes on one picture: the promising and some of the others."""
+    photo = read_photo(Path(record.photo))
+    inpainter = backbones.inpainter
+    size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
+    view = look(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
+    anchors = choose_anchors(view.anchor_map, view.grid, record.search.anchors)
+    proposals = propose(
+        anchors,
+        view.relevance,
+        size,
+        grounded=view.grounded,
+        smallest=record.search.smallest_window,
+        largest=record.search.largest_window,
+    )
+    best = shortlist(proposals, coverage(view.relevance, [p.box for p in proposals]), settings.boxes // 2)
+    others = [p for p in proposals if p not in best]
+    dice = random.Random(f"{record.photo} {record.prompt} {record.seed}")
+    chosen = best + dice.sample(others, min(len(others), settings.boxes - len(best)))
+    evaluator = Evaluator(
+        inpainter,
+        Ranker(view, backbones.scorer, record.score),
+        prompt=record.prompt,
+        negative_prompt=record.negative_prompt,
+        guidance=record.guidance,
+        on_progress=on_progress,
+    )
+    regions = [Region(box=p.box, seed=record.seed) for p in chosen]
+    evaluations = evaluator.evaluate(regions, settings.steps, f"painting {len(regions)} boxes of {Path(record.photo).name}")
+    losses = paper_losses(evaluations, view, evaluator.ranker, settings).cpu()
+    if view.grounded:
+        losses = losses + settings.loss_relevance * (1 - coverage(view.relevance, [p.box for p in chosen]))
+    return Example(view=view, boxes=tuple(p.box for p in chosen), losses=losses)
+
+
+def fit_network(
+    network: RegionNetwork,
+    examples: Sequence[Example],
+    settings: FitSettings,
+    *,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> tuple[float, float]:
+    """Lower the expected loss of the network's choice; returns it before and after.
+
+    Args:
+        network: changed in place.
+        examples: pictures with painted boxes.
+        settings: epochs, rate, accumulate.
+        seed: of the order of the pictures.
+    """
+
+    def loss(example: Example) -> Tensor:
+        logits = network(example.view, example.boxes).cpu()
+        return expected_loss(logits, example.losses, torch.ones_like(example.losses, dtype=torch.bool))
+
+    def mean_loss() -> float:
+        with torch.no_grad():
+            return float(torch.stack([loss(e) for e in examples]).mean())
+
+    first = mean_loss()
+    optimiser = torch.optim.Adam(network.parameters(), settings.rate)
+    updates = settings.epochs * -(-len(examples) // settings.accumulate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, updates))
+    dice = random.Random(seed)
+    network.train()
+    for epoch in range(settings.epochs):
+        order = list(examples)
+        dice.shuffle(order)
+        for start in range(0, len(order), settings.accumulate):
+            group = order[start : start + settings.accumulate]
+            optimiser.zero_grad()
+            torch.stack([loss(e) for e in group]).mean().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+        if on_progress is not None:
+            on_progress(Progress(stage="fitting the region network", done=epoch + 1, total=settings.epochs))
+    network.eval()
+    return first, mean_loss()
+
+
+def fit(
+    jobs: Sequence[EditRecord],
+    backbones: Backbones,
+    settings: FitSettings,
+    out: Path,
+    *,
+    start: Path | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Fitted:
+    """Fit a region network over many edits and write it to `out`.
+
+    Args:
+        jobs: the edits to learn from; their pictures are read.
+        backbones: the frozen networks.
+        settings: epochs, rate, boxes and loss weights.
+        out: a .safetensors file; the network alone, some hundred kilobytes.
+        start: go on from this network.
+        seed: of the network's first weights and of the order of the pictures.
+
+    Raises:
+        RecordError: there are no jobs.
+        OutputError: `out` exists and `overwrite` is not set.
+    """
+    if not jobs:
+        raise RecordError("There are no jobs to fit on: the list is empty. Give at least one picture with its words.")
+    before = backbones.inpainter.meter.evaluations
+    examples = [paint_example(job, backbones, settings, on_progress) for job in jobs]
+    view = examples[0].view
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = RegionNetwork(view.features.shape[0], view.prompt.shape[0])
+    if start is not None:
+        network = RegionNetwork.load(start)
+        network.check(view)
+    network.to(view.picture.device)
+    first, last = fit_network(network, examples, settings, seed=seed, on_progress=on_progress)
+    best = float(torch.stack([e.losses.min() for e in examples]).mean())
+    log.info("expected loss %.4f -> %.4f (best box always: %.4f)", first, last, best)
+    network.cpu().save(out, overwrite=overwrite)
+    return Fitted(
+        network=network,
+        first_loss=first,
+        last_loss=last,
+        best_loss=best,
+        evaluations=backbones.inpainter.meter.evaluations - before,
+    )

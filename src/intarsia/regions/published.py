@@ -1,0 +1,98 @@
+"""The published method and what the released code really does, for comparison (presets paper and released)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+
+from intarsia.geometry import Box, Point
+from intarsia.records import EditRecord, FitSettings
+from intarsia.regions.anchors import choose_anchors
+from intarsia.regions.losses import direction_loss, guidance_loss, sampled_loss, structure_loss
+from intarsia.regions.network import PublishedNetwork, choose
+from intarsia.regions.proposals import concentric
+from intarsia.regions.ranking import Ranker
+from intarsia.regions.search import Evaluation, Evaluator, Region, best_first
+from intarsia.regions.view import View
+
+ANCHORS = 9
+BOXES = 6
+SMALLEST, LARGEST = 8 / 32, 28 / 32  # half-sides of 4 ... 14 cells of 32
+FINALISTS = 3
+
+
+def rank(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The published ranking: of the three best by text, the best of 2 cos(edited, prompt) + cos(edited, original)."""
+    by_text = sorted(evaluations, key=lambda e: e.scores.text, reverse=True)
+    finalists, rest = by_text[:FINALISTS], by_text[FINALISTS:]
+    return best_first(finalists) + rest
+
+
+def boxes_of(anchors: Sequence[Point], view: View) -> list[list[Box]]:
+    """M concentric squares an anchor."""
+    return [concentric(a, view.size, smallest=SMALLEST, largest=LARGEST, count=BOXES) for a in anchors]
+
+
+def paper_losses(
+    evaluations: Sequence[Evaluation], view: View, ranker: Ranker, settings: FitSettings
+) -> torch.Tensor:
+    """(B,) weighed sum of the three published losses."""
+    scorer = ranker.scorer
+    pictures = torch.stack([e.picture for e in evaluations]).to(view.picture.device)
+    with torch.no_grad():
+        edited = scorer.embed_images(pictures)
+        original = scorer.embed_images(view.picture)[0]
+        return (
+            settings.loss_text * guidance_loss(edited, view.prompt)
+            + settings.loss_direction * direction_loss(edited, original, view.prompt, view.source)
+            + settings.loss_structure * structure_loss(scorer.patch_tokens(pictures), ranker.tokens)
+        )
+
+
+def paper(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
+    """The method as published, with a gradient that exists.
+
+    In every round each of K anchors draws one of its M boxes by Gumbel-softmax, the K pictures are
+    made with the full schedule, and the network learns from their losses; a last draw is ranked.
+    """
+    anchors = choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0)
+    boxes = boxes_of(anchors, view)
+    torch_seed = torch.Generator().manual_seed(record.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(record.seed)
+        network = PublishedNetwork(view.features.shape[0], BOXES)
+    optimiser = torch.optim.Adam(network.parameters(), record.fit.rate)
+    evaluations: list[Evaluation] = []
+    for turn in range(record.fit.rounds + 1):
+        logits = network(view, boxes)
+        choices, _ = choose(logits, torch_seed)
+        regions = [
+            Region(box=boxes[k][int(c)], seed=record.seed, anchor=k) for k, c in enumerate(choices)
+        ]
+        evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
+        if turn < record.fit.rounds:
+            loss = sampled_loss(logits, choices, paper_losses(evaluations, view, evaluator.ranker, record.fit))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return anchors, rank(evaluations)
+
+
+def released(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
+    """What the released code amounts to: saliency anchors, random box sizes, other noise for every picture.
+
+    Its network never learns, so its rounds are draws that the result doesn't use; they are made all
+    the same, since this preset is the baseline of a comparison at equal cost.
+    """
+    anchors = choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0)
+    boxes = boxes_of(anchors, view)
+    dice = random.Random(record.seed)
+    evaluations: list[Evaluation] = []
+    for turn in range(record.fit.rounds + 1):
+        regions = [
+            Region(box=dice.choice(row), seed=record.seed + 1000 * turn + k + 1, anchor=k) for k, row in enumerate(boxes)
+        ]
+        evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
+    return anchors, rank(evaluations)

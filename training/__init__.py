@@ -1,0 +1,1 @@
+"""Training code of the pocket models; it is not part of the installed package."""
