@@ -1,0 +1,1 @@
+"""Measuring edits: the judge, an observer that no editing method ever asks."""
