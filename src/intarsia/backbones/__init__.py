@@ -1,0 +1,22 @@
+"""The pretrained networks: real checkpoints and the pocket models, behind the same protocols.
+
+Importing this package is cheap; torch, diffusers and transformers are imported when something is loaded.
+"""
+
+import os
+
+from intarsia.backbones.catalog import (
+    CATALOG,
+    POCKET,
+    Entry,
+    ModelSource,
+    cached,
+    download,
+    load_backbones,
+    resolve,
+)
+
+__all__ = ["CATALOG", "POCKET", "Entry", "ModelSource", "cached", "download", "load_backbones", "resolve"]
+
+# Read by diffusers when it is first imported: code that lies beside weights must never run.
+os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"

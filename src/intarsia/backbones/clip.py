@@ -1,0 +1,80 @@
+"""CLIP: pictures and texts in one space."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import CLIPModel, CLIPTokenizer
+
+from intarsia.backbones.loading import load_network
+from intarsia.backbones.preparation import Preparation, read_preparation
+
+logger = logging.getLogger(__name__)
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], limit: int, *, whole: bool = False) -> dict[str, Tensor]:
+    """Texts as token ids and attention masks; what is over `limit` is cut, with a warning.
+
+    Args:
+        tokenizer: of the checkpoint.
+        texts: T texts.
+        limit: tokens that the text encoder reads, begin and end included.
+        whole: pad to `limit` rather than to the longest text.
+
+    Returns:
+        `input_ids` and `attention_mask`, each (T, L) with L <= limit.
+    """
+    for text, ids in zip(texts, tokenizer(list(texts), verbose=False).input_ids, strict=True):
+        if len(ids) > limit:
+            logger.warning("Only %d of %d tokens are read, the end is ignored, of the text %r.", limit, len(ids), text)
+    padding = "max_length" if whole else "longest"
+    tokens = tokenizer(list(texts), padding=padding, truncation=True, max_length=limit, return_tensors="pt")
+    return {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+
+
+class ClipScorer:
+    """An `ImageTextScorer` over a CLIPModel.
+
+    The whole picture is squashed to the model's square: cropping would hide edits near the border.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, preparation: Preparation) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.preparation = preparation
+        self.side: int = model.config.vision_config.image_size
+        self.text_limit: int = model.config.text_config.max_position_embeddings
+
+    def embed_images(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, D) unit vectors on the CPU; differentiable in the pictures."""
+        pooled = self._see(pictures).pooler_output
+        return functional.normalize(self.model.visual_projection(pooled), dim=-1).cpu()
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """T texts -> (T, D) unit vectors on the CPU. Texts longer than the model reads are cut, with a warning."""
+        tokens = tokenize(self.tokenizer, texts, self.text_limit)
+        output = self.model.text_model(**{name: ids.to(self.model.device) for name, ids in tokens.items()})
+        return functional.normalize(self.model.text_projection(output.pooler_output), dim=-1).cpu()
+
+    def patch_tokens(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, N, D) tokens of the last layer without [CLS], on the CPU; differentiable."""
+        tokens: Tensor = self._see(pictures).last_hidden_state
+        return tokens[:, 1:].cpu()
+
+    def _see(self, pictures: Tensor) -> Any:
+        prepared = self.preparation(pictures.to(self.model.device, self.model.dtype), (self.side, self.side))
+        return self.model.vision_model(pixel_values=prepared)
+
+
+def load_scorer(folder: Path, *, device: str) -> ClipScorer:
+    """Load a CLIP checkpoint from a folder, in float32: cosines of near-equal pictures need the digits."""
+    model = load_network(CLIPModel, folder)
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    return ClipScorer(model.to(device), tokenizer, read_preparation(folder))

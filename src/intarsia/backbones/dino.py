@@ -1,0 +1,71 @@
+"""DINO: patches of a picture, and which of them a self-supervised network looks at."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModel
+
+from intarsia.backbones.loading import load_network
+from intarsia.backbones.preparation import Preparation, read_preparation
+from intarsia.backbones.protocols import PatchFeatures
+
+
+def grid_size(height: int, width: int, cells: int) -> tuple[int, int]:
+    """Rows and columns of patches for a picture: its aspect ratio, about cells x cells patches.
+
+    The area is held rather than the short side, because attention costs the square of it: a panorama
+    costs no more than a square.
+    """
+    widest = cells * cells
+    rows = cells * math.sqrt(min(max(height / width, 1 / widest), widest))
+    return round(rows), round(widest / rows)
+
+
+class DinoPatchEncoder:
+    """A `PatchEncoder` over a ViT trained with DINO, with or without register tokens.
+
+    Args:
+        model: with eager attention, since the attention itself is wanted.
+        preparation: of its checkpoint.
+        side: pixels of the square whose area every picture is scaled to.
+    """
+
+    def __init__(self, model: Any, preparation: Preparation, *, side: int) -> None:
+        self.model = model
+        self.preparation = preparation
+        patch = model.config.patch_size
+        self.patch: int = patch if isinstance(patch, int) else patch[0]
+        self.cells = max(1, side // self.patch)
+        # Tokens before the patches: [CLS], then the registers where the network has them.
+        self.leading = 1 + getattr(model.config, "num_register_tokens", 0)
+
+    @torch.no_grad()
+    def encode(self, picture: Tensor) -> PatchFeatures:
+        """(1, 3, H, W) in [-1, 1] -> features (D, rows, columns) and saliency (rows, columns) that sums to 1."""
+        rows, columns = grid_size(picture.shape[-2], picture.shape[-1], self.cells)
+        picture = picture.to(self.model.device, self.model.dtype)
+        prepared = self.preparation(picture, (rows * self.patch, columns * self.patch))
+        # The DINOv2 classes always interpolate their positions and take no such argument.
+        fitting = {"interpolate_pos_encoding": True} if self.model.config.model_type == "vit" else {}
+        output = self.model(pixel_values=prepared, output_attentions=True, **fitting)
+        features = output.last_hidden_state[0, self.leading :].T.reshape(-1, rows, columns)
+        saliency = output.attentions[-1][0].mean(0)[0, self.leading :].reshape(rows, columns)
+        return PatchFeatures(features=features.float().cpu(), saliency=(saliency / saliency.sum()).float().cpu())
+
+
+def load_patch_encoder(folder: Path, *, device: str, side: int | None = None) -> DinoPatchEncoder:
+    """Load a DINO checkpoint from a folder, in float32.
+
+    Args:
+        side: working size in pixels; by default the size that the network was trained at.
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    # Self-supervised checkpoints have no pooler; asking for one would draw it at random.
+    without: dict[str, Any] = {"add_pooling_layer": False} if config.model_type == "vit" else {}
+    model = load_network(AutoModel, folder, config=config, attn_implementation="eager", **without)
+    return DinoPatchEncoder(model.to(device), read_preparation(folder), side=side or config.image_size)

@@ -1,0 +1,421 @@
+"""Stable Diffusion 1 and 2, and every checkpoint of their classes (the pocket models are one).
+
+The loop is that of diffusers' StableDiffusionInpaintPipeline. Around it stands what a search over
+regions needs: noise that belongs to the seed and not to the batch, an exact count of what the denoiser
+was asked, a stop within one step, and batches that fit the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from intarsia.backbones.clip import tokenize
+from intarsia.backbones.loading import load_network, short_reason
+from intarsia.backbones.protocols import Meter, OnStep
+from intarsia.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+Vram = Literal["auto", "low", "min"]
+
+# Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
+CPU_CELLS = 16_384
+# Bytes that the denoiser needs a latent cell on an accelerator, guidance included: about 1 GB for 512 px.
+BYTES_PER_CELL = 256 * 1024
+
+
+class StableDiffusionInpainter:
+    """An `Inpainter` over a 9-channel (inpainting) or 4-channel (text-to-image) denoiser.
+
+    Args:
+        pipeline: a StableDiffusionInpaintPipeline on its device, in its precision.
+        name: what the record calls this checkpoint.
+        max_batch: most candidates a denoiser call; by default what fits the memory.
+    """
+
+    def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
+        self.pipeline = pipeline
+        self.name = name
+        self.max_batch = max_batch
+        self.meter = Meter()
+        levels = len(pipeline.unet.config.block_out_channels)
+        self.stride: int = pipeline.vae_scale_factor * 2 ** (levels - 1)
+        cells = pipeline.unet.config.sample_size
+        self.native_side: int = pipeline.vae_scale_factor * (cells if isinstance(cells, int) else min(cells))
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline.unet.register_forward_hook(self._count, with_kwargs=True)
+
+    def inpaint(
+        self,
+        picture: Tensor,
+        masks: Tensor,
+        prompts: Sequence[str],
+        *,
+        negative_prompt: str = "",
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Repaint one picture inside each of B masks; see `Inpainter.inpaint`.
+
+        When a batch does not fit the accelerator's memory, it is halved and tried again.
+
+        Args:
+            picture: (1, 3, H, W) in [-1, 1], sides multiples of `stride`.
+            masks: (B, 1, H, W), binary, 1 = repaint.
+            prompts: B texts.
+            seeds: B seeds of the start noise.
+            steps: denoising steps.
+            guidance: classifier-free guidance scale; 1 turns it off.
+            on_step: called after each step; what it raises stops the work.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1] on the CPU, float32, not yet pasted back.
+
+        Raises:
+            ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
+        """
+        count, _, height, width = masks.shape
+        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
+        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
+        size = self._fitting_batch(height, width)
+        painted: list[Tensor] = []
+        start = finished = 0
+        while start < count:
+            chosen = slice(start, start + size)
+            left = finished + -(-(count - start) // size)
+            try:
+                painted.append(
+                    self._inpaint_batch(
+                        picture,
+                        (masks[chosen] > 0.5).to(picture.dtype),
+                        prompts[chosen],
+                        negative_prompt=negative_prompt,
+                        seeds=seeds[chosen],
+                        steps=steps,
+                        guidance=guidance,
+                        on_step=on_step and batch_progress(on_step, finished, left),
+                    )
+                )
+            except torch.OutOfMemoryError as short:
+                if size == 1:
+                    raise ModelError(
+                        f"The device's memory is too short for one picture of {width} x {height} pixels. "
+                        "Pass --vram low (or min), or a smaller --size."
+                    ) from short
+                size = max(1, size // 2)
+                logger.warning("The device's memory is short: going on with %d pictures a batch.", size)
+                torch.cuda.empty_cache()
+                continue
+            start, finished = start + size, finished + 1
+        return torch.cat(painted)
+
+    @torch.no_grad()
+    def encode_prompt(self, prompts: Sequence[str]) -> Tensor:
+        """B texts -> (B, L, D) states of the text encoder; equal texts are encoded once."""
+        different = list(dict.fromkeys(prompts))
+        encoder = self.pipeline.text_encoder
+        tokens = tokenize(self.pipeline.tokenizer, different, encoder.config.max_position_embeddings, whole=True)
+        tokens = {name: ids.to(self.pipeline._execution_device) for name, ids in tokens.items()}
+        if not getattr(encoder.config, "use_attention_mask", False):
+            # Stable Diffusion was trained with its text encoder reading the padding too.
+            del tokens["attention_mask"]
+        states: Tensor = encoder(**tokens)[0]
+        return states[[different.index(prompt) for prompt in prompts]]
+
+    @torch.no_grad()
+    def encode_picture(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.
+
+        The mode, because a sample would be a second source of luck beside the seed.
+        """
+        vae = self.pipeline.vae
+        moments = vae.encode(pictures.to(self.pipeline._execution_device, vae.dtype)).latent_dist
+        mode: Tensor = moments.mode()
+        return mode * float(vae.config.scaling_factor)
+
+    @torch.no_grad()
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) scaled latents -> (B, 3, H, W) in [-1, 1], float32 on the CPU.
+
+        Half precision overflows in some autoencoders and gives black pictures: then the autoencoder
+        goes on in float32.
+
+        Raises:
+            ModelError: the latents themselves are not finite.
+        """
+        vae = self.pipeline.vae
+        latents = latents / vae.config.scaling_factor
+        decoded: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+        if not decoded.isfinite().all() and latents.isfinite().all() and vae.dtype != torch.float32:
+            logger.warning("The autoencoder overflowed in %s and goes on in float32.", vae.dtype)
+            vae.to(torch.float32)
+            decoded = vae.decode(latents.float(), return_dict=False)[0]
+        if not decoded.isfinite().all():
+            raise ModelError(
+                f"The denoiser of {self.name} returned numbers that are not finite, which would be a black picture. "
+                "Half precision is the usual cause: pass --dtype float32."
+            )
+        return decoded.float().clamp(-1, 1).cpu()
+
+    @torch.no_grad()
+    def _inpaint_batch(
+        self,
+        picture: Tensor,
+        masks: Tensor,
+        prompts: Sequence[str],
+        *,
+        negative_prompt: str,
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        on_step: OnStep | None,
+    ) -> Tensor:
+        height, width = masks.shape[-2:]
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        text = self.encode_prompt(prompts)
+        unwanted = self.encode_prompt([negative_prompt] * len(prompts)) if guidance > 1 else None
+
+        def after_step(pipeline: Any, index: int, _timestep: Any, _tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            if on_step is not None:
+                on_step(index + 1, pipeline.num_timesteps)
+            return {}
+
+        try:
+            # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
+            # itself once more for every candidate.
+            latents = self.pipeline(
+                image=self.encode_picture(picture),
+                mask_image=masks,
+                masked_image_latents=self.encode_picture(picture * (1 - masks)),
+                height=height,
+                width=width,
+                strength=1.0,
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                prompt_embeds=text,
+                negative_prompt_embeds=unwanted,
+                latents=self._start_noise(generators, height, width).to(text.dtype),
+                generator=generators,
+                output_type="latent",
+                callback_on_step_end=after_step,
+            ).images
+            return self.decode_latents(latents)
+        finally:
+            self.pipeline.maybe_free_model_hooks()
+
+    def _start_noise(self, generators: Sequence[torch.Generator], height: int, width: int) -> Tensor:
+        """(B, C, h, w) noise, drawn on the CPU and one by one: the same on every device and in every batch."""
+        factor = self.pipeline.vae_scale_factor
+        shape = (1, self.pipeline.vae.config.latent_channels, height // factor, width // factor)
+        return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+
+    def _fitting_batch(self, height: int, width: int) -> int:
+        if self.max_batch is not None:
+            return self.max_batch
+        factor: int = self.pipeline.vae_scale_factor
+        cells = (height // factor) * (width // factor)
+        device = self.pipeline._execution_device
+        if device.type != "cuda":
+            return max(1, CPU_CELLS // cells)
+        free, _ = torch.cuda.mem_get_info(device)
+        return max(1, int(free // (cells * BYTES_PER_CELL)))
+
+    def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:
+        sample = positional[0] if positional else named["sample"]
+        self.meter.evaluations += len(sample)
+
+
+def batch_progress(on_step: OnStep, finished: int, batches: int) -> OnStep:
+    """Turn the steps of one batch into steps of the whole call, of which `finished` batches are done."""
+    return lambda done, steps: on_step(finished * steps + done, batches * steps)
+
+
+class Denoiser:
+    """A denoising network that always answers with noise, whatever it was trained to predict.
+
+    Args:
+        unet: a UNet2DConditionModel.
+        scheduler: whose configuration says what the network predicts and how much noise a timestep has.
+    """
+
+    def __init__(self, unet: Any, scheduler: Any) -> None:
+        self.unet = unet
+        self.prediction: str = scheduler.config.prediction_type
+        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
+        self.meter = Meter()
+        if self.prediction not in ("epsilon", "v_prediction", "sample"):
+            raise ModelError(
+                f"This checkpoint's denoiser predicts {self.prediction!r}, which is not known here. "
+                "Use one that predicts epsilon, v_prediction or sample."
+            )
+
+    def predict_noise(self, noisy: Tensor, timestep: int, text: Tensor) -> Tensor:
+        """The noise in latents at one timestep; differentiable.
+
+        Args:
+            noisy: (B, C, h, w) latents.
+            timestep: of the training schedule, 0 = clean.
+            text: (B, L, D) states of the text encoder.
+
+        Returns:
+            (B, 4, h, w) noise of unit deviation.
+
+        Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
+        """
+        self.meter.evaluations += len(noisy)
+        predicted: Tensor = self.unet(noisy, timestep, encoder_hidden_states=text, return_dict=False)[0]
+        alpha = self.alphas_cumprod[timestep].to(noisy.device, noisy.dtype)
+        signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
+        latents = noisy[:, : predicted.shape[1]]
+        if self.prediction == "v_prediction":
+            return signal * predicted + sigma * latents
+        if self.prediction == "sample":
+            return (latents - signal * predicted) / sigma
+        return predicted
+
+
+def fitting_scheduler(scheduler: Any) -> Any:
+    """The checkpoint's own scheduler where its training demands it, else one that needs few steps.
+
+    A denoiser trained to zero terminal signal-to-noise is lost with any schedule that starts elsewhere
+    (Lin et al. 2023, arXiv:2305.08891); all others make usable previews in ten steps of DPM-Solver++.
+    """
+    settings = scheduler.config
+    if settings.get("rescale_betas_zero_snr") or settings.get("timestep_spacing") == "trailing":
+        return scheduler
+    # Settings of the old scheduler alone, about which the pipeline would warn.
+    shared = {name: value for name, value in settings.items() if name not in ("skip_prk_steps", "steps_offset")}
+    solver: Any = DPMSolverMultistepScheduler
+    return solver.from_config(shared, timestep_spacing="trailing", steps_offset=1)
+
+
+def load_inpainter(
+    folder: Path, *, name: str, device: str, dtype: torch.dtype, unet: str = "unet", vram: Vram = "auto"
+) -> StableDiffusionInpainter:
+    """Load a checkpoint from a folder in diffusers layout.
+
+    Args:
+        folder: with a denoiser, `vae`, `text_encoder`, `tokenizer` and `scheduler`.
+        name: what the record calls this checkpoint.
+        unet: subfolder of the denoiser, of 9 or 4 channels.
+
+    Raises:
+        ModelError: a part cannot be read.
+    """
+    pipeline = assemble(
+        vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
+        text_encoder=load_network(CLIPTextModel, folder / "text_encoder", dtype=dtype),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
+        scheduler=load_scheduler(folder / "scheduler"),
+    )
+    return place(pipeline, name=name, device=device, vram=vram)
+
+
+def load_single_file(
+    file: Path, config: Path | None, *, name: str, device: str, dtype: torch.dtype, vram: Vram = "auto"
+) -> StableDiffusionInpainter:
+    """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
+
+    Args:
+        config: a folder in diffusers layout that holds the configurations and the tokenizer; without
+            it they come from the hub, or its cache.
+
+    Raises:
+        ModelError: the configurations are not at hand, or the file is of another kind of model.
+    """
+    try:
+        loaded = StableDiffusionInpaintPipeline.from_single_file(
+            str(file),
+            config=None if config is None else str(config),
+            local_files_only=config is not None,
+            use_safetensors=True,
+            dtype=dtype,
+            safety_checker=None,
+            feature_extractor=None,
+        )
+    # diffusers answers with whatever the broken part raises, down to KeyError and AttributeError.
+    except Exception as fault:
+        remedy = (
+            f"compare it with {config}"
+            if config
+            else f"without network, put the checkpoint's diffusers configuration and tokenizer into {file.with_suffix('')}"
+        )
+        raise ModelError(
+            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)}): {remedy}, "
+            "or try --models pocket."
+        ) from fault
+    pipeline = assemble(
+        vae=loaded.vae,
+        text_encoder=loaded.text_encoder,
+        tokenizer=loaded.tokenizer,
+        unet=loaded.unet,
+        scheduler=loaded.scheduler,
+    )
+    return place(pipeline, name=name, device=device, vram=vram)
+
+
+def load_scheduler(folder: Path) -> Any:
+    """The scheduler that a checkpoint names.
+
+    Raises:
+        ModelError: its class is none of the diffusers schedulers.
+    """
+    settings = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
+    name = str(settings.get("_class_name"))
+    kind = getattr(diffusers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+        raise ModelError(
+            f"{folder / 'scheduler_config.json'} names the scheduler {name!r}, which the "
+            "installed diffusers does not have: upgrade diffusers, or download the checkpoint again."
+        )
+    scheduler: Any = kind
+    return scheduler.from_config(settings)
+
+
+def assemble(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Any) -> Any:
+    """The inpainting pipeline over these components, with no safety checker."""
+    kind: Any = StableDiffusionInpaintPipeline
+    return kind(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=fitting_scheduler(scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def place(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDiffusionInpainter:
+    """Move a pipeline to its device, or arrange that its parts visit the accelerator in turns.
+
+    Args:
+        vram: auto keeps everything there; low moves whole networks in and out; min moves layers, and
+            decodes in tiles. On a CPU all three are the same.
+    """
+    for network in (pipeline.unet, pipeline.vae):
+        # Convolutions of this layout run several times faster on CPUs, and no slower on accelerators.
+        network.to(memory_format=torch.channels_last)
+    if device == "cpu" or vram == "auto":
+        return StableDiffusionInpainter(pipeline.to(device), name=name)
+    pipeline.vae.enable_slicing()
+    if vram == "low":
+        pipeline.enable_model_cpu_offload(device=device)
+    else:
+        pipeline.vae.enable_tiling()
+        pipeline.enable_sequential_cpu_offload(device=device)
+    return StableDiffusionInpainter(pipeline, name=name, max_batch=1)

@@ -1,0 +1,45 @@
+"""Fixtures that several test files share: the pocket models, and tiny random ones in the same file layout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before anything imports huggingface_hub, which reads it once: no test may ask the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import torch
+
+from intarsia.backbones import load_backbones
+from intarsia.backbones.protocols import Backbones
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Of diffusers' own arithmetic between numpy and torch; nothing here can mend it.
+    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def pocket() -> Backbones:
+    return load_backbones("pocket", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete checkpoint of random weights, with helpers, laid out as the pocket models are."""
+    from tests import tiny  # imports diffusers, which takes seconds that most tests need not wait
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    tiny.save_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_backbones(tiny_models: Path) -> Backbones:
+    return load_backbones(str(tiny_models), device="cpu")

@@ -1,0 +1,422 @@
+"""The painting network and its helpers, on tiny random checkpoints of the real classes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline
+from torch import Tensor
+from transformers import CLIPModel, CLIPSegForImageSegmentation, CLIPTokenizer, ViTModel
+
+from intarsia.backbones import load_backbones
+from intarsia.backbones.catalog import version_of
+from intarsia.backbones.dino import grid_size, load_patch_encoder
+from intarsia.backbones.loading import load_network
+from intarsia.backbones.preparation import read_preparation
+from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.stable_diffusion import Denoiser, StableDiffusionInpainter, load_inpainter, load_scheduler
+from intarsia.errors import Cancelled, ModelError
+from tests import tiny
+
+HEIGHT, WIDTH = 32, 48
+
+
+@pytest.fixture
+def picture() -> Tensor:
+    return torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.fixture
+def masks() -> Tensor:
+    masks = torch.zeros(3, 1, HEIGHT, WIDTH)
+    masks[0, :, :16] = 1
+    masks[1, :, :, 8:30] = 1
+    masks[2, :, 8:20, 8:20] = 1
+    return masks
+
+
+@pytest.fixture
+def painter(tiny_models: Path) -> StableDiffusionInpainter:
+    return load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.float32)
+
+
+@pytest.fixture
+def blender(tiny_models: Path, tmp_path: Path) -> StableDiffusionInpainter:
+    """A 4-channel denoiser with a scheduler that is not kept."""
+    return load_inpainter(four_channels(tiny_models, tmp_path), name="tiny", device="cpu", dtype=torch.float32)
+
+
+def four_channels(tiny_models: Path, folder: Path) -> Path:
+    copy = folder / "four"
+    shutil.copytree(tiny_models, copy, ignore=shutil.ignore_patterns("inpainting_unet", "scheduler"))
+    tiny.save_scheduler(copy / "scheduler", "pndm")
+    return copy
+
+
+PROMPTS = ["a cat", "a dog", "a dog"]
+
+
+def test_the_result_is_that_of_the_pipeline_called_directly(
+    painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor, tiny_models: Path
+) -> None:
+    ours = painter.inpaint(picture, masks, PROMPTS, negative_prompt="bad", seeds=[4, 5, 6], steps=3, guidance=5.0)
+
+    source = painter.pipeline
+    direct = StableDiffusionInpaintPipeline(
+        vae=source.vae,
+        text_encoder=source.text_encoder,
+        tokenizer=source.tokenizer,
+        unet=source.unet,
+        scheduler=DDIMScheduler.from_pretrained(tiny_models / "scheduler"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    direct.set_progress_bar_config(disable=True)
+    shape = (1, 4, HEIGHT // 4, WIDTH // 4)
+    noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (4, 5, 6)])
+    with torch.no_grad():
+        hidden = source.vae.encode(picture * (masks < 0.5)).latent_dist.mode() * source.vae.config.scaling_factor
+    theirs = direct(
+        prompt=PROMPTS,
+        negative_prompt=["bad"] * 3,
+        image=(picture.expand(3, -1, -1, -1) + 1) / 2,
+        mask_image=masks,
+        masked_image_latents=hidden,
+        height=HEIGHT,
+        width=WIDTH,
+        num_inference_steps=3,
+        guidance_scale=5.0,
+        latents=noise,
+        output_type="pt",
+    ).images
+    assert torch.allclose(ours, theirs * 2 - 1, atol=1e-4)
+    assert ours.dtype == torch.float32 and ours.shape == (3, 3, HEIGHT, WIDTH)
+    assert ours.abs().max() <= 1 and ours.std() > 0
+
+
+@pytest.mark.parametrize("kind", ["painter", "blender"])
+def test_a_candidate_does_not_depend_on_the_batch_around_it(
+    kind: str, picture: Tensor, masks: Tensor, request: pytest.FixtureRequest
+) -> None:
+    network: StableDiffusionInpainter = request.getfixturevalue(kind)
+
+    def paint(rows: list[int], most: int | None = None) -> Tensor:
+        network.max_batch = most
+        prompts, seeds = [PROMPTS[r] for r in rows], [[7, 8, 7][r] for r in rows]
+        return network.inpaint(picture, masks[rows], prompts, seeds=seeds, steps=4, guidance=3.0)
+
+    together = paint([0, 1, 2])
+    assert torch.allclose(paint([2, 0]), together[[2, 0]], atol=1e-4)
+    assert torch.allclose(paint([1]), together[[1]], atol=1e-4)
+    assert torch.allclose(paint([0, 1, 2], most=2), together, atol=1e-4)
+    assert not torch.allclose(together[1], together[2], atol=1e-3)
+
+
+def test_equal_seeds_give_equal_noise(painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor) -> None:
+    same = masks[[1, 1, 1]]
+    painted = painter.inpaint(picture, same, ["a cat"] * 3, seeds=[3, 3, 9], steps=2, guidance=1.0)
+    assert torch.allclose(painted[0], painted[1], atol=1e-4)
+    assert not torch.allclose(painted[0], painted[2], atol=1e-3)
+
+
+def test_text_and_guidance_matter(painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor) -> None:
+    def paint(prompt: str, guidance: float) -> Tensor:
+        return painter.inpaint(picture, masks[:1], [prompt], seeds=[1], steps=2, guidance=guidance)
+
+    assert not torch.equal(paint("a cat", 8.0), paint("a dog", 8.0))
+    assert not torch.equal(paint("a cat", 8.0), paint("a cat", 1.0))
+
+
+@pytest.mark.parametrize("kind", ["painter", "blender"])
+@pytest.mark.parametrize(("guidance", "each"), [(1.0, 1), (5.0, 2)])
+@pytest.mark.parametrize("most", [None, 2])
+def test_evaluations_are_counted_exactly(
+    kind: str,
+    guidance: float,
+    each: int,
+    most: int | None,
+    picture: Tensor,
+    masks: Tensor,
+    request: pytest.FixtureRequest,
+) -> None:
+    network: StableDiffusionInpainter = request.getfixturevalue(kind)
+    network.max_batch = most
+    for calls in (1, 2):
+        network.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=5, guidance=guidance)
+        assert network.meter.evaluations == calls * 3 * 5 * each
+
+
+def test_progress_counts_every_step_of_every_batch(
+    painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor
+) -> None:
+    painter.max_batch = 2
+    seen: list[tuple[int, int]] = []
+    painter.inpaint(
+        picture,
+        masks,
+        PROMPTS,
+        seeds=[1, 2, 3],
+        steps=3,
+        guidance=1.0,
+        on_step=lambda done, steps: seen.append((done, steps)),
+    )
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_cancelling_stops_at_the_step(painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor) -> None:
+    def stop(done: int, _steps: int) -> None:
+        if done == 2:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=9, guidance=1.0, on_step=stop)
+    assert painter.meter.evaluations == 2 * 3
+    again = painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=1.0)
+    fresh = painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=1.0)
+    assert torch.equal(again, fresh)
+
+
+def test_a_batch_that_does_not_fit_is_halved(
+    painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=2, guidance=1.0)
+    forward = painter.pipeline.unet.forward
+
+    def short(sample: Tensor, *rest: Any, **named: Any) -> Any:
+        if len(sample) > 1:
+            raise torch.OutOfMemoryError
+        return forward(sample, *rest, **named)
+
+    monkeypatch.setattr(painter.pipeline.unet, "forward", short)
+    parts = painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=2, guidance=1.0)
+    assert torch.allclose(parts, whole, atol=1e-4)
+    with pytest.raises(ModelError, match="--vram low"):
+        painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
+
+
+def test_the_autoencoder_goes_on_in_float32_when_half_precision_overflows(tiny_models: Path) -> None:
+    painter = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.float16)
+    # Weights whose activations pass 65,504, the largest number of half precision.
+    painter.pipeline.vae.decoder.conv_in.weight.mul_(3e4)
+    latents = torch.full((1, 4, 8, 8), 30.0)
+    assert painter.decode_latents(latents).isfinite().all()
+    assert painter.pipeline.vae.dtype == torch.float32
+    with pytest.raises(ModelError, match="--dtype float32"):
+        painter.decode_latents(latents * float("nan"))
+
+
+def test_bfloat16_paints_nearly_the_same(
+    painter: StableDiffusionInpainter, tiny_models: Path, picture: Tensor, masks: Tensor
+) -> None:
+    half = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.bfloat16)
+    exact = painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=3, guidance=2.0)
+    rounded = half.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=3, guidance=2.0)
+    assert rounded.dtype == torch.float32
+    assert (exact - rounded).abs().mean() < 0.05
+
+
+def test_one_step_is_enough_for_a_picture(
+    painter: StableDiffusionInpainter, blender: StableDiffusionInpainter, picture: Tensor, masks: Tensor
+) -> None:
+    for network in (painter, blender):
+        assert network.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=1, guidance=2.0).isfinite().all()
+
+
+def test_sizes_are_those_of_the_checkpoint(painter: StableDiffusionInpainter) -> None:
+    assert (painter.native_side, painter.stride) == (32, 8)
+
+
+def test_only_a_schedule_from_pure_noise_is_kept(
+    painter: StableDiffusionInpainter, blender: StableDiffusionInpainter
+) -> None:
+    assert isinstance(painter.pipeline.scheduler, DDIMScheduler)
+    solver = blender.pipeline.scheduler
+    assert isinstance(solver, DPMSolverMultistepScheduler)
+    solver.set_timesteps(4)
+    assert solver.timesteps[0] == 999
+
+
+def test_a_blending_painter_keeps_what_the_mask_does_not_cover(
+    blender: StableDiffusionInpainter, picture: Tensor, masks: Tensor
+) -> None:
+    nothing = torch.zeros_like(masks[:1])
+    painted = blender.inpaint(picture, nothing, ["a cat"], seeds=[1], steps=3, guidance=2.0)
+    passed_through = blender.decode_latents(blender.encode_picture(picture))
+    assert torch.allclose(painted, passed_through, atol=1e-4)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_a_denoiser_always_answers_with_noise(prediction: str) -> None:
+    scheduler = DDIMScheduler(**tiny.SCHEDULE, prediction_type=prediction)
+    clean, noise = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
+    step = 600
+    noisy = scheduler.add_noise(clean, noise, torch.tensor([step]))
+    perfect = {
+        "epsilon": noise,
+        "sample": clean,
+        "v_prediction": scheduler.get_velocity(clean, noise, torch.tensor([step])),
+    }
+
+    denoiser = Denoiser(lambda *_, **__: (perfect[prediction],), scheduler)
+    assert torch.allclose(denoiser.predict_noise(noisy, step, torch.zeros(2, 1, 1)), noise, atol=1e-4)
+    assert denoiser.meter.evaluations == 2
+
+
+def test_an_unknown_prediction_is_refused() -> None:
+    scheduler = DDIMScheduler(**tiny.SCHEDULE)
+    scheduler.register_to_config(prediction_type="flow")
+    with pytest.raises(ModelError, match="'flow'"):
+        Denoiser(None, scheduler)
+
+
+def test_an_unknown_scheduler_is_refused(tiny_models: Path, tmp_path: Path) -> None:
+    settings = json.loads((tiny_models / "scheduler" / "scheduler_config.json").read_text())
+    (tmp_path / "scheduler_config.json").write_text(json.dumps(settings | {"_class_name": "UNet2DConditionModel"}))
+    with pytest.raises(ModelError, match="UNet2DConditionModel"):
+        load_scheduler(tmp_path)
+
+
+def test_missing_weights_are_not_drawn_at_random(tiny_models: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_models / "clip", tmp_path / "vit")
+    shutil.copy(tiny_models / "dino" / "config.json", tmp_path / "vit")
+    with pytest.raises(ModelError, match=r"lacks .* weights of a ViTModel"):
+        load_network(ViTModel, tmp_path / "vit")
+
+
+def test_damaged_weights_are_one_sentence(tiny_models: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_models / "clip", tmp_path / "clip")
+    file = tmp_path / "clip" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="download the checkpoint again"):
+        load_network(CLIPModel, tmp_path / "clip")
+
+
+def test_the_scorer_agrees_with_transformers(tiny_backbones: Backbones, tiny_models: Path) -> None:
+    pictures = torch.rand(2, 3, tiny.SIDE, tiny.SIDE) * 2 - 1
+    texts = ["a cat", "two dogs"]
+    model = CLIPModel.from_pretrained(tiny_models / "clip").eval()
+    tokens = CLIPTokenizer.from_pretrained(tiny_models / "clip")(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        theirs = model(**tokens, pixel_values=pictures)
+    assert torch.allclose(tiny_backbones.scorer.embed_images(pictures), theirs.image_embeds, atol=1e-5)
+    assert torch.allclose(tiny_backbones.scorer.embed_texts(texts), theirs.text_embeds, atol=1e-5)
+    assert tiny_backbones.scorer.patch_tokens(pictures).shape == (2, 16, tiny.WIDTH)
+
+
+def test_the_scorer_lets_the_gradient_through_a_picture_of_any_size(tiny_backbones: Backbones) -> None:
+    picture = torch.zeros(1, 3, 50, 70, requires_grad=True)
+    target = tiny_backbones.scorer.embed_texts(["a cat"])
+    (tiny_backbones.scorer.embed_images(picture) @ target.T).sum().backward()
+    assert picture.grad is not None and (picture.grad != 0).float().mean() > 0.9
+    picture.grad = None
+    tiny_backbones.scorer.patch_tokens(picture).square().sum().backward()
+    assert picture.grad is not None and picture.grad.abs().sum() > 0
+
+
+def test_long_texts_are_cut_with_a_warning(tiny_backbones: Backbones, caplog: pytest.LogCaptureFixture) -> None:
+    long = "a very long text about many cats"
+    with caplog.at_level(logging.WARNING):
+        vectors = tiny_backbones.scorer.embed_texts([long, "short"])
+    assert torch.allclose(vectors.norm(dim=-1), torch.ones(2), atol=1e-5)
+    assert len(caplog.records) == 1 and long in caplog.text and "16 of 28" in caplog.text
+
+
+@pytest.mark.parametrize("registers", [0, 3])
+def test_patches_and_saliency_of_the_whole_picture(registers: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tiny.save_dino(tmp_path, registers=registers)
+    encoder = load_patch_encoder(tmp_path, device="cpu")
+    found = encoder.encode(torch.rand(1, 3, 40, 160) * 2 - 1)
+    assert found.features.shape == (tiny.WIDTH, 2, 8)
+    assert found.saliency.shape == (2, 8)
+    assert found.saliency.sum() == pytest.approx(1, abs=1e-5) and found.saliency.min() > 0
+
+
+def test_saliency_is_the_attention_of_the_class_token(tiny_models: Path) -> None:
+    encoder = load_patch_encoder(tiny_models / "dino", device="cpu")
+    picture = torch.rand(1, 3, tiny.SIDE, tiny.SIDE) * 2 - 1
+    model = ViTModel.from_pretrained(tiny_models / "dino", attn_implementation="eager", add_pooling_layer=False).eval()
+    with torch.no_grad():
+        theirs = model(pixel_values=((picture + 1) / 2 - 0.4) / 0.25, output_attentions=True)
+    attention = theirs.attentions[-1][0, :, 0, 1:].mean(0)
+    found = encoder.encode(picture)
+    assert torch.allclose(found.saliency.flatten(), attention / attention.sum(), atol=1e-6)
+    # Row by row: the second patch of the first row is token 2 ([CLS] is 0).
+    assert torch.allclose(found.features[:, 0, 1], theirs.last_hidden_state[0, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "grid"),
+    [(512, 512, (32, 32)), (256, 1024, (16, 64)), (1080, 1920, (24, 43)), (10, 40_000, (1, 1024))],
+)
+def test_patch_grids_keep_the_ratio_and_the_cost(height: int, width: int, grid: tuple[int, int]) -> None:
+    assert grid_size(height, width, 32) == grid
+
+
+def test_the_segmenter_agrees_with_transformers(tiny_backbones: Backbones, tiny_models: Path) -> None:
+    picture = torch.rand(1, 3, tiny.SIDE, tiny.SIDE) * 2 - 1
+    texts = ["a cat", "two dogs"]
+    model = CLIPSegForImageSegmentation.from_pretrained(tiny_models / "clipseg").eval()
+    tokens = CLIPTokenizer.from_pretrained(tiny_models / "clipseg")(texts, padding=True, return_tensors="pt")
+    prepared = (((picture + 1) / 2 - 0.4) / 0.25).expand(2, -1, -1, -1)
+    with torch.no_grad():
+        theirs = model(**tokens, pixel_values=prepared).logits.sigmoid()
+    ours = tiny_backbones.segmenter.heat(picture, texts)
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert tiny_backbones.segmenter.heat(torch.rand(1, 3, 21, 55), ["a cat"]).shape == (1, 21, 55)
+
+
+def test_preparation_is_read_from_either_file(tmp_path: Path) -> None:
+    settings = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.6, 0.7], "size": {"shortest_edge": 224}}
+    (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    found = read_preparation(tmp_path)
+    assert (found.mean, found.deviation, found.side) == ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7), 224)
+    white = found(torch.ones(1, 3, 4, 4), (4, 4))
+    assert white[0, :, 0, 0].tolist() == pytest.approx([0.9 / 0.5, 0.8 / 0.6, 0.7 / 0.7])
+
+
+def test_preparation_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json"):
+        read_preparation(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="image_mean"):
+        read_preparation(tmp_path)
+
+
+def test_versions_follow_the_weights_and_not_the_place(
+    tiny_backbones: Backbones, tiny_models: Path, tmp_path: Path
+) -> None:
+    assert set(tiny_backbones.versions) == {"inpainter", "scorer", "patches", "segmenter"}
+    assert load_backbones(str(tiny_models)).versions == tiny_backbones.versions
+    moved = tmp_path / tiny_models.name
+    shutil.copytree(tiny_models, moved)
+    assert version_of(moved) == tiny_backbones.versions["inpainter"]
+    tiny.save_dino(moved / "dino")
+    assert version_of(moved) == tiny_backbones.versions["inpainter"]
+    tiny.autoencoder().save_pretrained(moved / "vae")
+    assert version_of(moved) != tiny_backbones.versions["inpainter"]
+
+
+def test_a_single_file_paints_as_its_folder_does(
+    tiny_models: Path, tmp_path: Path, painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor
+) -> None:
+    file = tmp_path / "model.safetensors"
+    tiny.save_single_file(tiny_models, file)
+    helpers = {"scorer": "clip", "patches": "dino", "segmenter": "clipseg"}
+    folders = {key: str(tiny_models / name) for key, name in helpers.items()}
+
+    with pytest.raises(ModelError, match="put the checkpoint's diffusers configuration and tokenizer into"):
+        load_backbones(str(file), **folders)
+    tiny.save_file_configuration(tiny_models, tmp_path / "model")
+    loaded = load_backbones(str(file), **folders)
+    expected = painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
+    painted = loaded.inpainter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
+    assert torch.allclose(painted, expected, atol=1e-5)
+    assert loaded.versions["inpainter"].startswith("model.safetensors#")
