@@ -166,7 +166,7 @@ class Outcome:
 
 def judge_case(case: Case, result: EditResult, judge: Judge, backbones: Backbones) -> Outcome:
     before = np.asarray(case.scene.image)
-    after = np.asarray(result.photo.image)
+    after = result.photo.pixels
     picture = to_tensor(result.photo, result.photo.size)
     untouched = result.blend == 0
     prompt = backbones.scorer.embed_texts([case.record.prompt])

@@ -1,6 +1,6 @@
 """Train the pocket autoencoder: 64 px pictures <-> 16x16 cells of 4 channels.
 
-    python -m training.autoencoder --minutes 10
+python -m training.autoencoder --minutes 10
 """
 
 from __future__ import annotations

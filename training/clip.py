@@ -1,6 +1,6 @@
 """Train the pocket scorer, a CLIP of pictures and captions; its text encoder also serves the denoisers.
 
-    python -m training.clip --minutes 10
+python -m training.clip --minutes 10
 """
 
 from __future__ import annotations
@@ -9,8 +9,15 @@ import random
 
 import numpy as np
 import torch
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-from transformers import CLIPVisionConfig
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+)
 
 from training import data, loop, tokenizer
 

@@ -222,7 +222,13 @@ def main() -> None:
         network = repainter
         run = loop.Run("repainter", network, peak=6e-4, decay=0.9993, chosen=chosen)
     else:
-        shared = loop.Run("repainter", repainter, peak=6e-4, decay=0.9993, chosen=argparse.Namespace(**vars(chosen) | {"resume": True}))
+        shared = loop.Run(
+            "repainter",
+            repainter,
+            peak=6e-4,
+            decay=0.9993,
+            chosen=argparse.Namespace(**vars(chosen) | {"resume": True}),
+        )
         shared.average.swap()
         repainter.half().save_pretrained(loop.POCKET / "inpainting_unet")
         repainter.float()
@@ -236,7 +242,9 @@ def main() -> None:
     if mine.task != "save":
         for _ in run.clock():
             index = rng.integers(0, len(scenes), BATCH)
-            latents, conditions, weights, captions = draw_batch(examples, scenes, index, captioner, paint_only=paint_only)
+            latents, conditions, weights, captions = draw_batch(
+                examples, scenes, index, captioner, paint_only=paint_only
+            )
             tokens = words(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
             with torch.autocast(device, dtype=torch.bfloat16):
                 with torch.no_grad():

@@ -99,7 +99,7 @@ class Run:
             },
             partial,
         )
-        os.replace(partial, self.file)
+        partial.replace(self.file)
 
     def clock(self, *, report_every: int = 200, save_minutes: float = 5.0) -> Iterator[float]:
         """Yield the progress in [0, 1) until the minutes are spent, and keep the checkpoint fresh."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,14 +12,122 @@ from transformers import CLIPTokenizer
 from training import world
 
 MAX_LENGTH = 32
-EXTRA_WORDS = """
-a an the and on in at of with next to left right center centre middle top bottom big large small little tiny huge
-photo picture image photograph high quality low best bad blurry no not red green blue yellow orange purple pink brown
-black white gray grey golden silver dark bright light colorful old new young two three one many few some painting
-drawing sketch cartoon style nice beautiful cute under above below behind beside near sitting standing is it this that
-background object objects room scene empty wood wooden field ground beach desk flowers flower fur leaves soft drink
-coffee vase puppy kitten bunny shrub animal toy sky night water winter summer
-""".split()
+EXTRA_WORDS = [
+    "a",
+    "an",
+    "the",
+    "and",
+    "on",
+    "in",
+    "at",
+    "of",
+    "with",
+    "next",
+    "to",
+    "left",
+    "right",
+    "center",
+    "centre",
+    "middle",
+    "top",
+    "bottom",
+    "big",
+    "large",
+    "small",
+    "little",
+    "tiny",
+    "huge",
+    "photo",
+    "picture",
+    "image",
+    "photograph",
+    "high",
+    "quality",
+    "low",
+    "best",
+    "bad",
+    "blurry",
+    "no",
+    "not",
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "orange",
+    "purple",
+    "pink",
+    "brown",
+    "black",
+    "white",
+    "gray",
+    "grey",
+    "golden",
+    "silver",
+    "dark",
+    "bright",
+    "light",
+    "colorful",
+    "old",
+    "new",
+    "young",
+    "two",
+    "three",
+    "one",
+    "many",
+    "few",
+    "some",
+    "painting",
+    "drawing",
+    "sketch",
+    "cartoon",
+    "style",
+    "nice",
+    "beautiful",
+    "cute",
+    "under",
+    "above",
+    "below",
+    "behind",
+    "beside",
+    "near",
+    "sitting",
+    "standing",
+    "is",
+    "it",
+    "this",
+    "that",
+    "background",
+    "object",
+    "objects",
+    "room",
+    "scene",
+    "empty",
+    "wood",
+    "wooden",
+    "field",
+    "ground",
+    "beach",
+    "desk",
+    "flowers",
+    "flower",
+    "fur",
+    "leaves",
+    "soft",
+    "drink",
+    "coffee",
+    "vase",
+    "puppy",
+    "kitten",
+    "bunny",
+    "shrub",
+    "animal",
+    "toy",
+    "sky",
+    "night",
+    "water",
+    "winter",
+    "summer",
+]
 
 
 def words() -> list[str]:
@@ -48,7 +157,7 @@ def learn_merges(vocabulary: list[str]) -> list[tuple[str, str]]:
     while True:
         pairs: Counter[tuple[str, str]] = Counter()
         for parts in pieces.values():
-            pairs.update(zip(parts, parts[1:], strict=False))
+            pairs.update(itertools.pairwise(parts))
         if not pairs:
             return merges
         best = max(pairs, key=lambda pair: (pairs[pair], pair))

@@ -272,10 +272,7 @@ def caption(
     if not parts:
         sentence = rng.choice((kind, "the " + kind, "an empty " + kind))
         return rng.choice(("", "a photo of ")) + sentence
-    if len(parts) == 1:
-        sentence = parts[0]
-    else:
-        sentence = ", ".join(parts[:-1]) + rng.choice((" and ", " and ", ", ")) + parts[-1]
+    sentence = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + rng.choice((" and ", " and ", ", ")) + parts[-1]
     if rng.random() < 0.6:
         sentence += " " + rng.choice(PLACES[kind])
     opening = ("", "", "", "a photo of ", "a picture of ", "A high quality picture of ")

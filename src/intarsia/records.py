@@ -121,7 +121,10 @@ class EditRecord:
 
     def __post_init__(self) -> None:
         checks = (
-            (bool(self.prompt.strip()), "The prompt is empty: say what the picture should become, e.g. --prompt 'a red car'."),
+            (
+                bool(self.prompt.strip()),
+                "The prompt is empty: say what the picture should become, e.g. --prompt 'a red car'.",
+            ),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 math.isfinite(self.guidance) and 1 <= self.guidance <= 100,
@@ -130,7 +133,10 @@ class EditRecord:
             (0 <= self.seed < 2**63, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 1."),
             (1 <= self.keep <= 100, f"keep is {self.keep}, but must lie between 1 and 100."),
             (0 <= self.feather <= 0.5, f"feather is {self.feather}, but must lie between 0 and 0.5 of the short side."),
-            (self.size is None or 32 <= self.size <= 4096, f"size is {self.size}, but must lie between 32 and 4096 pixels."),
+            (
+                self.size is None or 32 <= self.size <= 4096,
+                f"size is {self.size}, but must lie between 32 and 4096 pixels.",
+            ),
             (not (self.box and self.mask), "Both a box and a mask were given: pass one of --box and --mask."),
             (not (self.invert_mask and not self.mask), "--invert-mask was given without a mask: pass --mask FILE too."),
             (self.search.anchors >= 1, f"anchors is {self.search.anchors}, but at least 1 is needed."),
@@ -180,7 +186,9 @@ def from_json(kind: type, values: dict[str, Any], where: str = "the record") -> 
         default = fields[name].default
         if dataclasses.is_dataclass(default):
             if not isinstance(value, dict):
-                raise RecordError(f"{where} gives {name!r} as {value!r}, but a group of settings in braces is expected.")
+                raise RecordError(
+                    f"{where} gives {name!r} as {value!r}, but a group of settings in braces is expected."
+                )
             read[name] = from_json(type(default), value, where)
         elif isinstance(value, list):
             read[name] = tuple(value)

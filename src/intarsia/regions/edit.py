@@ -203,7 +203,9 @@ def search(proposals: list[Proposal], evaluator: Evaluator, record: EditRecord) 
     """Evaluate the proposals, all with the same noise; best first."""
     regions = [Region(box=p.box, seed=record.seed, anchor=p.anchor) for p in proposals]
     if record.preset == "exhaustive":
-        return best_first(evaluator.evaluate(regions, record.steps, f"{len(regions)} candidates in {record.steps} steps"))
+        return best_first(
+            evaluator.evaluate(regions, record.steps, f"{len(regions)} candidates in {record.steps} steps")
+        )
     finalists = max(record.keep, record.search.survivors[-1]) if record.search.survivors else record.keep
     return successive_halving(
         evaluator,

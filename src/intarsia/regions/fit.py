@@ -93,7 +93,9 @@ def paint_example(
         on_progress=on_progress,
     )
     regions = [Region(box=p.box, seed=record.seed) for p in chosen]
-    evaluations = evaluator.evaluate(regions, settings.steps, f"painting {len(regions)} boxes of {Path(record.photo).name}")
+    evaluations = evaluator.evaluate(
+        regions, settings.steps, f"painting {len(regions)} boxes of {Path(record.photo).name}"
+    )
     losses = paper_losses(evaluations, view, evaluator.ranker, settings).cpu()
     if view.grounded:
         losses = losses + settings.loss_relevance * (1 - coverage(view.relevance, [p.box for p in chosen]))

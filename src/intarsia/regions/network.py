@@ -72,7 +72,11 @@ class RegionNetwork(nn.Module):
         self.inner = nn.Conv2d(2 * HIDDEN, HIDDEN, 3, padding=1)
         self.words = nn.Linear(2 * text_width, 2 * HIDDEN)
         self.head = nn.Sequential(
-            nn.Linear(2 * HIDDEN + GEOMETRY, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1)
+            nn.Linear(2 * HIDDEN + GEOMETRY, HIDDEN),
+            nn.GELU(),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.GELU(),
+            nn.Linear(HIDDEN, 1),
         )
 
     def forward(self, view: View, boxes: Sequence[Box]) -> Tensor:
@@ -90,7 +94,8 @@ class RegionNetwork(nn.Module):
         seen = seen * (1 + gain[None, :, None, None]) + shift[None, :, None, None]
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], 1)
         where = geometry(boxes, view.size).to(pooled)
-        return self.head(torch.cat([pooled, where], 1))[:, 0]
+        logits: Tensor = self.head(torch.cat([pooled, where], 1))[:, 0]
+        return logits
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the network alone, as safetensors; the frozen encoders are not part of it."""
@@ -106,15 +111,21 @@ class RegionNetwork(nn.Module):
             ModelError: the file is missing, no safetensors file, or holds something else.
         """
         if not path.is_file():
-            raise ModelError(f"The region network {path} does not exist. Fit one with 'intarsia regions fit JOBS --out {path}'.")
+            raise ModelError(
+                f"The region network {path} does not exist. Fit one with 'intarsia regions fit JOBS --out {path}'."
+            )
         try:
             with safe_open(str(path), framework="pt") as file:
                 about = file.metadata() or {}
             weights = safetensors.torch.load_file(str(path))
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is no readable safetensors file ({error}). Pass what 'intarsia regions fit' wrote.") from None
+            raise ModelError(
+                f"{path} is no readable safetensors file ({error}). Pass what 'intarsia regions fit' wrote."
+            ) from None
         if about.get("kind") != "RegionNetwork":
-            raise ModelError(f"{path} holds other weights than a region network. Pass what 'intarsia regions fit' wrote.")
+            raise ModelError(
+                f"{path} holds other weights than a region network. Pass what 'intarsia regions fit' wrote."
+            )
         network = cls(*json.loads(about["shape"]))
         network.load_state_dict(weights)
         return network.eval()
@@ -149,7 +160,8 @@ class PublishedNetwork(nn.Module):
         flat = [b for row in boxes for b in row]
         regions = roi_align(view.features, flat, view.size)
         stacked = regions.reshape(len(boxes), -1, ROI, ROI)
-        return self.layers(self.convolutions(stacked).flatten(1))
+        logits: Tensor = self.layers(self.convolutions(stacked).flatten(1))
+        return logits
 
 
 def choose(logits: Tensor, generator: torch.Generator, temperature: float = 1.0) -> tuple[Tensor, Tensor]:

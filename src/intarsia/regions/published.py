@@ -35,9 +35,7 @@ def boxes_of(anchors: Sequence[Point], view: View) -> list[list[Box]]:
     return [concentric(a, view.size, smallest=SMALLEST, largest=LARGEST, count=BOXES) for a in anchors]
 
 
-def paper_losses(
-    evaluations: Sequence[Evaluation], view: View, ranker: Ranker, settings: FitSettings
-) -> torch.Tensor:
+def paper_losses(evaluations: Sequence[Evaluation], view: View, ranker: Ranker, settings: FitSettings) -> torch.Tensor:
     """(B,) weighed sum of the three published losses."""
     scorer = ranker.scorer
     pictures = torch.stack([e.picture for e in evaluations]).to(view.picture.device)
@@ -68,14 +66,12 @@ def paper(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[P
     for turn in range(record.fit.rounds + 1):
         logits = network(view, boxes)
         choices, _ = choose(logits, torch_seed)
-        regions = [
-            Region(box=boxes[k][int(c)], seed=record.seed, anchor=k) for k, c in enumerate(choices)
-        ]
+        regions = [Region(box=boxes[k][int(c)], seed=record.seed, anchor=k) for k, c in enumerate(choices)]
         evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
         if turn < record.fit.rounds:
             loss = sampled_loss(logits, choices, paper_losses(evaluations, view, evaluator.ranker, record.fit))
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     return anchors, rank(evaluations)
 
@@ -92,7 +88,8 @@ def released(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tupl
     evaluations: list[Evaluation] = []
     for turn in range(record.fit.rounds + 1):
         regions = [
-            Region(box=dice.choice(row), seed=record.seed + 1000 * turn + k + 1, anchor=k) for k, row in enumerate(boxes)
+            Region(box=dice.choice(row), seed=record.seed + 1000 * turn + k + 1, anchor=k)
+            for k, row in enumerate(boxes)
         ]
         evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
     return anchors, rank(evaluations)

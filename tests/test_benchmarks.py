@@ -1,0 +1,61 @@
+"""The benchmark of edit by words writes the figures that it announces."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import regions
+from training import world
+
+needs_font = pytest.mark.skipif(not any(f.exists() for f in world.FONT_FILES), reason="the emoji font is not installed")
+
+
+@needs_font
+def test_cases_are_the_seeds_own_and_ask_for_what_is_not_there() -> None:
+    case, again = regions.draw_case(31, 4), regions.draw_case(31, 4)
+    assert case.scene.image.tobytes() == again.scene.image.tobytes()
+    assert (case.source, case.target, case.box, case.seed) == (again.source, again.target, again.box, again.seed)
+    names = {o.name for o in case.scene.objects}
+    assert case.source in names and case.target not in names
+    assert regions.draw_case(32, 4).scene.image.tobytes() != case.scene.image.tobytes()
+
+
+@needs_font
+def test_the_report_has_the_announced_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "report.json"
+    monkeypatch.setattr(
+        sys, "argv", ["regions", "--seed", "31", "--count", "2", "--columns", "oracle,fitted", "--json", str(file)]
+    )
+    regions.main()
+    report = json.loads(file.read_text())
+    assert (report["seed"], report["count"]) == (31, 2)
+    assert list(report["columns"]) == ["oracle", "fitted"]
+    for row in report["columns"].values():
+        assert set(row) == {"success", "iou", "outside_exact", "prompt_score", "evaluations", "seconds"}
+        assert row["outside_exact"] is True
+        assert row["evaluations"] == 60
+    assert report["columns"]["oracle"]["iou"] == 1.0
+
+
+@needs_font
+@pytest.mark.slow
+def test_the_default_finds_the_region_within_its_budget() -> None:
+    from intarsia.backbones import load_backbones
+    from intarsia.evaluate.judge import load_judge
+
+    backbones, judge = load_backbones("pocket", device="cpu"), load_judge()
+    cases = [regions.draw_case(77, i) for i in range(12)]
+    figures = {
+        name: regions.summary(
+            [regions.judge_case(c, regions.COLUMNS[name](c, backbones), judge, backbones) for c in cases]
+        )
+        for name in ("default", "oracle")
+    }
+    assert figures["default"]["iou"] >= 0.5
+    assert figures["default"]["evaluations"] <= 990
+    assert figures["default"]["outside_exact"]
+    assert figures["default"]["success"] >= 0.7 * figures["oracle"]["success"]

@@ -1,0 +1,196 @@
+"""Edit by words, end to end on the pocket models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from intarsia.backbones.protocols import Backbones
+from intarsia.errors import Cancelled, RegionError
+from intarsia.geometry import Box
+from intarsia.images import Photo, photo_from_image, read_photo
+from intarsia.records import EditRecord, FitSettings, SearchSettings, from_json, to_json
+from intarsia.regions.edit import EditResult, Progress, edit
+from intarsia.regions.fit import fit
+from intarsia.regions.network import RegionNetwork
+
+SCENES = Path(__file__).parent / "scenes"
+SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "learnable_regions"
+QUICK = SearchSettings(anchors=2, proposals=4, preview_steps=(1,), survivors=(1,))
+
+
+def scene(number: int) -> tuple[Photo, dict]:
+    fact = json.loads((SCENES / "scenes.json").read_text())[number]
+    return read_photo(SCENES / fact["image"]), fact
+
+
+def record(**changes: object) -> EditRecord:
+    first = json.loads((SCENES / "scenes.json").read_text())[0]
+    base = EditRecord(
+        photo=str(SCENES / first["image"]),
+        source=first["objects"][0]["name"],
+        prompt="a house",
+        models="pocket",
+        steps=3,
+        search=QUICK,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def untouched_equal(before: Photo, result: EditResult) -> bool:
+    same = result.blend == 0
+    return bool(same.any() and (before.pixels[same] == result.photo.pixels[same]).all())
+
+
+def test_an_edit_changes_its_region_alone_and_counts_its_cost(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    result = edit(photo, record(), pocket)
+    assert untouched_equal(photo, result)
+    assert (photo.pixels != result.photo.pixels).any()
+    assert result.cost.evaluations == 2 * (4 * 1 + 1 * 3)
+    best = result.candidates[result.chosen]
+    assert best.photo is result.photo and best.steps == 3
+    assert [c.steps for c in result.candidates] == [3, 1, 1, 1]
+    assert all(c.photo is None for c in result.candidates[1:])
+    assert result.record.models == "pocket"
+
+
+def test_the_same_record_gives_the_same_picture(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    again = from_json(EditRecord, json.loads(json.dumps(to_json(record()))))
+    assert again == record()
+    first, second = edit(photo, record(), pocket), edit(photo, again, pocket)
+    assert np.array_equal(first.photo.pixels, second.photo.pixels)
+    other = edit(photo, record(seed=5), pocket)
+    assert not np.array_equal(first.photo.pixels, other.photo.pixels)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_box_lies_on_what_the_source_words_name(pocket: Backbones, number: int) -> None:
+    photo, fact = scene(number)
+    for thing in fact["objects"]:
+        result = edit(photo, record(source=thing["name"], search=dataclasses.replace(QUICK, proposals=1)), pocket)
+        assert result.candidates[0].box.iou(Box(*thing["box"])) >= 0.4
+
+
+def test_a_larger_picture_keeps_its_size_and_its_pixels_outside(pocket: Backbones) -> None:
+    small, _ = scene(0)
+    large = photo_from_image(small.as_image().resize((301, 223), Image.Resampling.BICUBIC))
+    result = edit(large, record(), pocket)
+    assert result.photo.size == large.size
+    assert result.blend.shape == (223, 301)
+    assert untouched_equal(large, result)
+    assert all(c.box.clipped(large.size) == c.box for c in result.candidates)
+
+
+def test_transparency_comes_back(pocket: Backbones) -> None:
+    small, _ = scene(0)
+    alpha = Image.linear_gradient("L").resize((64, 64))
+    picture = small.as_image()
+    picture.putalpha(alpha)
+    result = edit(photo_from_image(picture), record(), pocket)
+    assert result.photo.alpha is not None
+    assert np.array_equal(result.photo.alpha, np.asarray(alpha))
+
+
+def test_a_given_box_is_kept_to(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    result = edit(photo, record(box=(8.0, 16.0, 40.0, 60.0), keep=2), pocket)
+    changed = (photo.pixels != result.photo.pixels).any(-1)
+    ys, xs = np.nonzero(changed)
+    assert xs.min() >= 8 and xs.max() < 40 and ys.min() >= 16 and ys.max() < 60
+    assert len(result.candidates) == 2 and all(c.photo is not None for c in result.candidates)
+    assert {c.seed for c in result.candidates} == {0, 1}
+
+
+def test_a_given_mask_is_kept_to(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    mask = np.zeros((64, 64), bool)
+    mask[20:50, 10:30] = mask[30:40, 10:60] = True
+    result = edit(photo, record(), pocket, mask=mask)
+    assert not (photo.pixels != result.photo.pixels).any(-1)[~mask].any()
+    assert result.candidates[0].box == Box(10, 20, 60, 50)
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [((70, 70, 90, 90), "64 x 64"), ((30, 30, 10, 50), "no area"), ((62, 0, 64, 64), "less than 4 pixels")],
+)
+def test_an_unusable_box_is_refused(pocket: Backbones, box: tuple[float, ...], words: str) -> None:
+    photo, _ = scene(0)
+    with pytest.raises(RegionError, match=words):
+        edit(photo, record(box=tuple(map(float, box))), pocket)
+
+
+def test_without_source_words_the_edit_may_go_anywhere(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    result = edit(photo, record(source=""), pocket)
+    assert result.relevance is None
+    assert untouched_equal(photo, result)
+    assert result.candidates[0].scores.relevance == 0
+
+
+@pytest.mark.parametrize("preset", ["paper", "released", "exhaustive"])
+def test_presets_run_at_their_announced_cost(pocket: Backbones, preset: str) -> None:
+    photo, _ = scene(0)
+    result = edit(photo, record(preset=preset, steps=1, fit=FitSettings(rounds=2)), pocket)
+    assert untouched_equal(photo, result)
+    if preset == "exhaustive":
+        assert result.cost.evaluations == 2 * 4
+    elif preset == "released":
+        assert result.cost.evaluations == 2 * 9 * 3
+    else:  # a box that is drawn again is not painted again
+        assert 2 * 9 <= result.cost.evaluations <= 2 * 9 * 3
+
+
+def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    seen: list[Progress] = []
+    edit(photo, record(), pocket, on_progress=seen.append)
+    assert [p.done for p in seen] == [1, 1, 2, 3]
+    before = pocket.inpainter.meter.evaluations
+
+    def stop(progress: Progress) -> None:
+        raise Cancelled("stopped on request")
+
+    with pytest.raises(Cancelled):
+        edit(photo, record(), pocket, on_progress=stop)
+    assert pocket.inpainter.meter.evaluations - before == 2 * 4
+
+
+def test_a_memory_spares_a_second_edit_its_previews(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    memory: dict = {}
+    first = edit(photo, record(), pocket, memory=memory)
+    second = edit(photo, record(), pocket, memory=memory)
+    assert second.cost.evaluations == 0 < first.cost.evaluations
+    assert np.array_equal(first.photo.pixels, second.photo.pixels)
+
+
+def test_fit_over_pictures_writes_a_network_that_edit_uses(pocket: Backbones, tmp_path: Path) -> None:
+    out = tmp_path / "regions.safetensors"
+    jobs = [record(photo=str(SCENES / f"{i:04d}.png"), source=scene(i)[1]["objects"][0]["name"]) for i in range(3)]
+    fitted = fit(jobs, pocket, FitSettings(boxes=4, steps=1, epochs=15, accumulate=1), out)
+    assert fitted.last_loss < fitted.first_loss
+    assert fitted.last_loss >= fitted.best_loss
+    assert fitted.evaluations == 3 * 4 * 2
+    assert out.stat().st_size < 2_000_000
+    RegionNetwork.load(out)
+    photo, _ = scene(0)
+    assert untouched_equal(photo, edit(photo, record(regions=str(out)), pocket))
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the published sample pictures are not on this machine")
+def test_the_published_samples_run(pocket: Backbones) -> None:
+    listing = json.loads((SAMPLES / "images.json").read_text())
+    assert len(listing) == 3
+    for name, (source, prompt) in listing.items():
+        photo = read_photo(SAMPLES / name)
+        result = edit(photo, record(photo=str(SAMPLES / name), source=source, prompt=prompt), pocket)
+        assert result.photo.size == photo.size
+        assert untouched_equal(photo, result)
