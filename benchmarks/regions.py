@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from intarsia.backbones import Backbones, load_backbones
+from intarsia.backbones import load_backbones
+from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.evaluate.judge import Judge, load_judge
 from intarsia.geometry import Box, working_size

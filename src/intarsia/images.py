@@ -147,6 +147,12 @@ class Photo:
             return Image.fromarray(self.pixels)
         return Image.fromarray(np.dstack([self.pixels, self.alpha]))
 
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        file = io.BytesIO()
+        self.as_image().save(file, "PNG")
+        return file.getvalue()
+
 
 def read_photo(path: str | Path) -> Photo:
     """Read a PNG, JPEG, WebP, TIFF or BMP file, known by its content whatever its name.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from intarsia.errors import RecordError
@@ -222,7 +221,3 @@ def check_type(name: str, wanted: str, value: Any, where: str) -> None:
         wrong = True
     if wrong:
         raise RecordError(f"{where} gives {name!r} as {value!r}, but {wanted} is expected.")
-
-
-def default_output_folder() -> Path:
-    return Path("out")

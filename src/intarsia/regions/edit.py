@@ -16,7 +16,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.geometry import Box, Point, Size, working_size
 from intarsia.images import Photo, paste_back, to_tensor
-from intarsia.masks import box_mask, feather
+from intarsia.masks import box_mask, feather, read_mask
 from intarsia.records import EditRecord
 from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.network import RegionNetwork
@@ -119,7 +119,8 @@ def edit(
         record: what to do.
         backbones: the pretrained networks, loaded once for many edits.
         network: a fitted region network; by default the one that the record names, or pocket's own.
-        mask: (H, W) bool at the photo's size, where to repaint, instead of searching.
+        mask: (H, W) bool at the photo's size, where to repaint, instead of searching; read from the
+            record's mask file when None.
         memory: repainted candidates of earlier edits, to be used again and added to.
         on_progress: called after every denoising step; may raise `Cancelled`.
 
@@ -128,6 +129,8 @@ def edit(
         ModelError: the region network does not fit the models.
     """
     started, evaluations_before = time.monotonic(), backbones.inpainter.meter.evaluations
+    if mask is None and record.mask is not None:
+        mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
     inpainter = backbones.inpainter
     size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
     picture = to_tensor(photo, size).to(backbones.device)

@@ -120,7 +120,7 @@ def fit_network(
     """
 
     def loss(example: Example) -> Tensor:
-        logits = network(example.view, example.boxes).cpu()
+        logits = network(example.view, example.boxes)
         return expected_loss(logits, example.losses, torch.ones_like(example.losses, dtype=torch.bool))
 
     def mean_loss() -> float:
@@ -184,11 +184,10 @@ def fit(
     if start is not None:
         network = RegionNetwork.load(start)
         network.check(view)
-    network.to(view.picture.device)
     first, last = fit_network(network, examples, settings, seed=seed, on_progress=on_progress)
     best = float(torch.stack([e.losses.min() for e in examples]).mean())
     log.info("expected loss %.4f -> %.4f (best box always: %.4f)", first, last, best)
-    network.cpu().save(out, overwrite=overwrite)
+    network.save(out, overwrite=overwrite)
     return Fitted(
         network=network,
         first_loss=first,

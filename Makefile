@@ -1,0 +1,45 @@
+# `make demo` and `make test` need nothing before them but Python 3.11 or newer and the package registry.
+
+PYTHON ?= python3
+OUT ?= demo-out
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+# A few threads: more only wait for each other on pictures of this size.
+export OMP_NUM_THREADS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
+
+# Pinned: an open range brings gigabytes of CUDA where the registry's newest build has it.
+TORCH ?= torch==2.13.0
+
+.PHONY: setup demo test test-all check bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$(TORCH)" -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/intarsia demo --out $(OUT) --overwrite
+
+test: setup
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow"
+
+test-all: setup
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_house.py -m "not slow"
+
+bench: setup
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.regions --seed 7 --count 100 --json bench.json
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,74 @@
+"""Edit a picture by words alone.
+
+    import intarsia as ia
+
+    photo = ia.read_photo("street.jpg")
+    models = ia.load_backbones("pocket")
+    result = ia.edit(photo, ia.EditRecord(photo="street.jpg", source="trees", prompt="a red house"), models)
+    result.photo.as_image()
+
+The names below are public; each is loaded when it is first asked for, so that `import intarsia` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from intarsia.backbones import load_backbones as load_backbones
+    from intarsia.errors import Cancelled as Cancelled
+    from intarsia.errors import EmptyMaskError as EmptyMaskError
+    from intarsia.errors import IntarsiaError as IntarsiaError
+    from intarsia.errors import MissingExtraError as MissingExtraError
+    from intarsia.errors import ModelError as ModelError
+    from intarsia.errors import OutputError as OutputError
+    from intarsia.errors import PictureError as PictureError
+    from intarsia.errors import RecordError as RecordError
+    from intarsia.errors import RegionError as RegionError
+    from intarsia.images import Photo as Photo
+    from intarsia.images import read_photo as read_photo
+    from intarsia.images import write_photo as write_photo
+    from intarsia.records import EditRecord as EditRecord
+    from intarsia.records import FitSettings as FitSettings
+    from intarsia.records import ScoreSettings as ScoreSettings
+    from intarsia.records import SearchSettings as SearchSettings
+    from intarsia.regions.edit import EditResult as EditResult
+    from intarsia.regions.edit import edit as edit
+
+__version__ = "0.1.0"
+
+HOMES = {
+    "Cancelled": "errors",
+    "EditRecord": "records",
+    "EditResult": "regions.edit",
+    "EmptyMaskError": "errors",
+    "FitSettings": "records",
+    "IntarsiaError": "errors",
+    "MissingExtraError": "errors",
+    "ModelError": "errors",
+    "OutputError": "errors",
+    "Photo": "images",
+    "PictureError": "errors",
+    "RecordError": "errors",
+    "RegionError": "errors",
+    "ScoreSettings": "records",
+    "SearchSettings": "records",
+    "edit": "regions.edit",
+    "load_backbones": "backbones",
+    "read_photo": "images",
+    "write_photo": "images",
+}
+__all__ = ["__version__", *HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'intarsia' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"intarsia.{HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,568 @@
+"""The command line: every flag of an edit comes from its record, so it is described once.
+
+Exit codes: 0 done, 2 bad input (nothing was done), 1 failed later, 130 stopped by Ctrl-C. Torch is
+imported by the commands that need it and not for help.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import platform
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+import intarsia
+from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
+from intarsia.records import EditRecord, FitSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from intarsia.app.outputs import Targets
+    from intarsia.backbones.protocols import Backbones
+    from intarsia.images import Photo
+    from intarsia.regions.edit import EditResult
+    from intarsia.regions.search import Progress
+
+BoxEdges = tuple[float, float, float, float]
+
+
+class FlagError(IntarsiaError):
+    """A flag's text cannot be read. No ValueError: tyro would catch that and print it its own way."""
+
+
+def read_box(words: list[str]) -> BoxEdges | None:
+    """x0,y0,x1,y1 as four numbers."""
+    try:
+        x0, y0, x1, y1 = (float(edge) for edge in words[0].split(","))
+    except ValueError:
+        raise FlagError(
+            f"The box {words[0]!r} is not four numbers with commas between them: "
+            "give --box x0,y0,x1,y1 in pixels, e.g. --box 10,20,110,90."
+        ) from None
+    return x0, y0, x1, y1
+
+
+BOX_FLAG = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="X0,Y0,X1,Y1",
+    instance_from_str=read_box,
+    is_instance=lambda value: value is None or isinstance(value, tuple),
+    str_from_instance=lambda value: ["none" if value is None else ",".join(f"{edge:g}" for edge in value)],
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditFlags(EditRecord):
+    """An edit's record in the form of flags; checked only when it becomes a record, for a plain message."""
+
+    photo: tyro.conf.Positional[str]
+    box: Annotated[BoxEdges | None, BOX_FLAG] = None
+
+    def __post_init__(self) -> None:
+        """Nothing yet: see `record`."""
+
+    def record(self) -> EditRecord:
+        """Raises: RecordError: a setting is out of range."""
+        return EditRecord(**{f.name: getattr(self, f.name) for f in dataclasses.fields(EditRecord)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """What is printed."""
+
+    json: bool = False
+    """Print one JSON object to stdout and everything else to stderr."""
+    quiet: bool = False
+    """No progress bar and no notes; errors are still printed."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where the networks run."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    dtype: str = "auto"
+    """Precision of the painting networks: auto, float32, bfloat16 or float16."""
+    vram: Literal["auto", "low", "min"] = "auto"
+    """How hard to save the memory of a graphics card."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """What is written, and where."""
+
+    overwrite: bool = False
+    """Replace files of the same names."""
+    draw_boxes: bool = False
+    """Also write NAME.boxes.png: where it looked, the boxes and their scores."""
+    no_metadata: bool = False
+    """Leave the record out of the pictures; it is still written beside them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """Edit a picture by words: find where, repaint there, rank, write the best."""
+
+    record: Annotated[EditFlags, tyro.conf.arg(name="")]
+    out: Path = Path("out")
+    """Folder to write to."""
+    files: tyro.conf.OmitArgPrefixes[Files] = Files()
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Make a recorded edit again, and say whether the same pixels came out."""
+
+    result: tyro.conf.Positional[Path]
+    """NAME.json or NAME.png that intarsia edit wrote."""
+    photo: Path | None = None
+    """The photo, if it is no longer where the record says."""
+    out: Path = Path("replayed")
+    """Folder to write to."""
+    files: tyro.conf.OmitArgPrefixes[Files] = Files()
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """List the checkpoints that are known to work, or download one for work without network."""
+
+    action: tyro.conf.Positional[Literal["list", "download"]] = "list"
+    """list, or download NAME."""
+    name: tyro.conf.Positional[str] = ""
+    """To download: a name of the list, or a hub id owner/name[@revision]."""
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Edit the scenes that ship with the package, and write demo.png and index.html."""
+
+    out: Path = Path("demo-out")
+    """Folder to write to."""
+    overwrite: bool = False
+    """Replace the demo that is there."""
+    models: str = "pocket"
+    """Checkpoints to show; the scenes are made for pocket."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """Fit a region network over many pictures once; intarsia edit --regions FILE then uses it."""
+
+    action: tyro.conf.Positional[Literal["fit"]]
+    """fit."""
+    jobs: tyro.conf.Positional[Path]
+    """JSON: a list of records, or {"picture.png": ["source words", "prompt"]}."""
+    out: Path = Path("regions.safetensors")
+    """File to write."""
+    start: Path | None = None
+    """Go on from this network."""
+    models: str = "auto"
+    """Checkpoints, as for intarsia edit."""
+    seed: int = 0
+    """Seed of the first weights and of the order of the pictures."""
+    fit: FitSettings = FitSettings()
+    overwrite: bool = False
+    """Replace the file."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """Print what a report of a problem needs: versions, devices, folders, free memory."""
+
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+Command = (
+    Annotated[Edit, tyro.conf.subcommand("edit")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Regions, tyro.conf.subcommand("regions")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+DESCRIPTION = (
+    "Edit a picture by words alone. Try: intarsia demo, or: intarsia edit PHOTO --source trees --prompt 'a red house'. "
+    "intarsia --version prints the version."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if arguments[0] in ("--version", "-V"):
+        print(f"intarsia {intarsia.__version__}")
+        return 0
+    try:
+        command = tyro.cli(
+            Command,
+            prog="intarsia",
+            description=DESCRIPTION,
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName),
+        )
+        return run(command)
+    except SystemExit as stop:  # tyro printed help or how a flag is wrong
+        return stop.code if isinstance(stop.code, int) else 2
+    except (KeyboardInterrupt, Cancelled):
+        print("intarsia: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        ours = isinstance(problem, IntarsiaError)
+        print(f"intarsia: {problem if ours else unforeseen(problem)}", file=sys.stderr)
+        return 2 if ours else 1
+
+
+def unforeseen(problem: Exception) -> str:
+    """An error that nobody wrote a sentence for."""
+    if isinstance(problem, MemoryError) or "out of memory" in str(problem).lower():
+        return "Out of memory. Pass a smaller --size, --vram low, or close other programs."
+    said = " ".join(str(problem).split()) or "no message"
+    return f"Failed ({type(problem).__name__}: {said}). Run it again with --debug to see where, and report it."
+
+
+def run(command: Edit | Replay | Models | Demo | Regions | Doctor) -> int:
+    """Do what was asked, with the output where it belongs."""
+    talk = command.talk
+    note = logging.StreamHandler(sys.stderr)
+    note.setFormatter(logging.Formatter("intarsia: %(message)s"))
+    logger = logging.getLogger("intarsia")
+    logger.addHandler(note)
+    logger.setLevel(logging.ERROR if talk.quiet else logging.INFO)
+    try:
+        # Whatever a library prints must not end up between the braces.
+        with contextlib.redirect_stdout(sys.stderr) if talk.json else contextlib.nullcontext():
+            summary, lines = ACTIONS[type(command)](command)
+    finally:
+        logger.removeHandler(note)
+    if talk.json:
+        print(json.dumps(summary, indent=1))
+    elif not talk.quiet:
+        print("\n".join(lines))
+    return 0
+
+
+Answer = tuple[dict[str, Any], list[str]]
+"""What a command has to say: for machines, and for people."""
+
+
+def edit_command(command: Edit) -> Answer:
+    record = command.record.record()
+    return make(record, command.out, command.files, command.machine, command.talk)[:2]
+
+
+def replay_command(command: Replay) -> Answer:
+    from intarsia.app.outputs import pixel_digest, read_replay
+
+    replay = read_replay(command.result, command.photo)
+    summary, lines, result = make(
+        replay.record, command.out, command.files, command.machine, command.talk, lead=replay.index
+    )
+    made = result.candidates[replay.index].photo
+    assert made is not None
+    same = pixel_digest(made) == replay.output_sha256
+    verdict = (
+        "The same pixels came out."
+        if same
+        else "Other pixels came out than were recorded: compare 'versions' in both JSON files, and the device."
+    )
+    return {**summary, "same_pixels": same}, [*lines, verdict]
+
+
+def make(
+    record: EditRecord, out: Path, files: Files, machine: Machine, talk: Talk, *, lead: int = 0
+) -> tuple[dict[str, Any], list[str], EditResult]:
+    """One edit from record to files. Everything that can be checked is checked before models are loaded."""
+    from intarsia.app.outputs import plan_outputs, write_outputs
+    from intarsia.images import read_photo
+
+    photo = read_photo(record.photo)
+    mask = usable_region(record, photo)
+    targets = plan_outputs(
+        Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
+    )
+    backbones = load(record.models, machine)
+    from intarsia.regions.edit import edit
+
+    with progress_bar(talk) as on_progress:
+        result = edit(photo, record, backbones, mask=mask, on_progress=on_progress)
+    if lead >= len(result.candidates) or result.candidates[lead].photo is None:
+        raise RecordError(
+            f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."
+        )
+    facts, written = write_outputs(
+        result, photo, targets, lead=lead, metadata=not files.no_metadata, overwrite=files.overwrite
+    )
+    return summary_of(targets, written, facts), report(result, targets, written, lead), result
+
+
+def usable_region(record: EditRecord, photo: Photo) -> np.ndarray | None:
+    """The user's mask at the photo's size, if one was given; and a look at box and network file.
+
+    Raises:
+        RegionError: the box or the mask cannot be used with this photo.
+        ModelError: the region network is not there, or is none.
+    """
+    from intarsia.geometry import Box
+    from intarsia.masks import read_mask
+    from intarsia.regions.edit import usable_box
+    from intarsia.regions.network import RegionNetwork
+
+    if record.box is not None:
+        usable_box(Box(*record.box), photo.size)
+    if record.regions is not None:
+        RegionNetwork.load(Path(record.regions))
+    if record.mask is None:
+        return None
+    return read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+
+
+def load(models: str, machine: Machine) -> Backbones:
+    from intarsia.backbones import load_backbones
+
+    return load_backbones(models, device=machine.device, dtype=machine.dtype, vram=machine.vram)
+
+
+def summary_of(targets: Targets, written: Sequence[Path], facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of an edit with the files it wrote."""
+    files = {
+        "picture": str(targets.picture),
+        "record": str(targets.record),
+        "mask": str(targets.mask),
+        "boxes": str(targets.boxes) if targets.boxes else None,
+        "others": [str(p) for p in targets.others if p in written],
+    }
+    return {"files": files, **facts}
+
+
+def report(result: EditResult, targets: Targets, written: Sequence[Path], lead: int) -> list[str]:
+    """An edit in a few lines."""
+    shown, record, cost = result.candidates[lead], result.record, result.cost
+    others = [str(p) for p in targets.others if p in written]
+    lines = [
+        f"{targets.picture}  {record.prompt!r}" + (f" in place of {record.source!r}" if record.source else ""),
+        f"  in the box {','.join(f'{edge:.0f}' for edge in shown.box.as_tuple())}, score {shown.scores.total:.2f}, "
+        f"best of {len(result.candidates)}; {cost.seconds:.1f} s, {cost.evaluations} denoiser evaluations, "
+        f"{cost.peak_memory_mb:,.0f} MB, {record.models}",
+        f"  record: {targets.record}   mask: {targets.mask}" + (f"   boxes: {targets.boxes}" if targets.boxes else ""),
+    ]
+    if others:
+        lines.append(f"  other candidates: {', '.join(others)}")
+    if len(others) < len(targets.others):
+        lines.append(
+            f"  only {len(others) + 1} of the {len(targets.others) + 1} candidates to keep were painted to the end"
+        )
+    return lines
+
+
+@contextlib.contextmanager
+def progress_bar(talk: Talk) -> Iterator[Callable[[Progress], None] | None]:
+    """A bar on stderr for each stage, where somebody sees it."""
+    if talk.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def show(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total)
+            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+
+        yield show
+
+
+def models_command(command: Models) -> Answer:
+    from intarsia.backbones import CATALOG, cached, download
+
+    if command.action == "download":
+        if not command.name:
+            raise FlagError("intarsia models download needs a name, e.g. intarsia models download sd15.")
+        folders = [str(folder) for folder in download(command.name)]
+        told = [f"{command.name} is on this machine: {folder}" for folder in folders]
+        return {"name": command.name, "folders": folders}, told or [f"{command.name} needs no download."]
+    if command.name:
+        raise FlagError(f"intarsia models list takes no name, but {command.name!r} was given.")
+    entries, lines = [], []
+    for name, entry in CATALOG.items():
+        here = entry.repository is None or cached(entry.repository, entry.revision)
+        entries.append({"name": name, "here": here, **dataclasses.asdict(entry)})
+        state = "here" if here else f"{entry.download_gb:g} GB to download"
+        lines.append(f"{name:<11}{state:<21}{entry.repository or 'inside the package'}  ({entry.licence})")
+        lines.append(f"{'':11}{entry.purpose}; {entry.native_side} px, about {entry.memory_gb:g} GB while working")
+    return {"models": entries}, lines
+
+
+def demo_command(command: Demo) -> Answer:
+    from intarsia.app.demo import plan_demo, run_demo
+
+    plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
+    backbones = load(command.models, command.machine)
+    with progress_bar(command.talk) as on_progress:
+        made = run_demo(plan, backbones, on_progress=on_progress)
+    summary = {
+        "sheet": str(made.sheet),
+        "page": str(made.page),
+        "edits": made.edits,
+        "seconds": round(made.seconds, 1),
+        "evaluations": made.evaluations,
+    }
+    lines = [
+        f"{made.edits} pictures edited in {made.seconds:.0f} s, {made.evaluations} denoiser evaluations.",
+        f"Contact sheet: {made.sheet}",
+        f"Page: {made.page}",
+    ]
+    return summary, lines
+
+
+def regions_command(command: Regions) -> Answer:
+    from intarsia.app.jobs import read_jobs
+    from intarsia.app.outputs import refuse_file
+    from intarsia.images import read_photo, refuse_existing
+    from intarsia.regions.network import RegionNetwork
+
+    jobs = read_jobs(command.jobs)
+    if command.out.suffix != ".safetensors":
+        raise OutputError(f"{command.out} must end in .safetensors, the format of region networks: rename it.")
+    refuse_file(command.out.parent)
+    refuse_existing(command.out, command.overwrite)
+    if command.start is not None:
+        RegionNetwork.load(command.start)
+    for job in jobs:
+        read_photo(job.photo)
+    backbones = load(command.models, command.machine)
+    from intarsia.regions.fit import fit
+
+    with progress_bar(command.talk) as on_progress:
+        fitted = fit(
+            jobs,
+            backbones,
+            command.fit,
+            command.out,
+            start=command.start,
+            seed=command.seed,
+            overwrite=command.overwrite,
+            on_progress=on_progress,
+        )
+    summary = {
+        "file": str(command.out),
+        "pictures": len(jobs),
+        "first_loss": fitted.first_loss,
+        "last_loss": fitted.last_loss,
+        "best_loss": fitted.best_loss,
+        "evaluations": fitted.evaluations,
+    }
+    lines = [
+        f"{command.out}  fitted on {len(jobs)} pictures, {fitted.evaluations} denoiser evaluations",
+        f"  expected loss {fitted.first_loss:.4f} -> {fitted.last_loss:.4f} (always the best box: {fitted.best_loss:.4f})",
+    ]
+    return summary, lines
+
+
+def doctor_command(command: Doctor) -> Answer:
+    from huggingface_hub import constants
+
+    facts: dict[str, Any] = {
+        "intarsia": intarsia.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{
+            name: installed(name)
+            for name in ("torch", "diffusers", "transformers", "huggingface_hub", "pillow", "numpy")
+        },
+        "extras": {name: installed(name) for name in ("gradio", "ray")},
+        "devices": devices(),
+        "cores": os.cpu_count(),
+        "memory_free_gb": free_memory_gb(),
+        "hub_cache": constants.HF_HUB_CACHE,
+        "hub_cache_free_gb": free_disk_gb(Path(constants.HF_HUB_CACHE)),
+        "hub_offline": constants.HF_HUB_OFFLINE,
+        "output_folder": str(Path("out").resolve()),
+    }
+    shown = {**facts, "extras": ", ".join(f"{k} {v}" for k, v in facts["extras"].items())}
+    shown["devices"] = ", ".join(facts["devices"])
+    return facts, [f"{name.replace('_', ' '):<20}{value}" for name, value in shown.items()]
+
+
+def installed(name: str) -> str:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def devices() -> list[str]:
+    import torch
+
+    found = [f"cpu ({torch.get_num_threads()} threads)"]
+    for k in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(k).total_memory / 2**30
+        found.append(f"cuda:{k} ({torch.cuda.get_device_name(k)}, {memory:.0f} GB)")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found
+
+
+def free_memory_gb() -> float | None:
+    """GB of memory that can be had; None where the system does not say."""
+    try:
+        return round(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def free_disk_gb(folder: Path) -> float:
+    """GB free on the disk that holds a folder, or would."""
+    place = next(p for p in (folder, *folder.parents) if p.exists())
+    return round(shutil.disk_usage(place).free / 2**30, 1)
+
+
+ACTIONS: dict[type, Callable[[Any], Answer]] = {
+    Edit: edit_command,
+    Replay: replay_command,
+    Models: models_command,
+    Demo: demo_command,
+    Regions: regions_command,
+    Doctor: doctor_command,
+}

@@ -1,0 +1,235 @@
+"""The demo: a few scenes that ship with the package, edited by words, on one sheet and one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from intarsia.app.jobs import read_jobs
+from intarsia.app.outputs import Targets, plan_outputs, png, refuse_file, write_outputs
+from intarsia.app.overlay import draw_overlay
+from intarsia.app.page import Row, demo_page
+from intarsia.backbones.protocols import Backbones
+from intarsia.images import Photo, read_photo, refuse_existing, write_bytes_atomically
+from intarsia.records import EditRecord
+from intarsia.regions.edit import EditResult, edit
+from intarsia.regions.search import Progress
+
+JOBS = Path(__file__).parent / "scenes" / "jobs.json"
+KEEP = 3
+
+CELL = 220
+GAP = 20
+WORDS = 250
+PAPER = (252, 252, 250)
+INK = (28, 31, 36)
+QUIET_INK = (108, 115, 125)
+RULE = (226, 228, 224)
+COLUMNS = ("before", "where it looked", "best candidates", "after")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The demo's edits and the files that they will write."""
+
+    jobs: tuple[EditRecord, ...]
+    targets: tuple[Targets, ...]
+    before: tuple[Path, ...]
+    sheet: Path
+    page: Path
+    overwrite: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What the demo wrote, and what it took.
+
+    Attributes:
+        seconds: of the edits, wall clock.
+        evaluations: denoiser sample-evaluations.
+    """
+
+    sheet: Path
+    page: Path
+    edits: int
+    seconds: float
+    evaluations: int
+
+
+def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> Plan:
+    """Choose the demo's files.
+
+    Raises:
+        OutputError: one of them is there already, or `out` is a file.
+    """
+    refuse_file(out)
+    jobs = tuple(dataclasses.replace(job, models=models, keep=KEEP) for job in read_jobs(JOBS))
+    photos = [Path(job.photo) for job in jobs]
+    sheet, page = out / "demo.png", out / "index.html"
+    before = tuple(out / f"{photo.stem}.before.png" for photo in photos)
+    for file in (sheet, page, *before):
+        refuse_existing(file, overwrite)
+    targets = tuple(plan_outputs(photo, out, keep=KEEP, draw_boxes=True, overwrite=overwrite) for photo in photos)
+    return Plan(jobs=jobs, targets=targets, before=before, sheet=sheet, page=page, overwrite=overwrite)
+
+
+def run_demo(plan: Plan, backbones: Backbones, *, on_progress: Callable[[Progress], None] | None = None) -> Made:
+    """Make every edit of the plan, the sheet and the page.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    started = time.monotonic()
+    strips, rows, evaluations = [], [], 0
+    for job, targets, before in zip(plan.jobs, plan.targets, plan.before, strict=True):
+        photo = read_photo(job.photo)
+        result = edit(photo, job, backbones, on_progress=named(on_progress, before.name.split(".")[0]))
+        _, written = write_outputs(result, photo, targets, overwrite=plan.overwrite)
+        write_bytes_atomically(before, Path(job.photo).read_bytes(), plan.overwrite)
+        strips.append(strip(photo, result))
+        rows.append(page_row(before, targets, written, result))
+        evaluations += result.cost.evaluations
+    seconds = time.monotonic() - started
+    caption = f"{len(rows)} edits, {seconds:.0f} s, {evaluations:,} denoiser evaluations, models: {backbones.name}"
+    write_bytes_atomically(plan.sheet, png(contact_sheet(strips, caption)), plan.overwrite)
+    write_bytes_atomically(plan.page, demo_page(rows, caption).encode(), plan.overwrite)
+    return Made(sheet=plan.sheet, page=plan.page, edits=len(rows), seconds=seconds, evaluations=evaluations)
+
+
+def named(on_progress: Callable[[Progress], None] | None, name: str) -> Callable[[Progress], None] | None:
+    """Progress that says which scene it is about."""
+    if on_progress is None:
+        return None
+    return lambda progress: on_progress(dataclasses.replace(progress, stage=f"{name}: {progress.stage}"))
+
+
+def page_row(before: Path, targets: Targets, written: tuple[Path, ...], result: EditResult) -> Row:
+    """A scene's line of the page, its pictures named relative to the page."""
+    assert targets.boxes is not None
+    return Row(
+        title=words(result),
+        facts=facts(result),
+        before=before.name,
+        looked=targets.boxes.name,
+        candidates=tuple(p.name for p in (targets.picture, *targets.others) if p in written),
+        after=targets.picture.name,
+        record=targets.record.name,
+    )
+
+
+def words(result: EditResult) -> str:
+    record = result.record
+    return f"{record.source} becomes {record.prompt}" if record.source else record.prompt
+
+
+def facts(result: EditResult) -> tuple[str, ...]:
+    """The few numbers of an edit that are worth a line each."""
+    best, cost = result.candidates[result.chosen], result.cost
+    return (
+        f"box {','.join(f'{edge:.0f}' for edge in best.box.as_tuple())}",
+        f"score {best.scores.total:.2f}, best of {len(result.candidates)}",
+        f"{len(result.anchors)} anchors, {cost.seconds:.1f} s",
+        f"{cost.evaluations:,} denoiser evaluations",
+    )
+
+
+def strip(photo: Photo, result: EditResult) -> Image.Image:
+    """One line of the sheet: before, where it looked, candidates, after, words."""
+    height = CELL
+    line = Image.new("RGB", (sheet_width(), height + GAP), PAPER)
+    draw = ImageDraw.Draw(line)
+    side = round(CELL * photo.size.short / photo.size.long)
+    finalists = [c.photo for c in result.candidates if c.photo is not None][:KEEP]
+    cells = (
+        fitted(photo.as_image(), CELL),
+        fitted(draw_overlay(photo, result, least_side=side, labelled=3, legend=False), CELL),
+        candidates_cell(finalists, len(result.candidates) - len(finalists)),
+        fitted(result.photo.as_image(), CELL),
+    )
+    for column, cell in enumerate(cells):
+        left = GAP + column * (CELL + GAP)
+        line.paste(cell, (left + (CELL - cell.width) // 2, (CELL - cell.height) // 2))
+    left, top = GAP + 4 * (CELL + GAP), 30
+    for text in wrapped(draw, words(result), font(22), WORDS):
+        draw.text((left, top), text, font=font(22), fill=INK)
+        top += 30
+    top += 10
+    for fact in facts(result):
+        draw.text((left, top), fact, font=font(14), fill=QUIET_INK)
+        top += 22
+    return line
+
+
+def candidates_cell(finalists: list[Photo], previews: int) -> Image.Image:
+    """The finalists small, best first, two in a row, and how many more had only a preview."""
+    cell = Image.new("RGB", (CELL, CELL), PAPER)
+    draw = ImageDraw.Draw(cell)
+    side = (CELL - 8) // 2
+    for k, candidate in enumerate(finalists):
+        small = fitted(candidate.as_image(), side)
+        left, top = (k % 2) * (side + 8), (k // 2) * (side + 8)
+        cell.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
+        corner = (left + (side - small.width) // 2 + 3, top + (side - small.height) // 2 + 3)
+        draw.rounded_rectangle((*corner, corner[0] + 17, corner[1] + 17), 4, fill=PAPER)
+        draw.text((corner[0] + 9, corner[1] + 9), str(k + 1), font=font(13), fill=INK, anchor="mm")
+    if previews > 0 and len(finalists) < 4:
+        k = len(finalists)
+        centre = ((k % 2) * (side + 8) + side // 2, (k // 2) * (side + 8) + side // 2)
+        draw.multiline_text(
+            centre, f"{previews} more had\na preview only", font=font(13), fill=QUIET_INK, anchor="mm", align="center"
+        )
+    return cell
+
+
+def fitted(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with its long side as asked, smoothly resized, on the sheet's ground where it is transparent."""
+    if picture.mode == "RGBA":
+        ground = Image.new("RGBA", picture.size, (*PAPER, 255))
+        picture = Image.alpha_composite(ground, picture).convert("RGB")
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def contact_sheet(strips: list[Image.Image], caption: str) -> Image.Image:
+    """All lines under one heading."""
+    top = 96
+    sheet = Image.new("RGB", (sheet_width(), top + sum(s.height for s in strips) + 8), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, 18), "Intarsia: edit a picture by words alone", font=font(24), fill=INK)
+    draw.text((sheet_width() - GAP, 26), caption, font=font(14), fill=QUIET_INK, anchor="ra")
+    draw.line((GAP, 56, sheet_width() - GAP, 56), fill=RULE, width=1)
+    for column, name in enumerate(COLUMNS):
+        draw.text((GAP + column * (CELL + GAP), 68), name, font=font(15), fill=QUIET_INK)
+    draw.text((GAP + 4 * (CELL + GAP), 68), "words and cost", font=font(15), fill=QUIET_INK)
+    for line in strips:
+        sheet.paste(line, (0, top))
+        top += line.height
+    return sheet
+
+
+def sheet_width() -> int:
+    return GAP + 4 * (CELL + GAP) + WORDS + GAP
+
+
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def wrapped(
+    draw: ImageDraw.ImageDraw, text: str, face: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> list[str]:
+    """The text in lines no wider than asked, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and draw.textlength(longer, font=face) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
