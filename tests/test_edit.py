@@ -119,7 +119,7 @@ def test_a_given_mask_is_kept_to(pocket: Backbones) -> None:
 
 @pytest.mark.parametrize(
     ("box", "words"),
-    [((70, 70, 90, 90), "64 x 64"), ((30, 30, 10, 50), "no area"), ((62, 0, 64, 64), "less than 4 pixels")],
+    [((70, 70, 90, 90), "64 x 64"), ((30, 30, 10, 50), "ends before it begins"), ((30, 30, 30, 50), "no area"), ((62, 0, 64, 64), "less than 4 pixels")],
 )
 def test_an_unusable_box_is_refused(pocket: Backbones, box: tuple[float, ...], words: str) -> None:
     photo, _ = scene(0)

@@ -3,12 +3,13 @@
     python -m training.judge --minutes 10
 
 Besides clean scenes it sees noise, blur, colour shifts and scenes joined along a box, as generated
-pictures have them; and ruins (smeared or scrambled objects, blotches), which it learns to call background.
+pictures have them; and ruins (smeared, scrambled or melted objects, blotches), which it learns to call background.
 """
 
 from __future__ import annotations
 
 import json
+import random
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from training import data, loop, world
 
 BATCH = 32
 SCENES = 30_000
-RUINED = 0.2  # of the examples: smeared or scrambled, wholly or in part
+RUINED = 0.3  # of the examples: smeared or scrambled, wholly or in part
 BLOTCHED = 0.2
 JOINED = 0.3
 
@@ -65,6 +66,19 @@ def scrambled(pictures: Tensor, cell: int = 8) -> Tensor:
     return functional.fold(tiles[..., torch.randperm(tiles.shape[-1])], pictures.shape[-2:], cell, stride=cell)
 
 
+def melted(pictures: Tensor) -> Tensor:
+    """Pictures bent in short waves: each part in about its place and colour, no shape of its own.
+
+    So look the objects of a generator that has not learned them yet.
+    """
+    count, _, height, width = pictures.shape
+    cells = int(torch.randint(7, 12, ()))
+    waves = functional.interpolate(torch.randn(count, 2, cells, cells), size=(height, width), mode="bicubic")
+    still = functional.affine_grid(torch.eye(2, 3).expand(count, 2, 3), list(pictures.shape), align_corners=False)
+    bent = still + (0.13 + 0.08 * torch.rand(count, 1, 1, 1)) * waves.permute(0, 2, 3, 1)
+    return functional.grid_sample(pictures, bent, padding_mode="reflection", align_corners=False)
+
+
 def patches(count: int, cells: int, level: float) -> Tensor:
     """(count, 1, 64, 64) soft-edged patches in [0, 1]; a lower level covers more."""
     shape = functional.interpolate(torch.randn(count, 1, cells, cells), size=(data.SIDE, data.SIDE), mode="bicubic")
@@ -92,7 +106,7 @@ def examples(pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     count = len(pictures)
     pictures, labels = joined(pictures, labels)
     pictures, labels = blotched(pictures, labels)
-    ruin = smeared(pictures) if torch.rand(()) < 0.6 else scrambled(pictures)
+    ruin = random.choice((smeared, scrambled, melted, melted))(pictures)
     cover = torch.where(chance(count, 0.5)[:, None, None, None], 1.0, patches(count, 3, 0.0))
     cover = cover * chance(count, RUINED)[:, None, None, None]
     pictures = blurred(pictures) * (1 - cover) + ruin * cover
@@ -118,6 +132,7 @@ def right_sets(judge: Judge, scenes: data.Pool, count: int) -> float:
 def main() -> None:
     chosen = loop.options(__doc__ or "", minutes=10)
     torch.manual_seed(40)
+    random.seed(40)
     rng = np.random.default_rng(40)
     scenes, held_out = data.pool("judge", SCENES), data.pool("held_out", 2000)
     network = UNet(1 + len(world.NAMES)).to(chosen.device, memory_format=torch.channels_last)

@@ -241,12 +241,12 @@ def usable_box(box: Box, size: Size) -> Box:
     """The part of the user's box that lies in the picture.
 
     Raises:
-        RegionError: nothing of it does, its corners are the wrong way round, or it is too thin.
+        RegionError: it has no area, or less than 4 pixels of it, either way, lie in the picture.
     """
     x0, y0, x1, y1 = (f"{v:g}" for v in box.as_tuple())
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         raise RegionError(
-            f"The box {x0},{y0},{x1},{y1} has no area: give the upper left corner first, as x0,y0,x1,y1 with x1 > x0 and y1 > y0."
+            f"The box {x0},{y0},{x1},{y1} has no area: give x0,y0,x1,y1 with x1 > x0 and y1 > y0."
         )
     inside = box.clipped(size)
     if inside.width < 4 or inside.height < 4:
