@@ -220,6 +220,10 @@ def main() -> None:
     repainter = build(9, width).to(device, memory_format=torch.channels_last)
     if mine.task == "both":
         network = repainter
+        if chosen.resume and not (data.RUNS / "repainter.pt").exists():
+            shipped = UNet2DConditionModel.from_pretrained(loop.POCKET / "inpainting_unet")
+            network.load_state_dict(shipped.float().state_dict())
+            chosen.resume = False  # the clock and the optimiser start anew
         run = loop.Run("repainter", network, peak=6e-4, decay=0.9993, chosen=chosen)
     else:
         shared = loop.Run(
