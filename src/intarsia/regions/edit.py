@@ -245,9 +245,7 @@ def usable_box(box: Box, size: Size) -> Box:
     """
     x0, y0, x1, y1 = (f"{v:g}" for v in box.as_tuple())
     if box.x1 <= box.x0 or box.y1 <= box.y0:
-        raise RegionError(
-            f"The box {x0},{y0},{x1},{y1} has no area: give x0,y0,x1,y1 with x1 > x0 and y1 > y0."
-        )
+        raise RegionError(f"The box {x0},{y0},{x1},{y1} has no area: give x0,y0,x1,y1 with x1 > x0 and y1 > y0.")
     inside = box.clipped(size)
     if inside.width < 4 or inside.height < 4:
         raise RegionError(
