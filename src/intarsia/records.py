@@ -48,7 +48,7 @@ class ScoreSettings:
     """Weight of the likeness between the edited crop and the prompt."""
     direction: float = 1.0
     """Weight of the agreement between the change of the picture and the change from source words to prompt."""
-    relevance: float = 3.0
+    relevance: float = 5.0
     """Weight of how well the box covers what the source words name."""
 
 
