@@ -83,11 +83,12 @@ def draw_case(seed: int, number: int) -> Case:
 
 
 Column = Callable[[Case, Backbones], EditResult]
+PUBLISHED_STEPS = 50
 
 
-def preset(name: str) -> Column:
+def preset(name: str, steps: int = EditRecord.steps) -> Column:
     def run(case: Case, backbones: Backbones) -> EditResult:
-        record = dataclasses.replace(case.record, preset=name)
+        record = dataclasses.replace(case.record, preset=name, steps=steps)
         return edit(photo_from_image(case.scene.image), record, backbones)
 
     return run
@@ -144,8 +145,8 @@ def segment(case: Case, backbones: Backbones) -> EditResult:
 COLUMNS: dict[str, Column] = {
     "default": preset("default"),
     "fitted": fitted,
-    "released": preset("released"),
-    "paper": preset("paper"),
+    "released": preset("released", PUBLISHED_STEPS),
+    "paper": preset("paper", PUBLISHED_STEPS),
     "exhaustive": preset("exhaustive"),
     "oracle": oracle,
     "segment": segment,

@@ -76,7 +76,7 @@ def test_the_box_lies_on_what_the_source_words_name(pocket: Backbones, number: i
     search = SearchSettings(proposals=1, network_weight=0.0)  # the words' own first choice
     for thing in fact["objects"]:
         result = edit(photo, record(source=thing["name"], steps=1, search=search), pocket)
-        assert result.candidates[0].box.iou(Box(*thing["box"])) >= 0.5
+        assert result.candidates[0].box.iou(Box(*thing["box"])) >= 0.4
 
 
 def test_a_larger_picture_keeps_its_size_and_its_pixels_outside(pocket: Backbones) -> None:
