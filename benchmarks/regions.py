@@ -37,9 +37,8 @@ from intarsia.geometry import Box, working_size
 from intarsia.images import photo_from_image, to_tensor
 from intarsia.masks import dilate
 from intarsia.records import EditRecord
-from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.edit import EditResult, edit, fitted_network
-from intarsia.regions.proposals import propose
+from intarsia.regions.proposals import proposals_for
 from intarsia.regions.view import look
 from training import world
 
@@ -114,18 +113,7 @@ def fitted(case: Case, backbones: Backbones) -> EditResult:
     inpainter = backbones.inpainter
     size = working_size(photo.size, inpainter.native_side, inpainter.stride)
     view = look(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
-    anchors = choose_anchors(view.anchor_map, view.grid, record.search.anchors)
-    boxes = [
-        p.box
-        for p in propose(
-            anchors,
-            view.relevance,
-            size,
-            grounded=view.grounded,
-            smallest=record.search.smallest_window,
-            largest=record.search.largest_window,
-        )
-    ]
+    boxes = [p.box for p in proposals_for(view, record.search)[1]]
     with torch.no_grad():
         first = boxes[int(network(view, boxes).argmax())].scaled(size, photo.size)
     return edit(photo, dataclasses.replace(record, box=first.as_tuple()), backbones)

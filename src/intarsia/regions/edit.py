@@ -18,9 +18,8 @@ from intarsia.geometry import Box, Point, Size, working_size
 from intarsia.images import Photo, paste_back, to_tensor
 from intarsia.masks import box_mask, feather, read_mask
 from intarsia.records import EditRecord
-from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.network import RegionNetwork
-from intarsia.regions.proposals import Proposal, coverage, propose, shortlist
+from intarsia.regions.proposals import Proposal, coverage, proposals_for, shortlist
 from intarsia.regions.published import paper, released
 from intarsia.regions.ranking import Ranker, Scores
 from intarsia.regions.search import (
@@ -183,15 +182,7 @@ def candidate_boxes(
 ) -> tuple[tuple[Point, ...], list[Proposal]]:
     """Anchors from saliency x relevance, boxes around them, the most promising shortlisted."""
     settings = record.search
-    anchors = choose_anchors(view.anchor_map, view.grid, settings.anchors)
-    proposals = propose(
-        anchors,
-        view.relevance,
-        view.size,
-        grounded=view.grounded,
-        smallest=settings.smallest_window,
-        largest=settings.largest_window,
-    )
+    anchors, proposals = proposals_for(view, settings)
     boxes = [p.box for p in proposals]
     merit = coverage(view.relevance, boxes)
     if network is not None:

@@ -21,10 +21,9 @@ from intarsia.errors import RecordError
 from intarsia.geometry import Box, working_size
 from intarsia.images import read_photo, to_tensor
 from intarsia.records import EditRecord, FitSettings
-from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.losses import expected_loss
 from intarsia.regions.network import RegionNetwork
-from intarsia.regions.proposals import coverage, propose, shortlist
+from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import paper_losses
 from intarsia.regions.ranking import Ranker
 from intarsia.regions.search import Evaluator, OnProgress, Progress, Region
@@ -71,15 +70,7 @@ def paint_example(
     inpainter = backbones.inpainter
     size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
     view = look(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
-    anchors = choose_anchors(view.anchor_map, view.grid, record.search.anchors)
-    proposals = propose(
-        anchors,
-        view.relevance,
-        size,
-        grounded=view.grounded,
-        smallest=record.search.smallest_window,
-        largest=record.search.largest_window,
-    )
+    _, proposals = proposals_for(view, record.search)
     best = shortlist(proposals, coverage(view.relevance, [p.box for p in proposals]), settings.boxes // 2)
     others = [p for p in proposals if p not in best]
     dice = random.Random(f"{record.photo} {record.prompt} {record.seed}")

@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.geometry import Box, Point, Size
+from intarsia.records import SearchSettings
+from intarsia.regions.anchors import choose_anchors
+from intarsia.regions.view import View
 
 ASPECTS = (1.0, 0.62, 1.6)  # width over height
 LEVELS = (0.35, 0.6)  # relevance at which an object is outlined
@@ -128,6 +131,20 @@ def propose(
             if all(box.iou(other.box) < SAME for other in proposals):
                 proposals.append(Proposal(box=box, anchor=number))
     return proposals
+
+
+def proposals_for(view: View, settings: SearchSettings) -> tuple[tuple[Point, ...], list[Proposal]]:
+    """Anchors from saliency x relevance, and every box around them that is worth a thought."""
+    anchors = choose_anchors(view.anchor_map, view.grid, settings.anchors)
+    proposals = propose(
+        anchors,
+        view.relevance,
+        view.size,
+        grounded=view.grounded,
+        smallest=settings.smallest_window,
+        largest=settings.largest_window,
+    )
+    return anchors, proposals
 
 
 def shortlist(proposals: Sequence[Proposal], merit: Tensor, count: int) -> list[Proposal]:
