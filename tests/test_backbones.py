@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ from transformers import CLIPModel, CLIPSegForImageSegmentation, CLIPTokenizer, 
 from intarsia.backbones import load_backbones
 from intarsia.backbones.catalog import version_of
 from intarsia.backbones.dino import grid_size, load_patch_encoder
+from intarsia.backbones.latent_diffusion import StableDiffusion
 from intarsia.backbones.loading import load_network
 from intarsia.backbones.preparation import read_preparation
 from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.stable_diffusion import Denoiser, StableDiffusionInpainter, load_inpainter, load_scheduler
+from intarsia.backbones.stable_diffusion import StableDiffusionInpainter, load_inpainter, load_scheduler
 from intarsia.errors import Cancelled, ModelError
 from tests import tiny
 
@@ -206,10 +208,10 @@ def test_the_autoencoder_goes_on_in_float32_when_half_precision_overflows(tiny_m
     # Weights whose activations pass 65,504, the largest number of half precision.
     painter.pipeline.vae.decoder.conv_in.weight.mul_(3e4)
     latents = torch.full((1, 4, 8, 8), 30.0)
-    assert painter.decode_latents(latents).isfinite().all()
+    assert painter.parts.decode_latents(latents).isfinite().all()
     assert painter.pipeline.vae.dtype == torch.float32
     with pytest.raises(ModelError, match="--dtype float32"):
-        painter.decode_latents(latents * float("nan"))
+        painter.parts.decode_latents(latents * float("nan"))
 
 
 def test_bfloat16_paints_nearly_the_same(
@@ -248,12 +250,31 @@ def test_a_blending_painter_keeps_what_the_mask_does_not_cover(
 ) -> None:
     nothing = torch.zeros_like(masks[:1])
     painted = blender.inpaint(picture, nothing, ["a cat"], seeds=[1], steps=3, guidance=2.0)
-    passed_through = blender.decode_latents(blender.encode_picture(picture))
+    passed_through = blender.parts.decode_latents(blender.parts.encode_picture(picture))
     assert torch.allclose(painted, passed_through, atol=1e-4)
 
 
+class Answering(torch.nn.Module):
+    """A denoiser that knows the answer."""
+
+    def __init__(self, answer: torch.Tensor, channels: int = 4) -> None:
+        super().__init__()
+        self.answer = torch.nn.Parameter(answer)
+        self.config = SimpleNamespace(in_channels=channels, sample_size=8, block_out_channels=(1, 2))
+        self.dtype = torch.float32
+
+    def forward(self, *_: object, **__: object) -> tuple[torch.Tensor]:
+        return (self.answer,)
+
+
+def in_parts(unet: torch.nn.Module | None, scheduler: DDIMScheduler) -> StableDiffusion:
+    vae = SimpleNamespace(config=SimpleNamespace(block_out_channels=(1, 2, 3)))
+    unet = unet or Answering(torch.zeros(1))
+    return StableDiffusion(unet=unet, vae=vae, tokenizer=None, text_encoder=None, scheduler=scheduler, name="perfect")
+
+
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
-def test_a_denoiser_always_answers_with_noise(prediction: str) -> None:
+def test_a_denoiser_always_answers_with_noise_and_clean_latents(prediction: str) -> None:
     scheduler = DDIMScheduler(**tiny.SCHEDULE, prediction_type=prediction)
     clean, noise = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
     step = 600
@@ -264,16 +285,36 @@ def test_a_denoiser_always_answers_with_noise(prediction: str) -> None:
         "v_prediction": scheduler.get_velocity(clean, noise, torch.tensor([step])),
     }
 
-    denoiser = Denoiser(lambda *_, **__: (perfect[prediction],), scheduler)
-    assert torch.allclose(denoiser.predict_noise(noisy, step, torch.zeros(2, 1, 1)), noise, atol=1e-4)
-    assert denoiser.meter.evaluations == 2
+    diffusion = in_parts(Answering(perfect[prediction]), scheduler)
+    for timestep in (step, torch.tensor([step, step])):
+        answer = diffusion.predict(noisy, timestep, torch.zeros(2, 1, 1))
+        assert torch.allclose(answer.noise, noise, atol=1e-4)
+        assert torch.allclose(answer.clean, clean, atol=1e-4)
+    assert diffusion.meter.evaluations == 4
+    assert diffusion.meter.backward == 0
+    answer.noise.sum().backward()
+    assert diffusion.meter.backward == 2
+
+
+def test_at_zero_signal_the_clean_latents_are_still_finite() -> None:
+    scheduler = DDIMScheduler(**tiny.SCHEDULE, prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    clean = torch.randn(2, 4, 8, 8)
+    diffusion = in_parts(Answering(-clean), scheduler)
+    answer = diffusion.predict(torch.randn(2, 4, 8, 8), 999, torch.zeros(2, 1, 1))
+    assert torch.allclose(answer.clean, clean)
 
 
 def test_an_unknown_prediction_is_refused() -> None:
     scheduler = DDIMScheduler(**tiny.SCHEDULE)
     scheduler.register_to_config(prediction_type="flow")
     with pytest.raises(ModelError, match="'flow'"):
-        Denoiser(None, scheduler)
+        in_parts(None, scheduler)
+
+
+def test_the_pocket_models_paint_and_repaint_with_a_denoiser_each(pocket: Backbones) -> None:
+    assert pocket.diffusion.unet.config.in_channels == 4
+    assert pocket.diffusion.meter is pocket.inpainter.meter
+    assert pocket.diffusion.vae is pocket.inpainter.pipeline.vae
 
 
 def test_an_unknown_scheduler_is_refused(tiny_models: Path, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from intarsia.app.cli import EditFlags, main
 from intarsia.app.jobs import read_jobs
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import read_photo
+from intarsia.progress import Progress
 from intarsia.records import EditRecord, to_json
-from intarsia.regions.search import Progress
 
 QUICK = ["--steps", "2", "--search.anchors", "2", "--search.proposals", "3"]
 QUICK += ["--search.preview-steps", "1", "--search.survivors", "1"]

@@ -4,6 +4,7 @@
     ├── PictureError (ValueError)     a picture cannot be read, or is of a kind we refuse
     ├── RegionError (ValueError)      a box or mask given by the user cannot be used
     │   └── EmptyMaskError            nothing of a mask is left at the size it is needed
+    ├── LayoutError (ValueError)      a scene's objects or a target layout cannot be read
     ├── RecordError (ValueError)      a setting is out of range, or two contradict each other
     ├── OutputError (OSError)         a result cannot be written where it was asked for
     ├── ModelError (RuntimeError)     a checkpoint is unknown, incomplete or not on this machine
@@ -29,6 +30,10 @@ class RegionError(IntarsiaError, ValueError):
 
 class EmptyMaskError(RegionError):
     """A mask covers nothing at the size at which it is needed."""
+
+
+class LayoutError(IntarsiaError, ValueError):
+    """A scene's objects or its target layout contradict the picture, each other, or themselves."""
 
 
 class RecordError(IntarsiaError, ValueError):

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from intarsia.app.outputs import Targets
     from intarsia.backbones.protocols import Backbones
     from intarsia.images import Photo
+    from intarsia.progress import Progress
     from intarsia.regions.edit import EditResult
-    from intarsia.regions.search import Progress
 
 BoxEdges = tuple[float, float, float, float]
 

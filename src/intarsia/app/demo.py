@@ -16,9 +16,9 @@ from intarsia.app.overlay import draw_overlay
 from intarsia.app.page import Row, demo_page
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import Photo, read_photo, refuse_existing, write_bytes_atomically
+from intarsia.progress import Progress
 from intarsia.records import EditRecord
 from intarsia.regions.edit import EditResult, edit
-from intarsia.regions.search import Progress
 
 JOBS = Path(__file__).parent / "scenes" / "jobs.json"
 KEEP = 3

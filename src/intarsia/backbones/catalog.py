@@ -510,7 +510,7 @@ def load_backbones(
 
     own_dino = patches_folder == folder / "dino"
     with quiet_loading():
-        from intarsia.backbones import clip, dino, segmenters, stable_diffusion
+        from intarsia.backbones import clip, dino, latent_diffusion, segmenters, stable_diffusion
         from intarsia.backbones.protocols import Backbones
 
         if source.kind == "file":
@@ -529,6 +529,7 @@ def load_backbones(
         return Backbones(
             name=source.name,
             inpainter=inpainter,
+            diffusion=latent_diffusion.beside(inpainter.parts, folder, dtype=chosen_dtype),
             scorer=clip.load_scorer(scorer_folder, device=chosen_device),
             patches=dino.load_patch_encoder(
                 patches_folder,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -20,9 +20,14 @@ class Meter:
     """Counts what the denoiser was asked: one sample-evaluation is one latent through it once.
 
     Guidance doubles the count. The figure is the same on every machine.
+
+    Attributes:
+        evaluations: forward.
+        backward: of them, those through which a gradient was taken.
     """
 
     evaluations: int = 0
+    backward: int = 0
 
 
 class Inpainter(Protocol):
@@ -61,6 +66,72 @@ class Inpainter(Protocol):
         Returns:
             (B, 3, H, W) on the CPU, float32, not yet pasted back.
         """
+        ...
+
+
+class Prediction(NamedTuple):
+    """What a denoiser sees in noisy latents: noisy = sqrt(alpha) clean + sqrt(1 - alpha) noise.
+
+    Both, because at zero terminal signal-to-noise (alpha = 0) the one cannot be had from the other.
+
+    Attributes:
+        clean: (B, C, h, w) latents of the picture.
+        noise: (B, C, h, w) of unit deviation.
+    """
+
+    clean: Tensor
+    noise: Tensor
+
+
+class LatentDiffusion(Protocol):
+    """A text-to-image model in its parts, for methods that run the sampling loop themselves.
+
+    Latents are (B, C, h, w), scaled to about unit deviation; a latent cell is `cell` pixels wide.
+    Timesteps are those of the training schedule: 0 is almost clean, the last is (almost) noise alone.
+    """
+
+    name: str
+    native_side: int
+    """Short side of the pictures that it was trained on, pixels."""
+    stride: int
+    """Sides of its pictures must be multiples of this, pixels."""
+    cell: int
+    """Pixels of a latent cell's side."""
+    meter: Meter
+    alphas_cumprod: Tensor
+    """(T,) signal power of each timestep, on the CPU, falling."""
+    unet: Any
+    """The denoising network, for what attaches to its attention; frozen."""
+    tokenizer: Any
+    text_encoder: Any
+
+    @property
+    def device(self) -> str: ...
+
+    def timesteps(self, steps: int) -> list[int]:
+        """The timesteps of a schedule of so many steps, from noise to clean."""
+        ...
+
+    def predict(self, noisy: Tensor, timestep: int | Tensor, text: Tensor) -> Prediction:
+        """Noise and clean latents; differentiable in `noisy` and `text`, and counted by the meter.
+
+        Args:
+            noisy: (B, C, h, w).
+            timestep: one for all, or (B,).
+            text: (B, L, D) states of the text encoder.
+        """
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
+        ...
+
+    def encode_picture(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, C, h, w), the mode of the autoencoder's posterior."""
+        ...
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, 3, H, W) in [-1, 1], float32 on the CPU."""
         ...
 
 
@@ -115,11 +186,13 @@ class Backbones:
 
     Attributes:
         name: what the user asked for, after `auto` was resolved.
+        diffusion: paints from text alone, in its parts; shares networks with the inpainter where it can.
         versions: repository and revision of each part, for the record.
     """
 
     name: str
     inpainter: Inpainter
+    diffusion: LatentDiffusion
     scorer: ImageTextScorer
     patches: PatchEncoder
     segmenter: Segmenter

@@ -19,9 +19,9 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from intarsia.backbones.clip import tokenize
+from intarsia.backbones.latent_diffusion import StableDiffusion
 from intarsia.backbones.loading import load_network, short_reason
-from intarsia.backbones.protocols import Meter, OnStep
+from intarsia.backbones.protocols import OnStep
 from intarsia.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -47,13 +47,18 @@ class StableDiffusionInpainter:
         self.pipeline = pipeline
         self.name = name
         self.max_batch = max_batch
-        self.meter = Meter()
-        levels = len(pipeline.unet.config.block_out_channels)
-        self.stride: int = pipeline.vae_scale_factor * 2 ** (levels - 1)
-        cells = pipeline.unet.config.sample_size
-        self.native_side: int = pipeline.vae_scale_factor * (cells if isinstance(cells, int) else min(cells))
+        self.parts = StableDiffusion(
+            unet=pipeline.unet,
+            vae=pipeline.vae,
+            tokenizer=pipeline.tokenizer,
+            text_encoder=pipeline.text_encoder,
+            scheduler=pipeline.scheduler,
+            name=name,
+            device=str(pipeline._execution_device),
+        )
+        self.meter = self.parts.meter
+        self.stride, self.native_side = self.parts.stride, self.parts.native_side
         pipeline.set_progress_bar_config(disable=True)
-        pipeline.unet.register_forward_hook(self._count, with_kwargs=True)
 
     def inpaint(
         self,
@@ -122,54 +127,6 @@ class StableDiffusionInpainter:
         return torch.cat(painted)
 
     @torch.no_grad()
-    def encode_prompt(self, prompts: Sequence[str]) -> Tensor:
-        """B texts -> (B, L, D) states of the text encoder; equal texts are encoded once."""
-        different = list(dict.fromkeys(prompts))
-        encoder = self.pipeline.text_encoder
-        tokens = tokenize(self.pipeline.tokenizer, different, encoder.config.max_position_embeddings, whole=True)
-        tokens = {name: ids.to(self.pipeline._execution_device) for name, ids in tokens.items()}
-        if not getattr(encoder.config, "use_attention_mask", False):
-            # Stable Diffusion was trained with its text encoder reading the padding too.
-            del tokens["attention_mask"]
-        states: Tensor = encoder(**tokens)[0]
-        return states[[different.index(prompt) for prompt in prompts]]
-
-    @torch.no_grad()
-    def encode_picture(self, pictures: Tensor) -> Tensor:
-        """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.
-
-        The mode, because a sample would be a second source of luck beside the seed.
-        """
-        vae = self.pipeline.vae
-        moments = vae.encode(pictures.to(self.pipeline._execution_device, vae.dtype)).latent_dist
-        mode: Tensor = moments.mode()
-        return mode * float(vae.config.scaling_factor)
-
-    @torch.no_grad()
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """(B, C, h, w) scaled latents -> (B, 3, H, W) in [-1, 1], float32 on the CPU.
-
-        Half precision overflows in some autoencoders and gives black pictures: then the autoencoder
-        goes on in float32.
-
-        Raises:
-            ModelError: the latents themselves are not finite.
-        """
-        vae = self.pipeline.vae
-        latents = latents / vae.config.scaling_factor
-        decoded: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
-        if not decoded.isfinite().all() and latents.isfinite().all() and vae.dtype != torch.float32:
-            logger.warning("The autoencoder overflowed in %s and goes on in float32.", vae.dtype)
-            vae.to(torch.float32)
-            decoded = vae.decode(latents.float(), return_dict=False)[0]
-        if not decoded.isfinite().all():
-            raise ModelError(
-                f"The denoiser of {self.name} returned numbers that are not finite, which would be a black picture. "
-                "Half precision is the usual cause: pass --dtype float32."
-            )
-        return decoded.float().clamp(-1, 1).cpu()
-
-    @torch.no_grad()
     def _inpaint_batch(
         self,
         picture: Tensor,
@@ -184,8 +141,8 @@ class StableDiffusionInpainter:
     ) -> Tensor:
         height, width = masks.shape[-2:]
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        text = self.encode_prompt(prompts)
-        unwanted = self.encode_prompt([negative_prompt] * len(prompts)) if guidance > 1 else None
+        text = self.parts.encode_text(prompts)
+        unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
 
         def after_step(pipeline: Any, index: int, _timestep: Any, _tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             if on_step is not None:
@@ -196,9 +153,9 @@ class StableDiffusionInpainter:
             # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
             # itself once more for every candidate.
             latents = self.pipeline(
-                image=self.encode_picture(picture),
+                image=self.parts.encode_picture(picture),
                 mask_image=masks,
-                masked_image_latents=self.encode_picture(picture * (1 - masks)),
+                masked_image_latents=self.parts.encode_picture(picture * (1 - masks)),
                 height=height,
                 width=width,
                 strength=1.0,
@@ -211,7 +168,7 @@ class StableDiffusionInpainter:
                 output_type="latent",
                 callback_on_step_end=after_step,
             ).images
-            return self.decode_latents(latents)
+            return self.parts.decode_latents(latents)
         finally:
             self.pipeline.maybe_free_model_hooks()
 
@@ -232,58 +189,10 @@ class StableDiffusionInpainter:
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, int(free // (cells * BYTES_PER_CELL)))
 
-    def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:
-        sample = positional[0] if positional else named["sample"]
-        self.meter.evaluations += len(sample)
-
 
 def batch_progress(on_step: OnStep, finished: int, batches: int) -> OnStep:
     """Turn the steps of one batch into steps of the whole call, of which `finished` batches are done."""
     return lambda done, steps: on_step(finished * steps + done, batches * steps)
-
-
-class Denoiser:
-    """A denoising network that always answers with noise, whatever it was trained to predict.
-
-    Args:
-        unet: a UNet2DConditionModel.
-        scheduler: whose configuration says what the network predicts and how much noise a timestep has.
-    """
-
-    def __init__(self, unet: Any, scheduler: Any) -> None:
-        self.unet = unet
-        self.prediction: str = scheduler.config.prediction_type
-        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
-        self.meter = Meter()
-        if self.prediction not in ("epsilon", "v_prediction", "sample"):
-            raise ModelError(
-                f"This checkpoint's denoiser predicts {self.prediction!r}, which is not known here. "
-                "Use one that predicts epsilon, v_prediction or sample."
-            )
-
-    def predict_noise(self, noisy: Tensor, timestep: int, text: Tensor) -> Tensor:
-        """The noise in latents at one timestep; differentiable.
-
-        Args:
-            noisy: (B, C, h, w) latents.
-            timestep: of the training schedule, 0 = clean.
-            text: (B, L, D) states of the text encoder.
-
-        Returns:
-            (B, 4, h, w) noise of unit deviation.
-
-        Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
-        """
-        self.meter.evaluations += len(noisy)
-        predicted: Tensor = self.unet(noisy, timestep, encoder_hidden_states=text, return_dict=False)[0]
-        alpha = self.alphas_cumprod[timestep].to(noisy.device, noisy.dtype)
-        signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
-        latents = noisy[:, : predicted.shape[1]]
-        if self.prediction == "v_prediction":
-            return signal * predicted + sigma * latents
-        if self.prediction == "sample":
-            return (latents - signal * predicted) / sigma
-        return predicted
 
 
 def fitting_scheduler(scheduler: Any) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import resource
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,12 @@ import numpy as np
 import torch
 
 from intarsia.backbones.protocols import Backbones
+from intarsia.cost import Cost, peak_memory_mb
 from intarsia.errors import RegionError
 from intarsia.geometry import Box, Point, Size, working_size
 from intarsia.images import Photo, paste_back, to_tensor
 from intarsia.masks import box_mask, feather, read_mask
+from intarsia.progress import OnProgress, Progress
 from intarsia.records import EditRecord
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import Proposal, coverage, proposals_for, shortlist
@@ -26,8 +26,6 @@ from intarsia.regions.search import (
     Evaluation,
     Evaluator,
     Memory,
-    OnProgress,
-    Progress,
     Region,
     best_first,
     successive_halving,
@@ -37,21 +35,6 @@ from intarsia.regions.view import View, look
 __all__ = ["Candidate", "Cost", "EditResult", "Progress", "Scores", "edit"]
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What an edit took.
-
-    Attributes:
-        evaluations: denoiser sample-evaluations, the same on every machine.
-        seconds: wall clock.
-        peak_memory_mb: of the process (of the GPU where one is used), MiB.
-    """
-
-    evaluations: int
-    seconds: float
-    peak_memory_mb: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,11 +267,3 @@ def finish(
 
 def to_photo(point: Point, size: Size, full: Size) -> Point:
     return Point(x=point.x * full.width / size.width, y=point.y * full.height / size.height)
-
-
-def peak_memory_mb(device: str | torch.device) -> float:
-    """Most memory that was held at once, MiB."""
-    if torch.device(device).type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device) / 2**20)
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -20,13 +20,14 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RecordError
 from intarsia.geometry import Box, working_size
 from intarsia.images import read_photo, to_tensor
+from intarsia.progress import OnProgress, Progress
 from intarsia.records import EditRecord, FitSettings
 from intarsia.regions.losses import expected_loss
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import paper_losses
 from intarsia.regions.ranking import Ranker
-from intarsia.regions.search import Evaluator, OnProgress, Progress, Region
+from intarsia.regions.search import Evaluator, Region
 from intarsia.regions.view import View, look
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,19 +12,8 @@ from torch import Tensor
 from intarsia.backbones.protocols import Inpainter
 from intarsia.geometry import Box
 from intarsia.masks import box_mask
+from intarsia.progress import OnProgress, Progress
 from intarsia.regions.ranking import Ranker, Scores
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a piece of long work is: `done` of `total` denoising steps of a named stage."""
-
-    stage: str
-    done: int
-    total: int
-
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,189 @@
+"""Stable Diffusion in its parts: for methods that run the sampling loop themselves.
+
+What the denoiser was trained to predict is turned into noise and clean latents here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+
+from intarsia.backbones.clip import tokenize
+from intarsia.backbones.loading import load_network
+from intarsia.backbones.protocols import Meter, Prediction
+from intarsia.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+
+
+class StableDiffusion:
+    """A `LatentDiffusion` over the parts of a Stable Diffusion 1 or 2 checkpoint.
+
+    A 9-channel (inpainting) denoiser does too: it is told that everything is masked, which is text to image.
+
+    Args:
+        unet: a UNet2DConditionModel that reads 4 or 9 channels.
+        vae: an AutoencoderKL.
+        tokenizer: a CLIPTokenizer.
+        text_encoder: a CLIPTextModel.
+        scheduler: whose configuration says what the denoiser predicts and how noisy a timestep is.
+        name: what the record calls this checkpoint.
+        device: where the networks work, which is not where they lie while they are offloaded.
+        meter: counts what the denoiser is asked, by whomever; shared where several denoisers serve one edit.
+
+    Raises:
+        ModelError: the denoiser predicts something that is not known here.
+    """
+
+    def __init__(
+        self,
+        *,
+        unet: Any,
+        vae: Any,
+        tokenizer: Any,
+        text_encoder: Any,
+        scheduler: Any,
+        name: str,
+        device: str = "cpu",
+        meter: Meter | None = None,
+    ) -> None:
+        self.unet, self.vae, self.tokenizer, self.text_encoder = unet, vae, tokenizer, text_encoder
+        self.name, self.device = name, device
+        self.meter = meter or Meter()
+        unet.register_forward_hook(self._count, with_kwargs=True)
+        kind: Any = DDIMScheduler
+        self.scheduler = kind.from_config(scheduler.config)
+        self.prediction: str = self.scheduler.config.prediction_type
+        if self.prediction not in PREDICTIONS:
+            raise ModelError(
+                f"This checkpoint's denoiser predicts {self.prediction!r}, which is not known here. "
+                "Use one that predicts epsilon, v_prediction or sample."
+            )
+        self.alphas_cumprod: Tensor = self.scheduler.alphas_cumprod
+        self.cell: int = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.stride: int = self.cell * 2 ** (len(unet.config.block_out_channels) - 1)
+        cells = unet.config.sample_size
+        self.native_side: int = self.cell * (cells if isinstance(cells, int) else min(cells))
+        self._hidden: dict[tuple[int, int], Tensor] = {}
+
+    def timesteps(self, steps: int) -> list[int]:
+        """The timesteps of a schedule of so many steps, from noise to clean, spaced as the checkpoint wants it."""
+        self.scheduler.set_timesteps(steps)
+        return [int(t) for t in self.scheduler.timesteps]
+
+    def predict(self, noisy: Tensor, timestep: int | Tensor, text: Tensor) -> Prediction:
+        """Noise and clean latents; differentiable in `noisy` and `text`, and counted by the meter.
+
+        Args:
+            noisy: (B, C, h, w).
+            timestep: one for all, or (B,).
+            text: (B, L, D) states of the text encoder.
+
+        Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
+        """
+        seen = noisy.to(self.unet.dtype)
+        if self.unet.config.in_channels != noisy.shape[1]:
+            condition = self._everything_masked(*noisy.shape[-2:])
+            seen = torch.cat([seen, condition.expand(len(noisy), -1, -1, -1)], 1)
+        text = text.to(self.unet.dtype)
+        where = timestep.to(noisy.device) if isinstance(timestep, Tensor) else timestep
+        answer: Tensor = self.unet(seen, where, encoder_hidden_states=text, return_dict=False)[0].to(noisy.dtype)
+        if answer.requires_grad:
+            answer.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
+        alpha = self.alphas_cumprod[torch.as_tensor(timestep).cpu()].to(noisy.device, noisy.dtype).reshape(-1, 1, 1, 1)
+        signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
+        if self.prediction == "v_prediction":
+            return Prediction(signal * noisy - sigma * answer, sigma * noisy + signal * answer)
+        if self.prediction == "sample":
+            return Prediction(answer, (noisy - signal * answer) / sigma)
+        return Prediction((noisy - sigma * answer) / signal, answer)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
+        different = list(dict.fromkeys(texts))
+        tokens = tokenize(self.tokenizer, different, self.text_encoder.config.max_position_embeddings, whole=True)
+        tokens = {name: ids.to(self.device) for name, ids in tokens.items()}
+        if not getattr(self.text_encoder.config, "use_attention_mask", False):
+            # Stable Diffusion was trained with its text encoder reading the padding too.
+            del tokens["attention_mask"]
+        states: Tensor = self.text_encoder(**tokens)[0]
+        return states[[different.index(text) for text in texts]]
+
+    @torch.no_grad()
+    def encode_picture(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.
+
+        The mode, because a sample would be a second source of luck beside the seed.
+        """
+        moments = self.vae.encode(pictures.to(self.device, self.vae.dtype)).latent_dist
+        mode: Tensor = moments.mode()
+        return mode * float(self.vae.config.scaling_factor)
+
+    @torch.no_grad()
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) scaled latents -> (B, 3, H, W) in [-1, 1], float32 on the CPU.
+
+        Half precision overflows in some autoencoders and gives black pictures: then the autoencoder
+        goes on in float32.
+
+        Raises:
+            ModelError: the latents themselves are not finite.
+        """
+        latents = latents / self.vae.config.scaling_factor
+        decoded: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
+        if not decoded.isfinite().all() and latents.isfinite().all() and self.vae.dtype != torch.float32:
+            logger.warning("The autoencoder overflowed in %s and goes on in float32.", self.vae.dtype)
+            self.vae.to(torch.float32)
+            decoded = self.vae.decode(latents.float(), return_dict=False)[0]
+        if not decoded.isfinite().all():
+            raise ModelError(
+                f"The denoiser of {self.name} returned numbers that are not finite, which would be a black picture. "
+                "Half precision is the usual cause: pass --dtype float32."
+            )
+        return decoded.float().clamp(-1, 1).cpu()
+
+    def _everything_masked(self, rows: int, columns: int) -> Tensor:
+        """(1, 5, rows, columns): a mask of ones over the latents of a picture with everything hidden."""
+        if (rows, columns) not in self._hidden:
+            hidden = self.encode_picture(torch.zeros(1, 3, rows * self.cell, columns * self.cell))
+            self._hidden[rows, columns] = torch.cat([torch.ones_like(hidden[:, :1]), hidden], 1).to(self.unet.dtype)
+        return self._hidden[rows, columns]
+
+    def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:
+        sample = positional[0] if positional else named["sample"]
+        self.meter.evaluations += len(sample)
+
+    def _count_backward(self, gradient: Tensor) -> None:
+        self.meter.backward += len(gradient)
+
+
+def beside(inpainting: StableDiffusion, folder: Path, *, dtype: torch.dtype) -> StableDiffusion:
+    """The text-to-image model of a checkpoint whose inpainting parts are loaded.
+
+    The pocket models have a denoiser for each task; elsewhere the one denoiser serves both.
+
+    Args:
+        folder: of the checkpoint, or its one file.
+    """
+    if not ((folder / "inpainting_unet").is_dir() and (folder / "unet").is_dir()):
+        return inpainting
+    unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype).to(inpainting.device)
+    unet.to(memory_format=torch.channels_last)
+    return StableDiffusion(
+        unet=unet,
+        vae=inpainting.vae,
+        tokenizer=inpainting.tokenizer,
+        text_encoder=inpainting.text_encoder,
+        scheduler=inpainting.scheduler,
+        name=inpainting.name,
+        device=inpainting.device,
+        meter=inpainting.meter,
+    )
