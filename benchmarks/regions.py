@@ -11,6 +11,9 @@ Columns:
     oracle      the true box of the object
     segment     the mask that the source words find, same inpainter
     whole       the whole picture repainted, no region
+
+An edit succeeds when an independent judge finds the new object where the old one was, no longer finds the
+old one there, and still finds every other object in its place.
 """
 
 from __future__ import annotations
@@ -144,14 +147,32 @@ COLUMNS: dict[str, Column] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one case."""
+    """What became of one case.
 
-    success: bool
+    Attributes:
+        found: the judge sees the new object where the old one was: a tenth of the old box at least, and
+            more of it than of any other object.
+        gone: of the old object's pixels, at most a tenth still look like it.
+        kept: every other object looks like itself on at least half of the pixels where it did before.
+    """
+
+    found: bool
+    gone: bool
+    kept: bool
     iou: float
     outside_exact: bool
     prompt_score: float
     evaluations: int
     seconds: float
+
+    @property
+    def success(self) -> bool:
+        """The new object stands where the old one stood, and nothing else was lost."""
+        return self.found and self.gone and self.kept
+
+
+LEFT = 0.10
+KEPT = 0.50
 
 
 def judge_case(case: Case, result: EditResult, judge: Judge, backbones: Backbones) -> Outcome:
@@ -160,10 +181,22 @@ def judge_case(case: Case, result: EditResult, judge: Judge, backbones: Backbone
     picture = to_tensor(result.photo, result.photo.size)
     untouched = result.blend == 0
     prompt = backbones.scorer.embed_texts([case.record.prompt])
+    labels = judge.segment(torch.cat([to_tensor(photo_from_image(case.scene.image), result.photo.size), picture]))
+    seen = [[label_map == 1 + judge.names.index(o.name) for label_map in labels.numpy()] for o in case.scene.objects]
     with torch.no_grad():
         likeness = float((backbones.scorer.embed_images(picture.to(backbones.device)) * prompt).sum())
     return Outcome(
-        success=bool(judge.present(picture, case.target, [case.box])[0]),
+        found=bool(judge.present(picture, case.target, [case.box])[0]),
+        gone=all(
+            (now & thing.mask).sum() <= LEFT * thing.mask.sum()
+            for thing, (_, now) in zip(case.scene.objects, seen, strict=True)
+            if thing.name == case.source
+        ),
+        kept=all(
+            (was & now).sum() >= KEPT * was.sum()
+            for thing, (was, now) in zip(case.scene.objects, seen, strict=True)
+            if thing.name != case.source
+        ),
         iou=result.candidates[result.chosen].box.iou(case.box),
         outside_exact=bool((before[untouched] == after[untouched]).all()),
         prompt_score=likeness,
@@ -178,6 +211,9 @@ def summary(outcomes: list[Outcome]) -> dict[str, float | bool]:
 
     return {
         "success": mean([o.success for o in outcomes]),
+        "found": mean([o.found for o in outcomes]),
+        "gone": mean([o.gone for o in outcomes]),
+        "kept": mean([o.kept for o in outcomes]),
         "iou": mean([o.iou for o in outcomes]),
         "outside_exact": all(o.outside_exact for o in outcomes),
         "prompt_score": mean([o.prompt_score for o in outcomes]),
@@ -188,12 +224,23 @@ def summary(outcomes: list[Outcome]) -> dict[str, float | bool]:
 
 def print_table(report: dict) -> None:
     table = Table(title=f"edit by words, {report['count']} scenes of seed {report['seed']}, {report['device']}")
-    for heading in ("column", "success", "IoU", "outside exact", "prompt score", "evaluations", "seconds"):
+    for heading in (
+        "column",
+        "success",
+        "found",
+        "gone",
+        "kept",
+        "IoU",
+        "outside exact",
+        "prompt score",
+        "evaluations",
+        "seconds",
+    ):
         table.add_column(heading, justify="left" if heading == "column" else "right")
     for name, row in report["columns"].items():
         table.add_row(
             name,
-            f"{row['success']:.1%}",
+            *(f"{row[part]:.1%}" for part in ("success", "found", "gone", "kept")),
             f"{row['iou']:.2f}",
             "yes" if row["outside_exact"] else "NO",
             f"{row['prompt_score']:.3f}",
@@ -210,14 +257,21 @@ def main() -> None:
     parser.add_argument("--columns", default=",".join(COLUMNS), help="comma-separated; default: all")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto", help="precision of the painting networks, for all columns")
     options = parser.parse_args()
     names = options.columns.split(",")
     unknown = [n for n in names if n not in COLUMNS]
     if unknown:
         parser.error(f"there is no column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
-    backbones, judge = load_backbones("pocket", device=options.device), load_judge()
+    backbones, judge = load_backbones("pocket", device=options.device, dtype=options.dtype), load_judge()
     cases = [draw_case(options.seed, i) for i in range(options.count)]
-    report = {"seed": options.seed, "count": options.count, "device": str(backbones.device), "columns": {}}
+    report = {
+        "seed": options.seed,
+        "count": options.count,
+        "device": str(backbones.device),
+        "dtype": options.dtype,
+        "columns": {},
+    }
     with Bar(console=Console(stderr=True)) as bar:
         for name in names:
             task = bar.add_task(name, total=len(cases))

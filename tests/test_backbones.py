@@ -264,7 +264,7 @@ class Answering(torch.nn.Module):
         self.dtype = torch.float32
 
     def forward(self, *_: object, **__: object) -> tuple[torch.Tensor]:
-        return (self.answer,)
+        return (self.answer * 1,)
 
 
 def in_parts(unet: torch.nn.Module | None, scheduler: DDIMScheduler) -> StableDiffusion:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import regions
+from intarsia.backbones import load_backbones
+from intarsia.backbones.protocols import Backbones
+from intarsia.evaluate.judge import load_judge
+from intarsia.images import photo_from_image
 from training import world
 
 needs_font = pytest.mark.skipif(not any(f.exists() for f in world.FONT_FILES), reason="the emoji font is not installed")
@@ -35,18 +41,43 @@ def test_the_report_has_the_announced_shape(tmp_path: Path, monkeypatch: pytest.
     assert (report["seed"], report["count"]) == (31, 2)
     assert list(report["columns"]) == ["oracle", "fitted"]
     for row in report["columns"].values():
-        assert set(row) == {"success", "iou", "outside_exact", "prompt_score", "evaluations", "seconds"}
+        figures = {"success", "found", "gone", "kept", "iou", "outside_exact", "prompt_score", "evaluations", "seconds"}
+        assert set(row) == figures
         assert row["outside_exact"] is True
         assert row["evaluations"] == 60
     assert report["columns"]["oracle"]["iou"] == 1.0
 
 
 @needs_font
+def test_success_asks_that_the_new_is_there_the_old_is_gone_and_the_rest_is_kept(pocket: Backbones) -> None:
+    judge, case = (
+        load_judge(),
+        next(case for case in (regions.draw_case(31, i) for i in range(50)) if len(case.scene.objects) == 2),
+    )
+    result = regions.oracle(case, pocket)
+
+    untouched = dataclasses.replace(result, photo=photo_from_image(case.scene.image))
+    outcome = regions.judge_case(case, untouched, judge, pocket)
+    assert (outcome.found, outcome.gone, outcome.kept, outcome.success) == (False, False, True, False)
+
+    other = next(n for n in world.NAMES if n not in {case.source, *(o.name for o in case.scene.objects)})
+    lone = world.render(np.random.default_rng(1), names=(other,), places=[(0.5, 0.5, 0.7)])
+    wiped = dataclasses.replace(result, photo=photo_from_image(lone.image))
+    outcome = regions.judge_case(case, wiped, judge, pocket)
+    assert (outcome.gone, outcome.kept, outcome.success) == (True, False, False)
+
+    places = [
+        ((b[0] + b[2]) / 128, (b[1] + b[3]) / 128, (b[2] - b[0]) / 64) for b in (o.box for o in case.scene.objects)
+    ]
+    names = tuple(case.target if o.name == case.source else o.name for o in case.scene.objects)
+    ideal = world.render(np.random.default_rng(2), names=names, kind=case.scene.background, places=places)
+    done = dataclasses.replace(result, photo=photo_from_image(ideal.image))
+    assert regions.judge_case(case, done, judge, pocket).success
+
+
+@needs_font
 @pytest.mark.slow
 def test_the_default_finds_the_region_within_its_budget() -> None:
-    from intarsia.backbones import load_backbones
-    from intarsia.evaluate.judge import load_judge
-
     backbones, judge = load_backbones("pocket", device="cpu"), load_judge()
     cases = [regions.draw_case(77, i) for i in range(12)]
     figures = {

@@ -9,11 +9,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from intarsia.errors import RecordError
 
 Preset = Literal["default", "paper", "released", "exhaustive"]
+LayoutPreset = Literal["default", "paper"]
+Mode = Literal["auto", "compose", "regenerate"]
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "Preset": get_args(Preset),
+    "LayoutPreset": get_args(LayoutPreset),
+    "Mode": get_args(Mode),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +165,182 @@ class EditRecord:
                 raise RecordError(message)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ComposeSettings:
+    """How objects are moved as they are (mode compose)."""
+
+    border: float = 0.05
+    """How far around an object its shadow and its soft border reach, as a fraction of the picture's short side."""
+    plates: int = 2
+    """How many times what an object leaves behind is painted; the one with least of the object in it is kept."""
+    plate_steps: int = 20
+    """Denoising steps of each of them."""
+    plate_guidance: float = 2.0
+    """Guidance scale of them, away from the names of the objects."""
+    strength: float = 0.45
+    """How much noise the composite gets before it is denoised again: 0 none, 1 all."""
+    refine_steps: int = 30
+    """Steps of the whole schedule, of which the last `strength` part is run."""
+    injection: float = 1.0
+    """For which part of those steps the source's self-attention is injected at the new places."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideSettings:
+    """How objects are painted anew at their places (mode regenerate)."""
+
+    scale: float = 20.0
+    """Step size of the layout guidance (20 in the paper)."""
+    until: float = 0.5
+    """For which part of the steps the layout is guided (25 of 50 in the paper)."""
+    refine_at: tuple[int, ...] = (0, 10, 20)
+    """At these steps guidance is repeated until the loss is low enough."""
+    refine_to: tuple[float, ...] = (0.4, 0.3, 0.2)
+    """The loss that is low enough, for each of those steps."""
+    refine_most: int = 10
+    """Most repetitions at each of them (40 in the paper)."""
+    blend_until: float = 0.3
+    """For which part of the steps the common background takes the inverted latents (15 of 50 in the paper)."""
+    start_from_source: bool = True
+    """Start from each object's own inverted latents at its new place, instead of noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnSettings:
+    """How the looks of a scene's objects are learned (intarsia learn)."""
+
+    token_steps: int = 40
+    """Updates of the objects' tokens, all objects in one batch."""
+    token_rate: float = 5e-3
+    """Their learning rate (2e-3 in the paper)."""
+    attention_weight: float = 0.05
+    """Weight of the loss that keeps each token's cross-attention on its object."""
+    weight_steps: int = 40
+    """Updates of the low-rank keys and values; 0 leaves the network as it is."""
+    weight_rate: float = 1e-3
+    """Their learning rate."""
+    rank: int = 4
+    """Rank of those updates."""
+    batch: int = 2
+    """Noisy copies of the picture in each update; prior pictures come on top."""
+    accumulate: int = 1
+    """Batches whose gradients are added before each update."""
+    prior: str | None = None
+    """Folder of pictures of the same classes (intarsia prior), which keep the class words as they were."""
+    prior_weight: float = 1.0
+    """Weight of the loss on them."""
+    checkpointing: bool = False
+    """Save memory by computing activations twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrangeRecord:
+    """One edit by layout: what is in the picture, where it shall be, and every setting that matters."""
+
+    photo: str
+    """The picture to edit: PNG, JPEG, WebP, TIFF or BMP; or a scene folder that intarsia objects wrote."""
+    mask: str | None = None
+    """The objects as a picture in their colours; needs --colours."""
+    colours: str | None = None
+    """The colours of mask and layout: JSON, {"cat": [251, 216, 1], "background": [254, 254, 254]}."""
+    masks: tuple[str, ...] = ()
+    """The objects as one black and white picture each: --masks cat=cat.png 'dog 1=dog.png'."""
+    find: tuple[str, ...] = ()
+    """The objects by their names, to be found in the picture."""
+    tolerance: int = 0
+    """Levels by which a colour of mask or layout may miss the colour that is meant."""
+    layout: str | None = None
+    """Where the objects shall be: a picture in the colours of --colours."""
+    boxes: str | None = None
+    """Where the objects shall be: JSON, {"cat": [x0, y0, x1, y1]}; null removes an object."""
+    move: tuple[str, ...] = ()
+    """Move objects: --move cat=+120,0 in pixels to the right and down."""
+    to: tuple[str, ...] = ()
+    """Move the middle of objects to a place: --to cat=320,200."""
+    scale: tuple[str, ...] = ()
+    """Scale objects about their middle: --scale plant=1.5, or wide and high: plant=1.5,1."""
+    rotate: tuple[str, ...] = ()
+    """Turn objects about their middle, in degrees clockwise: --rotate cat=15."""
+    flip: tuple[str, ...] = ()
+    """Mirror objects left to right."""
+    remove: tuple[str, ...] = ()
+    """Remove objects."""
+    front: tuple[str, ...] = ()
+    """Bring objects to the front, the last named foremost."""
+    back: tuple[str, ...] = ()
+    """Send objects to the back, the last named hindmost."""
+    mode: Mode = "auto"
+    """compose (objects are moved as they are), regenerate (painted anew in the same looks), or auto: compose where every target is close to a moved, scaled or turned source."""
+    preset: LayoutPreset = "default"
+    """default, or paper (the method and the schedule as published)."""
+    concepts: str | None = None
+    """Learned looks of the objects (intarsia learn), for regenerate; learned on the way when missing."""
+    prompt: str = ""
+    """What the picture shows; by default the names of its objects."""
+    negative_prompt: str = ""
+    """What it should not show."""
+    background: str = ""
+    """What lies behind the objects, e.g. "grass"."""
+    models: str = "auto"
+    """Checkpoints, as for intarsia edit."""
+    seed: int = 0
+    """Seed of the noise."""
+    seeds: int = 1
+    """How many pictures to make, with seeds from `seed` upward."""
+    steps: int = 50
+    """Denoising steps of regenerate."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 turns it off."""
+    feather: float = 0.02
+    """Width of the soft edge of what changes, as a fraction of the picture's short side."""
+    size: int | None = None
+    """Short side at which the models work, in pixels; by default the size they were trained at."""
+    compose: ComposeSettings = ComposeSettings()
+    guide: GuideSettings = GuideSettings()
+    learn: LearnSettings = LearnSettings()
+
+    def __post_init__(self) -> None:
+        checks = (
+            (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 30 to 50 is usual."),
+            (
+                math.isfinite(self.guidance) and 1 <= self.guidance <= 100,
+                f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 5 to 8 is usual.",
+            ),
+            (0 <= self.seed < 2**63 - 100, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 101."),
+            (1 <= self.seeds <= 100, f"seeds is {self.seeds}, but must lie between 1 and 100."),
+            (0 <= self.feather <= 0.5, f"feather is {self.feather}, but must lie between 0 and 0.5 of the short side."),
+            (0 <= self.tolerance <= 64, f"tolerance is {self.tolerance}, but must lie between 0 and 64 levels."),
+            (
+                self.size is None or 32 <= self.size <= 4096,
+                f"size is {self.size}, but must lie between 32 and 4096 pixels.",
+            ),
+            (
+                sum((self.mask is not None, bool(self.masks), bool(self.find))) <= 1,
+                "The objects were given in more than one way: pass one of --mask, --masks and --find.",
+            ),
+            (
+                (self.mask is None and self.layout is None) or self.colours is not None,
+                "A picture in colours was given without its key: pass --colours FILE, "
+                '{"cat": [251, 216, 1], "background": [254, 254, 254]}.',
+            ),
+            (
+                sum((self.layout is not None, self.boxes is not None)) <= 1,
+                "The target was given both as a layout and as boxes: pass one of --layout and --boxes.",
+            ),
+            (0 < self.compose.strength <= 1, f"strength is {self.compose.strength}, but must lie above 0 and up to 1."),
+            (self.compose.plates >= 1, f"plates is {self.compose.plates}, but at least 1 is needed."),
+            (
+                len(self.guide.refine_at) == len(self.guide.refine_to),
+                "guide.refine_at and guide.refine_to must be as long as each other, e.g. 0 10 20 and 0.4 0.3 0.2.",
+            ),
+            (self.learn.rank >= 1, f"rank is {self.learn.rank}, but at least 1 is needed."),
+            (self.learn.batch >= 1, f"batch is {self.learn.batch}, but at least 1 is needed."),
+        )
+        for good, message in checks:
+            if not good:
+                raise RecordError(message)
+
+
 def to_json(record: Any) -> dict[str, Any]:
     """A record as plain JSON values, its kind beside its fields."""
     return {"kind": type(record).__name__, **dataclasses.asdict(record)}
@@ -211,13 +396,14 @@ def check_type(name: str, wanted: str, value: Any, where: str) -> None:
         "float": (int, float),
         "bool": (bool,),
         "tuple": (tuple,),
-        "Preset": (str,),
     }
-    right = kinds.get(base)
+    choices = CHOICES.get(base)
+    right = (str,) if choices else kinds.get(base)
     wrong = right is not None and (not isinstance(value, right) or (isinstance(value, bool) and bool not in right))
-    if base == "Preset" and value not in Preset.__args__:  # type: ignore[attr-defined]
+    if choices and value not in choices:
         wrong = True
-    if base == "tuple" and isinstance(value, tuple) and not all(type(v) in (int, float) for v in value):
-        wrong = True
+    if base == "tuple" and isinstance(value, tuple):
+        items = (str,) if wanted.startswith("tuple[str") else (int, float)
+        wrong = wrong or not all(type(v) in items for v in value)
     if wrong:
         raise RecordError(f"{where} gives {name!r} as {value!r}, but {wanted} is expected.")

@@ -61,7 +61,7 @@ class StableDiffusion:
         unet.register_forward_hook(self._count, with_kwargs=True)
         kind: Any = DDIMScheduler
         self.scheduler = kind.from_config(scheduler.config)
-        self.prediction: str = self.scheduler.config.prediction_type
+        self.prediction: str = scheduler.config.prediction_type
         if self.prediction not in PREDICTIONS:
             raise ModelError(
                 f"This checkpoint's denoiser predicts {self.prediction!r}, which is not known here. "

@@ -1,0 +1,1 @@
+"""Edit by layout: objects of a picture are moved, scaled, removed, rearranged, with their looks kept."""
