@@ -21,6 +21,7 @@ from intarsia.regions.fit import Example, fit_network
 from intarsia.regions.losses import direction_loss, expected_loss, guidance_loss, sampled_loss, structure_loss
 from intarsia.regions.network import PublishedNetwork, RegionNetwork, choose, roi_align
 from intarsia.regions.proposals import concentric, coverage, outline, outlines, propose, rectangles, shortlist
+from intarsia.regions.published import rank
 from intarsia.regions.ranking import Ranker
 from intarsia.regions.search import Evaluator, Region, successive_halving
 from intarsia.regions.view import View
@@ -328,3 +329,38 @@ def test_halving_spends_the_announced_budget_and_ranks_finished_pictures_first()
     finished = [e.scores.total for e in ranked[:2]]
     assert finished == sorted(finished, reverse=True)
     assert len({e.region.box for e in ranked}) == len(boxes)
+
+
+def test_a_neighbour_that_the_box_swallows_costs_more_than_the_object_itself() -> None:
+    ranker = Ranker(view_with(), FakeScorer(), ScoreSettings())
+    neighbour = Box(8.0, 40.0, 24.0, 56.0)
+    picture = ranker.view.picture.clone()
+    picture[..., 40:56, 8:24] = 1  # the view's second thing, which no word names
+    ranker = Ranker(dataclasses.replace(ranker.view, picture=picture), FakeScorer(), ScoreSettings())
+    painted = []
+    for box in (THING, neighbour):
+        changed = picture[0].clone()
+        changed[:, int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = -1
+        painted.append(changed)
+    object_gone, neighbour_gone = ranker.score(torch.stack(painted), [THING, neighbour])
+    everything = Box(0.0, 0.0, 64.0, 64.0)
+    swallowed = ranker.score(painted[1][None], [everything])[0]
+    assert object_gone.image == pytest.approx(1.0, abs=1e-5)
+    assert neighbour_gone.image < 0.95
+    assert swallowed.image < 0.95
+
+
+def test_the_published_ranking_looks_at_whole_pictures_alone() -> None:
+    search = evaluator()
+    regions = [Region(box=b, seed=0) for b in rectangles(Point(40, 16), SIZE, smallest=0.25, largest=0.9)[:8]]
+    evaluations = search.evaluate(regions, 4, "some")
+    ranked = rank(evaluations, search.ranker)
+    scorer, view = search.ranker.scorer, search.ranker.view
+    for evaluation in ranked:
+        edited = scorer.embed_images(evaluation.picture[None])[0]
+        expected = 2 * edited @ view.prompt + edited @ scorer.embed_images(view.picture)[0]
+        assert evaluation.scores.total == pytest.approx(float(expected), abs=1e-5)
+    text = [float(scorer.embed_images(e.picture[None])[0] @ view.prompt) for e in ranked]
+    assert min(text[:3]) >= max(text[3:]) - 1e-6
+    finalists = [e.scores.total for e in ranked[:3]]
+    assert finalists == sorted(finalists, reverse=True)

@@ -51,8 +51,8 @@ class ScoreSettings:
 
     text: float = 2.0
     """Weight of the likeness between the edited picture and the prompt (2 in the paper's ranking)."""
-    image: float = 1.0
-    """Weight of the likeness between the edited and the original picture outside the box (1 in the paper's ranking)."""
+    image: float = 3.0
+    """Weight of the likeness between the edited and the original picture beside what the source words name (1 in the paper's ranking, over the whole picture)."""
     crop: float = 2.0
     """Weight of the likeness between the edited crop and the prompt."""
     direction: float = 1.0
@@ -203,6 +203,8 @@ class GuideSettings:
     """For which part of the steps the common background takes the inverted latents (15 of 50 in the paper)."""
     start_from_source: bool = True
     """Start from each object's own inverted latents at its new place, instead of noise."""
+    start: float = 0.8
+    """Which part of the schedule is run then: 1 all of it, less keeps more of the objects as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Sequence
 
@@ -23,10 +24,21 @@ SMALLEST, LARGEST = 8 / 32, 28 / 32  # half-sides of 4 ... 14 cells of 32
 FINALISTS = 3
 
 
-def rank(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+def rank(evaluations: Sequence[Evaluation], ranker: Ranker) -> list[Evaluation]:
     """The published ranking: of the three best by text, the best of 2 cos(edited, prompt) + cos(edited, original)."""
-    by_text = sorted(evaluations, key=lambda e: e.scores.text, reverse=True)
-    finalists, rest = by_text[:FINALISTS], by_text[FINALISTS:]
+    with torch.no_grad():
+        edited = ranker.scorer.embed_images(
+            torch.stack([e.picture for e in evaluations]).to(ranker.view.picture.device)
+        )
+        original = ranker.scorer.embed_images(ranker.view.picture)[0]
+    text, image = edited @ ranker.view.prompt, edited @ original
+    total = [float(t) for t in 2 * text + image]
+    scored = [
+        dataclasses.replace(e, scores=dataclasses.replace(e.scores, total=t))
+        for e, t in zip(evaluations, total, strict=True)
+    ]
+    order = text.argsort(descending=True, stable=True).tolist()
+    finalists, rest = [scored[i] for i in order[:FINALISTS]], [scored[i] for i in order[FINALISTS:]]
     return best_first(finalists) + rest
 
 
@@ -73,7 +85,7 @@ def paper(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[P
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    return anchors, rank(evaluations)
+    return anchors, rank(evaluations, evaluator.ranker)
 
 
 def released(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
@@ -92,4 +104,4 @@ def released(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tupl
             for k, row in enumerate(boxes)
         ]
         evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
-    return anchors, rank(evaluations)
+    return anchors, rank(evaluations, evaluator.ranker)

@@ -26,7 +26,7 @@ class Scores:
         total: the weighed sum, which ranks.
         text: cos(whole edited picture, prompt).
         crop: cos(edited crop, prompt).
-        image: likeness of the visual tokens outside the box before and after.
+        image: likeness of the visual tokens before and after, but for those in the box that show the source words.
         direction: cos(change of the crop, change of the words); 0 without source words.
         relevance: how well the box covers what the source words name; 0 without.
     """
@@ -79,7 +79,7 @@ class Ranker:
             relevance = coverage(view.relevance, boxes).to(text)
         else:
             direction = relevance = torch.zeros_like(text)
-        kept = self.kept_outside(pictures, boxes)
+        kept = self.kept_likeness(pictures, boxes)
         total = (
             weight.text * text
             + weight.crop * crop
@@ -92,14 +92,28 @@ class Ranker:
         }  # fmt: skip
         return [Scores(**{k: float(v[i]) for k, v in columns.items()}) for i in range(len(boxes))]
 
-    def kept_outside(self, pictures: Tensor, boxes: Sequence[Box]) -> Tensor:
-        """(B,) mean cosine of each visual token outside the box with its like in the original, in [-1, 1]."""
+    def kept_likeness(self, pictures: Tensor, boxes: Sequence[Box]) -> Tensor:
+        """(B,) mean cosine of the visual tokens that should stay with their likes in the original, in [-1, 1].
+
+        A token in the box may change as far as it shows what the source words name: a neighbour that the
+        box swallows is a loss. Without source words everything in the box may change.
+        """
         tokens = self.scorer.patch_tokens(pictures)
         likeness = F.cosine_similarity(tokens, self.tokens[None], dim=-1)
         side = round(tokens.shape[1] ** 0.5)  # scorers read a square, whatever the picture's shape
         grid = Grid(size=self.view.size, rows=side, columns=side)
-        outside = torch.ones_like(likeness)
+        free = self.may_change(side).to(likeness)
+        stays = torch.ones_like(likeness)
         for row, box in enumerate(boxes):
-            cells = torch.tensor([[box.contains(grid.center(r, c)) for c in range(side)] for r in range(side)])
-            outside[row] = 1 - cells.flatten().to(outside)
-        return (likeness * outside).sum(1) / outside.sum(1).clamp_min(1)
+            inside = torch.tensor([[box.contains(grid.center(r, c)) for c in range(side)] for r in range(side)])
+            stays[row] = 1 - inside.flatten().to(likeness) * free
+        return (likeness * stays).sum(1) / stays.sum(1).clamp_min(1)
+
+    def may_change(self, side: int) -> Tensor:
+        """(side * side,) in [0, 1], how far each token may change if it lies in the box."""
+        if not self.view.grounded:
+            return torch.ones(side * side)
+        # A token sees a little beyond its own patch, so the object's whole neighbourhood may change.
+        relevance = F.adaptive_max_pool2d(self.view.relevance[None, None].float(), (side, side))
+        near = F.max_pool2d(relevance, 3, 1, 1) / relevance.max().clamp_min(1e-8)
+        return near.flatten().cpu()
