@@ -205,11 +205,12 @@ def judge_case(case: Case, result: EditResult, judge: Judge, backbones: Backbone
     )
 
 
-def summary(outcomes: list[Outcome]) -> dict[str, float | bool]:
+def summary(outcomes: list[Outcome]) -> dict[str, float | int | bool]:
     def mean(values: list[float]) -> float:
         return round(sum(values) / len(values), 4)
 
     return {
+        "scenes": len(outcomes),
         "success": mean([o.success for o in outcomes]),
         "found": mean([o.found for o in outcomes]),
         "gone": mean([o.gone for o in outcomes]),
@@ -279,10 +280,11 @@ def main() -> None:
             for case in cases:
                 outcomes.append(judge_case(case, COLUMNS[name](case, backbones), judge, backbones))
                 bar.advance(task)
-            report["columns"][name] = summary(outcomes)
+                # After every scene: a run of hours that is stopped leaves what it has measured.
+                report["columns"][name] = summary(outcomes)
+                if options.json:
+                    options.json.write_text(json.dumps(report, indent=1) + "\n")
             bar.update(task, description=f"{name} ({time.monotonic() - started:.0f} s)")
-            if options.json:
-                options.json.write_text(json.dumps(report, indent=1) + "\n")
     print_table(report)
 
 

@@ -41,7 +41,18 @@ def test_the_report_has_the_announced_shape(tmp_path: Path, monkeypatch: pytest.
     assert (report["seed"], report["count"]) == (31, 2)
     assert list(report["columns"]) == ["oracle", "fitted"]
     for row in report["columns"].values():
-        figures = {"success", "found", "gone", "kept", "iou", "outside_exact", "prompt_score", "evaluations", "seconds"}
+        figures = {
+            "scenes",
+            "success",
+            "found",
+            "gone",
+            "kept",
+            "iou",
+            "outside_exact",
+            "prompt_score",
+            "evaluations",
+            "seconds",
+        }
         assert set(row) == figures
         assert row["outside_exact"] is True
         assert row["evaluations"] == 60
