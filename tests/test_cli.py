@@ -173,7 +173,7 @@ def test_demo_writes_sheet_and_page(tiny_cli: Callable[..., int], tmp_path: Path
     assert pixels(out / "demo.png").shape[1] > 1000
     page = (out / "index.html").read_text()
     shown = [name.split('"')[0] for name in page.split('src="')[1:]]
-    assert len(shown) == 3 * (1 + 1 + 3 + 1)
+    assert len(shown) == 3 * (1 + 1 + 3 + 1) + 3 * 3  # by words, and by layout
     assert all((out / name).is_file() for name in shown)
     assert "prefers-color-scheme: dark" in page and "plant becomes a cake" in page
     assert tiny_cli("demo", "--out", out) == 2

@@ -7,14 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.records import EditRecord, FitSettings, ScoreSettings, SearchSettings
+from intarsia.records import (
+    ArrangeRecord,
+    ComposeSettings,
+    EditRecord,
+    FitSettings,
+    GuideSettings,
+    LearnSettings,
+    ScoreSettings,
+    SearchSettings,
+)
 
 REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("kind", "prefix"),
-    [(EditRecord, ""), (SearchSettings, "search."), (ScoreSettings, "score."), (FitSettings, "fit.")],
+    [
+        (EditRecord, ""),
+        (SearchSettings, "search."),
+        (ScoreSettings, "score."),
+        (FitSettings, "fit."),
+        (ArrangeRecord, ""),
+        (ComposeSettings, "compose."),
+        (GuideSettings, "guide."),
+        (LearnSettings, "learn."),
+    ],
 )
 def test_every_setting_is_in_the_reference_with_its_default(kind: type, prefix: str) -> None:
     for field in dataclasses.fields(kind):

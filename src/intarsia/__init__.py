@@ -1,4 +1,4 @@
-"""Edit a picture by words alone.
+"""Edit a picture by words, or by moving what is in it.
 
     import intarsia as ia
 
@@ -6,6 +6,10 @@
     models = ia.load_backbones("pocket")
     result = ia.edit(photo, ia.EditRecord(photo="street.jpg", source="trees", prompt="a red house"), models)
     result.photo.as_image()
+
+    record = ia.ArrangeRecord(photo="street.jpg", find=("car",), move=("car=+120,0",))
+    scene = ia.read_scene(record, photo, models.segmenter)
+    ia.arrange(scene, ia.read_layout(record, scene), record, models).photo.as_image()
 
 The names below are public; each is loaded when it is first asked for, so that `import intarsia` is quick.
 """
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from intarsia.errors import Cancelled as Cancelled
     from intarsia.errors import EmptyMaskError as EmptyMaskError
     from intarsia.errors import IntarsiaError as IntarsiaError
+    from intarsia.errors import LayoutError as LayoutError
     from intarsia.errors import MissingExtraError as MissingExtraError
     from intarsia.errors import ModelError as ModelError
     from intarsia.errors import OutputError as OutputError
@@ -29,8 +34,22 @@ if TYPE_CHECKING:
     from intarsia.images import Photo as Photo
     from intarsia.images import read_photo as read_photo
     from intarsia.images import write_photo as write_photo
+    from intarsia.layout.concepts import Concepts as Concepts
+    from intarsia.layout.edit import ArrangeResult as ArrangeResult
+    from intarsia.layout.edit import arrange as arrange
+    from intarsia.layout.learn import learn as learn
+    from intarsia.layout.scene import Scene as Scene
+    from intarsia.layout.scene import SceneObject as SceneObject
+    from intarsia.layout.scene import read_scene as read_scene
+    from intarsia.layout.target import Layout as Layout
+    from intarsia.layout.target import Placement as Placement
+    from intarsia.layout.target import read_layout as read_layout
+    from intarsia.records import ArrangeRecord as ArrangeRecord
+    from intarsia.records import ComposeSettings as ComposeSettings
     from intarsia.records import EditRecord as EditRecord
     from intarsia.records import FitSettings as FitSettings
+    from intarsia.records import GuideSettings as GuideSettings
+    from intarsia.records import LearnSettings as LearnSettings
     from intarsia.records import ScoreSettings as ScoreSettings
     from intarsia.records import SearchSettings as SearchSettings
     from intarsia.regions.edit import EditResult as EditResult
@@ -39,24 +58,39 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 HOMES = {
+    "ArrangeRecord": "records",
+    "ArrangeResult": "layout.edit",
     "Cancelled": "errors",
+    "ComposeSettings": "records",
+    "Concepts": "layout.concepts",
     "EditRecord": "records",
     "EditResult": "regions.edit",
     "EmptyMaskError": "errors",
     "FitSettings": "records",
+    "GuideSettings": "records",
     "IntarsiaError": "errors",
+    "Layout": "layout.target",
+    "LayoutError": "errors",
+    "LearnSettings": "records",
     "MissingExtraError": "errors",
     "ModelError": "errors",
     "OutputError": "errors",
     "Photo": "images",
     "PictureError": "errors",
+    "Placement": "layout.target",
     "RecordError": "errors",
     "RegionError": "errors",
+    "Scene": "layout.scene",
+    "SceneObject": "layout.scene",
     "ScoreSettings": "records",
     "SearchSettings": "records",
+    "arrange": "layout.edit",
     "edit": "regions.edit",
+    "learn": "layout.learn",
     "load_backbones": "backbones",
+    "read_layout": "layout.target",
     "read_photo": "images",
+    "read_scene": "layout.scene",
     "write_photo": "images",
 }
 __all__ = ["__version__", *HOMES]

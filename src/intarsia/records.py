@@ -174,15 +174,23 @@ class ComposeSettings:
     plates: int = 2
     """How many times what an object leaves behind is painted; the one with least of the object in it is kept."""
     plate_steps: int = 20
-    """Denoising steps of each of them."""
+    """Steps of their whole schedule, of which the last `plate_strength` part is run."""
+    plate_strength: float = 0.4
+    """How much noise the hole, filled with what continues its surroundings, gets before it is painted: 0 none, 1 all."""
     plate_guidance: float = 2.0
     """Guidance scale of them, away from the names of the objects."""
-    strength: float = 0.45
+    strength: float = 0.25
     """How much noise the composite gets before it is denoised again: 0 none, 1 all."""
     refine_steps: int = 30
     """Steps of the whole schedule, of which the last `strength` part is run."""
     injection: float = 1.0
     """For which part of those steps the source's self-attention is injected at the new places."""
+    guidance: float = 2.0
+    """Guidance scale of those steps, toward what the picture shows; 1 turns it off."""
+    edge: float = 0.003
+    """How wide an object's edge is, in which it mixes with what lies behind, as a fraction of the picture's short side."""
+    shadows: bool = True
+    """Whether objects take the shadows around them along."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,11 +207,11 @@ class GuideSettings:
     """The loss that is low enough, for each of those steps."""
     refine_most: int = 10
     """Most repetitions at each of them (40 in the paper)."""
-    blend_until: float = 0.3
-    """For which part of the steps the common background takes the inverted latents (15 of 50 in the paper)."""
+    blend_until: float = 1.0
+    """For which part of the steps the background is held at the picture's own latents (15 of 50 in the paper)."""
     start_from_source: bool = True
     """Start from each object's own inverted latents at its new place, instead of noise."""
-    start: float = 0.8
+    start: float = 0.65
     """Which part of the schedule is run then: 1 all of it, less keeps more of the objects as they were."""
 
 
@@ -213,8 +221,8 @@ class LearnSettings:
 
     token_steps: int = 40
     """Updates of the objects' tokens, all objects in one batch."""
-    token_rate: float = 5e-3
-    """Their learning rate (2e-3 in the paper)."""
+    token_rate: float = 0.15
+    """Their learning rate, as a part of an embedding's mean size (the paper's 2e-3 is 0.145 of Stable Diffusion 1's)."""
     attention_weight: float = 0.05
     """Weight of the loss that keeps each token's cross-attention on its object."""
     weight_steps: int = 40

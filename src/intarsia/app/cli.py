@@ -15,7 +15,7 @@ import platform
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +24,9 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 import intarsia
+from intarsia.app.bars import progress_bar
+from intarsia.app.flags import Answer, FlagError, Machine, Talk
+from intarsia.app.layout_flags import Arrange, History, LayoutCommand, Learn, Objects, Prior, join_repeated
 from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
 from intarsia.records import EditRecord, FitSettings
 
@@ -33,14 +36,9 @@ if TYPE_CHECKING:
     from intarsia.app.outputs import Targets
     from intarsia.backbones.protocols import Backbones
     from intarsia.images import Photo
-    from intarsia.progress import Progress
     from intarsia.regions.edit import EditResult
 
 BoxEdges = tuple[float, float, float, float]
-
-
-class FlagError(IntarsiaError):
-    """A flag's text cannot be read. No ValueError: tyro would catch that and print it its own way."""
 
 
 def read_box(words: list[str]) -> BoxEdges | None:
@@ -80,30 +78,6 @@ class EditFlags(EditRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Talk:
-    """What is printed."""
-
-    json: bool = False
-    """Print one JSON object to stdout and everything else to stderr."""
-    quiet: bool = False
-    """No progress bar and no notes; errors are still printed."""
-    debug: bool = False
-    """Show the traceback of an error."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Where the networks run."""
-
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
-    dtype: str = "auto"
-    """Precision of the painting networks: auto, float32, bfloat16 or float16."""
-    vram: Literal["auto", "low", "min"] = "auto"
-    """How hard to save the memory of a graphics card."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Files:
     """What is written, and where."""
 
@@ -129,10 +103,10 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """Make a recorded edit again, and say whether the same pixels came out."""
+    """Make a recorded edit again, by words or by layout, and say whether the same pixels came out."""
 
     result: tyro.conf.Positional[Path]
-    """NAME.json or NAME.png that intarsia edit wrote."""
+    """NAME.json or NAME.png that intarsia edit or arrange wrote."""
     photo: Path | None = None
     """The photo, if it is no longer where the record says."""
     out: Path = Path("replayed")
@@ -155,7 +129,7 @@ class Models:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Edit the scenes that ship with the package, and write demo.png and index.html."""
+    """Edit and rearrange the scenes that ship with the package, and write demo.png and index.html."""
 
     out: Path = Path("demo-out")
     """Folder to write to."""
@@ -199,6 +173,11 @@ class Doctor:
 
 Command = (
     Annotated[Edit, tyro.conf.subcommand("edit")]
+    | Annotated[Objects, tyro.conf.subcommand("objects")]
+    | Annotated[Arrange, tyro.conf.subcommand("arrange")]
+    | Annotated[Learn, tyro.conf.subcommand("learn")]
+    | Annotated[Prior, tyro.conf.subcommand("prior")]
+    | Annotated[History, tyro.conf.subcommand("history")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -206,7 +185,8 @@ Command = (
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 DESCRIPTION = (
-    "Edit a picture by words alone. Try: intarsia demo, or: intarsia edit PHOTO --source trees --prompt 'a red house'. "
+    "Edit a picture by words alone, or move what is in it. Try: intarsia demo; "
+    "intarsia edit PHOTO --source trees --prompt 'a red house'; or: intarsia arrange PHOTO --find cat --move cat=+120,0. "
     "intarsia --version prints the version."
 )
 
@@ -222,14 +202,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             Command,
             prog="intarsia",
             description=DESCRIPTION,
-            args=arguments,
+            args=join_repeated(arguments),
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName),
         )
         return run(command)
     except SystemExit as stop:  # tyro printed help or how a flag is wrong
         return stop.code if isinstance(stop.code, int) else 2
-    except (KeyboardInterrupt, Cancelled):
-        print("intarsia: stopped; nothing was written.", file=sys.stderr)
+    except (KeyboardInterrupt, Cancelled) as stop:
+        print(f"intarsia: {stop if str(stop) else 'stopped; nothing was written.'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -250,7 +230,7 @@ def unforeseen(problem: Exception) -> str:
     return f"Failed ({type(problem).__name__}: {said}). Run it again with --debug to see where, and report it."
 
 
-def run(command: Edit | Replay | Models | Demo | Regions | Doctor) -> int:
+def run(command: Edit | LayoutCommand | Replay | Models | Demo | Regions | Doctor) -> int:
     """Do what was asked, with the output where it belongs."""
     talk = command.talk
     note = logging.StreamHandler(sys.stderr)
@@ -271,10 +251,6 @@ def run(command: Edit | Replay | Models | Demo | Regions | Doctor) -> int:
     return 0
 
 
-Answer = tuple[dict[str, Any], list[str]]
-"""What a command has to say: for machines, and for people."""
-
-
 def edit_command(command: Edit) -> Answer:
     record = command.record.record()
     return make(record, command.out, command.files, command.machine, command.talk)[:2]
@@ -284,10 +260,15 @@ def replay_command(command: Replay) -> Answer:
     from intarsia.app.outputs import pixel_digest, read_replay
 
     replay = read_replay(command.result, command.photo)
-    summary, lines, result = make(
-        replay.record, command.out, command.files, command.machine, command.talk, lead=replay.index
-    )
-    made = result.candidates[replay.index].photo
+    if isinstance(replay.record, EditRecord):
+        summary, lines, result = make(
+            replay.record, command.out, command.files, command.machine, command.talk, lead=replay.index
+        )
+        made = result.candidates[replay.index].photo
+    else:
+        from intarsia.app.layout_commands import arrange_again
+
+        summary, lines, made = arrange_again(command, replay.record, replay.index, load)
     assert made is not None
     same = pixel_digest(made) == replay.output_sha256
     verdict = (
@@ -296,6 +277,13 @@ def replay_command(command: Replay) -> Answer:
         else "Other pixels came out than were recorded: compare 'versions' in both JSON files, and the device."
     )
     return {**summary, "same_pixels": same}, [*lines, verdict]
+
+
+def layout_command(command: LayoutCommand) -> Answer:
+    """The commands of edit by layout; their module imports torch, and help must not."""
+    from intarsia.app import layout_commands
+
+    return layout_commands.answer(command, load)
 
 
 def make(
@@ -382,33 +370,6 @@ def report(result: EditResult, targets: Targets, written: Sequence[Path], lead: 
             f"  only {len(others) + 1} of the {len(targets.others) + 1} candidates to keep were painted to the end"
         )
     return lines
-
-
-@contextlib.contextmanager
-def progress_bar(talk: Talk) -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr for each stage, where somebody sees it."""
-    if talk.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-    )
-    tasks: dict[str, TaskID] = {}
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def show(progress: Progress) -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total)
-            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total)
-
-        yield show
 
 
 def models_command(command: Models) -> Answer:
@@ -560,6 +521,11 @@ def free_disk_gb(folder: Path) -> float:
 
 ACTIONS: dict[type, Callable[[Any], Answer]] = {
     Edit: edit_command,
+    Objects: layout_command,
+    Arrange: layout_command,
+    Learn: layout_command,
+    Prior: layout_command,
+    History: layout_command,
     Replay: replay_command,
     Models: models_command,
     Demo: demo_command,

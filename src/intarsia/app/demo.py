@@ -1,19 +1,20 @@
-"""The demo: a few scenes that ship with the package, edited by words, on one sheet and one page."""
+"""The demo: scenes that ship with the package, edited by words and by layout, on one sheet and one page."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from intarsia.app.jobs import read_jobs
+from intarsia.app.layout_demo import LayoutPlan, Shown, plan_layouts, run_layouts
 from intarsia.app.outputs import Targets, plan_outputs, png, refuse_file, write_outputs
 from intarsia.app.overlay import draw_overlay
-from intarsia.app.page import Row, demo_page
+from intarsia.app.page import BY_LAYOUT, BY_WORDS, Row, demo_page
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import Photo, read_photo, refuse_existing, write_bytes_atomically
 from intarsia.progress import Progress
@@ -31,15 +32,24 @@ INK = (28, 31, 36)
 QUIET_INK = (108, 115, 125)
 RULE = (226, 228, 224)
 COLUMNS = ("before", "where it looked", "best candidates", "after")
+LAYOUT_COLUMNS = ("before", "the wish", "after")
+LAYOUT_CELL = (4 * CELL + GAP) // 3
+"""Three columns take the room of four."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The demo's edits and the files that they will write."""
+    """The demo's edits and the files that they will write.
+
+    Attributes:
+        jobs, targets, before: of the edits by words.
+        layouts: the edits by layout.
+    """
 
     jobs: tuple[EditRecord, ...]
     targets: tuple[Targets, ...]
     before: tuple[Path, ...]
+    layouts: LayoutPlan
     sheet: Path
     page: Path
     overwrite: bool
@@ -75,7 +85,8 @@ def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> 
     for file in (sheet, page, *before):
         refuse_existing(file, overwrite)
     targets = tuple(plan_outputs(photo, out, keep=KEEP, draw_boxes=True, overwrite=overwrite) for photo in photos)
-    return Plan(jobs=jobs, targets=targets, before=before, sheet=sheet, page=page, overwrite=overwrite)
+    layouts = plan_layouts(out, overwrite=overwrite, models=models)
+    return Plan(jobs=jobs, targets=targets, before=before, layouts=layouts, sheet=sheet, page=page, overwrite=overwrite)
 
 
 def run_demo(plan: Plan, backbones: Backbones, *, on_progress: Callable[[Progress], None] | None = None) -> Made:
@@ -94,11 +105,15 @@ def run_demo(plan: Plan, backbones: Backbones, *, on_progress: Callable[[Progres
         strips.append(strip(photo, result))
         rows.append(page_row(before, targets, written, result))
         evaluations += result.cost.evaluations
-    seconds = time.monotonic() - started
-    caption = f"{len(rows)} edits, {seconds:.0f} s, {evaluations:,} denoiser evaluations, models: {backbones.name}"
-    write_bytes_atomically(plan.sheet, png(contact_sheet(strips, caption)), plan.overwrite)
-    write_bytes_atomically(plan.page, demo_page(rows, caption).encode(), plan.overwrite)
-    return Made(sheet=plan.sheet, page=plan.page, edits=len(rows), seconds=seconds, evaluations=evaluations)
+    arranged = run_layouts(plan.layouts, backbones, watch=lambda name: named(on_progress, name))
+    evaluations += sum(step.evaluations for step in arranged)
+    seconds, edits = time.monotonic() - started, len(rows) + len(arranged)
+    caption = f"{edits} edits, {seconds:.0f} s, {evaluations:,} denoiser evaluations, models: {backbones.name}"
+    sheet = contact_sheet(strips, caption, [layout_strip(step) for step in arranged])
+    write_bytes_atomically(plan.sheet, png(sheet), plan.overwrite)
+    page = demo_page(rows, caption, [step.row for step in arranged])
+    write_bytes_atomically(plan.page, page.encode(), plan.overwrite)
+    return Made(sheet=plan.sheet, page=plan.page, edits=edits, seconds=seconds, evaluations=evaluations)
 
 
 def named(on_progress: Callable[[Progress], None] | None, name: str) -> Callable[[Progress], None] | None:
@@ -154,15 +169,31 @@ def strip(photo: Photo, result: EditResult) -> Image.Image:
     for column, cell in enumerate(cells):
         left = GAP + column * (CELL + GAP)
         line.paste(cell, (left + (CELL - cell.width) // 2, (CELL - cell.height) // 2))
+    say(draw, words(result), facts(result))
+    return line
+
+
+def layout_strip(step: Shown) -> Image.Image:
+    """One line of the sheet's second half: before, the wish, after, words."""
+    panels = [fitted(panel, LAYOUT_CELL) for panel in step.panels]
+    line = Image.new("RGB", (sheet_width(), max(panel.height for panel in panels) + GAP), PAPER)
+    for column, panel in enumerate(panels):
+        line.paste(panel, (GAP + column * (LAYOUT_CELL + GAP) + (LAYOUT_CELL - panel.width) // 2, 0))
+    say(ImageDraw.Draw(line), step.title, step.facts)
+    return line
+
+
+def say(draw: ImageDraw.ImageDraw, title: str, facts: Sequence[str]) -> None:
+    """The words at a line's right end."""
     left, top = GAP + 4 * (CELL + GAP), 30
-    for text in wrapped(draw, words(result), font(22), WORDS):
+    for text in wrapped(draw, title, font(22), WORDS):
         draw.text((left, top), text, font=font(22), fill=INK)
         top += 30
     top += 10
-    for fact in facts(result):
-        draw.text((left, top), fact, font=font(14), fill=QUIET_INK)
-        top += 22
-    return line
+    for fact in facts:
+        for text in wrapped(draw, fact, font(14), WORDS):
+            draw.text((left, top), text, font=font(14), fill=QUIET_INK)
+            top += 22
 
 
 def candidates_cell(finalists: list[Photo], previews: int) -> Image.Image:
@@ -196,16 +227,29 @@ def fitted(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def contact_sheet(strips: list[Image.Image], caption: str) -> Image.Image:
-    """All lines under one heading."""
+def contact_sheet(strips: Sequence[Image.Image], caption: str, arranged: Sequence[Image.Image] = ()) -> Image.Image:
+    """All lines, each half under its heading."""
+    halves = [headed(f"Intarsia: {BY_WORDS[0].lower()}{BY_WORDS[1:]}", caption, COLUMNS, CELL, strips)]
+    if arranged:
+        halves.append(headed(BY_LAYOUT, "", LAYOUT_COLUMNS, LAYOUT_CELL, arranged))
+    sheet = Image.new("RGB", (sheet_width(), sum(half.height for half in halves)), PAPER)
+    top = 0
+    for half in halves:
+        sheet.paste(half, (0, top))
+        top += half.height
+    return sheet
+
+
+def headed(title: str, caption: str, columns: Sequence[str], cell: int, strips: Sequence[Image.Image]) -> Image.Image:
+    """Lines under a heading and the names of their columns."""
     top = 96
     sheet = Image.new("RGB", (sheet_width(), top + sum(s.height for s in strips) + 8), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, 18), "Intarsia: edit a picture by words alone", font=font(24), fill=INK)
+    draw.text((GAP, 18), title, font=font(24), fill=INK)
     draw.text((sheet_width() - GAP, 26), caption, font=font(14), fill=QUIET_INK, anchor="ra")
     draw.line((GAP, 56, sheet_width() - GAP, 56), fill=RULE, width=1)
-    for column, name in enumerate(COLUMNS):
-        draw.text((GAP + column * (CELL + GAP), 68), name, font=font(15), fill=QUIET_INK)
+    for column, name in enumerate(columns):
+        draw.text((GAP + column * (cell + GAP), 68), name, font=font(15), fill=QUIET_INK)
     draw.text((GAP + 4 * (CELL + GAP), 68), "words and cost", font=font(15), fill=QUIET_INK)
     for line in strips:
         sheet.paste(line, (0, top))

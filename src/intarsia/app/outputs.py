@@ -15,9 +15,11 @@ import platform
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -35,11 +37,13 @@ from intarsia.images import (
     write_bytes_atomically,
     write_photo,
 )
-from intarsia.records import EditRecord, from_json, to_json
+from intarsia.records import ArrangeRecord, EditRecord, from_json, to_json
 from intarsia.regions.edit import Candidate, EditResult
 
 LONGEST_NAME = 100
-PATH_SETTINGS = ("photo", "mask", "regions")
+PATH_SETTINGS = ("photo", "mask", "regions", "colours", "layout", "boxes", "concepts")
+"""Of all records, the settings that name a file."""
+KINDS: dict[str, type[EditRecord] | type[ArrangeRecord]] = {"EditRecord": EditRecord, "ArrangeRecord": ArrangeRecord}
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 
 
@@ -136,28 +140,40 @@ def write_outputs(
     """
     order = [lead, *(k for k, c in enumerate(result.candidates) if k != lead and c.photo is not None)]
     pictures = dict(zip((targets.picture, *targets.others), order, strict=False))
-    facts = document(result, photo, lead)
-    folder = targets.picture.parent
-    made_folder = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".intarsia-", dir=folder))
-    except OSError as problem:
-        raise cannot_write(targets.picture, problem) from problem
-    try:
+    made_at = now()
+    facts = document(result, photo, lead, made_at)
+    with staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             candidate = result.candidates[index]
             assert candidate.photo is not None
-            text = describe(document(result, photo, index), result.record, photo) if metadata else None
+            text = describe(document(result, photo, index, made_at), result.record, photo) if metadata else None
             write_photo(candidate.photo, stage / target.name, text=text)
         blend = result.candidates[lead].blend
         assert blend is not None
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(blend)))
         if targets.boxes is not None:
             write_bytes_atomically(stage / targets.boxes.name, png(draw_overlay(photo, result)))
-        write_bytes_atomically(stage / targets.record.name, (json.dumps(facts, indent=1) + "\n").encode())
+        write_bytes_atomically(stage / targets.record.name, as_json(facts))
         written = tuple(t for t in targets.all() if (stage / t.name).exists())
-        publish(stage, written, overwrite=overwrite)
+    return facts, written
+
+
+@contextlib.contextmanager
+def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder to write files into, which get their names in `folder` together, or not at all.
+
+    Raises:
+        OutputError: a file cannot be written; then none is there.
+    """
+    made_folder = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".intarsia-", dir=folder))
+    except OSError as problem:
+        raise cannot_write(folder / "NAME", problem) from problem
+    try:
+        yield stage
+        publish(stage, tuple(folder / file.name for file in sorted(stage.iterdir())), overwrite=overwrite)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         if made_folder:
@@ -165,7 +181,6 @@ def write_outputs(
                 folder.rmdir()
         raise
     shutil.rmtree(stage, ignore_errors=True)
-    return facts, written
 
 
 def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
@@ -193,23 +208,19 @@ def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
         raise
 
 
-def document(result: EditResult, photo: Photo, index: int) -> dict[str, Any]:
+def document(result: EditResult, photo: Photo, index: int, made_at: str) -> dict[str, Any]:
     """All that is known of an edit, as JSON values; enough to make candidate `index` again.
 
     Paths become absolute, so that the record can be replayed from any folder.
     """
     chosen = result.candidates[index]
     assert chosen.photo is not None
-    record = dataclasses.replace(result.record, **absolute_paths(result.record))
-    inputs = {
-        name: {"name": Path(value).name, "sha256": file_digest(Path(value))}
-        for name in PATH_SETTINGS
-        if (value := getattr(record, name)) is not None and Path(value).is_file()
-    }
+    record = with_absolute_paths(result.record)
     return {
         "intarsia": intarsia.__version__,
+        "made_at": made_at,
         "record": to_json(record),
-        "inputs": inputs,
+        "inputs": input_facts(record),
         "size": [photo.size.width, photo.size.height],
         "seed": chosen.seed,
         "chosen": index,
@@ -217,20 +228,65 @@ def document(result: EditResult, photo: Photo, index: int) -> dict[str, Any]:
         "candidates": [candidate_facts(c) for c in result.candidates],
         "anchors": [point_facts(a) for a in result.anchors],
         "cost": dataclasses.asdict(result.cost),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-            **result.versions,
-        },
+        "versions": library_versions() | result.versions,
     }
 
 
-def absolute_paths(record: EditRecord) -> dict[str, Any]:
-    """The record's settings that name files here, with their whole paths."""
-    paths = {name: getattr(record, name) for name in PATH_SETTINGS}
-    if record.models not in CATALOG:  # a folder may have the name of a catalogue entry, which is then meant
-        paths["models"] = record.models
-    return {k: str(Path(v).resolve()) for k, v in paths.items() if v and Path(v).exists()}
+def now() -> str:
+    """The time as a record keeps it."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def as_json(facts: dict[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def library_versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+
+
+def input_facts(record: EditRecord | ArrangeRecord) -> dict[str, dict[str, str]]:
+    """Name and digest of each file that a record was made from."""
+    return {
+        setting: {"name": Path(value).name, "sha256": file_digest(Path(value))}
+        for setting, value in input_files(record).items()
+        if Path(value).is_file()
+    }
+
+
+def input_files(record: EditRecord | ArrangeRecord) -> dict[str, str]:
+    """The files that a record names, by their settings; a mask of its own is "masks.NAME"."""
+    named = {name: getattr(record, name) for name in PATH_SETTINGS if getattr(record, name, None) is not None}
+    for pair in getattr(record, "masks", ()):
+        name, _, file = pair.rpartition("=")
+        named[f"masks.{name}"] = file
+    return named
+
+
+AnyRecord = TypeVar("AnyRecord", bound=EditRecord | ArrangeRecord)
+
+
+def with_files(record: AnyRecord, files: Mapping[str, str]) -> AnyRecord:
+    """The record with other paths, by the names that `input_files` gives them."""
+    changes: dict[str, Any] = {name: file for name, file in files.items() if not name.startswith("masks.")}
+    masks = tuple(f"{name.removeprefix('masks.')}={file}" for name, file in files.items() if name.startswith("masks."))
+    if masks:
+        changes["masks"] = masks
+    return dataclasses.replace(record, **changes)
+
+
+def with_absolute_paths(record: AnyRecord) -> AnyRecord:
+    """The record with whole paths for what it names on this machine."""
+    record = with_files(
+        record, {k: str(Path(v).resolve()) if Path(v).exists() else v for k, v in input_files(record).items()}
+    )
+    # A folder may have the name of a catalogue entry, which is then meant.
+    if record.models not in CATALOG and Path(record.models).exists():
+        record = dataclasses.replace(record, models=str(Path(record.models).resolve()))
+    return record
 
 
 def candidate_facts(candidate: Candidate) -> dict[str, Any]:
@@ -295,11 +351,11 @@ class Replay:
 
     Attributes:
         record: with the photo's path as it was found.
-        index: of the candidate that the file shows.
+        index: of the candidate, or of the seed's picture, that the file shows.
         output_sha256: of the pixels that were made then.
     """
 
-    record: EditRecord
+    record: EditRecord | ArrangeRecord
     index: int
     output_sha256: str
 
@@ -319,17 +375,21 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
     fields = facts.get("record")
     if not isinstance(fields, dict):
         raise RecordError(
-            f"{file} holds no record of an edit: give the NAME.json or NAME.png that intarsia edit wrote."
+            f"{file} holds no record of an edit: give the NAME.json or NAME.png that intarsia edit or arrange wrote."
         )
-    record: EditRecord = from_json(EditRecord, fields, str(file))
+    kind = KINDS.get(fields.get("kind", "EditRecord"))
+    if kind is None:
+        raise RecordError(
+            f"{file} holds a record of the kind {fields['kind']!r}, which this version does not know: upgrade Intarsia."
+        )
+    record: EditRecord | ArrangeRecord = from_json(kind, fields, str(file))
     inputs = facts.get("inputs", {})
     index, digest = facts.get("chosen", 0), facts.get("output_sha256", "")
     if not (isinstance(inputs, dict) and type(index) is int and index >= 0 and isinstance(digest, str)):
         raise RecordError(f"{file} is damaged: 'inputs', 'chosen' or 'output_sha256' is not of the kind expected.")
-    found: dict[str, Any] = {
+    found = {
         name: str(photo if name == "photo" and photo else find_input(Path(value), file))
-        for name in PATH_SETTINGS
-        if (value := getattr(record, name)) is not None
+        for name, value in input_files(record).items()
     }
     if not Path(found["photo"]).is_file():
         raise PictureError(
@@ -340,7 +400,7 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
         if isinstance(recorded, dict) and Path(path).is_file() and file_digest(Path(path)) != recorded.get("sha256"):
             remedy = "pass the original with --photo FILE" if name == "photo" else "bring the original back"
             raise RecordError(f"{path} is not the {name} that {file} was made from (its sha256 differs): {remedy}.")
-    return Replay(record=dataclasses.replace(record, **found), index=index, output_sha256=digest)
+    return Replay(record=with_files(record, found), index=index, output_sha256=digest)
 
 
 def find_input(path: Path, file: Path) -> Path:
@@ -363,7 +423,7 @@ def read_document(file: Path) -> dict[str, Any]:
         except PictureError as problem:
             raise RecordError(
                 f"{file} is neither a result's JSON file nor a picture with a record inside: "
-                "give the NAME.json or NAME.png that intarsia edit wrote."
+                "give the NAME.json or NAME.png that intarsia edit or arrange wrote."
             ) from problem
     if text is None:
         raise RecordError(

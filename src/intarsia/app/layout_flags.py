@@ -1,0 +1,191 @@
+"""The commands of edit by layout as flags; light, since help imports it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from intarsia.app.flags import Machine, Talk
+from intarsia.records import ArrangeRecord, ComposeSettings, GuideSettings, LayoutPreset, LearnSettings, Mode
+
+SCENE_ENDING = ".scene"
+SCENE_FILES = {"photo": "photo.png", "mask": "mask.png", "colours": "colours.json", "overlay": "overlay.png"}
+"""What a scene's folder holds."""
+
+MANY = ("masks", "find", "move", "to", "scale", "rotate", "flip", "remove", "front", "back")
+"""Settings that take several words, and whose flags may be given several times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrangeFlags(ArrangeRecord):
+    """An arrangement's record in the form of flags; checked only when it becomes a record, for a plain message."""
+
+    photo: tyro.conf.Positional[str]
+
+    def __post_init__(self) -> None:
+        """Nothing yet: see `record`."""
+
+    def record(self) -> ArrangeRecord:
+        """The record; a scene's folder becomes the files in it.
+
+        Raises:
+            RecordError: a setting is out of range, or two contradict each other.
+        """
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(ArrangeRecord)}
+        inside = {kind: Path(self.photo) / name for kind, name in SCENE_FILES.items() if kind != "overlay"}
+        if self.mask or self.masks or self.find:
+            if inside["photo"].is_file():
+                values["photo"] = str(inside["photo"])
+        elif all(file.is_file() for file in inside.values()):
+            values.update({kind: str(file) for kind, file in inside.items()})
+            values["colours"] = self.colours or values["colours"]
+        return ArrangeRecord(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneFlags(ArrangeFlags):
+    """The part of the record that says what is in the picture."""
+
+    layout: tyro.conf.Suppress[str | None] = None
+    boxes: tyro.conf.Suppress[str | None] = None
+    move: tyro.conf.Suppress[tuple[str, ...]] = ()
+    to: tyro.conf.Suppress[tuple[str, ...]] = ()
+    scale: tyro.conf.Suppress[tuple[str, ...]] = ()
+    rotate: tyro.conf.Suppress[tuple[str, ...]] = ()
+    flip: tyro.conf.Suppress[tuple[str, ...]] = ()
+    remove: tyro.conf.Suppress[tuple[str, ...]] = ()
+    front: tyro.conf.Suppress[tuple[str, ...]] = ()
+    back: tyro.conf.Suppress[tuple[str, ...]] = ()
+    mode: tyro.conf.Suppress[Mode] = "auto"
+    concepts: tyro.conf.Suppress[str | None] = None
+    negative_prompt: tyro.conf.Suppress[str] = ""
+    background: tyro.conf.Suppress[str] = ""
+    seeds: tyro.conf.Suppress[int] = 1
+    steps: tyro.conf.Suppress[int] = 50
+    guidance: tyro.conf.Suppress[float] = 5.0
+    feather: tyro.conf.Suppress[float] = 0.02
+    compose: tyro.conf.Suppress[ComposeSettings] = ComposeSettings()
+    guide: tyro.conf.Suppress[GuideSettings] = GuideSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindFlags(SceneFlags):
+    """The same without what only learning needs."""
+
+    prompt: tyro.conf.Suppress[str] = ""
+    preset: tyro.conf.Suppress[LayoutPreset] = "default"
+    seed: tyro.conf.Suppress[int] = 0
+    learn: tyro.conf.Suppress[LearnSettings] = LearnSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """Find a picture's objects by words, or take their masks, and write a scene folder to arrange."""
+
+    record: Annotated[FindFlags, tyro.conf.arg(name="")]
+    out: Path = Path("out")
+    """Folder to write NAME.scene/ into."""
+    overwrite: bool = False
+    """Replace files of the same names."""
+    segmenter: str = ""
+    """Another model that finds objects: hub id or folder; by default the one of the models."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrange:
+    """Edit a picture by layout: move, scale, turn, mirror, remove its objects, their looks kept."""
+
+    record: Annotated[ArrangeFlags, tyro.conf.arg(name="")]
+    out: Path = Path("out")
+    """Folder to write to."""
+    name: str = ""
+    """Name of the files, for several edits of one picture in a folder; by default the picture's."""
+    overwrite: bool = False
+    """Replace files of the same names."""
+    no_metadata: bool = False
+    """Leave the record out of the pictures; it is still written beside them."""
+    no_cache: bool = False
+    """Compute everything anew, and keep nothing for the next edit of this picture."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learn:
+    """Learn the looks of a scene's objects once; intarsia arrange --concepts FILE paints with them."""
+
+    record: Annotated[SceneFlags, tyro.conf.arg(name="")]
+    out: Path = Path("concepts.safetensors")
+    """File to write."""
+    overwrite: bool = False
+    """Replace the file."""
+    resume: bool = False
+    """Go on where an interrupted run stopped."""
+    tracker: Literal["none", "tensorboard", "wandb"] = "none"
+    """Where the losses are logged besides."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """Paint pictures of a class with the model itself, for intarsia learn --learn.prior DIR."""
+
+    words: tyro.conf.Positional[str]
+    """What they show, e.g. cat."""
+    count: int = 200
+    """How many."""
+    out: Path = Path("prior")
+    """Folder to write to; pictures of several classes may lie in one."""
+    models: str = "auto"
+    """Checkpoints, as for intarsia edit."""
+    seed: int = 0
+    """Seed of the first picture's noise; the next ones follow upward."""
+    steps: int = 30
+    """Denoising steps of each."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 turns it off."""
+    overwrite: bool = False
+    """Replace files of the same names."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """List the edits whose records lie in a folder, in the order they were made; each can be replayed."""
+
+    folder: tyro.conf.Positional[Path] = Path("out")
+    """Folder that edits were written to."""
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
+
+
+LayoutCommand = Objects | Arrange | Learn | Prior | History
+
+
+def join_repeated(arguments: Sequence[str]) -> list[str]:
+    """Put the words of a repeated flag together: --move cat=9,0 --move dog=0,9 means --move cat=9,0 dog=0,9.
+
+    Without it the last one would count alone, in silence.
+    """
+    flags = {f"--{name}" for name in MANY}
+    groups: dict[str | int, list[str]] = {0: []}
+    group = groups[0]
+    for place, argument in enumerate(arguments, 1):
+        name, equals, value = argument.partition("=")
+        if name in flags:
+            group = groups.setdefault(name, [name])
+            group.extend([value] if equals else [])
+        elif argument.startswith("--"):
+            group = groups[place] = [argument]
+        else:
+            group.append(argument)
+    return [word for words in groups.values() for word in words]

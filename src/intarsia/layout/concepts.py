@@ -1,0 +1,397 @@
+"""The learned looks of a scene's objects: one new token each, and an update of what the denoiser reads from text.
+
+Attached to a text-to-image model for as long as a block runs, they leave no trace: the model's own
+tokenizer, embedding and layers are never written to. The update is a handful of forward hooks rather
+than adapter layers, since replacing layers would rename the network's weights while it lasts, and
+since one hook serves low-rank updates and the full weights of the published method alike.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from intarsia.backbones.protocols import LatentDiffusion
+from intarsia.errors import LayoutError, ModelError
+from intarsia.images import write_bytes_atomically
+from intarsia.layout.scene import Scene
+
+logger = logging.getLogger(__name__)
+
+READS_TEXT = re.compile(r"attn2\.to_[kv]$")
+"""The layers whose input is the text: keys and values of the cross-attention."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Concepts:
+    """What was learned of the objects of a scene.
+
+    Attributes:
+        names: the scene's objects, one new token each.
+        words: what each of them is; empty for tokens of another program.
+        embeddings: (N, D) float32, the tokens.
+        updates: of the denoiser's layers, by the layer's name and a suffix: `.down` (rank, in) and
+            `.up` (out, rank) add their product to the layer's weight, `.weight` (out, in) takes its place.
+        model: what they were learned on.
+        versions: of its parts.
+    """
+
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    embeddings: Tensor
+    updates: Mapping[str, Tensor] = field(default_factory=dict)
+    model: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def attached(self, diffusion: LatentDiffusion) -> Iterator[dict[str, str]]:
+        """Teach the model the concepts for the time of a block.
+
+        Yields:
+            The text of each object's token, by the object's name, for prompts.
+
+        Raises:
+            ModelError: they were learned on a model of other widths.
+        """
+        self.check(diffusion)
+        with tokens_added(diffusion, self.embeddings) as tokens, weights_updated(diffusion.unet, self.updates):
+            yield dict(zip(self.names, tokens, strict=True))
+
+    def check(self, diffusion: LatentDiffusion) -> None:
+        """Raise `ModelError` unless the concepts fit the model; warn where they were learned on another one."""
+        width = diffusion.text_encoder.get_input_embeddings().weight.shape[1]
+        if self.embeddings.shape[1] != width:
+            raise ModelError(
+                f"The concepts were learned on a model whose tokens are {self.embeddings.shape[1]} wide ({self.model or 'unnamed'}), "
+                f"but those of {diffusion.name} are {width} wide. Pass --models with the one they were learned on, or learn anew."
+            )
+        layers = dict(diffusion.unet.named_modules())
+        for name, update in self.updates.items():
+            layer, _, kind = name.rpartition(".")
+            shape = getattr(getattr(layers.get(layer), "weight", None), "shape", None)
+            wanted = {"down": shape and shape[1], "up": shape and shape[0], "weight": shape}.get(kind)
+            have = {"down": update.shape[-1], "up": update.shape[0], "weight": update.shape}.get(kind)
+            if wanted is None or have != wanted:
+                raise ModelError(
+                    f"The concepts change the layer {layer or name}, which {diffusion.name} does not have in this size: they were "
+                    f"learned on {self.model or 'another model'}. Pass --models with that one, or learn anew."
+                )
+        if self.model and self.model != diffusion.name:
+            logger.warning("The concepts were learned on %s and are used with %s.", self.model, diffusion.name)
+
+    def for_scene(self, scene: Scene) -> Concepts:
+        """The concepts of a scene's objects, in the scene's order.
+
+        Tokens of another program have no objects' names; they are taken in their order.
+
+        Raises:
+            LayoutError: an object of the scene was not learned.
+        """
+        words = tuple(thing.words for thing in scene.objects)
+        missing = [name for name in scene.names if name not in self.names]
+        if not missing:
+            order = [self.names.index(name) for name in scene.names]
+            return replace(self, names=scene.names, words=words, embeddings=self.embeddings[order])
+        if not any(self.words) and len(self.names) == len(scene.names):
+            return replace(self, names=scene.names, words=words)
+        raise LayoutError(
+            f"The concepts are of {', '.join(self.names)}, but the scene's {missing[0]!r} is not among them. "
+            "Learn the scene's objects with 'intarsia learn', or leave --concepts out."
+        )
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write them as safetensors, whole or not at all.
+
+        Raises:
+            OutputError: the file exists and `overwrite` is False, or the folder or disk refuses.
+        """
+        about = {
+            "kind": "Concepts",
+            "names": json.dumps(self.names),
+            "words": json.dumps(self.words),
+            "model": self.model,
+            "versions": json.dumps(dict(self.versions)),
+        }
+        tensors = {"embeddings": self.embeddings} | {f"updates.{name}": update for name, update in self.updates.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        write_bytes_atomically(path, safetensors.torch.save(tensors, metadata=about), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: Path) -> Concepts:
+        """Read what `save` wrote, or the `delta.bin` of the published method's code.
+
+        Raises:
+            ModelError: the file is missing, damaged, or holds something else.
+        """
+        if not path.is_file():
+            raise ModelError(f"The concepts {path} do not exist. Learn them with 'intarsia learn SCENE --out {path}'.")
+        if path.suffix in (".bin", ".pt", ".pth"):
+            return read_delta(path)
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                about = file.metadata() or {}
+            tensors = safetensors.torch.load_file(str(path))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"{path} is no readable safetensors file ({error}). Pass what 'intarsia learn' wrote."
+            ) from None
+        if about.get("kind") != "Concepts":
+            raise ModelError(f"{path} holds something else than learned objects. Pass what 'intarsia learn' wrote.")
+        return cls(
+            names=tuple(json.loads(about["names"])),
+            words=tuple(json.loads(about["words"])),
+            embeddings=tensors.pop("embeddings"),
+            updates={name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
+            model=about["model"],
+            versions=json.loads(about["versions"]),
+        )
+
+
+def read_delta(path: Path) -> Concepts:
+    """Tokens and full weights of keys and values as custom diffusion's code saves them; nothing in the file is run.
+
+    Its layout: {"unet": {weight's name: tensor}, "modifier_token": {token: embedding}}.
+
+    Raises:
+        ModelError: the file is of another layout, or holds more than tensors.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"{path} is no file of plain tensors ({reason[:120]}), and nothing else is ever loaded from it. "
+            "Pass what 'intarsia learn' wrote."
+        ) from None
+    tokens = content.get("modifier_token") if isinstance(content, dict) else None
+    weights = content.get("unet", {}) if isinstance(content, dict) else None
+    plain = (
+        isinstance(tokens, dict)
+        and isinstance(weights, dict)
+        and len(tokens) > 0
+        and all(isinstance(v, Tensor) for v in (*tokens.values(), *weights.values()))
+        and len({v.numel() for v in tokens.values()}) == 1
+    )
+    if not plain:
+        raise ModelError(
+            f"{path} lacks the parts 'modifier_token' and 'unet' of a delta.bin. Pass what 'intarsia learn' wrote."
+        )
+    assert isinstance(tokens, dict) and isinstance(weights, dict)
+    known = {
+        name: w.float()
+        for name, w in weights.items()
+        if READS_TEXT.search(name.removesuffix(".weight")) and w.ndim == 2
+    }
+    if len(known) < len(weights):
+        logger.warning("%s: %d weights that are not keys or values are left out.", path, len(weights) - len(known))
+    return Concepts(
+        names=tuple(str(token).strip("<>") for token in tokens),
+        words=("",) * len(tokens),
+        embeddings=torch.stack([v.detach().float().reshape(-1) for v in tokens.values()]),
+        updates=known,
+    )
+
+
+class Vocabulary(nn.Module):
+    """A text encoder's embedding and more tokens after it, without a copy of its matrix."""
+
+    def __init__(self, known: Any, more: Tensor) -> None:
+        super().__init__()
+        # Neither is registered: the text encoder's parameters stay what they were, by name and by number.
+        self._parts: tuple[Any, Tensor] = (known, more)
+
+    @property
+    def weight(self) -> Tensor:
+        """(tokens + N, D), for whoever asks for its shape."""
+        known, more = self._parts
+        return torch.cat([known.weight, more.to(known.weight)])
+
+    def forward(self, ids: Tensor) -> Tensor:
+        known, more = self._parts
+        count = known.weight.shape[0]
+        old = known(ids.clamp(max=count - 1))
+        new = F.embedding((ids - count).clamp(min=0), more.to(old))
+        return torch.where((ids >= count)[..., None], new, old)
+
+
+@contextmanager
+def tokens_added(diffusion: LatentDiffusion, embeddings: Tensor) -> Iterator[list[str]]:
+    """New tokens in a model's vocabulary for the time of a block.
+
+    Args:
+        embeddings: (N, D); text states are differentiable in it.
+
+    Yields:
+        N texts, one token each, that the tokenizer did not know.
+    """
+    tokenizer, encoder = diffusion.tokenizer, diffusion.text_encoder
+    known = encoder.get_input_embeddings()
+    # A tokenizer cannot forget a token: a copy learns it. Whoever else holds the original sees nothing.
+    learned = copy.deepcopy(tokenizer)
+    vocabulary = learned.get_vocab()
+    free = (f"<intarsia-{i}>" for i in range(len(vocabulary) + len(embeddings)))
+    tokens = [token for token, _ in zip((t for t in free if t not in vocabulary), embeddings, strict=False)]
+    # New ids begin where the embedding ends; an embedding may be longer than its vocabulary.
+    gap = known.weight.shape[0] - len(learned)
+    assert gap >= 0, "a tokenizer with more tokens than its text encoder has embeddings"
+    learned.add_tokens([f"<intarsia-unused-{i}>" for i in range(gap)] + tokens)
+    try:
+        diffusion.tokenizer = learned
+        encoder.set_input_embeddings(Vocabulary(known, embeddings))
+        yield tokens
+    finally:
+        encoder.set_input_embeddings(known)
+        diffusion.tokenizer = tokenizer
+
+
+@contextmanager
+def weights_updated(unet: Any, updates: Mapping[str, Tensor], *, hold_begin: bool = False) -> Iterator[None]:
+    """Layers of a network changed for the time of a block, differentiably.
+
+    Args:
+        updates: as `Concepts.updates`.
+        hold_begin: let no gradient through the keys and values of the begin token, which every prompt
+            has (custom diffusion, Kumari et al. 2023, arXiv:2212.04488).
+    """
+    layers = dict(unet.named_modules())
+    with ExitStack() as hooks:
+        for name in dict.fromkeys(update.rpartition(".")[0] for update in updates):
+            parts = {kind: updates.get(f"{name}.{kind}") for kind in ("down", "up", "weight")}
+            hook = layers[name].register_forward_hook(changed(**parts, hold_begin=hold_begin))
+            hooks.callback(hook.remove)
+        yield
+
+
+def changed(*, down: Tensor | None, up: Tensor | None, weight: Tensor | None, hold_begin: bool) -> Any:
+    """A forward hook of a linear layer without bias that answers with changed weights."""
+
+    def answer(_layer: Any, inputs: tuple[Tensor, ...], old: Tensor) -> Tensor:
+        states = inputs[0]
+        if weight is not None:
+            new = F.linear(states, weight.to(states))
+        else:
+            assert down is not None and up is not None
+            new = old + F.linear(F.linear(states, down.to(states)), up.to(states))
+        return torch.cat([new[:, :1].detach(), new[:, 1:]], 1) if hold_begin else new
+
+    return answer
+
+
+def sentence(phrases: Sequence[str], background: str = "") -> str:
+    """What a picture shows, in words.
+
+    Args:
+        phrases: words or tokens of its objects.
+        background: "grass", or with its own preposition, "in the snow".
+    """
+    things = [f"{'an' if phrase[:1].lower() in tuple('aeiou') else 'a'} {phrase}" for phrase in phrases]
+    said = " and ".join(([", ".join(things[:-1])] if things[1:] else []) + things[-1:])
+    background = background.strip()
+    if not background:
+        return said or "a photo"
+    if not said:
+        return background
+    leads = ("on", "in", "at", "under", "over", "by", "near", "before", "behind", "against", "with")
+    if background.split()[0].lower() in leads:
+        return f"{said} {background}"
+    article = "" if background.split()[0].lower() in ("a", "an", "the") else "the "
+    return f"{said} on {article}{background}"
+
+
+def named_by_tokens(prompt: str, scene: Scene, phrases: Mapping[str, str]) -> str:
+    """A prompt with the objects' names replaced by their tokens, whole words only.
+
+    "pot" is not found in "teapot", nor in "pot-house". Of several objects of one class, the first
+    mention of the class is the first object, and so on; names in full ("dog 2") go first. Objects that
+    are not mentioned are appended.
+
+    Args:
+        prompt: the user's sentence.
+        scene: whose objects have the names and the words.
+        phrases: what stands for each object, by its name; objects that it lacks stay words.
+    """
+    waiting: dict[str, list[str]] = {}
+    for thing in scene.objects:
+        if thing.name in phrases:
+            waiting.setdefault(thing.words.lower(), []).append(thing.name)
+    names = {name.lower(): name for name in phrases}
+    said: set[str] = set()
+    spoken = sorted({*names, *waiting} - {""}, key=len, reverse=True)
+    if not spoken:
+        return prompt
+    pattern = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(text) for text in spoken) + r")(?![\w-])", re.IGNORECASE)
+    # Objects named in full are not waiting for a mention of their class.
+    for found in pattern.findall(prompt):
+        if found.lower() in names and names[found.lower()].lower() not in waiting:
+            said.add(names[found.lower()])
+
+    def token(found: re.Match[str]) -> str:
+        text = found[0].lower()
+        if text in names and text not in waiting:
+            return phrases[names[text]]
+        left = [name for name in waiting[text] if name not in said]
+        name = left[0] if left else waiting[text][-1]
+        said.add(name)
+        return phrases[name]
+
+    replaced = pattern.sub(token, prompt)
+    for thing in scene.objects:
+        if thing.name in phrases and thing.name not in said:
+            token_of = phrases[thing.name]
+            replaced += f", {'an' if token_of[:1] in tuple('aeiou') else 'a'} {token_of}"
+    return replaced
+
+
+def prompt_for(prompt: str, scene: Scene, phrases: Mapping[str, str], background: str = "") -> str:
+    """The sentence for a picture of some of a scene's objects, each by its token.
+
+    Args:
+        prompt: the user's; empty, or naming an object that is not in `phrases`: the sentence is built
+            from the objects that are.
+        scene: whose objects may be named.
+        phrases: token by name, of the objects that the picture shows.
+        background: what lies behind them.
+    """
+    absent = [t for t in scene.objects if t.name not in phrases]
+    mentions = re.compile(
+        "|".join(rf"(?<![\w-]){re.escape(text)}(?![\w-])" for t in absent for text in {t.name, t.words} if text)
+    )
+    if not prompt.strip() or (absent and mentions.search(prompt.lower())):
+        return sentence([phrases[t.name] for t in scene.objects if t.name in phrases], background)
+    return named_by_tokens(prompt, scene, phrases)
+
+
+def places_of(tokenizer: Any, prompt: str, tokens: Sequence[str], limit: int) -> list[int]:
+    """Where in a prompt's token ids each of some tokens first stands.
+
+    Args:
+        limit: tokens that the text encoder reads, begin and end included.
+
+    Raises:
+        LayoutError: one of them stands beyond the limit.
+    """
+    ids = tokenizer(prompt, truncation=True, max_length=limit).input_ids
+    places = []
+    for token in tokens:
+        (wanted,) = tokenizer.convert_tokens_to_ids([token])
+        if wanted not in ids:
+            raise LayoutError(
+                f"The prompt is longer than the {limit} tokens that the model reads, so that an object falls off its end: "
+                "shorten --prompt."
+            )
+        places.append(ids.index(wanted))
+    return places

@@ -1,0 +1,128 @@
+"""Guidance by layout: latents are pushed until each object's token looks at the object's place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SMALL = 1e-8
+
+
+class Goal(NamedTuple):
+    """Where the tokens shall look.
+
+    Attributes:
+        targets: (N, rows, columns) coverage of each object's place in [0, 1].
+        vacated: (1, rows, columns) coverage of what objects left behind; no token shall look there.
+    """
+
+    targets: Tensor
+    vacated: Tensor
+
+
+def published_losses(attention: Tensor, goal: Goal) -> Tensor:
+    """The share of each token's attention that lies outside its place.
+
+    Args:
+        attention: (B, rows, columns, N), of the objects' tokens.
+
+    Returns:
+        (B, N) in [0, 1].
+
+    Source: Zhang et al. 2023, arXiv:2306.13078, eq. 6.
+    """
+    inside = torch.einsum("brcn,nrc->bn", attention, goal.targets)
+    return 1 - inside / (attention.sum((1, 2)) + SMALL)
+
+
+def layout_losses(attention: Tensor, goal: Goal) -> Tensor:
+    """The share of each token's attention that lies outside its place, and of all tokens' where nothing shall be.
+
+    Attention is averaged inside and outside rather than added up: else a small object's share were small
+    wherever its token looks, and its gradient with it.
+
+    Args:
+        attention: (B, rows, columns, N), of the objects' tokens.
+
+    Returns:
+        (B, N + 1) in [0, 1], the last the background term: attention to what was vacated, against
+        attention to the places. It is 0 where nothing was vacated.
+    """
+
+    def mean_over(where: Tensor) -> Tensor:
+        return torch.einsum("brcn,nrc->bn", attention, where) / (where.sum((1, 2)) + SMALL)
+
+    inside, outside = mean_over(goal.targets), mean_over(1 - goal.targets)
+    losses = outside / (inside + outside + SMALL)
+    behind = mean_over(goal.vacated.expand_as(goal.targets)).mean(1)
+    background = behind / (behind + inside.mean(1) + SMALL)
+    return torch.cat([losses, background[:, None]], 1)
+
+
+def total(losses: Tensor) -> Tensor:
+    """(B, N) -> (B,): mean + max, so that no object is given up for the others (arXiv:2306.13078, eq. 7)."""
+    return losses.mean(1) + losses.amax(1)
+
+
+def falling(step: int, steps: int) -> float:
+    """What the scale of guidance falls by: from 1 at the first step to sqrt(1/2) at the last."""
+    return math.sqrt(1 - 0.5 * step / max(steps - 1, 1))
+
+
+def guided_step(
+    look: Callable[[Tensor], Tensor], latents: Tensor, size: float, *, enough: float = 0.0, where: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """One step down the gradient of the layout loss.
+
+    Objects whose loss is low enough no longer pull, so that they do not spoil what they have for the
+    sake of the others; without them the step is z - size * d(mean + max)/dz.
+
+    Args:
+        look: latents -> (B, N) losses, differentiable.
+        latents: (B, C, h, w).
+        size: of the step.
+        enough: the loss at which an object is content.
+        where: (1, 1, h, w) cells that may move, in [0, 1]; all when None.
+
+    Returns:
+        The moved latents; (B, N) losses before.
+    """
+    with torch.enable_grad():
+        moving = latents.detach().requires_grad_(True)
+        losses = look(moving)
+        pulling = torch.where(losses > enough, losses, losses.detach())
+        (gradient,) = torch.autograd.grad(total(pulling).sum(), moving)
+    if where is not None:
+        gradient = gradient * where
+    return latents.detach() - size * gradient, losses.detach()
+
+
+def refine(
+    look: Callable[[Tensor], Tensor],
+    latents: Tensor,
+    size: float,
+    *,
+    enough: float,
+    most: int,
+    where: Tensor | None = None,
+    on_step: Callable[[], None] | None = None,
+) -> Tensor:
+    """Guided steps until every object's loss is low enough, or so many were taken.
+
+    Args:
+        on_step: called after each; may raise `Cancelled`.
+    """
+    for _ in range(most):
+        moved, losses = guided_step(look, latents, size, enough=enough, where=where)
+        unhappy = (losses > enough).any(1)
+        if not bool(unhappy.any()):
+            break
+        # Of a batch of seeds, those that are there stay where they are.
+        latents = torch.where(unhappy[:, None, None, None], moved, latents)
+        if on_step is not None:
+            on_step()
+    return latents

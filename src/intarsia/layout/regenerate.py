@@ -1,0 +1,420 @@
+"""Regenerate: objects are painted anew at their places, in the looks that were learned. The flow on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from intarsia.attention import AttentionRecorder, sharpened
+from intarsia.backbones.protocols import Backbones, LatentDiffusion, Prediction
+from intarsia.diffusion import add_noise, blend, ddim_move, guide
+from intarsia.geometry import Grid, Size
+from intarsia.images import Photo, paste_back, photo_from_image, to_tensor
+from intarsia.layout.cache import Cache, key_of, to_values
+from intarsia.layout.compose import what_changes, what_lies_behind
+from intarsia.layout.concepts import Concepts, places_of, prompt_for
+from intarsia.layout.fill import Picture
+from intarsia.layout.guidance import Goal, falling, guided_step, layout_losses, published_losses, refine
+from intarsia.layout.inversion import Inversion, invert
+from intarsia.layout.learn import Lesson, learn, lesson_of, settings_of
+from intarsia.layout.scene import Scene
+from intarsia.layout.target import Layout, Placement
+from intarsia.layout.warp import Matrix, applied, inverse, warp_picture
+from intarsia.masks import Blend, Mask, dilate, feather
+from intarsia.progress import OnProgress, Progress
+from intarsia.records import ArrangeRecord, GuideSettings
+
+PAPER = GuideSettings(
+    scale=20.0,
+    until=0.5,
+    refine_at=(0, 10, 20),
+    refine_to=(0.4, 0.3, 0.2),
+    refine_most=40,
+    blend_until=0.3,
+    start_from_source=False,
+)
+"""The published choices."""
+
+SAME_SHAPE = 0.9
+"""Fit from which a target is the moved source but for its rim."""
+
+PAPER_STEPS = 50
+PAPER_GUIDANCE = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regenerated:
+    """One finished picture.
+
+    Attributes:
+        photo: of the input's size, profile and alpha.
+        blend: (H, W) in [0, 1]; where it is 0 the picture equals the input bit for bit.
+    """
+
+    photo: Photo
+    blend: Blend
+
+
+def regenerate(
+    scene: Scene,
+    layout: Layout,
+    record: ArrangeRecord,
+    backbones: Backbones,
+    *,
+    seeds: Sequence[int],
+    concepts: Concepts | None,
+    cache: Cache,
+    on_progress: OnProgress | None = None,
+) -> tuple[list[Regenerated], Concepts]:
+    """Paint a scene's objects anew where the layout has them.
+
+    Args:
+        scene: the original picture and its objects.
+        layout: of every object of the scene.
+        record: `guide`, `learn`, `steps`, `guidance`, `preset`, the prompts.
+        seeds: one a picture, all painted in one batch.
+        concepts: the objects' looks; learned first when None, and kept in the cache.
+        cache: the inversion and the concepts of this picture are looked up in it.
+        on_progress: called after every step; may raise `Cancelled`.
+
+    Returns:
+        One picture a seed; the concepts.
+
+    Raises:
+        LayoutError: the concepts are of other objects.
+        EmptyMaskError: an object is smaller than the models see.
+        ModelError: the concepts are of another model.
+    """
+    if record.preset == "paper":
+        record = replace(record, guide=PAPER, steps=PAPER_STEPS, guidance=PAPER_GUIDANCE)
+    diffusion = backbones.diffusion
+    lesson = lesson_of(scene, record, diffusion)
+    concepts = (
+        concepts.for_scene(scene)
+        if concepts is not None
+        else remembered(scene, record, lesson, backbones, cache=cache, on_progress=on_progress)
+    )
+    region = changed_region(scene, layout, record.compose.border)
+    weight = feather(region, record.feather * scene.photo.size.short)
+    if not region.any():
+        return [Regenerated(photo=scene.photo, blend=weight) for _ in seeds], concepts
+
+    with concepts.attached(diffusion) as phrases, torch.no_grad():
+        placed = [p for p in layout.placements if p.mask.any()]
+        there = {p.name: phrases[p.name] for p in placed}
+        before = prompt_for(record.prompt, scene, phrases, record.background)
+        after = prompt_for(record.prompt, scene, there, record.background)
+        text = diffusion.encode_text([after, record.negative_prompt])
+        inversion = invert(
+            diffusion,
+            lesson.clean,
+            diffusion.encode_text([before]),
+            record.steps,
+            cache=cache,
+            known_by=key_of(backbones.versions, diffusion.name, *concepts.updates.values()),
+            on_progress=on_progress,
+        )
+        limit = diffusion.text_encoder.config.max_position_embeddings
+        work = Work(
+            diffusion=diffusion,
+            record=record,
+            text=text,
+            places=places_of(diffusion.tokenizer, after, list(there.values()), limit),
+            goal=goal_of(scene, layout, lesson),
+            moving=reaches(region, lesson).to(diffusion.device),
+            inversion=inversion,
+        )
+        noise = torch.cat(
+            [torch.randn(lesson.clean.shape, generator=torch.Generator("cpu").manual_seed(s)) for s in seeds]
+        )
+        noise = noise.to(lesson.clean)
+        if record.guide.start_from_source:
+            plate = emptied(scene, layout, record, backbones, lesson, cache=cache, on_progress=on_progress)
+            start = from_source(scene, layout, lesson, work, plate, noise)
+        else:
+            start = Start(latents=noise, timesteps=diffusion.timesteps(record.steps), free=work.moving)
+        pictures = diffusion.decode_latents(sample(work, start, on_progress))
+        if start.composite is not None and start.known is not None:
+            # What the autoencoder loses of the plate comes back where nothing was painted.
+            lost = start.composite - diffusion.decode_latents(start.known.clean)
+            kept = F.interpolate(1 - start.free, lost.shape[-2:], mode="bilinear").to(lost)
+            pictures = pictures + kept * lost
+    return [Regenerated(photo=paste_back(scene.photo, p, weight), blend=weight) for p in pictures], concepts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What sampling needs to know.
+
+    Attributes:
+        text: (2, L, D) states of the prompt and of the negative prompt.
+        places: where in the prompt each object's token stands.
+        goal: where they shall look, in latent cells.
+        moving: (1, 1, h, w), 1 in cells that may change.
+        inversion: of the original.
+    """
+
+    diffusion: LatentDiffusion
+    record: ArrangeRecord
+    text: Tensor
+    places: list[int]
+    goal: Goal
+    moving: Tensor
+    inversion: Inversion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where sampling starts.
+
+    Attributes:
+        latents: (B, C, h, w) at the first timestep.
+        timesteps: from noisy to clean.
+        free: (1, 1, h, w), 1 in cells where objects are painted; others are held while blending.
+        known: clean latents and noise of the cells that change but are not free, where they are known.
+        composite: (1, 3, H, W) the picture that the known latents are of.
+    """
+
+    latents: Tensor
+    timesteps: list[int]
+    free: Tensor
+    known: Prediction | None = None
+    composite: Tensor | None = None
+
+
+def remembered(
+    scene: Scene,
+    record: ArrangeRecord,
+    lesson: Lesson,
+    backbones: Backbones,
+    *,
+    cache: Cache,
+    on_progress: OnProgress | None,
+) -> Concepts:
+    """The concepts of this picture and these settings: from the cache, else learned now."""
+    settings = settings_of(record)
+    about = (record.preset, record.prompt, record.background, record.seed, backbones.versions, backbones.diffusion.name)
+    key = key_of("concepts", lesson.clean, lesson.cells, scene.names, settings, *about)
+    kept = cache.get(key)
+    if kept is None:
+        concepts = learn(scene, record, backbones, seed=record.seed, on_progress=on_progress)
+        cache.put(key, to_values(embeddings=concepts.embeddings, **concepts.updates))
+        return concepts
+    updates = {name: tensor for name, tensor in kept.items() if name != "embeddings"}
+    return Concepts(
+        names=scene.names,
+        words=tuple(t.words for t in scene.objects),
+        embeddings=kept["embeddings"],
+        updates=updates,
+        model=backbones.diffusion.name,
+        versions=dict(backbones.versions),
+    )
+
+
+def sample(work: Work, start: Start, on_progress: OnProgress | None) -> Tensor:
+    """Guided sampling: at each step the background first, then the layout, then the denoiser.
+
+    In this order, so that what guidance moves is not overwritten before the denoiser sees it.
+
+    Returns:
+        (B, C, h, w), clean.
+    """
+    settings, diffusion = work.record.guide, work.diffusion
+    alphas, original = (
+        diffusion.alphas_cumprod,
+        dict(zip(work.inversion.timesteps, work.inversion.latents, strict=True)),
+    )
+    thresholds = dict(zip(settings.refine_at, settings.refine_to, strict=True))
+    latents, timesteps = start.latents, start.timesteps
+    count, steps = len(latents), len(timesteps)
+    text = work.text.repeat_interleave(count, 0)
+    recorder = AttentionRecorder()
+
+    def tell(step: int) -> None:
+        if on_progress is not None:
+            on_progress(Progress(stage="painting", done=step, total=steps))
+
+    with recorder.attached(diffusion.unet):
+        for step, timestep in enumerate(timesteps):
+            if step < settings.blend_until * steps and timestep in original:
+                latents = blend(latents, held(start, work, original[timestep], alphas[timestep]), start.free)
+            if step < settings.until * steps and work.places:
+                look = looking(work, recorder, timestep, text[:count])
+                size = settings.scale * falling(step, steps)
+                where = None if work.record.preset == "paper" else start.free
+                if step in thresholds:
+                    latents = refine(
+                        look,
+                        latents,
+                        size,
+                        enough=thresholds[step],
+                        most=settings.refine_most,
+                        where=where,
+                        on_step=lambda step=step: tell(step),  # type: ignore[misc]
+                    )
+                latents, _ = guided_step(look, latents, size, where=where)
+            seen = diffusion.predict(torch.cat([latents, latents]), timestep, text)
+            clean = guide(seen.clean[count:], seen.clean[:count], work.record.guidance)
+            noise = guide(seen.noise[count:], seen.noise[:count], work.record.guidance)
+            latents = ddim_move(clean, noise, alphas[timesteps[step + 1]]) if step + 1 < steps else clean
+            tell(step + 1)
+    if settings.blend_until >= 1:
+        latents = blend(latents, held(start, work, work.inversion.clean, torch.ones(())), start.free)
+    return latents
+
+
+def held(start: Start, work: Work, original: Tensor, alpha: Tensor) -> Tensor:
+    """What cells are held at: the common background at the original, what was vacated at its plate."""
+    return original if start.known is None else blend(add_noise(*start.known, alpha), original, work.moving)
+
+
+def looking(work: Work, recorder: AttentionRecorder, timestep: int, text: Tensor) -> Callable[[Tensor], Tensor]:
+    """Latents -> (B, N) losses of the layout, for guidance."""
+
+    def count(gradient: Tensor) -> None:
+        work.diffusion.meter.backward += len(gradient)
+
+    def look(latents: Tensor) -> Tensor:
+        work.diffusion.predict(latents, timestep, text)
+        maps = recorder.mean()
+        # The gradient leaves the network where attention was recorded, before the answer that else counts it.
+        maps.register_hook(count)  # type: ignore[no-untyped-call]
+        goal = Goal(*(F.adaptive_avg_pool2d(part, (recorder.rows, recorder.columns)) for part in work.goal))
+        if work.record.preset == "paper":
+            return published_losses(sharpened(maps)[..., [place - 1 for place in work.places]], goal)
+        return layout_losses(maps[..., work.places], goal)
+
+    return look
+
+
+def changed_region(scene: Scene, layout: Layout, border: float) -> Mask:
+    """(H, W): where objects that change were and shall be, with their borders and shadows.
+
+    Args:
+        border: as a fraction of the short side.
+    """
+    size = scene.photo.size
+    sources = {thing.name: thing.mask for thing in scene.objects}
+    region = np.zeros((size.height, size.width), dtype=np.bool_)
+    for name in layout.removed:
+        region |= sources[name]
+    for placement in layout.placements:
+        if changes(placement, sources[placement.name]):
+            region |= sources[placement.name] | placement.mask
+    return dilate(region, round(border * size.short))
+
+
+def changes(placement: Placement, source: Mask) -> bool:
+    return placement.moved or not np.array_equal(placement.mask, source)
+
+
+def goal_of(scene: Scene, layout: Layout, lesson: Lesson) -> Goal:
+    """Where each object shall be seen, nothing before it, and what was left; in latent cells."""
+    hidden = np.zeros_like(scene.objects[0].mask)
+    seen: list[Mask] = []
+    for placement in reversed([p for p in layout.placements if p.mask.any()]):
+        seen.append(placement.mask & ~hidden)
+        hidden = hidden | placement.mask
+    sources = np.any([thing.mask for thing in scene.objects], axis=0)
+    parts = [cells(mask, lesson) for mask in (*seen[::-1], sources & ~hidden)]
+    return Goal(torch.cat([parts[-1][None][:0], *(p[None] for p in parts[:-1])]), parts[-1][None])
+
+
+def cells(mask: Mask, lesson: Lesson) -> Tensor:
+    """(h, w) coverage of the latent cells, the most covered one 1, so that a small object has a place too."""
+    rows, columns = lesson.clean.shape[-2:]
+    covered = fitted(mask, rows, columns)[0, 0]
+    return (covered / covered.amax().clamp(min=1e-8)).to(lesson.clean.device)
+
+
+def reaches(mask: Mask, lesson: Lesson) -> Tensor:
+    """(1, 1, h, w): 1 in each latent cell that the mask touches."""
+    rows, columns = lesson.clean.shape[-2:]
+    return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))
+
+
+def emptied(
+    scene: Scene,
+    layout: Layout,
+    record: ArrangeRecord,
+    backbones: Backbones,
+    lesson: Lesson,
+    *,
+    cache: Cache,
+    on_progress: OnProgress | None,
+) -> Picture:
+    """The picture without the objects that change, (H, W, 3) in levels; shared with compose through the cache."""
+    sources = {thing.name: thing.mask for thing in scene.objects}
+    still = tuple(p for p in layout.placements if not changes(p, sources[p.name]))
+    gone = tuple(name for name in scene.names if name not in {p.name for p in still})
+    bare = Layout(placements=still, removed=gone)
+    change = what_changes(scene, bare, record)
+    return what_lies_behind(
+        scene, bare, change, record, backbones,
+        size=lesson.size, seed=record.seed, cache=cache, on_progress=on_progress,
+    )  # fmt: skip
+
+
+def from_source(scene: Scene, layout: Layout, lesson: Lesson, work: Work, plate: Picture, noise: Tensor) -> Start:
+    """Latents to start from: each object's own at its new place, the background's around, the plate's in what was left.
+
+    What the latents hold of the picture is moved in pixels and encoded again, and their noise is moved
+    cell by cell: interpolating the latents themselves would blur the noise and with it the picture.
+
+    Args:
+        plate: (H, W, 3) the picture without the objects that change.
+        noise: (B, C, h, w), fresh: for the plate, and where a target is not covered by the moved source.
+    """
+    inversion = work.inversion
+    skipped = round((1 - work.record.guide.start) * len(inversion.timesteps))
+    timesteps = list(inversion.timesteps[skipped:])
+    alpha = work.diffusion.alphas_cumprod[timesteps[0]].to(noise)
+    inverted = (inversion.latents[skipped][None] - alpha.sqrt() * inversion.clean) / (1 - alpha).sqrt()
+
+    size, (rows, columns) = scene.photo.size, noise.shape[-2:]
+    sources = {thing.name: thing.mask for thing in scene.objects}
+    picture, targets = plate, np.zeros((size.height, size.width), dtype=np.bool_)
+    emptied_cells = reaches((plate != scene.photo.pixels).any(2), lesson).to(noise)
+    mixed = blend(noise, inverted, emptied_cells)
+    for placement in layout.placements:
+        if not changes(placement, sources[placement.name]):
+            continue
+        colour, cover = warp_picture(scene.photo.pixels, placement.matrix, size, sources[placement.name])
+        if placement.fit < SAME_SHAPE:
+            cover = cover * placement.mask
+        picture = picture + cover[..., None] * (colour - picture)
+        shall, there = (fitted(mask, rows, columns).to(noise) > 0.5 for mask in (placement.mask, cover > 0.5))
+        mixed = torch.where(there, moved_cells(inverted, placement.matrix, size), torch.where(shall, noise, mixed))
+        targets |= placement.mask
+    composite = to_tensor(photo_from_image((picture + 0.5).clip(0, 255).astype(np.uint8)), lesson.size)
+    clean = work.diffusion.encode_picture(composite.to(noise.device)).to(noise)
+    free = work.moving * reaches(targets, lesson).to(noise)
+    return Start(latents=add_noise(clean, mixed, alpha), timesteps=timesteps, free=free, known=Prediction(clean, mixed))
+
+
+def fitted(mask: Mask, rows: int, columns: int) -> Tensor:
+    """(1, 1, rows, columns) coverage."""
+    return F.interpolate(torch.from_numpy(mask).float()[None, None], (rows, columns), mode="area")
+
+
+def moved_cells(values: Tensor, matrix: Matrix, size: Size) -> Tensor:
+    """Latent cells taken to their places whole: the mean of two cells' noise would be less noisy than either.
+
+    Args:
+        values: (B, C, h, w).
+        matrix: in pixels of a photo of that size.
+
+    Returns:
+        (B, C, h, w); each cell is that which lies nearest to where it comes from.
+    """
+    rows, columns = values.shape[-2:]
+    grid = Grid(size, rows, columns)
+    back = inverse(matrix)
+    origins = [applied(back, grid.center(row, column)) for row in range(rows) for column in range(columns)]
+    places = torch.tensor([row * columns + column for row, column in map(grid.cell, origins)], device=values.device)
+    return values.flatten(2)[..., places].reshape(values.shape)

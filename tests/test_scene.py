@@ -1,0 +1,449 @@
+"""Scenes: objects from coloured maps, from masks, from folders, and by their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor
+
+from intarsia.backbones.protocols import Backbones
+from intarsia.errors import EmptyMaskError, LayoutError, PictureError, RegionError
+from intarsia.images import Photo, photo_from_image, read_photo
+from intarsia.layout.find import apart, components, find_masks, tidy, words_of
+from intarsia.layout.scene import (
+    BACKGROUND,
+    colour_map,
+    distinct_colours,
+    find_objects,
+    photo_of,
+    read_colours,
+    read_scene,
+)
+from intarsia.masks import Mask
+from intarsia.records import ArrangeRecord
+
+SCENES = Path(__file__).parent / "scenes"
+SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "layout_editing"
+KEY = {"cat": [251, 216, 1], "background": [254, 254, 254], "potted plant": [251, 1, 1]}
+
+
+def photo(width: int = 48, height: int = 32) -> Photo:
+    return photo_from_image(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def painted(width: int = 48, height: int = 32) -> np.ndarray:
+    pixels = np.full((height, width, 3), 254, np.uint8)
+    pixels[4:12, 6:20] = KEY["cat"]
+    pixels[16:30, 30:44] = KEY["potted plant"]
+    return pixels
+
+
+def write(folder: Path, pixels: np.ndarray | Image.Image, key: object = KEY, name: str = "mask.png") -> ArrangeRecord:
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(folder / name)
+    text = key if isinstance(key, str) else json.dumps(key)
+    (folder / "colours.json").write_text(text)
+    return ArrangeRecord(photo="photo.png", mask=str(folder / name), colours=str(folder / "colours.json"))
+
+
+def test_a_coloured_map_names_its_objects_in_the_order_of_the_key(tmp_path: Path) -> None:
+    scene = read_scene(write(tmp_path, painted()), photo())
+    assert scene.names == ("cat", "potted plant")
+    assert scene.objects[0].mask[4:12, 6:20].all() and scene.objects[0].mask.sum() == 8 * 14
+    assert scene.objects[1].mask.sum() == 14 * 14
+    assert scene.objects[1].mask.dtype == np.bool_
+
+
+def test_palette_and_transparent_maps_say_the_same(tmp_path: Path) -> None:
+    expected = read_scene(write(tmp_path, painted()), photo())
+    palette = Image.fromarray(painted()).convert("P", palette=Image.Palette.ADAPTIVE)
+    clear = np.dstack([painted(), np.full((32, 48), 255, np.uint8)])
+    clear[(painted() == 254).all(-1)] = 0  # transparent black
+    for picture in (palette, Image.fromarray(clear)):
+        scene = read_scene(write(tmp_path, picture), photo())
+        for one, other in zip(scene.objects, expected.objects, strict=True):
+            assert (one.mask == other.mask).all()
+
+
+def test_a_map_of_another_size_is_fitted_to_the_photo(tmp_path: Path) -> None:
+    expected = read_scene(write(tmp_path, painted()), photo())
+    smaller = read_scene(
+        write(tmp_path, Image.fromarray(painted()).resize((24, 16), Image.Resampling.NEAREST)), photo()
+    )
+    larger = read_scene(
+        write(tmp_path, Image.fromarray(painted()).resize((144, 96), Image.Resampling.NEAREST)), photo()
+    )
+    for one, two, three in zip(expected.objects, smaller.objects, larger.objects, strict=True):
+        assert (one.mask == three.mask).all()
+        assert (one.mask & two.mask).sum() / (one.mask | two.mask).sum() > 0.95
+
+
+def test_a_small_map_does_not_leave_steps(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:32, :32]
+    pixels = np.full((32, 32, 3), 254, np.uint8)
+    pixels[(rows - 16) ** 2 + (columns - 16) ** 2 < 100] = KEY["cat"]
+    mask = (
+        read_scene(write(tmp_path, pixels, {k: KEY[k] for k in ("cat", "background")}), photo(256, 256)).objects[0].mask
+    )
+    left = mask.argmax(1)[60:90].astype(int)
+    assert len(set(left)) > 12  # one pixel of the map is eight of the photo: there were four steps
+
+
+def test_a_map_over_a_photo_that_lies_on_its_side_is_turned_with_it(tmp_path: Path) -> None:
+    stored = painted()  # 48 x 32, as the camera stored it
+    upright = Image.new("RGB", (32, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photo.jpg", exif=exif)
+    picture = read_photo(tmp_path / "photo.jpg")
+    assert (picture.size.width, picture.size.height) == (32, 48)
+    scene = read_scene(write(tmp_path, stored), picture)
+    turned = np.rot90((stored == KEY["cat"]).all(-1), -1)
+    assert (scene.objects[0].mask == turned).all()
+
+
+def test_unknown_colours_are_named_with_what_to_do(tmp_path: Path) -> None:
+    pixels = painted()
+    pixels[20:22, 0:3] = (247, 3, 2)
+    record = write(tmp_path, pixels)
+    with pytest.raises(LayoutError) as caught:
+        read_scene(record, photo())
+    assert str(caught.value) == (
+        "colour (247, 3, 2) covers 6 pixels of mask.png but belongs to no object; the nearest is 'potted plant' "
+        "(251, 1, 1), 4 levels away. Redraw with hard edges, or pass --tolerance 4 to read it as 'potted plant'."
+    )
+    near = ArrangeRecord(photo="photo.png", mask=record.mask, colours=record.colours, tolerance=4)
+    assert read_scene(near, photo()).objects[1].mask.sum() == 14 * 14 + 6
+    with pytest.raises(LayoutError, match="4 levels away"):
+        read_scene(ArrangeRecord(photo="p", mask=record.mask, colours=record.colours, tolerance=3), photo())
+
+
+def test_colours_far_from_all_are_for_the_key_and_blurred_ones_for_another_format(tmp_path: Path) -> None:
+    pixels = painted()
+    pixels[0, 0] = (0, 0, 255)
+    with pytest.raises(LayoutError, match=r"covers 1 pixel of .*Add it to the key"):
+        read_scene(write(tmp_path, pixels), photo())
+    with pytest.raises(LayoutError, match=r"JPEG blurs colours: save the map as PNG"):
+        read_scene(write(tmp_path, painted(), name="mask.jpg"), photo())
+    with pytest.raises(LayoutError, match=r'The key has no "background": add its colour.*\[254, 254, 254\]'):
+        read_scene(write(tmp_path, painted(), {k: v for k, v in KEY.items() if k != "background"}), photo())
+
+
+def test_no_background_is_needed_where_objects_fill_the_picture(tmp_path: Path) -> None:
+    pixels = np.empty((32, 48, 3), np.uint8)
+    pixels[:, :20], pixels[:, 20:] = (10, 20, 30), (200, 100, 0)
+    scene = read_scene(write(tmp_path, pixels, {"sky": [10, 20, 30], "sea": [200, 100, 0]}), photo())
+    assert sum(o.mask.sum() for o in scene.objects) == 32 * 48
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("{'cat': 1}", r"is not JSON \(line 1\): write it as"),
+        ("", "is not JSON"),
+        ("[1, 2]", "holds no names"),
+        ("{}", "names no object"),
+        ('{"background": [254, 254, 254]}', "names no object"),
+        ('{"cat": [1, 2]}', "three whole numbers from 0 to 255"),
+        ('{"cat": [1, 2, 256]}', "three whole numbers from 0 to 255"),
+        ('{"cat": [1, 2, 2.5]}', "three whole numbers from 0 to 255"),
+        ('{"cat": [1, 2, true]}', "three whole numbers from 0 to 255"),
+        ('{"cat": "red"}', "three whole numbers from 0 to 255"),
+        ('{" ": [1, 2, 3]}', "without a name"),
+        ('{"cat": [1, 2, 3], "dog": [1, 2, 3]}', r"'cat' and 'dog' the same colour \(1, 2, 3\)"),
+        ('{"dog": [1, 2, 3], "dog": [3, 2, 1]}', "has 'dog' twice: number them, 'dog 1' and 'dog 2'"),
+    ],
+)
+def test_a_broken_key_is_one_clear_sentence(tmp_path: Path, key: str, message: str) -> None:
+    with pytest.raises(LayoutError, match=message) as caught:
+        read_scene(write(tmp_path, painted(), key), photo())
+    assert "\n" not in str(caught.value) and "colours.json" in str(caught.value)
+
+
+def test_files_that_are_missing_or_of_another_shape_are_named(tmp_path: Path) -> None:
+    record = write(tmp_path, painted())
+    with pytest.raises(LayoutError, match=r"There is no file .*none.json"):
+        read_scene(ArrangeRecord(photo="p", mask=record.mask, colours=str(tmp_path / "none.json")), photo())
+    with pytest.raises(PictureError, match=r"There is no picture .*none.png"):
+        read_scene(ArrangeRecord(photo="p", mask=str(tmp_path / "none.png"), colours=record.colours), photo())
+    with pytest.raises(LayoutError, match="48 x 32 pixels, but the photo has 40 x 40, another shape"):
+        read_scene(record, photo(40, 40))
+    with pytest.raises(LayoutError, match=r"No pixel of mask.png has the colour \(1, 2, 3\) of 'dog'"):
+        read_scene(write(tmp_path, painted(), {**KEY, "dog": [1, 2, 3]}), photo())
+    with pytest.raises(LayoutError, match="Nothing says which objects"):
+        read_scene(ArrangeRecord(photo="p.png"), photo())
+
+
+def test_background_may_be_written_with_a_capital_and_stand_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text('{"Background": [254, 254, 254], "cat": [0, 0, 0]}')
+    assert read_colours(tmp_path / "key.json") == {BACKGROUND: (254, 254, 254), "cat": (0, 0, 0)}
+
+
+def black_and_white(path: Path, rows: slice, columns: slice) -> str:
+    pixels = np.zeros((32, 48), np.uint8)
+    pixels[rows, columns] = 255
+    Image.fromarray(pixels).save(path)
+    return str(path)
+
+
+def test_of_masks_that_overlap_the_later_one_is_in_front(tmp_path: Path) -> None:
+    one = black_and_white(tmp_path / "a.png", slice(0, 20), slice(0, 20))
+    two = black_and_white(tmp_path / "b.png", slice(10, 30), slice(10, 40))
+    scene = read_scene(ArrangeRecord(photo="p", masks=(f"dog 1={one}", f"dog 2={two}")), photo())
+    assert scene.names == ("dog 1", "dog 2")
+    assert [o.words for o in scene.objects] == ["dog", "dog"]
+    assert scene.objects[0].mask.sum() == 300 and scene.objects[1].mask.sum() == 600
+    assert not (scene.objects[0].mask & scene.objects[1].mask).any()
+    with pytest.raises(LayoutError, match="'small' lies wholly behind"):
+        inside = black_and_white(tmp_path / "c.png", slice(12, 14), slice(12, 14))
+        read_scene(ArrangeRecord(photo="p", masks=(f"small={inside}", f"dog={two}")), photo())
+
+
+@pytest.mark.parametrize(
+    ("masks", "error", "message"),
+    [
+        (("a.png",), LayoutError, "has no name or no file"),
+        (("=a.png",), LayoutError, "has no name or no file"),
+        (("cat=",), LayoutError, "has no name or no file"),
+        (("cat=a.png", "cat=a.png"), LayoutError, "number them, 'cat 1=...' and 'cat 2=...'"),
+        (("cat=none.png",), PictureError, "no picture"),
+        (("cat=black.png",), EmptyMaskError, "all black"),
+        (("cat=odd.png",), RegionError, "another shape"),
+    ],
+)
+def test_masks_that_cannot_be_used_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masks: tuple[str, ...], error: type[Exception], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    black_and_white(tmp_path / "a.png", slice(0, 9), slice(0, 9))
+    black_and_white(tmp_path / "black.png", slice(0, 0), slice(0, 0))
+    Image.new("L", (40, 40), 255).save(tmp_path / "odd.png")
+    with pytest.raises(error, match=message):
+        read_scene(ArrangeRecord(photo="p", masks=masks), photo())
+
+
+def test_a_scene_folder_is_read_back(tmp_path: Path) -> None:
+    folder = tmp_path / "my.scene"
+    folder.mkdir()
+    record = ArrangeRecord(photo=str(folder))
+    with pytest.raises(LayoutError, match=r"without photo\.png, so not a scene"):
+        photo_of(record)
+    Image.fromarray(photo().pixels).save(folder / "photo.png")
+    with pytest.raises(LayoutError, match=r"lacks mask.png: write it again with intarsia objects"):
+        read_scene(record, photo())
+    write(folder, painted())
+    assert photo_of(record) == folder / "photo.png"
+    assert read_scene(record, read_photo(photo_of(record))).names == ("cat", "potted plant")
+    assert photo_of(ArrangeRecord(photo="some.png")) == Path("some.png")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 2**32))
+def test_what_is_painted_in_distinct_colours_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, count: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    numbers = rng.integers(0, count + 1, (32, 48))
+    numbers.flat[:count] = np.arange(1, count + 1)
+    names = [f"thing {k}" for k in range(1, count + 1)]
+    masks: dict[str, Mask] = {name: numbers == k for k, name in enumerate(names, start=1)}
+    colours = distinct_colours(names)
+    folder = tmp_path_factory.mktemp("painted")
+    scene = read_scene(write(folder, colour_map(masks, colours), colours), photo())
+    assert scene.names == tuple(names)
+    assert all((o.mask == masks[o.name]).all() for o in scene.objects)
+
+
+def test_distinct_colours_are_far_apart() -> None:
+    for count, least in ((1, 200), (6, 250), (20, 100), (60, 60)):
+        colours = np.array(list(distinct_colours([str(k) for k in range(count)]).values()), int)
+        away = np.abs(colours[:, None] - colours[None]).max(-1)
+        assert away[~np.eye(len(colours), dtype=bool)].min() >= least
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("dog", "dog"),
+        ("dog 2", "dog"),
+        ("dog_2", "dog"),
+        ("dog #2", "dog"),
+        ("potted  plant 12", "potted plant"),
+        ("r2d2", "r2d2"),
+        ("7", "7"),
+    ],
+)
+def test_the_number_is_no_part_of_the_words(name: str, words: str) -> None:
+    assert words_of(name) == words
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the published sample pictures are not on this machine")
+def test_the_published_scene_is_read_as_it_is() -> None:
+    record = ArrangeRecord(
+        photo=str(SAMPLES / "image.png"), mask=str(SAMPLES / "mask.png"), colours=str(SAMPLES / "semantic_dict.json")
+    )
+    scene = read_scene(record, read_photo(record.photo))
+    assert scene.names == ("cat", "pot", "plant")
+    shares = [o.mask.mean() * 4096 for o in scene.objects]
+    assert shares == pytest.approx([1147, 1443, 477], rel=0.02)  # pixels of the 64 x 64 map
+    assert sum(o.mask.astype(int) for o in scene.objects).max() == 1
+
+
+# Finding
+
+
+class Spots:
+    """A segmenter that is sure of the pixels that it was told of."""
+
+    def __init__(self, shapes: dict[str, Mask], peak: float = 0.8) -> None:
+        self.shapes, self.peak, self.asked = shapes, peak, []
+
+    def heat(self, picture: Tensor, texts: list[str]) -> Tensor:
+        self.asked.append(list(texts))
+        empty = np.zeros(tuple(picture.shape[-2:]), bool)
+        return torch.stack([torch.from_numpy(self.shapes.get(t, empty)).float() * self.peak for t in texts])
+
+
+def coloured_spots(shapes: dict[tuple[int, int, int], Mask]) -> Photo:
+    pixels = np.full((64, 64, 3), 120, np.uint8)
+    for colour, shape in shapes.items():
+        pixels[shape] = colour
+    return photo_from_image(pixels)
+
+
+def box(rows: slice, columns: slice) -> Mask:
+    mask = np.zeros((64, 64), np.bool_)
+    mask[rows, columns] = True
+    return mask
+
+
+def test_two_objects_of_one_class_are_told_apart_from_left_to_right() -> None:
+    left, right, cat = (
+        box(slice(5, 20), slice(3, 18)),
+        box(slice(30, 50), slice(40, 60)),
+        box(slice(40, 60), slice(5, 20)),
+    )
+    picture = coloured_spots({(200, 0, 0): left | right, (0, 0, 200): cat})
+    segmenter = Spots({"dog": left | right, "cat": cat})
+    scene = find_objects(picture, ["dog 2", "cat", "dog 1"], segmenter, side=64)
+    assert segmenter.asked == [["dog", "cat"]]
+    assert scene.names == ("dog 2", "cat", "dog 1")
+    for found, true in zip(scene.objects, (right, cat, left), strict=True):
+        assert (found.mask & true).sum() / (found.mask | true).sum() > 0.9
+    with pytest.raises(LayoutError, match="3 objects were named 'dog', but the picture shows fewer"):
+        find_objects(picture, ["dog 1", "dog 2", "dog 3"], segmenter, side=64)
+
+
+def test_colour_finds_the_limb_that_the_segmenter_misses() -> None:
+    body, legs = (
+        box(slice(10, 34), slice(20, 44)),
+        box(slice(34, 44), slice(24, 28)) | box(slice(34, 44), slice(36, 40)),
+    )
+    picture = coloured_spots({(200, 60, 0): body | legs})
+    blurred = torch.from_numpy(box(slice(12, 34), slice(21, 43))).float()[None, None]
+    blurred = torch.nn.functional.avg_pool2d(blurred, 15, 1, 7)[0, 0].numpy()
+
+    class Blurred:
+        def heat(self, picture: Tensor, texts: list[str]) -> Tensor:
+            return torch.from_numpy(0.7 * blurred)[None]
+
+    found = find_masks(picture, ["cow"], Blurred(), side=64)["cow"]
+    coarse = blurred >= 0.5 * blurred.max()
+    assert (coarse & legs).sum() < 0.3 * legs.sum()
+    assert (found & legs).sum() > 0.6 * legs.sum()
+    assert (found & ~(body | legs)).sum() < 0.03 * body.sum()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["unicorn"], r"'unicorn' was not found in the picture \(its probability is at most 0.00, and 0.25"),
+        (["dog", "dog"], "'dog' is named 2 times: number them, 'dog 1' 'dog 2'"),
+        (["dog", " "], "name of an object is empty"),
+        (["background"], "lies behind all objects"),
+    ],
+)
+def test_what_cannot_be_found_is_named(names: list[str], message: str) -> None:
+    shape = box(slice(10, 30), slice(10, 30))
+    with pytest.raises(LayoutError, match=message):
+        find_objects(coloured_spots({(200, 0, 0): shape}), names, Spots({"dog": shape}), side=64)
+
+
+def test_finding_needs_a_segmenter() -> None:
+    with pytest.raises(LayoutError, match="no segmenter was given"):
+        read_scene(ArrangeRecord(photo="p", find=("dog",)), photo())
+
+
+def scenes_of_two() -> list[tuple[Photo, list[str], list[Mask]]]:
+    key = json.loads((SCENES / "colours.json").read_text())
+    read = []
+    for fact in json.loads((SCENES / "scenes.json").read_text()):
+        names = [o["name"] for o in fact["objects"]]
+        coloured = read_photo(SCENES / fact["image"].replace(".png", ".mask.png")).pixels
+        masks = [(coloured == key[name]).all(-1) for name in names]
+        if names:
+            read.append((read_photo(SCENES / fact["image"]), names, masks))
+    return read
+
+
+def test_the_pocket_segmenter_finds_the_objects_of_scenes(pocket: Backbones) -> None:
+    overlaps = []
+    for picture, names, masks in scenes_of_two():
+        scene = read_scene(ArrangeRecord(photo="p", find=tuple(names)), picture, pocket.segmenter, native_side=64)
+        assert scene.names == tuple(names)
+        overlaps += [(o.mask & m).sum() / (o.mask | m).sum() for o, m in zip(scene.objects, masks, strict=True)]
+    assert np.mean(overlaps) > 0.65
+
+
+# Parts of masks
+
+
+def flooded(mask: Mask) -> np.ndarray:
+    """The parts of a mask by filling, slowly."""
+    labels = np.zeros(mask.shape, int)
+    for row, column in zip(*np.nonzero(mask), strict=True):
+        if labels[row, column]:
+            continue
+        number, queue = labels.max() + 1, [(row, column)]
+        while queue:
+            r, c = queue.pop()
+            if 0 <= r < mask.shape[0] and 0 <= c < mask.shape[1] and mask[r, c] and not labels[r, c]:
+                labels[r, c] = number
+                queue += [(r + 1, c), (r - 1, c), (r, c + 1), (r, c - 1)]
+    return labels
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 1), st.integers(1, 12), st.integers(1, 12))
+def test_parts_are_those_of_filling(seed: int, share: float, height: int, width: int) -> None:
+    mask: Mask = np.random.default_rng(seed).random((height, width)) < share
+    labels, areas = components(mask)
+    expected = flooded(mask)
+    assert (labels > 0).tolist() == mask.tolist()
+    pairs = set(zip(labels[mask].tolist(), expected[mask].tolist(), strict=True))
+    assert len(pairs) == expected.max() == len(areas)
+    assert [(labels == 1 + k).sum() for k in range(len(areas))] == areas.tolist()
+
+
+def test_specks_and_small_holes_go_and_large_ones_stay() -> None:
+    mask = box(slice(10, 40), slice(10, 40))
+    mask[0, 0], mask[20, 20] = True, False
+    mask[30:38, 12:38] = False
+    clean = tidy(mask)
+    assert not clean[0, 0] and clean[20, 20] and not clean[34, 20]
+
+
+def test_touching_objects_are_cut_where_they_are_narrow() -> None:
+    rows, columns = np.mgrid[:64, :64]
+    left: Mask = (rows - 30) ** 2 + (columns - 20) ** 2 < 144
+    right: Mask = (rows - 30) ** 2 + (columns - 42) ** 2 < 144
+    parts = apart(left | right, np.ones((64, 64), np.float32), ["dog 1", "dog 2"])
+    for part, true in zip(parts, (left, right), strict=True):
+        assert (part & true).sum() / (part | true).sum() > 0.9
