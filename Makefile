@@ -39,7 +39,8 @@ check: setup
 	$(BIN)/python -m pytest -q tests/test_house.py -m "not slow"
 
 bench: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.regions --seed 7 --count 100 --columns default,fitted,oracle,segment,whole --json bench.json
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.regions --seed 7 --count 100 --columns default,fitted,oracle,segment,whole --json bench-regions.json
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.layout --seed 7 --count 30 --columns compose,paste_inpaint --json bench-layout.json
 
 clean:
 	rm -rf $(VENV) build dist
