@@ -169,7 +169,7 @@ class EditRecord:
 class ComposeSettings:
     """How objects are moved as they are (mode compose)."""
 
-    border: float = 0.05
+    border: float = 0.06
     """How far around an object its shadow and its soft border reach, as a fraction of the picture's short side."""
     plates: int = 2
     """How many times what an object leaves behind is painted; the one with least of the object in it is kept."""
@@ -219,16 +219,16 @@ class GuideSettings:
 class LearnSettings:
     """How the looks of a scene's objects are learned (intarsia learn)."""
 
-    token_steps: int = 40
+    token_steps: int = 30
     """Updates of the objects' tokens, all objects in one batch."""
-    token_rate: float = 0.15
+    token_rate: float = 0.1
     """Their learning rate, as a part of an embedding's mean size (the paper's 2e-3 is 0.145 of Stable Diffusion 1's)."""
     attention_weight: float = 0.05
     """Weight of the loss that keeps each token's cross-attention on its object."""
     weight_steps: int = 40
     """Updates of the low-rank keys and values; 0 leaves the network as it is."""
-    weight_rate: float = 1e-3
-    """Their learning rate."""
+    weight_rate: float = 5e-3
+    """Their learning rate, for text states of unit size."""
     rank: int = 4
     """Rank of those updates."""
     batch: int = 2
@@ -338,6 +338,25 @@ class ArrangeRecord:
                 "The target was given both as a layout and as boxes: pass one of --layout and --boxes.",
             ),
             (0 < self.compose.strength <= 1, f"strength is {self.compose.strength}, but must lie above 0 and up to 1."),
+            (
+                0 < self.compose.plate_strength <= 1,
+                f"plate_strength is {self.compose.plate_strength}, but must lie above 0 and up to 1.",
+            ),
+            (
+                min(self.compose.plate_steps, self.compose.refine_steps) >= 1,
+                f"plate_steps is {self.compose.plate_steps} and refine_steps {self.compose.refine_steps}, but both must "
+                "be at least 1.",
+            ),
+            (
+                min(self.compose.guidance, self.compose.plate_guidance) >= 1,
+                f"compose.guidance is {self.compose.guidance} and plate_guidance {self.compose.plate_guidance}, but both "
+                "must be at least 1 (off).",
+            ),
+            (
+                0 <= self.compose.border <= 0.5 and 0 <= self.compose.edge <= 0.5,
+                f"border is {self.compose.border} and edge {self.compose.edge}, but both must lie between 0 and 0.5 of "
+                "the short side.",
+            ),
             (self.compose.plates >= 1, f"plates is {self.compose.plates}, but at least 1 is needed."),
             (
                 len(self.guide.refine_at) == len(self.guide.refine_to),

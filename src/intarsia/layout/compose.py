@@ -103,7 +103,7 @@ def compose(
     picture = photo.pixels.astype(np.float32)
 
     plate = what_lies_behind(
-        scene, layout, change, record, backbones, size=size, seed=seed, cache=cache, on_progress=on_progress
+        scene, change, record, backbones, size=size, seed=seed, cache=cache, on_progress=on_progress
     )
     composite, region, cover = stack(scene, layout, change, plate, record)
     healing = refine(
@@ -126,9 +126,8 @@ def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
     shape = scene.photo.pixels.shape[:2]
     gone, still = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     for thing in scene.objects:
-        np.logical_or(
-            gone if thing.name in changed else still, thing.mask, out=gone if thing.name in changed else still
-        )
+        side = gone if thing.name in changed else still
+        side |= thing.mask
     border = round(record.compose.border * scene.photo.size.short)
     hole = dilate(gone, border) & ~still
     if still.any():
@@ -139,7 +138,6 @@ def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
 
 def what_lies_behind(
     scene: Scene,
-    layout: Layout,
     change: Change,
     record: ArrangeRecord,
     backbones: Backbones,
@@ -151,20 +149,29 @@ def what_lies_behind(
 ) -> Picture:
     """The picture without the objects that move or go: painted once for each set of them."""
     words = list(dict.fromkeys(thing.words for thing in scene.objects))
-    settings = dataclasses.replace(record.compose, strength=1.0, refine_steps=1, injection=0.0)
+    settings = record.compose
     key = key_of(
         "plate", scene.photo.pixels, change.hole, change.objects, words, record.background, record.negative_prompt,
-        settings, record.feather, backbones.name, sorted(backbones.versions.items()), size, seed,
+        settings.plates, settings.plate_steps, settings.plate_strength, settings.plate_guidance, record.feather,
+        backbones.name, sorted(backbones.versions.items()), size, seed,
     )  # fmt: skip
     kept = cache.get(key)
-    if kept is not None:
-        return kept["plate"].numpy()
-    picture = scene.photo.pixels.astype(np.float32)
-    plate = paint_plate(
-        picture, change.hole, change.objects, words, record, backbones, size=size, seed=seed, on_progress=on_progress
-    )
-    cache.put(key, to_values(plate=torch.from_numpy(plate)))
-    return plate
+    if kept is None:
+        painted = paint_plate(
+            scene.photo.pixels.astype(np.float32),
+            change.hole,
+            change.objects,
+            words,
+            record,
+            backbones,
+            size=size,
+            seed=seed,
+            on_progress=on_progress,
+        )
+        levels = np.floor(painted + 0.5).clip(0, 255).astype(np.uint8)
+        kept = to_values(plate=torch.from_numpy(levels))
+        cache.put(key, kept)
+    return kept["plate"].numpy().astype(np.float32)
 
 
 def stack(

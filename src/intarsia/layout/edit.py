@@ -116,9 +116,7 @@ def arrange(
         made_anew, concepts = regenerate(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
-        pictures = [
-            Arranged(photo=m.photo, blend=m.blend, seed=seed) for m, seed in zip(made_anew, seeds, strict=True)
-        ]
+        pictures = [Arranged(photo=m.photo, blend=m.blend, seed=seed) for m, seed in zip(made_anew, seeds, strict=True)]
 
     return ArrangeResult(
         pictures=tuple(pictures),

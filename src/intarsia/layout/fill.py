@@ -58,8 +58,14 @@ def continued(picture: Picture, hole: Mask, known: Mask) -> Picture:
         right, down = offset
         piece, there = shifted(picture, right, down), shifted(known[..., None], right, down)[..., 0]
         chunk = left & there
-        difference = smooth_fill(filled - piece, have & there)
-        filled = np.where(chunk[..., None], piece + difference, filled)
+        if not chunk.any():
+            break
+        # What is far away says little of the colours here: a part of the picture will do.
+        part = around(chunk, 8 + int(sum(np.ptp(side) for side in np.nonzero(chunk))) // 4)
+        valid = have[part] & there[part]
+        if valid.any():
+            corrected = piece[part] + smooth_fill(filled[part] - piece[part], valid)
+            filled[part] = np.where(chunk[part][..., None], corrected, filled[part])
         have, left = have | chunk, left & ~chunk
     return filled
 
@@ -156,6 +162,13 @@ def shifted(pixels: npt.NDArray[Pixel], right: int, down: int) -> npt.NDArray[Pi
     return moved
 
 
+def around(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of a mask that is not empty, and so many more to each side."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left = max(int(rows[0]) - margin, 0), max(int(columns[0]) - margin, 0)
+    return slice(top, int(rows[-1]) + margin + 1), slice(left, int(columns[-1]) + margin + 1)
+
+
 def grown_half(mask: Mask) -> Mask:
     """At half the size, what a mask touches."""
     even = np.pad(mask, [(0, side % 2) for side in mask.shape])
@@ -178,10 +191,13 @@ def smooth_fill(picture: Floats, known: Mask) -> Floats:
     height, width = known.shape
     held = known[..., None]
     now = np.where(held, picture, rough.repeat(2, 0).repeat(2, 1)[:height, :width]).astype(np.float32)
+    part = around(~known, 1)
+    inside, held = now[part], held[part]
     for _ in range(SWEEPS):
-        wide = np.pad(now, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        wide = np.pad(inside, ((1, 1), (1, 1), (0, 0)), mode="edge")
         mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
-        now = np.where(held, now, mean)
+        inside = np.where(held, inside, mean)
+    now[part] = inside
     return now
 
 

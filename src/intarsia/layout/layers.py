@@ -16,12 +16,18 @@ import torch
 import torch.nn.functional as F
 
 from intarsia.geometry import Size
-from intarsia.layout.fill import Floats, Picture, smooth_fill
+from intarsia.layout.fill import Floats, Picture, around, smooth_fill
 from intarsia.layout.warp import Matrix, warp_channels
 from intarsia.masks import Mask, depth_inside, dilate
 
 ALIKE = 14.0
 """Levels, of three channels together, below which two colours are too alike to measure a mixture of them."""
+
+LEAST_INSIDE = 0.75
+"""Least share of a pixel inside its mask that an object covers, whatever the colours seem to say."""
+
+MOST_OUTSIDE = 0.5
+"""Most share of a pixel outside of it."""
 
 DARKEST = 0.4
 """Least share of the ground's light that is believed to be a shadow; darker is something else."""
@@ -76,7 +82,7 @@ def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: fl
     alpha = ((picture_ - below) * span).sum(-1) / np.maximum(length, 1e-6)
     # Where object and ground look alike, their mixture cannot be told: the mask decides, here and everywhere else.
     alpha = np.where(length < ALIKE**2, mask_, alpha)
-    alpha = np.clip(alpha, np.where(mask_, 0.5, 0.0), np.where(mask_, 1.0, 0.5))
+    alpha = np.clip(alpha, np.where(mask_, LEAST_INSIDE, 0.0), np.where(mask_, 1.0, MOST_OUTSIDE))
     alpha = np.where(core, 1.0, np.where(rim_, alpha, 0.0))
     through = ((1 - alpha) * shade).astype(np.float32)
     colour = np.where((core | rim_)[..., None], picture_ - through[..., None] * ground_, 0.0)
@@ -88,13 +94,6 @@ def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: fl
     )
     layer.colour[part], layer.through[part], layer.cover[part] = colour, through, alpha
     return layer
-
-
-def around(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a mask that is not empty, and so many more to each side."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, left = max(int(rows[0]) - margin, 0), max(int(columns[0]) - margin, 0)
-    return slice(top, int(rows[-1]) + margin + 1), slice(left, int(columns[-1]) + margin + 1)
 
 
 def deepest(picture: Picture, depth: Floats, where: Mask, radius: int) -> Picture:
@@ -126,7 +125,8 @@ def shadow(picture: Picture, ground: Picture, valid: Mask, outer: Floats, reach:
     # Lighter than the ground is no shadow, and much darker is an object that nobody named.
     light = np.where(light < DARKEST, 1.0, light).clip(DARKEST, 1).astype(np.float32)
     share = smooth_fill(box_mean(light, valid, 1)[..., None], valid)[..., 0]
-    fade = np.clip(outer / (reach + 1), 0, 1) ** 2
+    # Seen as far as it can be, but without an edge where it is cut off.
+    fade = (2 * outer / (reach + 1) - 1).clip(0, 1) ** 2
     left: Floats = np.where(outer <= reach, share + (1 - share) * fade, 1.0).astype(np.float32)
     return left
 

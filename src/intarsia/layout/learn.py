@@ -159,9 +159,8 @@ def learn(
     published = record.preset == "paper"
     size = float(initial.square().mean().sqrt())
     stages = stages_of(scene, settings, size, published=published)
-    key = key_of(
-        lesson.clean, lesson.cells, scene.names, settings, record.preset, record.prompt, seed, backbones.versions
-    )
+    said = (record.preset, record.prompt, record.background)
+    key = key_of(lesson.clean, lesson.cells, scene.names, settings, *said, seed, diffusion.name, backbones.versions)
     keeper = Keeper(checkpoint, key, resume=resume)
     begin, total, done = keeper.restore(learned), sum(s.steps for s in stages), 0
     with tokens_added(diffusion, learned["embeddings"]) as tokens, checkpointing(diffusion.unet, settings):

@@ -105,8 +105,7 @@ def regenerate(
         return [Regenerated(photo=scene.photo, blend=weight) for _ in seeds], concepts
 
     with concepts.attached(diffusion) as phrases, torch.no_grad():
-        placed = [p for p in layout.placements if p.mask.any()]
-        there = {p.name: phrases[p.name] for p in placed}
+        there = {name: phrases[name] for name in seen(layout)}
         before = prompt_for(record.prompt, scene, phrases, record.background)
         after = prompt_for(record.prompt, scene, there, record.background)
         text = diffusion.encode_text([after, record.negative_prompt])
@@ -225,10 +224,8 @@ def sample(work: Work, start: Start, on_progress: OnProgress | None) -> Tensor:
         (B, C, h, w), clean.
     """
     settings, diffusion = work.record.guide, work.diffusion
-    alphas, original = (
-        diffusion.alphas_cumprod,
-        dict(zip(work.inversion.timesteps, work.inversion.latents, strict=True)),
-    )
+    alphas = diffusion.alphas_cumprod
+    original = dict(zip(work.inversion.timesteps, work.inversion.latents, strict=True))
     thresholds = dict(zip(settings.refine_at, settings.refine_to, strict=True))
     latents, timesteps = start.latents, start.timesteps
     count, steps = len(latents), len(timesteps)
@@ -295,18 +292,26 @@ def looking(work: Work, recorder: AttentionRecorder, timestep: int, text: Tensor
 def changed_region(scene: Scene, layout: Layout, border: float) -> Mask:
     """(H, W): where objects that change were and shall be, with their borders and shadows.
 
+    What is seen of objects that stay is not part of it: they keep their very pixels.
+
     Args:
         border: as a fraction of the short side.
     """
-    size = scene.photo.size
     sources = {thing.name: thing.mask for thing in scene.objects}
-    region = np.zeros((size.height, size.width), dtype=np.bool_)
+    region, kept = empty(scene), empty(scene)
     for name in layout.removed:
         region |= sources[name]
     for placement in layout.placements:
         if changes(placement, sources[placement.name]):
             region |= sources[placement.name] | placement.mask
-    return dilate(region, round(border * size.short))
+            kept &= ~placement.mask
+        else:
+            kept |= placement.mask
+    return dilate(region, round(border * scene.photo.size.short)) & ~kept
+
+
+def empty(scene: Scene) -> Mask:
+    return np.zeros((scene.photo.size.height, scene.photo.size.width), dtype=np.bool_)
 
 
 def changes(placement: Placement, source: Mask) -> bool:
@@ -315,14 +320,22 @@ def changes(placement: Placement, source: Mask) -> bool:
 
 def goal_of(scene: Scene, layout: Layout, lesson: Lesson) -> Goal:
     """Where each object shall be seen, nothing before it, and what was left; in latent cells."""
-    hidden = np.zeros_like(scene.objects[0].mask)
-    seen: list[Mask] = []
-    for placement in reversed([p for p in layout.placements if p.mask.any()]):
-        seen.append(placement.mask & ~hidden)
-        hidden = hidden | placement.mask
+    places = list(seen(layout).values())
     sources = np.any([thing.mask for thing in scene.objects], axis=0)
-    parts = [cells(mask, lesson) for mask in (*seen[::-1], sources & ~hidden)]
-    return Goal(torch.cat([parts[-1][None][:0], *(p[None] for p in parts[:-1])]), parts[-1][None])
+    left = cells(sources & ~np.any([empty(scene), *places], axis=0), lesson)[None]
+    return Goal(torch.cat([left[:0], *(cells(mask, lesson)[None] for mask in places)]), left)
+
+
+def seen(layout: Layout) -> dict[str, Mask]:
+    """(H, W) what is seen of each object behind those before it, from back to front; without those of which nothing is."""
+    found: dict[str, Mask] = {}
+    for index, placement in enumerate(layout.placements):
+        mask = placement.mask.copy()
+        for other in layout.placements[index + 1 :]:
+            mask &= ~other.mask
+        if mask.any():
+            found[placement.name] = mask
+    return found
 
 
 def cells(mask: Mask, lesson: Lesson) -> Tensor:
@@ -355,7 +368,7 @@ def emptied(
     bare = Layout(placements=still, removed=gone)
     change = what_changes(scene, bare, record)
     return what_lies_behind(
-        scene, bare, change, record, backbones,
+        scene, change, record, backbones,
         size=lesson.size, seed=record.seed, cache=cache, on_progress=on_progress,
     )  # fmt: skip
 
@@ -378,11 +391,14 @@ def from_source(scene: Scene, layout: Layout, lesson: Lesson, work: Work, plate:
 
     size, (rows, columns) = scene.photo.size, noise.shape[-2:]
     sources = {thing.name: thing.mask for thing in scene.objects}
-    picture, targets = plate, np.zeros((size.height, size.width), dtype=np.bool_)
+    picture, targets = plate, empty(scene)
     emptied_cells = reaches((plate != scene.photo.pixels).any(2), lesson).to(noise)
     mixed = blend(noise, inverted, emptied_cells)
     for placement in layout.placements:
-        if not changes(placement, sources[placement.name]):
+        if not changes(placement, sources[placement.name]):  # it stands before what was painted so far
+            picture = np.where(placement.mask[..., None], scene.photo.pixels, picture)
+            mixed = torch.where(fitted(placement.mask, rows, columns).to(noise) > 0.5, inverted, mixed)
+            targets &= ~placement.mask
             continue
         colour, cover = warp_picture(scene.photo.pixels, placement.matrix, size, sources[placement.name])
         if placement.fit < SAME_SHAPE:
@@ -394,7 +410,13 @@ def from_source(scene: Scene, layout: Layout, lesson: Lesson, work: Work, plate:
     composite = to_tensor(photo_from_image((picture + 0.5).clip(0, 255).astype(np.uint8)), lesson.size)
     clean = work.diffusion.encode_picture(composite.to(noise.device)).to(noise)
     free = work.moving * reaches(targets, lesson).to(noise)
-    return Start(latents=add_noise(clean, mixed, alpha), timesteps=timesteps, free=free, known=Prediction(clean, mixed))
+    return Start(
+        latents=add_noise(clean, mixed, alpha),
+        timesteps=timesteps,
+        free=free,
+        known=Prediction(clean, mixed),
+        composite=composite,
+    )
 
 
 def fitted(mask: Mask, rows: int, columns: int) -> Tensor:
