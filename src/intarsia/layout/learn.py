@@ -634,9 +634,7 @@ def open_tracker(kind: Literal["tensorboard", "wandb"], folder: Path, name: str 
 
     packages = {"tensorboard": tracking.is_tensorboard_available, "wandb": tracking.is_wandb_available}
     if not packages[kind]():
-        raise MissingExtraError(
-            f"The tracker {kind} is not installed. Install it with: pip install 'intarsia[track]' {kind}"
-        )
+        raise MissingExtraError(f"The tracker {kind} is not installed. Install it with: pip install 'intarsia[track]'")
     PartialState()  # accelerate's trackers ask it which process they are in
     folder.mkdir(parents=True, exist_ok=True)
     made: Any
