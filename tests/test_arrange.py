@@ -94,3 +94,15 @@ def test_a_full_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> N
     assert cache.get("a") is None
     kept = cache.get("c")
     assert kept is not None and float(kept["values"][0]) == 2.0
+
+
+def test_what_another_precision_computed_is_not_taken_up(
+    scene: Scene, tiny_backbones: Backbones, tiny_models: Path
+) -> None:
+    coarse = ia.load_backbones(str(tiny_models), device="cpu", dtype="bfloat16")
+    layout, record = asked(scene, move=("dog=+15,0",))
+    shared = MemoryCache()
+    arrange(scene, layout, record, tiny_backbones, cache=shared)
+    after, alone = (arrange(scene, layout, record, coarse, cache=cache) for cache in (shared, MemoryCache()))
+    assert after.cost.evaluations == alone.cost.evaluations
+    assert np.array_equal(after.photo.pixels, alone.photo.pixels)

@@ -115,9 +115,9 @@ def test_guidance_lowers_the_loss_of_every_seed(pocket: Backbones) -> None:
     look, latents = looking(pocket, goal(16, 16)), noise(1, 2)
     before = total(look(latents).detach())
     after = latents
-    for _ in range(4):
-        after, _ = guided_step(look, after, 5.0)
-    assert bool((total(look(after).detach()) < before).all())
+    for _ in range(12):
+        after, _ = guided_step(look, after, 20.0)
+    assert bool((total(look(after).detach()) < before - 0.1).all())
 
 
 def test_seeds_of_a_batch_do_not_touch_each_other(pocket: Backbones) -> None:

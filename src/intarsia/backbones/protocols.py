@@ -198,3 +198,9 @@ class Backbones:
     segmenter: Segmenter
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """All that a computed value depends on beside its inputs: weights, device and precision."""
+        weights = [f"{part}={version}" for part, version in sorted(self.versions.items())]
+        return (self.name, self.diffusion.name, *weights, self.device, str(self.diffusion.unet.dtype))

@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+import intarsia
+
 Values = dict[str, Tensor]
 
 
@@ -28,8 +30,11 @@ class Cache(Protocol):
 
 
 def key_of(*parts: Any) -> str:
-    """A digest of pictures, masks, tensors, numbers, texts and records (their repr), in their order."""
-    digest = hashlib.sha256()
+    """A digest of pictures, masks, tensors, numbers, texts and records (their repr), in their order.
+
+    This package's version is a part of each: another version may compute otherwise.
+    """
+    digest = hashlib.sha256(intarsia.__version__.encode())
     for part in parts:
         if isinstance(part, Tensor):
             part = part.detach().cpu().float().numpy()

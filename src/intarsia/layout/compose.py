@@ -153,7 +153,7 @@ def what_lies_behind(
     key = key_of(
         "plate", scene.photo.pixels, change.hole, change.objects, words, record.background, record.negative_prompt,
         settings.plates, settings.plate_steps, settings.plate_strength, settings.plate_guidance, record.feather,
-        backbones.name, sorted(backbones.versions.items()), size, seed,
+        backbones.identity, size, seed,
     )  # fmt: skip
     kept = cache.get(key)
     if kept is None:

@@ -160,7 +160,7 @@ def learn(
     size = float(initial.square().mean().sqrt())
     stages = stages_of(scene, settings, size, published=published)
     said = (record.preset, record.prompt, record.background)
-    key = key_of(lesson.clean, lesson.cells, scene.names, settings, *said, seed, diffusion.name, backbones.versions)
+    key = key_of(lesson.clean, lesson.cells, scene.names, settings, *said, seed, backbones.identity)
     keeper = Keeper(checkpoint, key, resume=resume)
     begin, total, done = keeper.restore(learned), sum(s.steps for s in stages), 0
     with tokens_added(diffusion, learned["embeddings"]) as tokens, checkpointing(diffusion.unet, settings):

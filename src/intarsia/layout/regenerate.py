@@ -115,7 +115,7 @@ def regenerate(
             diffusion.encode_text([before]),
             record.steps,
             cache=cache,
-            known_by=key_of(backbones.versions, diffusion.name, *concepts.updates.values()),
+            known_by=key_of(backbones.identity, *concepts.updates.values()),
             on_progress=on_progress,
         )
         limit = diffusion.text_encoder.config.max_position_embeddings
@@ -197,7 +197,7 @@ def remembered(
 ) -> Concepts:
     """The concepts of this picture and these settings: from the cache, else learned now."""
     settings = settings_of(record)
-    about = (record.preset, record.prompt, record.background, record.seed, backbones.versions, backbones.diffusion.name)
+    about = (record.preset, record.prompt, record.background, record.seed, backbones.identity)
     key = key_of("concepts", lesson.clean, lesson.cells, scene.names, settings, *about)
     kept = cache.get(key)
     if kept is None:
