@@ -288,6 +288,7 @@ class Outcome:
     Attributes:
         miou, background_psnr, seam: see `intarsia.evaluate.layout`.
         identities: of all objects in the picture.
+        identities_true: of all of them, against the true picture in the place of the source.
         identities_new: of those of which enough pixels are not the source's own, on these pixels alone.
         leftovers: share of what each moved object vacated on which it is still seen.
         invented: share of it on which another object is seen.
@@ -298,6 +299,7 @@ class Outcome:
 
     miou: float
     identities: list[float]
+    identities_true: list[float]
     identities_new: list[float]
     background_psnr: float | None
     leftovers: list[float]
@@ -313,7 +315,7 @@ def judge_edit(case: Case, target: Target, edit: Edit, judge: Judge, backbones: 
     labels = judge.segment(to_tensor(photo_from_image(edit.pixels), scene.photo.size))[0].numpy()
     label_of = {t.name: 1 + judge.names.index(t.words) for t in scene.objects}
     seen, untouched = metrics.visible(layout), edit.blend == 0
-    identities, new = [], []
+    identities, true, new = [], [], []
     for placement in layout.placements:
         source = metrics.sources(scene)[placement.name]
         colours, _ = warp_picture(before, placement.matrix, scene.photo.size, source)
@@ -330,9 +332,14 @@ def judge_edit(case: Case, target: Target, edit: Edit, judge: Judge, backbones: 
             )
             if like is not None:
                 likes.append(like)
+        shown = seen[placement.name]
+        like = metrics.identity(backbones.patches, target.truth, edit.pixels, source=shown, target=shown)
+        if like is not None:
+            true.append(like)
     return Outcome(
         miou=metrics.layout_iou(labels, label_of, layout),
         identities=identities,
+        identities_true=true,
         identities_new=new,
         background_psnr=metrics.psnr(before, edit.pixels, metrics.common_background(scene, layout, BORDER)),
         leftovers=list(metrics.leftover_shares(labels, label_of, scene, layout).values()),
@@ -360,6 +367,7 @@ def summary(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> dict[str, Figur
     return {
         "miou": mean(o.miou for o in outcomes),
         "identity": mean(v for o in outcomes for v in o.identities),
+        "identity_true": mean(v for o in outcomes for v in o.identities_true),
         "identity_new": mean(identities_new),
         "identity_new_objects": len(identities_new),
         "background_psnr": mean(o.background_psnr for o in outcomes),
@@ -383,7 +391,8 @@ def summary(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> dict[str, Figur
 
 FORMS = {
     "miou": ".3f",
-    "identity": ".3f",
+    "identity": ".4f",
+    "identity_true": ".4f",
     "identity_new": ".3f",
     "identity_new_objects": "d",
     "background_psnr": ".1f",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from intarsia.app import cli, layout_demo, layout_flags, layout_overlay
@@ -24,7 +25,7 @@ from intarsia.images import photo_from_image, read_photo, read_text_chunk
 from intarsia.layout import scene as scenes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.scene import read_scene_folder
-from intarsia.layout.target import IDENTITY, Layout, Placement
+from intarsia.layout.target import IDENTITY, Layout, Placement, read_layout
 from intarsia.masks import Mask
 from intarsia.records import ArrangeRecord, LearnSettings
 
@@ -172,7 +173,9 @@ def test_an_interrupted_lesson_goes_on(
     straight = ["learn", "photo.png", *GIVEN, *LESSON, *long, "--out", "straight.safetensors"]
     assert tiny(*straight) == 0
     resumed, whole = (Concepts.load(Path(f"{name}.safetensors")) for name in ("looks", "straight"))
-    assert np.allclose(resumed.embeddings, whole.embeddings, atol=1e-5)
+    assert torch.equal(resumed.embeddings, whole.embeddings)
+    assert sorted(resumed.updates) == sorted(whole.updates)
+    assert all(torch.equal(resumed.updates[name], whole.updates[name]) for name in whole.updates)
 
 
 def stopping_after(steps: int) -> Any:
@@ -231,6 +234,21 @@ def test_objects_writes_a_scene_that_reads_back_and_can_be_arranged(
     assert "The same pixels came out." in capsys.readouterr().out
 
 
+def test_a_layout_over_a_scene_folder_needs_no_key_neither_here_nor_in_python(
+    tiny: Callable[..., int], folder: Path
+) -> None:
+    assert tiny("objects", "photo.png", *GIVEN, "--quiet") == 0
+    Image.fromarray(np.roll(pixels("mask.png"), 3, axis=1)).save("layout.png")
+    assert tiny("arrange", "out/photo.scene", "--layout", "layout.png", *QUICK, "--quiet") == 0
+    facts = json.loads(Path("out/photo.json").read_text())
+    record = ArrangeRecord(photo="out/photo.scene", layout="layout.png")
+    scene = scenes.read_scene(record, read_photo(scenes.photo_of(record)))
+    placements = read_layout(record, scene).placements
+    assert [p.name for p in placements] == [o["name"] for o in facts["placements"]]
+    for placement, told in zip(placements, facts["placements"], strict=True):
+        assert placement.matrix == pytest.approx(told["matrix"], abs=1e-5)
+
+
 def test_objects_takes_one_mask_an_object(tiny: Callable[..., int], folder: Path) -> None:
     for name, part in (("a", np.s_[10:34, 8:32]), ("b", np.s_[30:58, 60:84])):
         mask = np.zeros((64, 96), np.uint8)
@@ -277,6 +295,77 @@ def test_prior_pictures_teach_what_a_class_is(tiny: Callable[..., int], folder: 
     assert [Path(f).name for f in files] == ["fig tree-0001.png", "fig tree-0002.png"]
     assert (pixels(files[0]) != pixels(files[1])).any()
     assert tiny("learn", "photo.png", *GIVEN, *LESSON, "--learn.prior", "kinds", "--quiet") == 0
+
+
+def test_interrupted_prior_pictures_are_kept_and_the_same_command_goes_on(
+    tiny: Callable[..., int], folder: Path, tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    flags = ["--count", 6, "--steps", 2, "--seed", 3]
+    command = ["prior", "cat", *flags, "--out", "kinds"]
+    assert tiny("prior", "cat", *flags, "--out", "straight", "--quiet") == 0
+    with monkeypatch.context() as patch:  # two steps for each of the first four, and one for the others
+        patch.setattr("intarsia.app.layout_commands.progress_bar", stopping_after(3))
+        assert tiny(*command) == 130
+    said = capsys.readouterr().err
+    assert "stopped; 4 of 6 pictures are in kinds: the same command goes on from there." in said
+    assert sorted(f.name for f in Path("kinds").iterdir()) == [f"cat-000{k}.png" for k in range(1, 5)]
+    meter = tiny_backbones.diffusion.meter
+    kept, before = [f.stat().st_mtime_ns for f in sorted(Path("kinds").iterdir())], meter.evaluations
+    assert tiny(*command, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["painted"] == 2
+    assert meter.evaluations - before == 2 * 2 * 2
+    assert [f.stat().st_mtime_ns for f in sorted(Path("kinds").iterdir())][:4] == kept
+    for file in sorted(Path("straight").iterdir()):
+        assert (pixels(file) == pixels(Path("kinds") / file.name)).all()
+    assert tiny(*command) == 0 and meter.evaluations - before == 2 * 2 * 2
+    assert "6 of them were there already" in capsys.readouterr().out
+
+
+def test_prior_pictures_lost_within_a_batch_come_out_to_the_last_bit(tiny: Callable[..., int], folder: Path) -> None:
+    command = ["prior", "cat", "--count", 6, "--steps", 2, "--quiet"]
+    assert tiny(*command) == 0
+    whole = {file.name: pixels(file) for file in Path("prior").iterdir()}
+    for number in (3, 4, 5, 6):
+        Path(f"prior/cat-000{number}.png").unlink()
+    assert tiny(*command) == 0
+    assert all((pixels(f"prior/{name}") == before).all() for name, before in whole.items())
+
+
+@pytest.mark.parametrize("changed", [["--seed", 9], ["--steps", 3], ["--guidance", 2]])
+def test_prior_pictures_of_other_settings_are_replaced_only_when_asked(
+    changed: list[Any], tiny: Callable[..., int], folder: Path, capsys
+) -> None:
+    command = ["prior", "cat", "--count", 1, "--steps", 1]
+    assert tiny(*command) == 0
+    before = pixels("prior/cat-0001.png")
+    assert tiny(*command, *changed) == 2
+    assert "made with other settings" in capsys.readouterr().err
+    assert (pixels("prior/cat-0001.png") == before).all()
+    assert tiny(*command, *changed, "--overwrite") == 0
+    assert (pixels("prior/cat-0001.png") != before).any()
+
+
+def test_prior_pictures_are_written_as_they_are_made(
+    tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from intarsia.app import layout_commands
+
+    there: list[list[str]] = []
+    write = layout_commands.write_photo
+
+    def watched(*arguments: Any, **more: Any) -> Path:
+        written = write(*arguments, **more)
+        there.append(sorted(f.name for f in Path("prior").iterdir()))
+        if len(there) == 2:
+            raise KeyboardInterrupt
+        return written
+
+    monkeypatch.setattr(layout_commands, "write_photo", watched)
+    assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 130
+    assert there == [["cat-0001.png"], ["cat-0001.png", "cat-0002.png"]]
+    monkeypatch.setattr(layout_commands, "write_photo", write)
+    assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 0
+    assert len(list(Path("prior").iterdir())) == 3
 
 
 def test_history_lists_edits_in_their_order(tiny: Callable[..., int], folder: Path, capsys) -> None:
@@ -510,6 +599,17 @@ BAD_INPUT = {
     "objects into a file": (["objects", "photo.png", *GIVEN, "--out", "file-out"], "is a file"),
     "learn into another format": (["learn", "photo.png", *GIVEN, "--out", "looks.bin"], "must end in .safetensors"),
     "learn without objects": (["learn", "photo.png"], "Nothing says which objects"),
+    "learn with a stranger in brackets": (
+        ["learn", "photo.png", *GIVEN, "--prompt", "a <cow> on grass"],
+        "names <cow>, but the scene has <cat>, <fig tree>",
+    ),
+    "start of nothing": (arranged(*MOVE, "--guide.start", "0"), "guide.start is 0.0"),
+    "rate that is no number": (["learn", "photo.png", *GIVEN, "--learn.token-rate", "nan"], "learn.token_rate is nan"),
+    "endless weight": (
+        ["edit", "photo.png", "--prompt", "a dog", "--score.text", "inf"],
+        "score.text is inf, but must be a finite number",
+    ),
+    "layout over a bare picture": (["arrange", "photo.png", "--layout", "mask.png"], "Nothing says which objects"),
     "resume nothing": (["learn", "photo.png", *GIVEN, "--resume"], "no interrupted run"),
     "prior of nothing": (["prior", " "], "The words are empty"),
     "prior of none": (["prior", "cat", "--count", "0"], "count is 0"),

@@ -332,6 +332,70 @@ def test_an_object_that_is_gone_is_not_spoken_of() -> None:
     assert prompt_for("a cat", scene, {"cat": "<0>", "pot": "<1>"}) == "a <0>, a <1>"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "names", "wanted"),
+    [
+        ("a photo of <cat> on grass", ("cat", "dog"), "a photo of <0> on grass, a <1>"),
+        ("<Cat>, < dog >", ("cat", "dog"), "<0>, <1>"),
+        ("<cat> and a dog", ("cat", "dog"), "<0> and a <1>"),
+        ("<dog> chases <dog>", ("dog 1", "dog 2"), "<0> chases <1>"),
+        ("<dog 2> chases <dog_1>", ("dog 1", "dog 2"), "<1> chases <0>"),
+        ("a <potted-plant>", ("potted plant",), "a <0>"),
+        ("a cat, 3 < 4", ("cat",), "a <0>, 3 < 4"),
+    ],
+)
+def test_brackets_about_a_name_say_nothing_more(prompt: str, names: tuple[str, ...], wanted: str) -> None:
+    assert prompt_for(prompt, scene_of(*names), {name: f"<{k}>" for k, name in enumerate(names)}) == wanted
+
+
+def test_an_object_that_is_gone_is_not_spoken_of_in_brackets_either() -> None:
+    assert prompt_for("a <big_pot> and <cat>", scene_of("cat", "big pot"), {"cat": "<0>"}, "grass") == (
+        "a <0> on the grass"
+    )
+
+
+@pytest.mark.parametrize("prompt", ["<cow> on grass", "a <new1> cat", "a <> cat"])
+def test_brackets_about_anything_else_are_one_clear_sentence(
+    prompt: str, tiny_backbones: Backbones, learned: Concepts
+) -> None:
+    scene, record = scene_of("cat", "dog"), record_of(prompt=prompt)
+    name = prompt[prompt.index("<") : prompt.index(">") + 1]
+    meter = tiny_backbones.diffusion.meter
+    before = meter.evaluations
+    for attempt in (
+        lambda: learn(scene, record, tiny_backbones, seed=0),
+        lambda: painted_with(learned, record, tiny_backbones),
+    ):
+        with pytest.raises(LayoutError, match=rf"names {name}, but the scene has <cat>, <dog>: write one") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+    assert meter.evaluations == before
+
+
+@pytest.mark.parametrize("prompt", ["a <new1> cat and <new2>", "a cat and <new2> dog", "a <new1> and <dog>"])
+def test_published_tokens_stand_for_their_objects_with_or_without_the_name_after_them(
+    prompt: str, tiny_backbones: Backbones, learned: Concepts
+) -> None:
+    published = dataclasses.replace(learned, names=("new1", "new2"), words=("", ""))
+    one = painted_with(published, record_of(prompt=prompt), tiny_backbones)
+    assert np.array_equal(one, painted_with(learned, record_of(prompt="a cat and dog"), tiny_backbones))
+
+
+def painted_with(concepts: Concepts, record: ArrangeRecord, backbones: Backbones) -> np.ndarray:
+    """The pixels that regenerate gives with the cat moved."""
+    scene = scene_of("cat", "dog")
+    quick = dataclasses.replace(record, steps=3, guide=GuideSettings(refine_at=(), refine_to=()))
+    layout, cache = shifted(scene, "cat", 3), MemoryCache()
+    ((one,), _) = regenerate(scene, layout, quick, backbones, seeds=(0,), concepts=concepts, cache=cache)
+    return one.photo.pixels
+
+
+def test_brackets_change_nothing_of_what_is_learned(tiny_backbones: Backbones) -> None:
+    scene = scene_of("cat", "dog")
+    with_brackets = learn(scene, record_of(prompt="<cat> and <dog>"), tiny_backbones, seed=0)
+    assert same(with_brackets, learn(scene, record_of(prompt="cat and dog"), tiny_backbones, seed=0))
+
+
 def test_tokens_are_found_in_a_prompt_and_too_long_a_prompt_is_an_error(pocket: Backbones) -> None:
     diffusion = pocket.diffusion
     with tokens_added(diffusion, torch.zeros(2, 160)) as (first, second):
@@ -378,32 +442,81 @@ def test_learning_is_the_same_each_time_and_with_checkpointing(tiny_backbones: B
     assert torch.allclose(lean.embeddings, learned.embeddings, atol=1e-5)
 
 
-@pytest.mark.parametrize("stop_at", [10, 14])
-def test_learning_goes_on_from_a_checkpoint_as_if_nothing_had_happened(
-    tiny_backbones: Backbones, tmp_path: Path, stop_at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(learning, "SAVED_EVERY", 2)
-    scene, file = scene_of("cat", "dog"), tmp_path / "learning.safetensors"
-    record = record_of(learn=LearnSettings(token_steps=11, weight_steps=5, batch=1, accumulate=2))
+LONG = LearnSettings(token_steps=7, weight_steps=5, batch=1, accumulate=2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_backbones: Backbones) -> Concepts:
+    return learn(scene_of("cat", "dog"), record_of(learn=LONG), tiny_backbones, seed=3)
+
+
+def stopped_at(step: int) -> Any:
+    """What is told of the progress, and stops after an update."""
 
     def stop(progress: Progress) -> None:
-        if progress.done == stop_at:
+        if progress.done == step:
             raise Cancelled("stop")
 
-    undisturbed = learn(scene, record, tiny_backbones, seed=3)
+    return stop
+
+
+# The tokens take 7 updates: within them, at their end, at the beginning, in and at the end of keys and values.
+@pytest.mark.parametrize(("stop_at", "saved_every"), [(1, 1), (4, 2), (5, 2), (7, 1), (7, 2), (8, 1), (9, 2), (12, 1)])
+def test_learning_goes_on_from_a_checkpoint_as_if_nothing_had_happened(
+    tiny_backbones: Backbones,
+    undisturbed: Concepts,
+    tmp_path: Path,
+    stop_at: int,
+    saved_every: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(learning, "SAVED_EVERY", saved_every)
+    scene, file, told = scene_of("cat", "dog"), tmp_path / "learning.safetensors", list[Progress]()
     with pytest.raises(Cancelled):
-        learn(scene, record, tiny_backbones, seed=3, checkpoint=file, on_progress=stop)
-    with pytest.raises(OutputError, match="exists already"):
-        learn(scene, record, tiny_backbones, seed=3, checkpoint=file)
-    with pytest.raises(RecordError, match="another scene, model, seed"):
-        learn(scene, record, tiny_backbones, seed=4, checkpoint=file, resume=True)
-    told: list[Progress] = []
-    resumed = learn(scene, record, tiny_backbones, seed=3, checkpoint=file, resume=True, on_progress=told.append)
-    assert told[0].done == stop_at + 1
+        learn(scene, record_of(learn=LONG), tiny_backbones, seed=3, checkpoint=file, on_progress=stopped_at(stop_at))
+    resumed = learn(
+        scene, record_of(learn=LONG), tiny_backbones, seed=3, checkpoint=file, resume=True, on_progress=told.append
+    )
+    assert [p.done for p in told] == list(range(stop_at - stop_at % saved_every + 1, 13))
     assert same(resumed, undisturbed)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6])
+def test_the_published_schedule_goes_on_as_well(
+    tiny_backbones: Backbones, tmp_path: Path, stop_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "SAVED_EVERY", 1)
+    monkeypatch.setattr(learning, "PAPER", dataclasses.replace(learning.PAPER, token_steps=2, weight_steps=3))
+    write_photo(scene_of("cat").photo, tmp_path / "cat-0001.png")
+    settings = dataclasses.replace(LONG, prior=str(tmp_path))
+    scene, record = scene_of("cat", "dog"), record_of(preset="paper", learn=settings)
+    file = tmp_path / "learning.safetensors"
+    straight = learn(scene, record, tiny_backbones, seed=3)
+    with pytest.raises(Cancelled):
+        learn(scene, record, tiny_backbones, seed=3, checkpoint=file, on_progress=stopped_at(stop_at))
+    # Twice interrupted is no different from once.
+    if stop_at < 6:
+        with pytest.raises(Cancelled):
+            learn(
+                scene, record, tiny_backbones, seed=3, checkpoint=file, resume=True, on_progress=stopped_at(stop_at + 1)
+            )
+    assert same(learn(scene, record, tiny_backbones, seed=3, checkpoint=file, resume=True), straight)
+
+
+def test_a_checkpoint_is_not_replaced_unasked_nor_taken_for_another_lesson(
+    tiny_backbones: Backbones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "SAVED_EVERY", 1)
+    scene, file = scene_of("cat", "dog"), tmp_path / "learning.safetensors"
+    with pytest.raises(Cancelled):
+        learn(scene, record_of(), tiny_backbones, seed=3, checkpoint=file, on_progress=stopped_at(1))
+    with pytest.raises(OutputError, match="exists already"):
+        learn(scene, record_of(), tiny_backbones, seed=3, checkpoint=file)
+    with pytest.raises(RecordError, match="another scene, model, seed"):
+        learn(scene, record_of(), tiny_backbones, seed=4, checkpoint=file, resume=True)
     file.write_bytes(b"junk")
     with pytest.raises(ModelError, match="cannot be read"):
-        learn(scene, record, tiny_backbones, seed=3, checkpoint=file, resume=True)
+        learn(scene, record_of(), tiny_backbones, seed=3, checkpoint=file, resume=True)
 
 
 def test_resuming_without_a_checkpoint_begins(tiny_backbones: Backbones, learned: Concepts, tmp_path: Path) -> None:

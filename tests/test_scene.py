@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from intarsia.layout.scene import (
     read_colours,
     read_scene,
 )
+from intarsia.layout.target import read_layout
 from intarsia.masks import Mask
 from intarsia.records import ArrangeRecord
 
@@ -242,6 +244,33 @@ def test_a_scene_folder_is_read_back(tmp_path: Path) -> None:
     assert photo_of(record) == folder / "photo.png"
     assert read_scene(record, read_photo(photo_of(record))).names == ("cat", "potted plant")
     assert photo_of(ArrangeRecord(photo="some.png")) == Path("some.png")
+
+
+def test_a_layout_over_a_scene_folder_is_read_in_the_folders_colours(tmp_path: Path) -> None:
+    folder = tmp_path / "my.scene"
+    folder.mkdir()
+    Image.fromarray(photo().pixels).save(folder / "photo.png")
+    write(folder, painted())
+    wish = np.roll(painted(), 2, axis=1)
+    Image.fromarray(wish).save(tmp_path / "layout.png")
+    record = ArrangeRecord(photo=str(folder), layout=str(tmp_path / "layout.png"))
+    scene = read_scene(record, read_photo(photo_of(record)))
+    layout = read_layout(record, scene)
+    for placement in layout.placements:
+        assert (placement.mask == (wish == KEY[placement.name]).all(-1)).all()
+    other = {"cat": KEY["potted plant"], "potted plant": KEY["cat"], "background": KEY["background"]}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    swapped = read_layout(dataclasses.replace(record, colours=str(tmp_path / "other.json")), scene)
+    for placement in swapped.placements:  # colours that are given count, not the folder's
+        assert (placement.mask == (wish == other[placement.name]).all(-1)).all()
+
+
+def test_a_layout_without_any_colours_is_one_clear_sentence(tmp_path: Path) -> None:
+    scene = read_scene(write(tmp_path, painted()), photo())
+    record = ArrangeRecord(photo=str(tmp_path / "photo.png"), layout=str(tmp_path / "mask.png"))
+    with pytest.raises(LayoutError, match=r"mask\.png is a picture in colours, but .*pass --colours FILE") as caught:
+        read_layout(record, scene)
+    assert "\n" not in str(caught.value)
 
 
 @settings(max_examples=20, deadline=None)

@@ -19,6 +19,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from intarsia.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from intarsia.backbones import load_backbones as load_backbones
     from intarsia.errors import Cancelled as Cancelled
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
     from intarsia.records import SearchSettings as SearchSettings
     from intarsia.regions.edit import EditResult as EditResult
     from intarsia.regions.edit import edit as edit
-
-__version__ = "0.1.0"
 
 HOMES = {
     "ArrangeRecord": "records",

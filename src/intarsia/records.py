@@ -7,7 +7,8 @@ picture again. This module imports neither torch nor Pillow: the command line's 
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -23,6 +24,49 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "LayoutPreset": get_args(LayoutPreset),
     "Mode": get_args(Mode),
 }
+
+Check = tuple[bool, str]
+"""Whether a setting is right, and the sentence for when it is not."""
+
+LARGEST = sys.float_info.max
+"""What a finite number is at most: a comparison with it refuses NaN and Infinity, which JSON reads, as well."""
+
+
+def between(name: str, value: float, least: float, most: float) -> Check:
+    return least <= value <= most, f"{name} is {value}, but must lie between {least:g} and {most:g}."
+
+
+def at_least(name: str, value: float, least: float) -> Check:
+    finite_too = "" if value < least else " and finite"
+    return least <= value <= LARGEST, f"{name} is {value}, but must be at least {least:g}{finite_too}."
+
+
+def above_zero(name: str, value: float, most: float = LARGEST) -> Check:
+    upper = "be a finite number above 0" if most == LARGEST else f"lie above 0 and up to {most:g}"
+    return 0 < value <= most, f"{name} is {value}, but must {upper}."
+
+
+def finite(name: str, value: float) -> Check:
+    return abs(value) <= LARGEST, f"{name} is {value}, but must be a finite number."
+
+
+LONGEST_PROMPT = 2000
+"""Characters; text encoders read some 50 words, so that a longer text was hardly meant as a prompt."""
+
+
+def short(name: str, text: str) -> Check:
+    return (
+        len(text) <= LONGEST_PROMPT,
+        f"{name} has {len(text):,} characters, but at most {LONGEST_PROMPT:,} are taken, of which models read some 50 "
+        "words: shorten it.",
+    )
+
+
+def refuse(checks: Iterable[Check]) -> None:
+    """Raise `RecordError` with the sentence of the first check that fails."""
+    for good, message in checks:
+        if not good:
+            raise RecordError(message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +88,23 @@ class SearchSettings:
     network_weight: float = 1.0
     """How much a fitted region network's opinion counts against the map of relevance when boxes are proposed."""
 
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            at_least("anchors", self.anchors, 1),
+            at_least("proposals", self.proposals, 1),
+            (
+                0 < self.smallest_window <= self.largest_window <= 4,
+                f"The windows go from {self.smallest_window} to {self.largest_window} of the short side, "
+                "but the smallest must be above 0 and not above the largest.",
+            ),
+            (
+                len(self.preview_steps) == len(self.survivors)
+                and all(1 <= s <= LARGEST for s in (*self.preview_steps, *self.survivors)),
+                "preview_steps and survivors must be as long as each other, all at least 1, e.g. 4 10 and 8 3.",
+            ),
+            finite("network_weight", self.network_weight),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSettings:
@@ -59,6 +120,9 @@ class ScoreSettings:
     """Weight of the agreement between the change of the picture and the change from source words to prompt."""
     relevance: float = 5.0
     """Weight of how well the box covers what the source words name."""
+
+    def checks(self) -> tuple[Check, ...]:
+        return tuple(finite(f"score.{f.name}", getattr(self, f.name)) for f in dataclasses.fields(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +149,20 @@ class FitSettings:
     """Weight of the structural loss (paper eq. 5)."""
     loss_relevance: float = 1.0
     """Weight of the part of what the source words name that a box leaves out, or covers beside it (regions fit)."""
+
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            at_least("fit.rounds", self.rounds, 1),
+            at_least("fit.epochs", self.epochs, 1),
+            above_zero("fit.rate", self.rate),
+            at_least("fit.accumulate", self.accumulate, 1),
+            at_least("fit.boxes", self.boxes, 1),
+            at_least("fit.steps", self.steps, 1),
+            finite("fit.loss_text", self.loss_text),
+            finite("fit.loss_direction", self.loss_direction),
+            finite("fit.loss_structure", self.loss_structure),
+            finite("fit.loss_relevance", self.loss_relevance),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +211,10 @@ class EditRecord:
                 bool(self.prompt.strip()),
                 "The prompt is empty: say what the picture should become, e.g. --prompt 'a red car'.",
             ),
+            *(short(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt")),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
-                math.isfinite(self.guidance) and 1 <= self.guidance <= 100,
+                1 <= self.guidance <= 100,
                 f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 5 to 8 is usual.",
             ),
             (0 <= self.seed < 2**63, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 1."),
@@ -147,22 +226,16 @@ class EditRecord:
             ),
             (not (self.box and self.mask), "Both a box and a mask were given: pass one of --box and --mask."),
             (not (self.invert_mask and not self.mask), "--invert-mask was given without a mask: pass --mask FILE too."),
-            (self.search.anchors >= 1, f"anchors is {self.search.anchors}, but at least 1 is needed."),
-            (self.search.proposals >= 1, f"proposals is {self.search.proposals}, but at least 1 is needed."),
             (
-                0 < self.search.smallest_window <= self.search.largest_window <= 4,
-                f"The windows go from {self.search.smallest_window} to {self.search.largest_window} of the short side, "
-                "but the smallest must be above 0 and not above the largest.",
+                self.box is None or len(self.box) == 4,
+                f"The box {self.box} does not have four edges: give x0,y0,x1,y1 in pixels.",
             ),
             (
-                len(self.search.preview_steps) == len(self.search.survivors)
-                and all(s >= 1 for s in (*self.search.preview_steps, *self.search.survivors)),
-                "preview_steps and survivors must be as long as each other, all at least 1, e.g. 4 10 and 8 3.",
+                all(abs(edge) <= LARGEST for edge in self.box or ()),
+                f"The box {self.box} has an edge that is not a finite number: give x0,y0,x1,y1 in pixels.",
             ),
         )
-        for good, message in checks:
-            if not good:
-                raise RecordError(message)
+        refuse((*checks, *self.search.checks(), *self.score.checks(), *self.fit.checks()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +265,22 @@ class ComposeSettings:
     shadows: bool = True
     """Whether objects take the shadows around them along."""
 
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            above_zero("strength", self.strength, 1),
+            above_zero("plate_strength", self.plate_strength, 1),
+            at_least("plate_steps", self.plate_steps, 1),
+            at_least("refine_steps", self.refine_steps, 1),
+            at_least("compose.guidance", self.guidance, 1),
+            at_least("plate_guidance", self.plate_guidance, 1),
+            between("compose.injection", self.injection, 0, 1),
+            (
+                0 <= self.border <= 0.5 and 0 <= self.edge <= 0.5,
+                f"border is {self.border} and edge {self.edge}, but both must lie between 0 and 0.5 of the short side.",
+            ),
+            at_least("plates", self.plates, 1),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class GuideSettings:
@@ -213,6 +302,21 @@ class GuideSettings:
     """Start from each object's own inverted latents at its new place, instead of noise."""
     start: float = 0.65
     """Which part of the schedule is run then: 1 all of it, less keeps more of the objects as they were."""
+
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            at_least("guide.scale", self.scale, 0),
+            between("guide.until", self.until, 0, 1),
+            (
+                len(self.refine_at) == len(self.refine_to),
+                "guide.refine_at and guide.refine_to must be as long as each other, e.g. 0 10 20 and 0.4 0.3 0.2.",
+            ),
+            *(at_least("guide.refine_at", step, 0) for step in self.refine_at),
+            *(at_least("guide.refine_to", loss, 0) for loss in self.refine_to),
+            at_least("guide.refine_most", self.refine_most, 0),
+            between("guide.blend_until", self.blend_until, 0, 1),
+            above_zero("guide.start", self.start, 1),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +346,19 @@ class LearnSettings:
     checkpointing: bool = False
     """Save memory by computing activations twice."""
 
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            at_least("learn.token_steps", self.token_steps, 0),
+            above_zero("learn.token_rate", self.token_rate),
+            at_least("learn.attention_weight", self.attention_weight, 0),
+            at_least("learn.weight_steps", self.weight_steps, 0),
+            above_zero("learn.weight_rate", self.weight_rate),
+            at_least("rank", self.rank, 1),
+            at_least("batch", self.batch, 1),
+            at_least("learn.accumulate", self.accumulate, 1),
+            at_least("learn.prior_weight", self.prior_weight, 0),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArrangeRecord:
@@ -252,7 +369,7 @@ class ArrangeRecord:
     mask: str | None = None
     """The objects as a picture in their colours; needs --colours."""
     colours: str | None = None
-    """The colours of mask and layout: JSON, {"cat": [251, 216, 1], "background": [254, 254, 254]}."""
+    """The colours of mask and layout: JSON, {"cat": [251, 216, 1], "background": [254, 254, 254]}; by default the scene folder's."""
     masks: tuple[str, ...] = ()
     """The objects as one black and white picture each: --masks cat=cat.png 'dog 1=dog.png'."""
     find: tuple[str, ...] = ()
@@ -299,8 +416,8 @@ class ArrangeRecord:
     """How many pictures to make, with seeds from `seed` upward."""
     steps: int = 50
     """Denoising steps of regenerate."""
-    guidance: float = 5.0
-    """Classifier-free guidance scale; 1 turns it off."""
+    guidance: float = 3.0
+    """Classifier-free guidance scale of regenerate; 1 turns it off (5 in the paper)."""
     feather: float = 0.02
     """Width of the soft edge of what changes, as a fraction of the picture's short side."""
     size: int | None = None
@@ -311,10 +428,11 @@ class ArrangeRecord:
 
     def __post_init__(self) -> None:
         checks = (
+            *(short(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 30 to 50 is usual."),
             (
-                math.isfinite(self.guidance) and 1 <= self.guidance <= 100,
-                f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 5 to 8 is usual.",
+                1 <= self.guidance <= 100,
+                f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 2 to 5 is usual.",
             ),
             (0 <= self.seed < 2**63 - 100, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 101."),
             (1 <= self.seeds <= 100, f"seeds is {self.seeds}, but must lie between 1 and 100."),
@@ -329,7 +447,9 @@ class ArrangeRecord:
                 "The objects were given in more than one way: pass one of --mask, --masks and --find.",
             ),
             (
-                (self.mask is None and self.layout is None) or self.colours is not None,
+                # A scene folder has a key of its own, which only those who open it know.
+                self.colours is not None
+                or (self.mask is None and (self.layout is None or not (self.masks or self.find))),
                 "A picture in colours was given without its key: pass --colours FILE, "
                 '{"cat": [251, 216, 1], "background": [254, 254, 254]}.',
             ),
@@ -337,37 +457,8 @@ class ArrangeRecord:
                 sum((self.layout is not None, self.boxes is not None)) <= 1,
                 "The target was given both as a layout and as boxes: pass one of --layout and --boxes.",
             ),
-            (0 < self.compose.strength <= 1, f"strength is {self.compose.strength}, but must lie above 0 and up to 1."),
-            (
-                0 < self.compose.plate_strength <= 1,
-                f"plate_strength is {self.compose.plate_strength}, but must lie above 0 and up to 1.",
-            ),
-            (
-                min(self.compose.plate_steps, self.compose.refine_steps) >= 1,
-                f"plate_steps is {self.compose.plate_steps} and refine_steps {self.compose.refine_steps}, but both must "
-                "be at least 1.",
-            ),
-            (
-                min(self.compose.guidance, self.compose.plate_guidance) >= 1,
-                f"compose.guidance is {self.compose.guidance} and plate_guidance {self.compose.plate_guidance}, but both "
-                "must be at least 1 (off).",
-            ),
-            (
-                0 <= self.compose.border <= 0.5 and 0 <= self.compose.edge <= 0.5,
-                f"border is {self.compose.border} and edge {self.compose.edge}, but both must lie between 0 and 0.5 of "
-                "the short side.",
-            ),
-            (self.compose.plates >= 1, f"plates is {self.compose.plates}, but at least 1 is needed."),
-            (
-                len(self.guide.refine_at) == len(self.guide.refine_to),
-                "guide.refine_at and guide.refine_to must be as long as each other, e.g. 0 10 20 and 0.4 0.3 0.2.",
-            ),
-            (self.learn.rank >= 1, f"rank is {self.learn.rank}, but at least 1 is needed."),
-            (self.learn.batch >= 1, f"batch is {self.learn.batch}, but at least 1 is needed."),
         )
-        for good, message in checks:
-            if not good:
-                raise RecordError(message)
+        refuse((*checks, *self.compose.checks(), *self.guide.checks(), *self.learn.checks()))
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -432,7 +523,7 @@ def check_type(name: str, wanted: str, value: Any, where: str) -> None:
     if choices and value not in choices:
         wrong = True
     if base == "tuple" and isinstance(value, tuple):
-        items = (str,) if wanted.startswith("tuple[str") else (int, float)
+        items = {"tuple[str": (str,), "tuple[int": (int,)}.get(wanted.partition(",")[0], (int, float))
         wrong = wrong or not all(type(v) in items for v in value)
     if wrong:
         raise RecordError(f"{where} gives {name!r} as {value!r}, but {wanted} is expected.")

@@ -1,7 +1,7 @@
 """The command line: every flag of an edit comes from its record, so it is described once.
 
-Exit codes: 0 done, 2 bad input (nothing was done), 1 failed later, 130 stopped by Ctrl-C. Torch is
-imported by the commands that need it and not for help.
+Exit codes: 0 done, 2 bad input (nothing was done), 1 failed later, 3 some jobs of a batch failed, 130
+stopped by Ctrl-C. Torch is imported by the commands that need it and not for help.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import platform
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,18 +25,15 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 import intarsia
 from intarsia.app.bars import progress_bar
-from intarsia.app.flags import Answer, FlagError, Machine, Talk
+from intarsia.app.batch_flags import Batch
+from intarsia.app.flags import Answer, Files, FlagError, Machine, Talk
 from intarsia.app.layout_flags import Arrange, History, LayoutCommand, Learn, Objects, Prior, join_repeated
-from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
+from intarsia.errors import Cancelled, IntarsiaError, OutputError
 from intarsia.records import EditRecord, FitSettings
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from intarsia.app.outputs import Targets
     from intarsia.backbones.protocols import Backbones
-    from intarsia.images import Photo
-    from intarsia.regions.edit import EditResult
+    from intarsia.parallel import World
 
 BoxEdges = tuple[float, float, float, float]
 
@@ -75,18 +72,6 @@ class EditFlags(EditRecord):
     def record(self) -> EditRecord:
         """Raises: RecordError: a setting is out of range."""
         return EditRecord(**{f.name: getattr(self, f.name) for f in dataclasses.fields(EditRecord)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """What is written, and where."""
-
-    overwrite: bool = False
-    """Replace files of the same names."""
-    draw_boxes: bool = False
-    """Also write NAME.boxes.png: where it looked, the boxes and their scores."""
-    no_metadata: bool = False
-    """Leave the record out of the pictures; it is still written beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +163,7 @@ Command = (
     | Annotated[Learn, tyro.conf.subcommand("learn")]
     | Annotated[Prior, tyro.conf.subcommand("prior")]
     | Annotated[History, tyro.conf.subcommand("history")]
+    | Annotated[Batch, tyro.conf.subcommand("batch")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -230,30 +216,45 @@ def unforeseen(problem: Exception) -> str:
     return f"Failed ({type(problem).__name__}: {said}). Run it again with --debug to see where, and report it."
 
 
-def run(command: Edit | LayoutCommand | Replay | Models | Demo | Regions | Doctor) -> int:
+def run(command: Edit | LayoutCommand | Batch | Replay | Models | Demo | Regions | Doctor) -> int:
     """Do what was asked, with the output where it belongs."""
     talk = command.talk
     note = logging.StreamHandler(sys.stderr)
     note.setFormatter(logging.Formatter("intarsia: %(message)s"))
     logger = logging.getLogger("intarsia")
     logger.addHandler(note)
+    level = logger.level
     logger.setLevel(logging.ERROR if talk.quiet else logging.INFO)
     try:
         # Whatever a library prints must not end up between the braces.
         with contextlib.redirect_stdout(sys.stderr) if talk.json else contextlib.nullcontext():
-            summary, lines = ACTIONS[type(command)](command)
+            if isinstance(command, Batch):
+                (summary, lines), code = batch_command(command)
+            else:
+                (summary, lines), code = ACTIONS[type(command)](command), 0
     finally:
         logger.removeHandler(note)
+        logger.setLevel(level)
     if talk.json:
         print(json.dumps(summary, indent=1))
     elif not talk.quiet:
         print("\n".join(lines))
-    return 0
+    return code
+
+
+def batch_command(command: Batch) -> tuple[Answer, int]:
+    """The exit code too: some jobs of a batch may fail, which is neither bad input nor all well."""
+    from intarsia.app import batch_commands
+
+    return batch_commands.batch_command(command)
 
 
 def edit_command(command: Edit) -> Answer:
+    from intarsia.app.edit_commands import make
+
     record = command.record.record()
-    return make(record, command.out, command.files, command.machine, command.talk)[:2]
+    with progress_bar(command.talk) as on_progress:
+        return make(record, command.out, command.files, loader(command.machine), on_progress=on_progress)[:2]
 
 
 def replay_command(command: Replay) -> Answer:
@@ -261,14 +262,22 @@ def replay_command(command: Replay) -> Answer:
 
     replay = read_replay(command.result, command.photo)
     if isinstance(replay.record, EditRecord):
-        summary, lines, result = make(
-            replay.record, command.out, command.files, command.machine, command.talk, lead=replay.index
-        )
+        from intarsia.app.edit_commands import make
+
+        with progress_bar(command.talk) as on_progress:
+            summary, lines, result = make(
+                replay.record,
+                command.out,
+                command.files,
+                loader(command.machine),
+                lead=replay.index,
+                on_progress=on_progress,
+            )
         made = result.candidates[replay.index].photo
     else:
         from intarsia.app.layout_commands import arrange_again
 
-        summary, lines, made = arrange_again(command, replay.record, replay.index, load)
+        summary, lines, made = arrange_again(command, replay.record, replay.index, loader(command.machine))
     assert made is not None
     same = pixel_digest(made) == replay.output_sha256
     verdict = (
@@ -286,90 +295,14 @@ def layout_command(command: LayoutCommand) -> Answer:
     return layout_commands.answer(command, load)
 
 
-def make(
-    record: EditRecord, out: Path, files: Files, machine: Machine, talk: Talk, *, lead: int = 0
-) -> tuple[dict[str, Any], list[str], EditResult]:
-    """One edit from record to files. Everything that can be checked is checked before models are loaded."""
-    from intarsia.app.outputs import plan_outputs, write_outputs
-    from intarsia.images import read_photo
-
-    photo = read_photo(record.photo)
-    mask = usable_region(record, photo)
-    targets = plan_outputs(
-        Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
-    )
-    backbones = load(record.models, machine)
-    from intarsia.regions.edit import edit
-
-    with progress_bar(talk) as on_progress:
-        result = edit(photo, record, backbones, mask=mask, on_progress=on_progress)
-    if lead >= len(result.candidates) or result.candidates[lead].photo is None:
-        raise RecordError(
-            f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."
-        )
-    facts, written = write_outputs(
-        result, photo, targets, lead=lead, metadata=not files.no_metadata, overwrite=files.overwrite
-    )
-    return summary_of(targets, written, facts), report(result, targets, written, lead), result
-
-
-def usable_region(record: EditRecord, photo: Photo) -> np.ndarray | None:
-    """The user's mask at the photo's size, if one was given; and a look at box and network file.
-
-    Raises:
-        RegionError: the box or the mask cannot be used with this photo.
-        ModelError: the region network is not there, or is none.
-    """
-    from intarsia.geometry import Box
-    from intarsia.masks import read_mask
-    from intarsia.regions.edit import usable_box
-    from intarsia.regions.network import RegionNetwork
-
-    if record.box is not None:
-        usable_box(Box(*record.box), photo.size)
-    if record.regions is not None:
-        RegionNetwork.load(Path(record.regions))
-    if record.mask is None:
-        return None
-    return read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+def loader(machine: Machine) -> Callable[[str], Backbones]:
+    return lambda models: load(models, machine)
 
 
 def load(models: str, machine: Machine) -> Backbones:
     from intarsia.backbones import load_backbones
 
     return load_backbones(models, device=machine.device, dtype=machine.dtype, vram=machine.vram)
-
-
-def summary_of(targets: Targets, written: Sequence[Path], facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts of an edit with the files it wrote."""
-    files = {
-        "picture": str(targets.picture),
-        "record": str(targets.record),
-        "mask": str(targets.mask),
-        "boxes": str(targets.boxes) if targets.boxes else None,
-        "others": [str(p) for p in targets.others if p in written],
-    }
-    return {"files": files, **facts}
-
-
-def report(result: EditResult, targets: Targets, written: Sequence[Path], lead: int) -> list[str]:
-    """An edit in a few lines."""
-    shown, record, cost = result.candidates[lead], result.record, result.cost
-    others = [str(p) for p in targets.others if p in written]
-    lines = [
-        f"{targets.picture}  {record.prompt!r}" + (f" in place of {record.source!r}" if record.source else ""),
-        f"  in the box {','.join(f'{edge:.0f}' for edge in shown.box.as_tuple())}, score {shown.scores.total:.2f}, "
-        f"best of {len(result.candidates)}; {cost.seconds:.1f} s, {cost.evaluations} denoiser evaluations, "
-        f"{cost.peak_memory_mb:,.0f} MB, {record.models}",
-        f"  record: {targets.record}   mask: {targets.mask}" + (f"   boxes: {targets.boxes}" if targets.boxes else ""),
-    ]
-    if others:
-        lines.append(f"  other candidates: {', '.join(others)}")
-    if len(others) < len(targets.others):
-        lines.append(
-            f"  only {len(others) + 1} of the {len(targets.others) + 1} candidates to keep were painted to the end"
-        )
-    return lines
 
 
 def models_command(command: Models) -> Answer:
@@ -416,24 +349,35 @@ def demo_command(command: Demo) -> Answer:
 
 
 def regions_command(command: Regions) -> Answer:
+    from intarsia.parallel import world
+
+    here = world()
+    with only_main_speaks(here, command.talk):
+        return fit_regions(command, here)
+
+
+def fit_regions(command: Regions, world: World) -> Answer:
     from intarsia.app.jobs import read_jobs
     from intarsia.app.outputs import refuse_file
     from intarsia.images import read_photo, refuse_existing
+    from intarsia.parallel import in_step
     from intarsia.regions.network import RegionNetwork
 
-    jobs = read_jobs(command.jobs)
-    if command.out.suffix != ".safetensors":
-        raise OutputError(f"{command.out} must end in .safetensors, the format of region networks: rename it.")
-    refuse_file(command.out.parent)
-    refuse_existing(command.out, command.overwrite)
-    if command.start is not None:
-        RegionNetwork.load(command.start)
-    for job in jobs:
-        read_photo(job.photo)
-    backbones = load(command.models, command.machine)
+    with in_step(world):
+        jobs = read_jobs(command.jobs)
+        if command.out.suffix != ".safetensors":
+            raise OutputError(f"{command.out} must end in .safetensors, the format of region networks: rename it.")
+        refuse_file(command.out.parent)
+        refuse_existing(command.out, command.overwrite)
+        if command.start is not None:
+            RegionNetwork.load(command.start)
+        for job in jobs:
+            read_photo(job.photo)
+        machine = dataclasses.replace(command.machine, device=world.device(command.machine.device))
+        backbones = load(command.models, machine)
     from intarsia.regions.fit import fit
 
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.talk) if world.is_main else contextlib.nullcontext() as on_progress:
         fitted = fit(
             jobs,
             backbones,
@@ -442,6 +386,7 @@ def regions_command(command: Regions) -> Answer:
             start=command.start,
             seed=command.seed,
             overwrite=command.overwrite,
+            world=world,
             on_progress=on_progress,
         )
     summary = {
@@ -457,6 +402,27 @@ def regions_command(command: Regions) -> Answer:
         f"  expected loss {fitted.first_loss:.4f} -> {fitted.last_loss:.4f} (always the best box: {fitted.best_loss:.4f})",
     ]
     return summary, lines
+
+
+@contextlib.contextmanager
+def only_main_speaks(world: World, talk: Talk) -> Iterator[None]:
+    """Of several processes the main one prints; the others end with the same exit code, in silence."""
+    if world.is_main:
+        yield
+        return
+    from intarsia.parallel import from_main
+
+    logging.getLogger("intarsia").setLevel(logging.ERROR)
+    try:
+        yield
+    except Exception as problem:
+        if talk.debug:
+            raise
+        # The launcher ends everybody once one has gone: wait until the main process has said why.
+        with contextlib.suppress(Exception):
+            from_main(world, None)
+        raise SystemExit(2 if isinstance(problem, IntarsiaError) else 1) from None
+    raise SystemExit(0)
 
 
 def doctor_command(command: Doctor) -> Answer:

@@ -67,7 +67,7 @@ class SceneFlags(ArrangeFlags):
     background: tyro.conf.Suppress[str] = ""
     seeds: tyro.conf.Suppress[int] = 1
     steps: tyro.conf.Suppress[int] = 50
-    guidance: tyro.conf.Suppress[float] = 5.0
+    guidance: tyro.conf.Suppress[float] = 3.0
     feather: tyro.conf.Suppress[float] = 0.02
     compose: tyro.conf.Suppress[ComposeSettings] = ComposeSettings()
     guide: tyro.conf.Suppress[GuideSettings] = GuideSettings()
@@ -93,7 +93,7 @@ class Objects:
     overwrite: bool = False
     """Replace files of the same names."""
     segmenter: str = ""
-    """Another model that finds objects: hub id or folder; by default the one of the models."""
+    """Another model that finds objects: clipseg, sam, sam2, sam3, a hub id or a folder; by default the models' own."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()
@@ -176,7 +176,7 @@ def join_repeated(arguments: Sequence[str]) -> list[str]:
 
     Without it the last one would count alone, in silence.
     """
-    flags = {f"--{name}" for name in MANY}
+    flags = {f"--{name}" for name in (*MANY, "set")}
     groups: dict[str | int, list[str]] = {0: []}
     group = groups[0]
     for place, argument in enumerate(arguments, 1):

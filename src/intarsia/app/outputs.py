@@ -15,11 +15,11 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -37,12 +37,11 @@ from intarsia.images import (
     write_bytes_atomically,
     write_photo,
 )
+from intarsia.inputs import AnyRecord, file_digest, input_files, with_files
 from intarsia.records import ArrangeRecord, EditRecord, from_json, to_json
 from intarsia.regions.edit import Candidate, EditResult
 
 LONGEST_NAME = 100
-PATH_SETTINGS = ("photo", "mask", "regions", "colours", "layout", "boxes", "concepts")
-"""Of all records, the settings that name a file."""
 KINDS: dict[str, type[EditRecord] | type[ArrangeRecord]] = {"EditRecord": EditRecord, "ArrangeRecord": ArrangeRecord}
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 
@@ -257,27 +256,6 @@ def input_facts(record: EditRecord | ArrangeRecord) -> dict[str, dict[str, str]]
     }
 
 
-def input_files(record: EditRecord | ArrangeRecord) -> dict[str, str]:
-    """The files that a record names, by their settings; a mask of its own is "masks.NAME"."""
-    named = {name: getattr(record, name) for name in PATH_SETTINGS if getattr(record, name, None) is not None}
-    for pair in getattr(record, "masks", ()):
-        name, _, file = pair.rpartition("=")
-        named[f"masks.{name}"] = file
-    return named
-
-
-AnyRecord = TypeVar("AnyRecord", bound=EditRecord | ArrangeRecord)
-
-
-def with_files(record: AnyRecord, files: Mapping[str, str]) -> AnyRecord:
-    """The record with other paths, by the names that `input_files` gives them."""
-    changes: dict[str, Any] = {name: file for name, file in files.items() if not name.startswith("masks.")}
-    masks = tuple(f"{name.removeprefix('masks.')}={file}" for name, file in files.items() if name.startswith("masks."))
-    if masks:
-        changes["masks"] = masks
-    return dataclasses.replace(record, **changes)
-
-
 def with_absolute_paths(record: AnyRecord) -> AnyRecord:
     """The record with whole paths for what it names on this machine."""
     record = with_files(
@@ -305,11 +283,6 @@ def box_facts(box: Box) -> list[float]:
 
 def point_facts(point: Point) -> list[float]:
     return [round(point.x, 2), round(point.y, 2)]
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pixel_digest(photo: Photo) -> str:

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 POCKET = Path(__file__).parent / "pocket"
 
 Part = Literal["inpainter", "painter", "scorer", "patches", "segmenter"]
+SegmenterKind = Literal["clipseg", "sam", "sam2", "sam3"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +141,33 @@ CATALOG: dict[str, Entry] = {
         download_gb=0.6,
         native_side=352,
     ),
+    "sam": Entry(
+        repository="facebook/sam-vit-base",
+        licence="Apache-2.0",
+        purpose="outlines what clipseg finds",
+        part="segmenter",
+        memory_gb=3.0,
+        download_gb=0.4,
+        native_side=1024,
+    ),
+    "sam2": Entry(
+        repository="facebook/sam2.1-hiera-small",
+        licence="Apache-2.0",
+        purpose="outlines what clipseg finds",
+        part="segmenter",
+        memory_gb=1.5,
+        download_gb=0.2,
+        native_side=1024,
+    ),
+    "sam3": Entry(
+        repository="facebook/sam3",
+        licence="SAM License, to be accepted on the hub",
+        purpose="finds in a picture what words name, and outlines it",
+        part="segmenter",
+        memory_gb=6.0,
+        download_gb=3.5,
+        native_side=1008,
+    ),
 }
 
 # Deleted from the hub, and where the same weights live on.
@@ -155,6 +183,15 @@ MIRRORS = {
 
 # The helpers that a checkpoint without its own is joined with: subfolder -> catalogue name.
 HELPERS = {"clip": "clip", "dino": "dino", "clipseg": "clipseg"}
+# How configurations name the segmenters; the hub has SAM 2 and SAM 3 as the video models that contain them.
+SEGMENTERS: dict[str, SegmenterKind] = {
+    "clipseg": "clipseg",
+    "sam": "sam",
+    "sam2": "sam2",
+    "sam2_video": "sam2",
+    "sam3": "sam3",
+    "sam3_video": "sam3",
+}
 PIPELINE = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
 # A repository often holds the same weights many times over: pickles, other frameworks, single files, half precision.
@@ -494,7 +531,7 @@ def load_backbones(
         vram: auto, low or min: how hard to save the memory of an accelerator.
         scorer: hub id or folder of another CLIP model.
         patches: hub id or folder of another DINO model.
-        segmenter: hub id or folder of another CLIPSeg model.
+        segmenter: catalogue name, hub id or folder of another one: see `segmenter_folders`.
 
     Raises:
         ModelError: a checkpoint is unknown, incomplete or not to be had; the device is not there.
@@ -506,7 +543,7 @@ def load_backbones(
     # Before the networks are loaded: a missing helper should be told at once.
     scorer_folder = helper_folder("clip", scorer, folder)
     patches_folder = helper_folder("dino", patches, folder)
-    segmenter_folder = helper_folder("clipseg", segmenter, folder)
+    segmenter_folder, outliner_folder = segmenter_folders(segmenter, folder)
 
     own_dino = patches_folder == folder / "dino"
     with quiet_loading():
@@ -536,13 +573,14 @@ def load_backbones(
                 device=chosen_device,
                 side=None if own_dino or patches else CATALOG["dino"].native_side,
             ),
-            segmenter=segmenters.load_segmenter(segmenter_folder, device=chosen_device),
+            segmenter=segmenters.load_segmenter(segmenter_folder, outliner_folder, device=chosen_device),
             device=chosen_device,
             versions={
                 "inpainter": version_of(folder),
                 "scorer": version_of(scorer_folder),
                 "patches": version_of(patches_folder),
                 "segmenter": version_of(segmenter_folder),
+                **({"outliner": version_of(outliner_folder)} if outliner_folder else {}),
             },
         )
 
@@ -552,28 +590,69 @@ def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
 
     Args:
         kind: clip, dino or clipseg, the name of the subfolder.
-        asked: hub id owner/name[@revision] or folder, None for the default.
+        asked: catalogue name, hub id owner/name[@revision] or folder, None for the default.
         checkpoint: folder or file of the painting networks.
 
     Raises:
         ModelError: it is incomplete or not to be had.
     """
+    names = [name for name, entry in CATALOG.items() if entry.part == CATALOG[HELPERS[kind]].part]
     if asked is None:
         if not (checkpoint / kind).is_dir():
             entry = CATALOG[HELPERS[kind]]
             return fetch(str(entry.repository), entry.revision)
         folder = checkpoint / kind
+    elif asked in names:
+        return fetch(str(CATALOG[asked].repository), CATALOG[asked].revision)
     elif Path(asked).expanduser().is_dir():
         folder = Path(asked).expanduser()
     elif HUB_ID.fullmatch(asked.partition("@")[0]):
         repository, _, revision = asked.partition("@")
         return fetch(repository, revision or None)
     else:
-        raise ModelError(f"{asked!r} is neither a folder nor a hub id such as {CATALOG[HELPERS[kind]].repository}.")
+        raise ModelError(
+            f"{asked!r} is neither a folder nor a hub id such as {CATALOG[HELPERS[kind]].repository}, nor known by "
+            f"name: {', '.join(names)}."
+        )
     fault = network_fault(folder)
     if fault:
         raise ModelError(f"The checkpoint in {folder} cannot be used: {fault}")
     return folder
+
+
+def segmenter_folders(asked: str | None, checkpoint: Path) -> tuple[Path, Path | None]:
+    """Where the segmenter lies that finds by words, and the one that outlines what it finds, if one does.
+
+    Args:
+        asked: catalogue name, hub id owner/name[@revision] or folder; SAM and SAM 2 know no words, so that the
+            default stays beside them. None for the default alone.
+        checkpoint: folder or file of the painting networks.
+
+    Raises:
+        ModelError: one is incomplete, not to be had, or of a kind that finds nothing.
+    """
+    folder = helper_folder("clipseg", asked, checkpoint)
+    if segmenter_kind(folder) in ("clipseg", "sam3"):
+        return folder, None
+    return helper_folder("clipseg", None, checkpoint), folder
+
+
+def segmenter_kind(folder: Path) -> SegmenterKind:
+    """What a segmenter's configuration says that it is.
+
+    Raises:
+        ModelError: it is something else, or its configuration is damaged.
+    """
+    try:
+        name = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError):
+        raise ModelError(f"{folder / 'config.json'} is damaged: download the checkpoint again.") from None
+    if name not in SEGMENTERS:
+        raise ModelError(
+            f"{folder} holds a model of the kind {name!r}, which finds no objects: pass a checkpoint of CLIPSeg, SAM, "
+            "SAM 2 or SAM 3."
+        )
+    return SEGMENTERS[name]
 
 
 def config_folder(file: Path) -> Path | None:

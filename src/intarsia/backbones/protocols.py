@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
+
+from intarsia.geometry import Box, Point
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in all) of one call; may raise Cancelled
 
@@ -177,6 +179,28 @@ class Segmenter(Protocol):
 
     def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """(1, 3, H, W), T texts -> (T, H, W) probability in [0, 1] that a pixel shows the text."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlines:
+    """What an outliner proposes: several masks for each object, since a place may mean a thing or a part of it.
+
+    Attributes:
+        masks: (N, P, H, W) bool, P proposals for each of N objects, at the picture's size.
+        scores: (N, P) how well each fits the object, as the network expects it, about 0 to 1.
+    """
+
+    masks: Tensor
+    scores: Tensor
+
+
+@runtime_checkable
+class Outliner(Protocol):
+    """Knows no words, but where an object ends that it is shown."""
+
+    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> Outlines:
+        """(1, 3, H, W), for each of N objects a box around it and a point on it, in pixels -> masks of them."""
         ...
 
 

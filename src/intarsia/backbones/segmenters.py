@@ -1,4 +1,4 @@
-"""Segmentation by words."""
+"""Segmentation by words, alone or followed by exact outlines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
+from intarsia.backbones import sam
+from intarsia.backbones.catalog import segmenter_kind
 from intarsia.backbones.clip import tokenize
 from intarsia.backbones.loading import load_network
 from intarsia.backbones.preparation import Preparation, read_preparation
+from intarsia.backbones.protocols import Outliner, Outlines
+from intarsia.geometry import Box, Point
 
 
 class ClipSegSegmenter:
@@ -42,8 +46,49 @@ class ClipSegSegmenter:
         return resized[:, 0].clamp(0, 1).cpu()
 
 
-def load_segmenter(folder: Path, *, device: str) -> ClipSegSegmenter:
-    """Load a CLIPSeg checkpoint from a folder, in float32."""
+class OutlinedSegmenter:
+    """A `Segmenter` that is an `Outliner`, too: one network knows words, the other where things end."""
+
+    def __init__(self, words: ClipSegSegmenter | sam.Sam3Segmenter, outliner: Outliner) -> None:
+        self.words = words
+        self.outliner = outliner
+        self.side: int = words.side
+
+    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+        """As the network that knows words says it."""
+        return self.words.heat(picture, texts)
+
+    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> Outlines:
+        """As the network that knows outlines says it."""
+        return self.outliner.outline(picture, boxes, points)
+
+
+LoadedSegmenter = ClipSegSegmenter | sam.Sam3Segmenter | OutlinedSegmenter
+
+
+def load_segmenter(words: Path, outliner: Path | None = None, *, device: str) -> LoadedSegmenter:
+    """Load a segmenter in float32.
+
+    Args:
+        words: folder of a checkpoint that finds by words: CLIPSeg or SAM 3.
+        outliner: folder of one that outlines what was found: SAM or SAM 2.
+        device: where it works.
+
+    Raises:
+        ModelError: a checkpoint is of another kind, or damaged.
+    """
+    by_words = load_words(words, device=device)
+    if outliner is None:
+        return by_words
+    kind = segmenter_kind(outliner)
+    assert kind in ("sam", "sam2"), f"{outliner} outlines nothing"
+    return OutlinedSegmenter(by_words, sam.load_outliner(outliner, kind, device=device))
+
+
+def load_words(folder: Path, *, device: str) -> ClipSegSegmenter | sam.Sam3Segmenter:
+    """Load a CLIPSeg or SAM 3 checkpoint from a folder, in float32."""
+    if segmenter_kind(folder) == "sam3":
+        return sam.load_sam3(folder, device=device)
     model = load_network(CLIPSegForImageSegmentation, folder)
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     return ClipSegSegmenter(model.to(device), tokenizer, read_preparation(folder))

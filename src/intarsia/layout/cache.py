@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-import intarsia
+from intarsia.version import __version__
 
 Values = dict[str, Tensor]
 
@@ -34,7 +34,7 @@ def key_of(*parts: Any) -> str:
 
     This package's version is a part of each: another version may compute otherwise.
     """
-    digest = hashlib.sha256(intarsia.__version__.encode())
+    digest = hashlib.sha256(__version__.encode())
     for part in parts:
         if isinstance(part, Tensor):
             part = part.detach().cpu().float().numpy()

@@ -17,6 +17,7 @@ from intarsia.geometry import Size, working_size
 from intarsia.images import Bytes, Photo
 from intarsia.injection import Correspondence, injecting
 from intarsia.layout.cache import Cache, key_of, to_values
+from intarsia.layout.concepts import without_brackets
 from intarsia.layout.fill import Picture, smooth_fill
 from intarsia.layout.layers import WHOLE, Layer, cut, warp
 from intarsia.layout.plate import (
@@ -294,7 +295,7 @@ def refine(
 def description(scene: Scene, layout: Layout, record: ArrangeRecord) -> str:
     """What the record says the picture shows, else the objects that stay in it, and the background."""
     if record.prompt:
-        return record.prompt
+        return without_brackets(record.prompt, scene)
     words = {thing.name: thing.words for thing in scene.objects}
     parts = [words[placement.name] for placement in layout.placements]
     return ", ".join([*parts, record.background] if record.background else parts)

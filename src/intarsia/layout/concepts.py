@@ -312,6 +312,40 @@ def sentence(phrases: Sequence[str], background: str = "") -> str:
     return f"{said} on {article}{background}"
 
 
+def without_brackets(prompt: str, scene: Scene, tokens: Mapping[str, str] | None = None) -> str:
+    """A prompt in the published form, "a <cat> on grass", with its objects named plainly.
+
+    Args:
+        prompt: the user's sentence.
+        scene: whose objects may be named; a blank in a name may be written as "-" or "_".
+        tokens: further names that brackets may hold, each with the object that it stands for. Its
+            word after the token, as in "<new1> cat", is the same object once more and goes.
+
+    Raises:
+        LayoutError: brackets hold something else.
+    """
+    plain = {text.lower(): text for thing in scene.objects for text in (thing.words, thing.name) if text}
+    further = {} if tokens is None else tokens
+    words = {thing.name: thing.words or thing.name for thing in scene.objects}
+
+    def named(found: re.Match[str]) -> str:
+        inside, after = found[1].strip(), found[2]
+        spelled = re.sub(r"[\s_-]+", " ", inside).lower()
+        for text in (inside.lower(), spelled):
+            if text in plain:
+                return plain[text] + after
+        if inside not in further:
+            listed = ", ".join(f"<{name}>" for name in scene.names)
+            raise LayoutError(
+                f"The prompt names <{inside}>, but the scene has {listed}: write one of these, or take the brackets away."
+            )
+        name = further[inside]
+        same = "|".join(re.escape(text) for text in sorted({name, words[name]}, key=len, reverse=True))
+        return name + re.sub(rf"^\s+(?:{same})(?![\w-])", "", after, flags=re.IGNORECASE)
+
+    return re.sub(r"<([^<>]*)>([^<]*)", named, prompt)
+
+
 def named_by_tokens(prompt: str, scene: Scene, phrases: Mapping[str, str]) -> str:
     """A prompt with the objects' names replaced by their tokens, whole words only.
 
@@ -361,11 +395,15 @@ def prompt_for(prompt: str, scene: Scene, phrases: Mapping[str, str], background
 
     Args:
         prompt: the user's; empty, or naming an object that is not in `phrases`: the sentence is built
-            from the objects that are.
+            from the objects that are. Brackets about a name, as in "<cat>", say nothing more.
         scene: whose objects may be named.
         phrases: token by name, of the objects that the picture shows.
         background: what lies behind them.
+
+    Raises:
+        LayoutError: the prompt has a name in brackets that is no object's.
     """
+    prompt = without_brackets(prompt, scene)
     absent = [t for t in scene.objects if t.name not in phrases]
     mentions = re.compile(
         "|".join(rf"(?<![\w-]){re.escape(text)}(?![\w-])" for t in absent for text in {t.name, t.words} if text)

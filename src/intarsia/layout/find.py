@@ -1,7 +1,8 @@
 """Find objects in a picture by their names: a segmenter says about where, the picture's colours say exactly where.
 
 A segmenter's map is coarse: it rounds off corners and loses legs and tails. So each object's colours and
-those of the ground around it are learned from where the map is sure, and decide where it is not.
+those of the ground around it are learned from where the map is sure, and decide where it is not. Where there
+is a network for outlines, it is then shown each object and has the last word.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.backbones.protocols import Segmenter
+from intarsia.backbones.protocols import Outliner, Segmenter
 from intarsia.errors import LayoutError
-from intarsia.geometry import working_size
+from intarsia.geometry import Point, working_size
 from intarsia.images import Photo, to_tensor
+from intarsia.layout.warp import box_of
 from intarsia.masks import Mask, depth_inside
 
 BACKGROUND = "background"
@@ -59,8 +61,19 @@ ROUNDS = 2
 SPECK = 0.1
 """Parts smaller than this share of an object's largest part are noise."""
 
+CERTAIN = 0.95
+"""Share of an object's highest odds that is as certain as that."""
 
-def find_masks(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int) -> dict[str, Mask]:
+AGREES = 0.5
+"""Overlap (IoU) with what was found from which an outline is the object's, and not that of a part or a neighbour."""
+
+STEPS = 256
+"""Rows and columns at which the middle of a region is looked for."""
+
+
+def find_masks(
+    photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int, outliner: Outliner | None = None
+) -> dict[str, Mask]:
     """Find objects by their names.
 
     Objects of one class ("dog 1", "dog 2") are its largest separate parts, numbered from left to right.
@@ -68,6 +81,7 @@ def find_masks(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side
     Args:
         names: unique; a number at the end tells objects of one class apart and is not looked for.
         side: short side at which the segmenter looks, in pixels.
+        outliner: makes the masks exact at the photo's own size; by default the segmenter, if it can do that, too.
 
     Returns:
         (H, W) masks at the photo's size by name, disjoint, none of them empty.
@@ -93,6 +107,7 @@ def find_masks(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side
     best = full.max(0)
     owner = torch.where(best.values >= 0.5, best.indices, -1)
     found: dict[str, Mask] = {}
+    points: dict[str, Point] = {}
     for place, words in enumerate(classes):
         same = sorted((name for name in names if words_of(name) == words), key=number_of)
         shape = tidy((owner == place).numpy())
@@ -102,8 +117,13 @@ def find_masks(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side
                 f"{words!r} was found only where {rival!r} is more probable: use words that tell them apart, or pass "
                 "masks with --masks."
             )
-        found.update(zip(same, apart(shape, full[place].numpy(), same), strict=True))
-    return {name: found[name] for name in names}
+        for name, mask in zip(same, apart(shape, full[place].numpy(), same), strict=True):
+            found[name], points[name] = mask, surest(mask, full[place].numpy())
+    masks = [found[name] for name in names]
+    outliner = segmenter if outliner is None and isinstance(segmenter, Outliner) else outliner
+    if outliner is not None:
+        masks = outlined(photo, masks, [points[name] for name in names], outliner)
+    return dict(zip(names, masks, strict=True))
 
 
 def words_of(name: str) -> str:
@@ -247,6 +267,52 @@ def apart(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[str]) -> li
     parts = [own & (nearest == place) for place in range(count)]
     middles = [float(np.nonzero(part)[1].mean()) for part in parts]
     return [parts[place] for place in np.argsort(middles, kind="stable")]
+
+
+def surest(mask: Mask, odds: npt.NDArray[np.float32]) -> Point:
+    """The middle of where an object is most certain: far from its borders and on the object, whatever its shape."""
+    sure = mask & (odds >= CERTAIN * odds[mask].max())
+    rows, columns = np.nonzero(sure)
+    top, left = rows.min(), columns.min()
+    step = math.ceil(max(rows.max() - top + 1, columns.max() - left + 1) / STEPS)
+    depth = depth_inside(np.pad(sure[top::step, left::step], 1), STEPS)
+    if depth.any():
+        row, column = np.unravel_index(depth.argmax(), depth.shape)
+        y, x = top + (row - 1) * step, left + (column - 1) * step
+    else:  # too thin for the grid
+        y, x = rows[len(rows) // 2], columns[len(rows) // 2]
+    return Point(float(x) + 0.5, float(y) + 0.5)
+
+
+def outlined(photo: Photo, masks: Sequence[Mask], points: Sequence[Point], outliner: Outliner) -> list[Mask]:
+    """Masks with exact outlines. A mask stays as it is where no outline agrees with it.
+
+    Args:
+        masks: (H, W) each, disjoint, none of them empty.
+        points: one on each object.
+
+    Returns:
+        (H, W) each, disjoint, none of them empty.
+    """
+    outlines = outliner.outline(to_tensor(photo, photo.size), [box_of(mask) for mask in masks], points)
+    chosen: list[tuple[float, Mask]] = []
+    for place, mask in enumerate(masks):
+        proposals, scores = outlines.masks[place].numpy(), outlines.scores[place].tolist()
+        fitting = [k for k, shape in enumerate(proposals) if iou(shape, mask) >= AGREES]
+        best = max(fitting, key=lambda k: scores[k], default=None)
+        chosen.append((-math.inf, mask) if best is None else (scores[best], proposals[best]))
+    # Where outlines overlap, the better one has the pixel, but what was an object's before stays its.
+    owner = np.full(masks[0].shape, -1, np.int32)
+    for place in sorted(range(len(masks)), key=lambda place: chosen[place][0]):
+        owner[chosen[place][1]] = place
+    for place, mask in enumerate(masks):
+        owner[chosen[place][1] & mask] = place
+    return [owner == place for place in range(len(masks))]
+
+
+def iou(one: Mask, other: Mask) -> float:
+    """Shared area over joint area of two masks, in [0, 1]."""
+    return float((one & other).sum() / max((one | other).sum(), 1))
 
 
 def components(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:

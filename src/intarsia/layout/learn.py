@@ -44,6 +44,7 @@ from intarsia.layout.concepts import (
     sentence,
     tokens_added,
     weights_updated,
+    without_brackets,
 )
 from intarsia.layout.scene import Scene
 from intarsia.masks import shrink_to_cells
@@ -140,13 +141,14 @@ def learn(
         tracker: gets the loss of every update.
 
     Raises:
-        LayoutError: the scene has no objects.
+        LayoutError: the scene has no objects, or the prompt names others in brackets.
         EmptyMaskError: an object covers no latent cell.
         RecordError: the checkpoint is of another scene or of other settings.
     """
     diffusion = backbones.diffusion
     if not scene.objects:
         raise LayoutError("The scene has no objects, so that there is nothing to learn: name some, e.g. with --find.")
+    record = replace(record, prompt=without_brackets(record.prompt, scene))
     settings = settings_of(record)
     lesson = lesson_of(scene, record, diffusion)
     prior = read_prior(Path(settings.prior), diffusion) if settings.prior else []
@@ -589,6 +591,7 @@ def prior(
     steps: int = 50,
     guidance: float = 5.0,
     batch: int = 4,
+    begin: int = 0,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Photo]:
     """Pictures of a class by the model itself, which keep its word as it was while an object is learned.
@@ -598,6 +601,8 @@ def prior(
         count: how many.
         seed: of the first; picture k has seed + k, whatever the batch.
         batch: painted at once.
+        begin: how many of the first pictures are there already. Batches are cut as if none was, so that
+            the others come out to the last bit as without an interruption.
 
     Yields:
         Photos of the model's native size, as they get ready.
@@ -607,7 +612,7 @@ def prior(
     timesteps = diffusion.timesteps(steps)
     side = diffusion.native_side
     shape = diffusion.encode_picture(torch.zeros(1, 3, side, side)).shape[1:]
-    for first in range(0, count, batch):
+    for first in range(begin - begin % batch if begin < count else count, count, batch):
         seeds = [seed + k for k in range(first, min(first + batch, count))]
         noise = torch.stack([torch.randn(shape, generator=torch.Generator("cpu").manual_seed(s)) for s in seeds])
         latents = noise.to(diffusion.device)
@@ -620,7 +625,7 @@ def prior(
             if on_progress is not None:
                 done = first * steps + (step + 1) * len(seeds)
                 on_progress(Progress(stage=f"painting {words}", done=done, total=count * steps))
-        for picture in diffusion.decode_latents(latents):
+        for picture in diffusion.decode_latents(latents)[max(begin - first, 0) :]:
             yield photo_from_image(to_photo_pixels(picture, Size(side, side)))
 
 

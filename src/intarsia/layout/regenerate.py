@@ -17,7 +17,7 @@ from intarsia.geometry import Grid, Size
 from intarsia.images import Photo, paste_back, photo_from_image, to_tensor
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.compose import what_changes, what_lies_behind
-from intarsia.layout.concepts import Concepts, places_of, prompt_for
+from intarsia.layout.concepts import Concepts, places_of, prompt_for, without_brackets
 from intarsia.layout.fill import Picture
 from intarsia.layout.guidance import Goal, falling, guided_step, layout_losses, published_losses, refine
 from intarsia.layout.inversion import Inversion, invert
@@ -86,19 +86,21 @@ def regenerate(
         One picture a seed; the concepts.
 
     Raises:
-        LayoutError: the concepts are of other objects.
+        LayoutError: the concepts are of other objects, or the prompt names others in brackets.
         EmptyMaskError: an object is smaller than the models see.
         ModelError: the concepts are of another model.
     """
     if record.preset == "paper":
         record = replace(record, guide=PAPER, steps=PAPER_STEPS, guidance=PAPER_GUIDANCE)
     diffusion = backbones.diffusion
+    if concepts is not None:
+        # Published prompts name objects by their tokens, and here those of another program lose their names.
+        known_as, concepts = concepts.names, concepts.for_scene(scene)
+        tokens = {} if set(scene.names) <= set(known_as) else dict(zip(known_as, scene.names, strict=True))
+        record = replace(record, prompt=without_brackets(record.prompt, scene, tokens))
     lesson = lesson_of(scene, record, diffusion)
-    concepts = (
-        concepts.for_scene(scene)
-        if concepts is not None
-        else remembered(scene, record, lesson, backbones, cache=cache, on_progress=on_progress)
-    )
+    if concepts is None:
+        concepts = remembered(scene, record, lesson, backbones, cache=cache, on_progress=on_progress)
     region = changed_region(scene, layout, record.compose.border)
     weight = feather(region, record.feather * scene.photo.size.short)
     if not region.any():

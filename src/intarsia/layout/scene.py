@@ -125,6 +125,21 @@ def photo_of(record: ArrangeRecord) -> Path:
     return place / PHOTO_FILE
 
 
+def colours_of(record: ArrangeRecord) -> Path:
+    """The key of a record's coloured maps: the one that it names, else that of its scene folder.
+
+    Raises:
+        LayoutError: there is neither.
+    """
+    own = Path(record.photo) / COLOURS_FILE
+    if record.colours is None and not own.is_file():
+        raise LayoutError(
+            f"{record.layout or record.mask} is a picture in colours, but nothing says whose they are: pass --colours "
+            'FILE, {"cat": [251, 216, 1], "background": [254, 254, 254]}, or a scene folder that has its own.'
+        )
+    return own if record.colours is None else Path(record.colours)
+
+
 def read_scene_folder(folder: Path, photo: Photo | None = None, tolerance: int = 0) -> Scene:
     """A scene that was written before: photo, coloured map and key in one folder.
 

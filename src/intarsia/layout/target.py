@@ -16,7 +16,7 @@ import numpy as np
 from intarsia.errors import LayoutError
 from intarsia.geometry import Box, Point
 from intarsia.layout.fit import fit_mask
-from intarsia.layout.scene import Scene, read_colour_map, read_colours, read_json
+from intarsia.layout.scene import Scene, colours_of, read_colour_map, read_colours, read_json
 from intarsia.layout.warp import (
     IDENTITY,
     Matrix,
@@ -288,8 +288,8 @@ def boxed(path: str, scene: Scene) -> tuple[list[Placement], set[str]]:
 
 def drawn(record: ArrangeRecord, scene: Scene, removed: set[str]) -> list[Placement]:
     """Placements from a map in the objects' colours, from back to front."""
-    assert record.layout is not None and record.colours is not None, "records have colours with their layout"
-    key, photo = read_colours(record.colours), scene.photo
+    assert record.layout is not None, "drawn layouts alone come here"
+    key, photo = read_colours(colours_of(record)), scene.photo
     coloured = read_colour_map(
         record.layout, key, photo.size, tolerance=record.tolerance, orientation=photo.orientation
     )

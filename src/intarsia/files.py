@@ -1,0 +1,82 @@
+"""Files that are written whole or not at all; light, since it knows nothing of pictures."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from intarsia.errors import OutputError
+
+
+def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = False) -> Path:
+    """Write a file whole or not at all, making its folder where that is missing.
+
+    The bytes go to a hidden file in the same folder first, which takes the name only once it is safe
+    on the disk. Without `overwrite` an existing file is never replaced, even one that appears meanwhile.
+
+    Raises:
+        OutputError: the file exists, or the folder or disk refuses.
+    """
+    path = Path(path)
+    refuse_existing(path, overwrite)
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # Not tempfile: its files are for the owner alone, whatever the umask says.
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if overwrite:
+                part.replace(path)
+            else:
+                name_without_replacing(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    except ValueError as problem:
+        raise OutputError(f"{path!s} cannot be a file's name ({problem}): choose another.") from problem
+    return path
+
+
+def name_without_replacing(part: Path, path: Path) -> None:
+    """Give a finished file its name; `FileExistsError` where the name is taken."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # file systems without links (memory cards, some network folders): reserve the name instead
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            part.replace(path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise `OutputError` where a file would be replaced unasked, or a folder has the name."""
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises on a name that is too long
+        raise OutputError(f"{path} is a folder, so no file can have that name: choose another.")
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path} exists already: pass --overwrite to replace it, or choose another name.")
+
+
+def cannot_write(path: Path, problem: OSError) -> OutputError:
+    """The system's refusal as a sentence for the user."""
+    code = problem.errno
+    if isinstance(problem, FileExistsError) and problem.filename2 is None and Path(str(problem.filename)) != path:
+        code = errno.ENOTDIR  # mkdir met a file where a folder was asked for
+    if code == errno.EEXIST:
+        return OutputError(f"{path} exists already: pass --overwrite to replace it, or choose another name.")
+    if code == errno.ENOTDIR:
+        return OutputError(f"{path} cannot be written, since a part of {path.parent} is a file: name another folder.")
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"{path} cannot be written, since the disk is full: free some space or name another folder.")
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(f"{path} cannot be written, since {path.parent} is not writable: name another folder.")
+    return OutputError(f"{path} cannot be written ({problem.strerror or problem}): name another folder or file.")
