@@ -235,9 +235,9 @@ def run(command: Edit | LayoutCommand | Batch | Replay | Models | Demo | Regions
     finally:
         logger.removeHandler(note)
         logger.setLevel(level)
-    if talk.json:
+    if talk.json and summary:
         print(json.dumps(summary, indent=1))
-    elif not talk.quiet:
+    elif lines and not (talk.json or talk.quiet):  # of several processes, the main one alone has something to say
         print("\n".join(lines))
     return code
 

@@ -1,0 +1,1 @@
+"""Many pictures: jobs, their ledger, and the processes or machines that do them."""
