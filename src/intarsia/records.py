@@ -136,7 +136,7 @@ class FitSettings:
     rate: float = 2e-3
     """Learning rate of Adam (lr)."""
     accumulate: int = 8
-    """Pictures whose gradients are added before each update of regions fit."""
+    """Pictures whose gradients are added before each update of regions fit, in each of its processes."""
     boxes: int = 16
     """Boxes painted for each picture in regions fit."""
     steps: int = 10

@@ -286,7 +286,7 @@ def read_job(entry: Entry, number: int, base: Path, shared: Mapping[str, Any], s
             raise RecordError(entry)
         # What an edit left beside its picture is a job, too.
         values = dict(entry["record"]) if isinstance(entry.get("record"), dict) else dict(entry)
-        photo, words = said(values)
+        photo, words = said({**shared, **values})
         said_kind = values.pop("kind", "edit")
         name = values.pop("name", "")
         if not isinstance(said_kind, str) or said_kind not in KINDS:
