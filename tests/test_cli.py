@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import intarsia
@@ -438,3 +439,18 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: intarsia" in done.stdout
+
+
+def test_a_replay_takes_as_many_threads_as_the_edit(
+    tiny_cli: Callable[..., int], photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--quiet", "--out", out) == 0
+    record = out / f"{photo.stem}.json"
+    facts = json.loads(record.read_text())
+    assert facts["threads"] == torch.get_num_threads()
+    record.write_text(json.dumps({**facts, "threads": 3}))
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    assert tiny_cli("replay", record, "--quiet", "--out", tmp_path / "again") == 0
+    assert asked == [3]

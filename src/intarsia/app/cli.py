@@ -258,9 +258,13 @@ def edit_command(command: Edit) -> Answer:
 
 
 def replay_command(command: Replay) -> Answer:
+    import torch
+
     from intarsia.app.outputs import pixel_digest, read_replay
 
     replay = read_replay(command.result, command.photo)
+    if replay.threads is not None:
+        torch.set_num_threads(replay.threads)
     if isinstance(replay.record, EditRecord):
         from intarsia.app.edit_commands import make
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 import intarsia
@@ -164,6 +165,7 @@ def arrangement_document(result: ArrangeResult, index: int, made_at: str) -> dic
         "removed": list(result.layout.removed),
         "pictures": [{"seed": p.seed, "sha256": pixel_digest(p.photo)} for p in result.pictures],
         "cost": dataclasses.asdict(result.cost),
+        "threads": torch.get_num_threads(),
         "versions": library_versions() | result.versions,
     }
 

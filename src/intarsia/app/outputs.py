@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 import intarsia
@@ -227,6 +228,7 @@ def document(result: EditResult, photo: Photo, index: int, made_at: str) -> dict
         "candidates": [candidate_facts(c) for c in result.candidates],
         "anchors": [point_facts(a) for a in result.anchors],
         "cost": dataclasses.asdict(result.cost),
+        "threads": torch.get_num_threads(),
         "versions": library_versions() | result.versions,
     }
 
@@ -326,11 +328,14 @@ class Replay:
         record: with the photo's path as it was found.
         index: of the candidate, or of the seed's picture, that the file shows.
         output_sha256: of the pixels that were made then.
+        threads: that the CPU's work was split into; sums in another order end in other last bits. None where an
+            older version did not say.
     """
 
     record: EditRecord | ArrangeRecord
     index: int
     output_sha256: str
+    threads: int | None
 
 
 def read_replay(file: Path, photo: Path | None = None) -> Replay:
@@ -373,7 +378,11 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
         if isinstance(recorded, dict) and Path(path).is_file() and file_digest(Path(path)) != recorded.get("sha256"):
             remedy = "pass the original with --photo FILE" if name == "photo" else "bring the original back"
             raise RecordError(f"{path} is not the {name} that {file} was made from (its sha256 differs): {remedy}.")
-    return Replay(record=with_files(record, found), index=index, output_sha256=digest)
+    threads = facts.get("threads")
+    usable = type(threads) is int and 1 <= threads <= 4096
+    return Replay(
+        record=with_files(record, found), index=index, output_sha256=digest, threads=threads if usable else None
+    )
 
 
 def find_input(path: Path, file: Path) -> Path:
