@@ -12,9 +12,9 @@ import pytest
 
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Outcome
-from intarsia.batch.local import DEATHS, News, Shares, WorkersError, run_local
+from intarsia.batch.local import DEATHS, News, Shares, run_local
 from intarsia.batch.work import MARK, RESULTS, clear_unfinished, do, finished, sentence, whole_folder
-from intarsia.errors import Cancelled, OutputError, PictureError
+from intarsia.errors import Cancelled, OutputError, PictureError, WorkersError
 from tests.fake_work import FakeWork
 
 OUTCOME = Outcome(seconds=1.0, evaluations=2, memory_mb=3.0, score=None, sha256="ab", facts={"picture": "1.png"})

@@ -24,6 +24,7 @@ from intarsia.version import __version__ as __version__
 if TYPE_CHECKING:
     from intarsia.backbones import load_backbones as load_backbones
     from intarsia.errors import Cancelled as Cancelled
+    from intarsia.errors import ClusterError as ClusterError
     from intarsia.errors import EmptyMaskError as EmptyMaskError
     from intarsia.errors import IntarsiaError as IntarsiaError
     from intarsia.errors import LayoutError as LayoutError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from intarsia.errors import PictureError as PictureError
     from intarsia.errors import RecordError as RecordError
     from intarsia.errors import RegionError as RegionError
+    from intarsia.errors import WorkersError as WorkersError
     from intarsia.images import Photo as Photo
     from intarsia.images import read_photo as read_photo
     from intarsia.images import write_photo as write_photo
@@ -61,6 +63,7 @@ HOMES = {
     "ArrangeRecord": "records",
     "ArrangeResult": "layout.edit",
     "Cancelled": "errors",
+    "ClusterError": "errors",
     "ComposeSettings": "records",
     "Concepts": "layout.concepts",
     "EditRecord": "records",
@@ -84,6 +87,7 @@ HOMES = {
     "SceneObject": "layout.scene",
     "ScoreSettings": "records",
     "SearchSettings": "records",
+    "WorkersError": "errors",
     "arrange": "layout.edit",
     "edit": "regions.edit",
     "learn": "layout.learn",

@@ -8,6 +8,8 @@
     ├── RecordError (ValueError)      a setting is out of range, or two contradict each other
     ├── OutputError (OSError)         a result cannot be written where it was asked for
     ├── ModelError (RuntimeError)     a checkpoint is unknown, incomplete or not on this machine
+    ├── WorkersError (RuntimeError)   processes that should do the work cannot be started
+    │   └── ClusterError              a cluster cannot be reached
     ├── MissingExtraError (ImportError)  an optional dependency is not installed
     └── Cancelled                     the user stopped the work
 
@@ -46,6 +48,14 @@ class OutputError(IntarsiaError, OSError):
 
 class ModelError(IntarsiaError, RuntimeError):
     """A checkpoint is unknown, incomplete, or not on this machine."""
+
+
+class WorkersError(IntarsiaError, RuntimeError):
+    """Processes that should do the work end before they have begun."""
+
+
+class ClusterError(WorkersError):
+    """A cluster cannot be reached, or has no room for the work."""
 
 
 class MissingExtraError(IntarsiaError, ImportError):

@@ -23,7 +23,7 @@ from typing import Literal
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Ledger, Outcome
 from intarsia.batch.work import Work, do, sentence
-from intarsia.errors import Cancelled, IntarsiaError
+from intarsia.errors import Cancelled, WorkersError
 from intarsia.progress import Progress
 
 DEATHS = 3
@@ -34,10 +34,6 @@ PATIENCE = 30.0
 
 TELL = 0.2
 """Least seconds between two words of a worker on how far it is."""
-
-
-class WorkersError(IntarsiaError, RuntimeError):
-    """Workers end before they have begun."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +109,8 @@ def run_local(
                     hand.call_off()
             if asked_at is not None and time.monotonic() - asked_at > PATIENCE:
                 return
-            wait([place for hand in hands for place in hand.places], timeout=0.25)
+            idle = any(hand.ready and hand.job is None for hand in hands)
+            wait([place for hand in hands for place in hand.places], timeout=0 if idle else 0.25)
     finally:
         busy = [hand.job.id for hand in hands if hand.job is not None]
         for hand in hands:
