@@ -116,16 +116,17 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     jobs, dice = write_jobs(folder, options.jobs, options.seed), random.Random(options.seed)
 
-    began = time.monotonic()
+    began = time.time()
     finish(jobs, folder / "undisturbed", options.workers)
-    whole = time.monotonic() - began
-    print(f"undisturbed: {options.jobs} jobs in {whole:.1f} s")
+    ended = [row.ended or 0 for row in rows_of(folder / "undisturbed")]
+    loading, working = min(ended) - began, max(ended) - min(ended)
+    print(f"undisturbed: {options.jobs} jobs in {working:.1f} s, after {loading:.1f} s of loading")
 
     out, kills, again, before = folder / "killed", 0, Counter[str](), dict[str, int]()
     while kills < options.kills:
         process = start(jobs, out, options.workers)
-        # Some moments lie before the first job, some in the middle; a run that ends first does not count.
-        patience = dice.uniform(0.2, 0.35 * whole)
+        # Some moments lie before the first job; the others are so far apart that all kills come before the end.
+        patience = dice.uniform(0.2, loading + 1.5 * working / options.kills)
         try:
             process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
