@@ -126,7 +126,7 @@ def main() -> None:
     while kills < options.kills:
         process = start(jobs, out, options.workers)
         # Some moments lie before the first job; the others are so far apart that all kills come before the end.
-        patience = dice.uniform(0.2, loading + 1.5 * working / options.kills)
+        patience = dice.uniform(0.2, loading + 0.8 * working / options.kills)
         try:
             process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
