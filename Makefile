@@ -12,7 +12,10 @@ export OMP_NUM_THREADS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_c
 # Pinned: an open range brings gigabytes of CUDA where the registry's newest build has it.
 TORCH ?= torch==2.13.0
 
-.PHONY: setup demo test test-all check bench clean
+# The browser of the pages' tests comes from the system's packages.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+.PHONY: setup demo test test-all test-ui check bench clean
 
 setup: $(STAMP)
 
@@ -26,10 +29,15 @@ demo: setup
 	$(BIN)/intarsia demo --out $(OUT) --overwrite
 
 test: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow"
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui"
 
 test-all: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not ui"
+
+test-ui: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
+	test -n "$(CHROMIUM)" || (apt-get update && apt-get install --yes chromium)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m ui
 
 check: setup
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from PIL import Image
 import intarsia
 from intarsia.app import cli, demo, edit_commands
 from intarsia.app.cli import EditFlags, main
-from intarsia.app.jobs import read_jobs
+from intarsia.app.jobs import read_edits
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import read_photo
 from intarsia.progress import Progress
@@ -163,7 +163,7 @@ def test_doctor_says_what_a_report_needs(capsys) -> None:
 
 def test_demo_writes_sheet_and_page(tiny_cli: Callable[..., int], tmp_path: Path, monkeypatch, capsys) -> None:
     quick = {"steps": 2, "search": {"proposals": 6, "preview_steps": [1], "survivors": [3]}}
-    jobs = [{**to_json(job), **quick} for job in read_jobs(demo.JOBS)[1:4]]
+    jobs = [{**to_json(job), **quick} for job in read_edits(demo.JOBS)[1:4]]
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
     monkeypatch.setattr(demo, "JOBS", tmp_path / "jobs.json")
     out = tmp_path / "shown"
@@ -181,7 +181,7 @@ def test_demo_writes_sheet_and_page(tiny_cli: Callable[..., int], tmp_path: Path
 
 
 def test_the_demo_ships_its_scenes() -> None:
-    jobs = read_jobs(demo.JOBS)
+    jobs = read_edits(demo.JOBS)
     assert len(jobs) == 5
     for job in jobs:
         assert read_photo(job.photo).size.short >= 120
@@ -320,7 +320,7 @@ BAD_INPUT = {
     "fit from nothing": (["regions", "fit", "jobs.json", "--start", "none.safetensors"], "does not exist"),
     "fit into another format": (["regions", "fit", "jobs.json", "--out", "net.pt"], "must end in .safetensors"),
     "fit into a file": (["regions", "fit", "jobs.json", "--out", "file-out/net.safetensors"], "file-out is a file"),
-    "fit without photo": (["regions", "fit", "jobs-gone.json"], "There is no picture gone.png"),
+    "fit without photo": (["regions", "fit", "jobs-gone.json"], "gone.png: check the name and the folder"),
     "demo exists": (["demo", "--out", "demo-taken"], "exists already"),
 }
 

@@ -331,7 +331,7 @@ def test_a_change_where_none_is_admitted_is_found(pocket: Backbones) -> None:
 
 
 FIGURES = {
-    "miou", "identity", "identity_new", "identity_new_objects", "background_psnr", "leftover", "leftover_share",
+    "miou", "identity", "identity_true", "identity_new", "identity_new_objects", "background_psnr", "leftover", "leftover_share",
     "invented", "seam", "vacated_psnr", "around_psnr", "learn_evaluations", "learn_backward", "seconds_learn",
     "first_evaluations", "next_evaluations", "edit_backward", "seconds_first", "seconds_next", "outside_exact",
 }  # fmt: skip

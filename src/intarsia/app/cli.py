@@ -28,6 +28,7 @@ from intarsia.app.bars import progress_bar
 from intarsia.app.batch_flags import Batch
 from intarsia.app.flags import Answer, Files, FlagError, Machine, Talk
 from intarsia.app.layout_flags import Arrange, History, LayoutCommand, Learn, Objects, Prior, join_repeated
+from intarsia.app.ui_flags import Ui
 from intarsia.errors import Cancelled, IntarsiaError, OutputError
 from intarsia.records import EditRecord, FitSettings
 
@@ -164,6 +165,7 @@ Command = (
     | Annotated[Prior, tyro.conf.subcommand("prior")]
     | Annotated[History, tyro.conf.subcommand("history")]
     | Annotated[Batch, tyro.conf.subcommand("batch")]
+    | Annotated[Ui, tyro.conf.subcommand("ui")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -216,7 +218,7 @@ def unforeseen(problem: Exception) -> str:
     return f"Failed ({type(problem).__name__}: {said}). Run it again with --debug to see where, and report it."
 
 
-def run(command: Edit | LayoutCommand | Batch | Replay | Models | Demo | Regions | Doctor) -> int:
+def run(command: Edit | LayoutCommand | Batch | Ui | Replay | Models | Demo | Regions | Doctor) -> int:
     """Do what was asked, with the output where it belongs."""
     talk = command.talk
     note = logging.StreamHandler(sys.stderr)
@@ -299,6 +301,12 @@ def layout_command(command: LayoutCommand) -> Answer:
     return layout_commands.answer(command, load)
 
 
+def ui_command(command: Ui) -> Answer:
+    from intarsia.app.ui import door
+
+    return door.ui_command(command)
+
+
 def loader(machine: Machine) -> Callable[[str], Backbones]:
     return lambda models: load(models, machine)
 
@@ -361,14 +369,14 @@ def regions_command(command: Regions) -> Answer:
 
 
 def fit_regions(command: Regions, world: World) -> Answer:
-    from intarsia.app.jobs import read_jobs
+    from intarsia.app.jobs import read_edits
     from intarsia.app.outputs import refuse_file
     from intarsia.images import read_photo, refuse_existing
     from intarsia.parallel import in_step
     from intarsia.regions.network import RegionNetwork
 
     with in_step(world):
-        jobs = read_jobs(command.jobs)
+        jobs = read_edits(command.jobs)
         if command.out.suffix != ".safetensors":
             raise OutputError(f"{command.out} must end in .safetensors, the format of region networks: rename it.")
         refuse_file(command.out.parent)
@@ -496,6 +504,7 @@ ACTIONS: dict[type, Callable[[Any], Answer]] = {
     Learn: layout_command,
     Prior: layout_command,
     History: layout_command,
+    Ui: ui_command,
     Replay: replay_command,
     Models: models_command,
     Demo: demo_command,

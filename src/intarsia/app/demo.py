@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from intarsia.app.jobs import read_jobs
+from intarsia.app.jobs import read_edits
 from intarsia.app.layout_demo import LayoutPlan, Shown, plan_layouts, run_layouts
 from intarsia.app.outputs import Targets, plan_outputs, png, refuse_file, write_outputs
 from intarsia.app.overlay import draw_overlay
@@ -78,7 +78,7 @@ def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> 
         OutputError: one of them is there already, or `out` is a file.
     """
     refuse_file(out)
-    jobs = tuple(dataclasses.replace(job, models=models, keep=KEEP) for job in read_jobs(JOBS))
+    jobs = tuple(dataclasses.replace(job, models=models, keep=KEEP) for job in read_edits(JOBS))
     photos = [Path(job.photo) for job in jobs]
     sheet, page = out / "demo.png", out / "index.html"
     before = tuple(out / f"{photo.stem}.before.png" for photo in photos)

@@ -17,7 +17,7 @@ from intarsia.images import Photo, read_photo
 from intarsia.masks import read_mask
 from intarsia.progress import OnProgress
 from intarsia.records import EditRecord
-from intarsia.regions.edit import EditResult, edit, usable_box
+from intarsia.regions.edit import EditResult, Watch, edit, usable_box
 from intarsia.regions.network import RegionNetwork
 
 Load = Callable[[str], Backbones]
@@ -32,6 +32,7 @@ def make(
     *,
     lead: int = 0,
     on_progress: OnProgress | None = None,
+    watch: Watch | None = None,
 ) -> tuple[dict[str, Any], list[str], EditResult]:
     """One edit from record to files. Everything that can be checked is checked before models are loaded."""
     photo = read_photo(record.photo)
@@ -39,7 +40,7 @@ def make(
     targets = plan_outputs(
         Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
     )
-    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress)
+    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress, watch=watch)
     if lead >= len(result.candidates) or result.candidates[lead].photo is None:
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."

@@ -74,6 +74,7 @@ def read_jobs(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     known: Digests | None = None,
+    fenced: bool = True,
 ) -> tuple[Job, ...]:
     """Read a list of jobs.
 
@@ -85,6 +86,7 @@ def read_jobs(
         settings: values for settings that a job leaves out, by their names ("steps", "search.anchors").
         seed: a job that has none gets its own, drawn from this and from what it is, wherever it stands in the list.
         known: digests of inputs, from an earlier run; those that are read now are added.
+        fenced: whether a job whose pictures lie outside the folder has a problem.
 
     Raises:
         RecordError: the list itself cannot be read, or is empty.
@@ -97,7 +99,7 @@ def read_jobs(
     jobs: list[Job] = []
     first_of: dict[str, int] = {}
     for number, entry in enumerate(entries_of(file), 1):
-        job = read_job(entry, number, base, shared, seed, known)
+        job = read_job(entry, number, base, shared, seed, known, fenced)
         if job.id in first_of:
             again = f"{job.id} {number}".encode()
             message = (
@@ -278,7 +280,9 @@ def over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def read_job(entry: Entry, number: int, base: Path, shared: Mapping[str, Any], seed: int, known: Digests) -> Job:
+def read_job(
+    entry: Entry, number: int, base: Path, shared: Mapping[str, Any], seed: int, known: Digests, fenced: bool
+) -> Job:
     """One job of a list; a wrong one gets a problem instead of a record."""
     kind, photo, words = "edit", "", ""
     try:
@@ -297,7 +301,7 @@ def read_job(entry: Entry, number: int, base: Path, shared: Mapping[str, Any], s
         where = f"Job {number}"
         own_seed = "seed" in values or "seed" in shared
         record: Record = from_json(RECORDS[kind], over(applicable(shared, kind), values), where)
-        placed = inside(record, base, where)
+        placed = inside(record, base, where, fenced)
         digests = {setting: digest_of(Path(path), known) for setting, path in input_files(placed).items()}
         if not own_seed:
             record = replace(record, seed=drawn_seed(kind, record, digests, seed))
@@ -355,7 +359,7 @@ def applicable(shared: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     return {name: value for name, value in shared.items() if name not in other}
 
 
-def inside(record: Record, base: Path, where: str) -> Record:
+def inside(record: Record, base: Path, where: str, fenced: bool) -> Record:
     """The record with whole paths.
 
     Raises:
@@ -367,7 +371,7 @@ def inside(record: Record, base: Path, where: str) -> Record:
         if "\0" in name:
             raise RecordError(f"{where} gives {setting} as {shortened(name)}, which is no file name.")
         path = (root / name).resolve()
-        if path != root and root not in path.parents:
+        if fenced and path != root and root not in path.parents:
             raise RecordError(
                 f"{where} gives {setting} as {shortened(name)}, which lies outside {root}: move it there, or pass "
                 "--image-dir with the folder that holds all pictures."

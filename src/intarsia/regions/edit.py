@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.cost import Cost, peak_memory_mb
@@ -18,9 +21,10 @@ from intarsia.images import Photo, paste_back, to_tensor
 from intarsia.masks import box_mask, feather, read_mask
 from intarsia.progress import OnProgress, Progress
 from intarsia.records import EditRecord
+from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import Proposal, coverage, proposals_for, shortlist
-from intarsia.regions.published import paper, released
+from intarsia.regions.published import ANCHORS, paper, released
 from intarsia.regions.ranking import Ranker, Scores
 from intarsia.regions.search import (
     Evaluation,
@@ -32,7 +36,7 @@ from intarsia.regions.search import (
 )
 from intarsia.regions.view import View, look
 
-__all__ = ["Candidate", "Cost", "EditResult", "Progress", "Scores", "edit"]
+__all__ = ["Candidate", "Cost", "EditResult", "Looked", "Preview", "Progress", "Scores", "Watch", "edit"]
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -84,6 +88,88 @@ class EditResult:
     versions: dict[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What an edit saw before it painted anything.
+
+    Attributes:
+        saliency: (rows, columns), sums to 1.
+        relevance: (h, w) in [0, 1] at working size; None without source words.
+        anchors: in pixels of the user's picture; none where the user said where to repaint.
+    """
+
+    saliency: np.ndarray
+    relevance: np.ndarray | None
+    anchors: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A candidate as one round painted it.
+
+    Attributes:
+        box: in pixels of the user's picture.
+        picture: (3, h, w) in [-1, 1] at working size.
+        score: the higher the better; compares within a round alone.
+        steps: denoising steps that it had.
+    """
+
+    box: Box
+    picture: Tensor
+    score: float
+    steps: int
+
+
+class Watch(Protocol):
+    """Somebody who is shown an edit while it is made; what they do with it changes no pixel."""
+
+    def looked(self, seen: Looked) -> None:
+        """The picture was looked at, and nothing painted yet."""
+
+    def tried(self, previews: Sequence[Preview]) -> None:
+        """A round is over; its candidates, best first."""
+
+
+def watched(watch: Watch | None, full: Size) -> type[Evaluator]:
+    """What evaluates candidates; where somebody watches, one that shows them every round.
+
+    Args:
+        full: size of the user's picture, in whose pixels boxes are shown.
+    """
+    if watch is None:
+        return Evaluator
+    tell = watch.tried
+
+    class Shown(Evaluator):
+        def evaluate(self, regions: Sequence[Region], steps: int, stage: str) -> list[Evaluation]:
+            evaluated = super().evaluate(regions, steps, stage)
+            size = self.ranker.view.size
+            previews = tuple(
+                Preview(
+                    box=e.region.box.scaled(size, full).clipped(full),
+                    picture=e.picture.clone(),  # whatever a watcher does to it, the edit has its own
+                    score=e.scores.total,
+                    steps=e.steps,
+                )
+                for e in best_first(evaluated)
+            )
+            tell(previews)
+            return evaluated
+
+    return Shown
+
+
+def show_look(watch: Watch | None, view: View, anchors: Sequence[Point], full: Size) -> None:
+    if watch is not None:
+        watch.looked(
+            Looked(
+                saliency=view.saliency.float().cpu().numpy().copy(),
+                relevance=view.relevance.float().cpu().numpy().copy() if view.grounded else None,
+                anchors=tuple(to_photo(a, view.size, full) for a in anchors),
+            )
+        )
+
+
 def edit(
     photo: Photo,
     record: EditRecord,
@@ -93,6 +179,7 @@ def edit(
     mask: np.ndarray | None = None,
     memory: Memory | None = None,
     on_progress: OnProgress | None = None,
+    watch: Watch | None = None,
 ) -> EditResult:
     """Edit a picture by words.
 
@@ -105,6 +192,7 @@ def edit(
             record's mask file when None.
         memory: repainted candidates of earlier edits, to be used again and added to.
         on_progress: called after every denoising step; may raise `Cancelled`.
+        watch: shown what was seen, and the candidates after every round.
 
     Raises:
         RegionError: the record's box lies outside the picture, or is too small to repaint.
@@ -118,7 +206,7 @@ def edit(
     picture = to_tensor(photo, size).to(backbones.device)
 
     view = look(picture, record.source, record.prompt, backbones)
-    evaluator = Evaluator(
+    evaluator = watched(watch, photo.size)(
         inpainter,
         Ranker(view, backbones.scorer, record.score),
         prompt=record.prompt,
@@ -129,14 +217,18 @@ def edit(
     )
     if record.box is not None or mask is not None:
         anchors: tuple[Point, ...] = ()
+        show_look(watch, view, anchors, photo.size)
         evaluated = repaint_given(record, photo.size, size, mask, evaluator)
     elif record.preset == "paper":
+        show_look(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
         anchors, evaluated = paper(view, evaluator, record)
     elif record.preset == "released":
+        show_look(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
         anchors, evaluated = released(view, evaluator, record)
     else:
         network = network or fitted_network(record, backbones)
         anchors, proposals = candidate_boxes(view, record, network)
+        show_look(watch, view, anchors, photo.size)
         evaluated = search(proposals, evaluator, record)
 
     candidates = tuple(finish(e, anchors, photo, size, record, mask) for e in evaluated)

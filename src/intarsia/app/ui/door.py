@@ -1,0 +1,122 @@
+"""The door of the web pages: who may come in, where it is, and whether there is a house behind it.
+
+Light: the pages' library is imported once everything else is right.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from intarsia.app.flags import Answer, FlagError
+from intarsia.app.ui_flags import Ui
+from intarsia.errors import MissingExtraError, OutputError
+
+AUTH_VARIABLE = "INTARSIA_UI_AUTH"
+OWN_MACHINE = ("127.0.0.1", "localhost", "::1")
+LONGEST_MEMORY = 1e6
+"""Minutes for which a visitor who left may be remembered: two years."""
+
+
+def ui_command(command: Ui) -> Answer:
+    """Open the pages, and keep them open until Ctrl-C.
+
+    Raises:
+        FlagError: others could come in unasked, the port is taken, or a flag is out of range.
+        MissingExtraError: Gradio is not installed.
+        OutputError: the folder for results cannot be made.
+        ModelError: the networks cannot be loaded.
+    """
+    known = credentials(command.auth)
+    refuse_open_door(command, known)
+    if not 0 < command.forget <= LONGEST_MEMORY:
+        raise FlagError(f"--forget is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes.")
+    require_gradio()
+    refuse_port(command.host, command.port)
+    with folders(command.out) as results:
+        from intarsia.app.ui.server import serve
+
+        return serve(command, known, results)
+
+
+def credentials(auth: str | None) -> tuple[str, str] | None:
+    """User and password, from the flag or else the environment; None where neither says them.
+
+    Raises:
+        FlagError: it is not user:password.
+    """
+    said = auth if auth is not None else os.environ.get(AUTH_VARIABLE)
+    if not said:
+        return None
+    user, colon, password = said.partition(":")
+    if not (user and colon and password):
+        raise FlagError(f"--auth and {AUTH_VARIABLE} take user:password, with a colon and neither part empty.")
+    return user, password
+
+
+def refuse_open_door(command: Ui, known: tuple[str, str] | None) -> None:
+    """Raise `FlagError` where others could come in and nobody asks who they are."""
+    if known is None and (command.share or command.host not in OWN_MACHINE):
+        why = "--share makes a public link" if command.share else f"--host {command.host} lets other machines in"
+        raise FlagError(f"{why}, and nobody would be asked who they are: pass --auth user:password too.")
+
+
+def refuse_port(host: str, port: int) -> None:
+    """Raise `FlagError` where nothing can listen at a port."""
+    if not 0 <= port <= 65535:
+        raise FlagError(f"--port is {port}, but must lie between 0 (any that is free) and 65535.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as problem:
+        raise FlagError(
+            f"Nothing can listen at {host} port {port} ({problem.strerror or problem}): another program may use it. "
+            "Pass another with --port, or --port 0 for any that is free."
+        ) from problem
+
+
+def free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def require_gradio() -> None:
+    """Raise `MissingExtraError` where the pages' library is not installed."""
+    if importlib.util.find_spec("gradio") is None:
+        raise MissingExtraError("The web pages need Gradio. Install it with: pip install 'intarsia[ui]'")
+
+
+@contextmanager
+def folders(out: Path | None) -> Iterator[Path]:
+    """A folder for results, and beside it one for uploads; both go in the end, but for a folder that the user named."""
+    place = Path(tempfile.mkdtemp(prefix="intarsia-ui-"))
+    results = place / "results" if out is None else out.resolve()
+    uploads = place / "uploads"
+    # Gradio reads it at its first import, and keeps what is uploaded there.
+    former = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    try:
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise OutputError(
+                f"The folder {results} cannot be made ({problem.strerror}): name another with --out."
+            ) from problem
+        uploads.mkdir()
+        yield results
+    finally:
+        if former is None:
+            del os.environ["GRADIO_TEMP_DIR"]
+        else:
+            os.environ["GRADIO_TEMP_DIR"] = former
+        shutil.rmtree(place, ignore_errors=True)

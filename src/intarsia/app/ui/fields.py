@@ -1,0 +1,30 @@
+"""What the records say of their own fields: labels and help for the pages, written once."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+
+
+@functools.cache
+def field_help(kind: type) -> dict[str, str]:
+    """The line of help under each field of a record, by the field's name.
+
+    Args:
+        kind: a dataclass whose fields are followed by a string, as all records are written.
+    """
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    helped = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        said = below.value if isinstance(below, ast.Expr) else None
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(said, ast.Constant):
+            helped[field.target.id] = inspect.cleandoc(str(said.value))
+    return helped
+
+
+def label(name: str) -> str:
+    """A field's name as people read it: negative_prompt is Negative prompt."""
+    return name.replace("_", " ").capitalize()

@@ -1,0 +1,229 @@
+"""What all visitors of the web pages share, and what each has alone: one set of networks, many folders."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from intarsia.app.flags import Machine
+from intarsia.backbones import load_backbones
+from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.remembered import remembering
+from intarsia.errors import Cancelled
+from intarsia.progress import OnProgress, Progress
+
+Result = TypeVar("Result")
+
+TOKEN = 32
+"""Characters of a visitor's name, which nobody can guess."""
+
+BREATH = 0.1
+"""Seconds between two looks at how far the work is."""
+
+
+@dataclass
+class Visit:
+    """One visitor: a folder of results, and a word to stop.
+
+    Attributes:
+        token: unguessable; the browser keeps it, so that the page finds its history again after a reload.
+        folder: everything of this visitor, uploads and results; goes with the visit.
+        stop: set to end the work of this visitor that is going on, within one step.
+        tabs: open pages of this visitor.
+        left_at: when the last of them was closed, monotonic seconds; None while one is open.
+    """
+
+    token: str
+    folder: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+    tabs: int = 0
+    left_at: float | None = None
+    made: int = 0
+
+    def new_folder(self, kind: str) -> Path:
+        """A folder of its own for the next result: edit-0001, arrange-0002, ... in the order they were made."""
+        self.made += 1
+        folder = self.folder / f"{kind}-{self.made:04d}"
+        folder.mkdir(parents=True)
+        return folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """How far a piece of work is."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Something to show before the work is over; what it is, the work and the page agree on."""
+
+    what: Any
+
+
+Show = Callable[[Any], None]
+
+
+class Room:
+    """The networks, loaded once, and the visitors.
+
+    Args:
+        root: folder for the visitors' folders.
+        models: checkpoints that the pages work with.
+        machine: where the networks run.
+        forget: seconds after which the folder of a visitor who has left is removed.
+        load: what loads the networks.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        models: str = "auto",
+        machine: Machine | None = None,
+        forget: float = 1800.0,
+        load: Callable[..., Backbones] = load_backbones,
+    ) -> None:
+        self.root = root
+        self.models = models
+        self.machine = machine or Machine()
+        self.forget = forget
+        self.visits: dict[str, Visit] = {}
+        self._load = load
+        self._backbones: Backbones | None = None
+        self._loading = threading.Lock()
+        self._doors = threading.Lock()
+        root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def backbones(self) -> Backbones:
+        """The networks that serve everybody; loaded when first asked for."""
+        with self._loading:
+            if self._backbones is None:
+                machine = self.machine
+                found = self._load(self.models, device=machine.device, dtype=machine.dtype, vram=machine.vram)
+                self._backbones = remembering(found)
+            return self._backbones
+
+    def load(self, models: str) -> Backbones:
+        """As the commands want it. The pages have one set of networks, whatever a record says."""
+        return self.backbones
+
+    def enter(self, token: str | None) -> Visit:
+        """The visitor who comes, or comes back; an unknown token opens a new visit with a token of its own."""
+        with self._doors:
+            visit = self.visits.get(token or "")
+            if visit is None:
+                token = secrets.token_hex(TOKEN // 2)
+                visit = Visit(token=token, folder=self.root / token)
+                visit.folder.mkdir(parents=True)
+                self.visits[token] = visit
+            visit.tabs += 1
+            visit.left_at = None
+            return visit
+
+    def leave(self, token: str) -> None:
+        """A page of a visitor was closed; the last one to close stops the work."""
+        with self._doors:
+            visit = self.visits.get(token)
+            if visit is None:
+                return
+            visit.tabs = max(0, visit.tabs - 1)
+            if visit.tabs == 0:
+                visit.left_at = time.monotonic()
+                visit.stop.set()
+
+    def visit(self, token: str) -> Visit:
+        """A visitor who is in.
+
+        Raises:
+            KeyError: nobody is here by that token.
+        """
+        return self.visits[token]
+
+    def sweep(self) -> None:
+        """Remove the folders of those who left long enough ago."""
+        with self._doors:
+            gone = [v for v in self.visits.values() if v.left_at is not None and self._long_ago(v.left_at)]
+            for visit in gone:
+                del self.visits[visit.token]
+        for visit in gone:
+            shutil.rmtree(visit.folder, ignore_errors=True)
+
+    def _long_ago(self, moment: float) -> bool:
+        return time.monotonic() - moment >= self.forget
+
+    def close(self) -> None:
+        """Everybody leaves, and nothing stays."""
+        for visit in list(self.visits.values()):
+            visit.stop.set()
+            shutil.rmtree(visit.folder, ignore_errors=True)
+        self.visits.clear()
+        with contextlib.suppress(OSError):  # somebody else's files are in it
+            self.root.rmdir()
+
+
+def watched(visit: Visit, work: Callable[[OnProgress, Show], Result]) -> Generator[Step | Seen, None, Result]:
+    """Do a visitor's work in a thread, and tell how far it is; the generator's value is the work's.
+
+        result = yield from watched(visit, lambda on_progress, show: ...)
+
+    Args:
+        visit: whose `stop` ends the work within one step.
+        work: called with what it must call after every step, which raises `Cancelled` to stop it, and with
+            what it may call to have something shown.
+
+    Returns:
+        What the work returned.
+
+    Raises:
+        Cancelled: it was stopped.
+        Exception: what the work raised.
+    """
+    visit.stop.clear()
+    told: queue.SimpleQueue[Step | Seen] = queue.SimpleQueue()
+    result: list[Result] = []
+    problem: list[BaseException] = []
+
+    def on_progress(progress: Progress) -> None:
+        if visit.stop.is_set():
+            raise Cancelled("stopped; nothing was written.")
+        told.put(Step(progress=progress))
+
+    def run() -> None:
+        try:
+            result.append(work(on_progress, lambda what: told.put(Seen(what=what))))
+        except BaseException as raised:
+            problem.append(raised)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive() or not told.empty():
+            latest: Step | None = None
+            while not told.empty():
+                news = told.get()
+                if isinstance(news, Seen):
+                    yield news
+                else:
+                    latest = news
+            if latest is not None:
+                yield latest
+            thread.join(BREATH)
+    finally:
+        # The page was closed, or asked for something else: no work goes on for nobody.
+        if thread.is_alive():
+            visit.stop.set()
+            thread.join()
+    if problem:
+        raise problem[0]
+    return result[0]

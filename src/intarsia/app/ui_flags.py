@@ -1,0 +1,32 @@
+"""The flags of intarsia ui; light, since help imports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from intarsia.app.flags import Machine, Talk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ui:
+    """Serve the web pages: drop a photo, say what it should become, choose, download. Ctrl-C ends it."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0 lets other machines in, and then --auth is needed."""
+    port: int = 7860
+    """Port to listen at; 0 takes a free one."""
+    share: bool = False
+    """Also make a public link through Gradio's servers, which lasts a week; then --auth is needed."""
+    auth: str | None = None
+    """user:password that visitors must give; the variable INTARSIA_UI_AUTH says it too, and is in no list of processes."""
+    out: Path | None = None
+    """Folder for the visitors' results, each in a folder of its own; by default a temporary one."""
+    models: str = "auto"
+    """Checkpoints that all visitors work with, as for intarsia edit."""
+    forget: float = 30.0
+    """Minutes after which the results of a visitor who has left are removed."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[Talk] = Talk()

@@ -1,0 +1,399 @@
+"""The stage of cut-outs: moves in the browser are the record's moves, and what a visitor sees is only his."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="the web pages are an extra")
+
+from intarsia.app.flags import Machine
+from intarsia.app.ui.layout_tab import (
+    ADVANCED,
+    Loss,
+    Studio,
+    asked,
+    chosen,
+    loss_plot,
+    problem_of,
+    remember,
+    results,
+    scene_record,
+    sentence,
+    setting_of,
+    split_names,
+    way,
+    with_settings,
+)
+from intarsia.app.ui.room import Room, Visit
+from intarsia.app.ui.stage import (
+    LONGEST_SHOWN,
+    Move,
+    mask_at,
+    read_moves,
+    record_of,
+    restacked,
+    stage_matrix,
+    stage_value,
+    taken_apart,
+    told_by,
+    unmoved,
+)
+from intarsia.errors import Cancelled, LayoutError, RecordError
+from intarsia.geometry import Box, Point, Size
+from intarsia.images import Photo
+from intarsia.layout.scene import Scene, SceneObject, read_scene_folder
+from intarsia.layout.target import read_layout
+from intarsia.layout.warp import applied, box_of, warp_mask
+from intarsia.progress import Progress
+from intarsia.records import ArrangeRecord
+
+YARD = Path(__file__).parents[1] / "src/intarsia/app/scenes/yard.scene"
+NAMES = ("house", "tree", "dog")
+BASE = ArrangeRecord(photo="photo.png")
+
+
+@pytest.fixture(scope="module")
+def yard() -> Scene:
+    return read_scene_folder(YARD)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path / "room", models="pocket", machine=Machine(device="cpu"))
+
+
+def moved(**dog: Any) -> tuple[Move, ...]:
+    return Move(name="house"), Move(name="tree"), Move(name="dog", **dog)
+
+
+def as_browsers_do(move: Move, box: Box, point: Point) -> Point:
+    """translate(middle + move) rotate(turn) scale(wide, high) translate(-middle), the right one first."""
+    middle, angle = box.center, math.radians(move.turn)
+    x, y = (point.x - middle.x) * move.wide * (-1 if move.flip else 1), (point.y - middle.y) * move.high
+    x, y = x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
+    return Point(x + middle.x + move.x, y + middle.y + move.y)
+
+
+WISHES = [
+    {"x": 40.0, "y": -25.0},
+    {"wide": 1.3, "high": 0.6},
+    {"turn": 33.5},
+    {"flip": True},
+    {"x": -30.0, "y": 8.0, "wide": 0.7, "high": 1.4, "turn": -70.0},
+    {"x": 12.0, "y": -9.0, "wide": 1.25, "high": 1.25, "turn": 20.0, "flip": True},
+    {"x": 5.5, "wide": 0.8, "high": 1.3, "turn": -135.0, "flip": True},
+]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_the_stage_shows_what_a_browser_makes_of_the_same_words(wish: dict[str, Any]) -> None:
+    move, box = Move(name="dog", **wish), Box(100, 60, 180, 200)
+    for point in (Point(100, 60), Point(171, 133), Point(-5, 9)):
+        here, there = applied(stage_matrix(move, box), point), as_browsers_do(move, box, point)
+        assert (here.x, here.y) == pytest.approx((there.x, there.y))
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_the_record_puts_an_object_where_the_stage_shows_it(yard: Scene, wish: dict[str, Any]) -> None:
+    moves = moved(**wish)
+    placed = {p.name: p for p in read_layout(record_of(moves, NAMES, BASE), yard).placements}
+    mask = yard.objects[2].mask
+    matrix = stage_matrix(moves[2], box_of(mask))
+    assert placed["dog"].matrix == pytest.approx(matrix, abs=1e-3)
+    expected = warp_mask(mask, matrix, yard.photo.size)
+    both, either = (placed["dog"].mask & expected).sum(), (placed["dog"].mask | expected).sum()
+    assert both / either > 0.999
+    assert not placed["house"].moved and not placed["tree"].moved
+
+
+def test_a_drag_by_whole_pixels_is_said_in_whole_pixels() -> None:
+    record = record_of(moved(x=40.0, y=-3.0), NAMES, BASE)
+    assert record.move == ("dog=+40,-3",)
+    assert (record.scale, record.rotate, record.flip, record.front, record.back) == ((), (), (), (), ())
+
+
+def test_nothing_moved_leaves_the_record_as_it_was() -> None:
+    assert record_of(moved(), NAMES, BASE) == BASE
+
+
+def test_a_flipped_object_turns_the_other_way_in_the_record() -> None:
+    record = record_of(moved(turn=20.0, flip=True), NAMES, BASE)
+    assert (record.rotate, record.flip) == (("dog=-20",), ("dog",))
+
+
+def test_what_is_off_the_stage_is_removed_and_nothing_else_is_said_of_it() -> None:
+    record = record_of(moved(x=4.0, turn=9.0, gone=True), NAMES, BASE)
+    assert record == dataclasses.replace(BASE, remove=("dog",))
+
+
+@pytest.mark.parametrize(
+    ("after", "back", "front"),
+    [
+        ("abcd", "", ""),
+        ("bcda", "", "a"),
+        ("dabc", "d", ""),
+        ("acdb", "", "b"),
+        ("dcba", "dcb"[::-1], ""),
+        ("cadb", "", "adb"),
+    ],
+)
+def test_any_order_is_said_by_few_names(after: str, back: str, front: str) -> None:
+    said = restacked("abcd", after)
+    order = list("abcd")
+    for name in said[0]:
+        order.remove(name)
+        order.insert(0, name)
+    for name in said[1]:
+        order.remove(name)
+        order.append(name)
+    assert "".join(order) == after
+    assert len(said[0]) + len(said[1]) == len(back) + len(front)
+
+
+def test_the_order_on_the_stage_is_the_order_in_the_picture(yard: Scene) -> None:
+    moves = (Move(name="dog"), Move(name="tree", gone=True), Move(name="house"))
+    layout = read_layout(record_of(moves, NAMES, BASE), yard)
+    assert [p.name for p in layout.placements] == ["dog", "house"]
+    assert layout.removed == ("tree",)
+
+
+def test_moves_are_read_and_what_is_not_named_stays() -> None:
+    moves = read_moves([{"name": "dog", "x": 3, "flip": True}], NAMES)
+    assert [m.name for m in moves] == ["house", "tree", "dog"]
+    assert moves[2] == Move(name="dog", x=3.0, flip=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "dog",
+        [{"name": "cat"}],
+        [{"name": ["dog"]}],
+        [3],
+        [{"name": "dog"}, {"name": "dog"}],
+        [{"name": "dog", "x": "3"}],
+        [{"name": "dog", "x": True}],
+        [{"name": "dog", "x": float("nan")}],
+        [{"name": "dog", "y": 1e9}],
+        [{"name": "dog", "wide": 0}],
+        [{"name": "dog", "high": -1}],
+        [{"name": "dog", "flip": 1}],
+        [{"name": "dog", "z": 1}],
+    ],
+)
+def test_moves_that_are_none_are_refused_with_a_sentence(given: Any) -> None:
+    with pytest.raises(RecordError, match=r"[:.]"):
+        read_moves(given, NAMES)
+
+
+def test_ground_and_cut_outs_are_the_picture_again(yard: Scene) -> None:
+    picture = yard.photo.pixels.astype(np.float32)
+    ground, layers = taken_apart(picture, {o.name: o.mask for o in yard.objects})
+    again = ground
+    for layer in layers.values():
+        again = layer.over(again)
+    for thing in yard.objects:
+        assert np.abs(again - picture)[thing.mask].mean() < 0.5
+        assert np.abs(ground - picture)[thing.mask].mean() > 20
+
+
+def test_the_stage_gets_cut_outs_at_their_places(yard: Scene) -> None:
+    value = stage_value(yard, "scene-0001")
+    assert (value["width"], value["height"]) == (320, 240)
+    assert [o["name"] for o in value["objects"]] == list(NAMES)
+    dog = value["objects"][2]
+    assert dog["box"] == list(box_of(yard.objects[2].mask).as_tuple())
+    image = Image.open(io.BytesIO(base64.b64decode(dog["picture"].partition(",")[2])))
+    x0, y0, x1, y1 = dog["around"]
+    assert image.mode == "RGBA" and image.size == (x1 - x0, y1 - y0)
+    middle = box_of(yard.objects[2].mask).center
+    column, row = int(middle.x), int(middle.y)
+    pixel = image.getpixel((column - int(x0), row - int(y0)))
+    assert isinstance(pixel, tuple)
+    assert pixel[3] == 255
+    assert pixel[:3] == pytest.approx(list(map(int, yard.photo.pixels[row, column])), abs=1)
+    assert value["moves"] == [dataclasses.asdict(m) for m in unmoved(yard)]
+    json.dumps(value)
+
+
+def test_a_large_photo_is_shown_smaller_and_measured_in_its_own_pixels() -> None:
+    mask = np.zeros((1000, 1600), np.bool_)
+    mask[400:800, 600:1200] = True
+    pixels = np.full((1000, 1600, 3), 200, np.uint8)
+    pixels[mask] = (200, 20, 20)
+    scene = Scene(photo=Photo(pixels=pixels), objects=(SceneObject(name="box", words="box", mask=mask),))
+    value = stage_value(scene, "scene-0001")
+    ground = Image.open(io.BytesIO(base64.b64decode(value["ground"].partition(",")[2])))
+    assert max(ground.size) == LONGEST_SHOWN and (value["width"], value["height"]) == (1600, 1000)
+    thing = value["objects"][0]
+    assert thing["box"] == [600, 400, 1200, 800]
+    assert thing["around"] == pytest.approx([600, 400, 1200, 800], abs=8)
+
+
+def test_a_speck_does_not_vanish_from_the_stage() -> None:
+    mask = np.zeros((100, 100), np.bool_)
+    mask[50, 50] = True
+    assert mask_at(mask, Size(10, 10)).any()
+
+
+def test_what_a_browser_says_may_be_anything() -> None:
+    assert told_by(None) == ("", [])
+    assert told_by([1]) == ("", [])
+    assert told_by({"id": 3, "moves": None}) == ("3", [])
+
+
+# The tab
+
+
+def test_every_advanced_setting_is_the_records_own() -> None:
+    record = ArrangeRecord(photo="p")
+    values = {name: setting_of(name).default for name in ADVANCED}
+    assert with_settings(record, values) == record
+    assert all(setting_of(name).help for name in ADVANCED)
+
+
+def test_settings_go_to_their_groups_and_emptied_ones_stay_default() -> None:
+    record = with_settings(ArrangeRecord(photo="p"), {"compose.strength": 0.5, "steps": None, "prompt": "a cat"})
+    assert (record.compose.strength, record.steps, record.prompt) == (0.5, 50, "a cat")
+    assert with_settings(ArrangeRecord(photo="p"), {"size": 0, "seed": 0}).size is None
+    with pytest.raises(RecordError, match="strength"):
+        with_settings(ArrangeRecord(photo="p"), {"compose.strength": 5})
+
+
+def test_names_are_parted_by_commas_and_lines() -> None:
+    assert split_names(" cat, potted plant;\n dog 1 ,, ") == ("cat", "potted plant", "dog 1")
+
+
+def test_hostile_words_are_shown_as_text() -> None:
+    bad = '<img src=x onerror="alert(1)">'
+    for shown in (sentence(bad), sentence(bad, wrong=True), way(Progress(stage=bad, done=1, total=2))):
+        assert "<img" not in shown and "&lt;img" in shown.lower()
+    assert "<img" not in loss_plot([Loss(stage=bad, step=1, value=1.0)])
+
+
+def test_the_losses_are_a_line_for_each_stage() -> None:
+    losses = [Loss(stage="tokens", step=k, value=1 / k) for k in range(1, 6)]
+    losses += [Loss(stage="keys and values", step=k, value=0.1) for k in range(6, 9)]
+    drawn = loss_plot(losses)
+    assert drawn.count("<polyline") == 4 and "keys and values" in drawn and "update 8" in drawn
+    assert loss_plot([]) == ""
+    assert "nan" not in loss_plot([Loss(stage="tokens", step=1, value=0.0)])
+
+
+def test_stopping_is_no_failure() -> None:
+    assert problem_of(Cancelled("x")).startswith("Stopped")
+    assert problem_of(LayoutError("a fact")) == "a fact"
+    assert "KeyError" in problem_of(KeyError("x"))
+
+
+@pytest.mark.parametrize("name", ["", "scene-0001", "../scene-0001", "photo-0001/..", "/etc", "arrange-0001"])
+def test_a_page_names_only_what_is_in_its_own_folder(room: Room, name: str) -> None:
+    visit = room.enter(None)
+    (visit.folder.parent / "scene-0001").mkdir()
+    with pytest.raises(LayoutError, match="no picture"):
+        chosen(visit, name)
+
+
+def visit_with_yard(room: Room) -> tuple[Visit, str]:
+    import shutil
+
+    visit = room.enter(None)
+    folder = visit.new_folder("scene")
+    shutil.copytree(YARD, folder / "yard.scene")
+    return visit, folder.name
+
+
+def values() -> dict[str, Any]:
+    return {"mode": "auto", **{name: setting_of(name).default for name in ADVANCED}}
+
+
+def test_a_wish_is_the_record_of_the_scene_and_the_moves(room: Room) -> None:
+    visit, scene = visit_with_yard(room)
+    stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
+    record, moves = Studio(room).wish(visit, stage, values(), None, None)
+    assert record.move == ("dog=+9,+0",)
+    assert record.photo == str(visit.folder / scene / "yard.scene" / "photo.png")
+    assert [m.name for m in moves] == list(NAMES)
+    with pytest.raises(LayoutError, match="move an object first"):
+        Studio(room).wish(visit, {"id": scene, "moves": []}, values(), None, None)
+
+
+def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(room: Room, tmp_path: Path) -> None:
+    visit, scene = visit_with_yard(room)
+    key = tmp_path / "key.json"
+    key.write_text('{"house": [1, 1, 1], "tree": [2, 2, 2], "dog": [3, 3, 3], "background": [0, 0, 0]}')
+    mask = np.asarray(Image.open(YARD / "mask.png").convert("RGB"))
+    colours = json.loads((YARD / "colours.json").read_text())
+    drawn = np.zeros_like(mask)
+    for number, name in enumerate(NAMES, 1):
+        drawn[(mask == colours[name]).all(-1)] = number
+    Image.fromarray(np.roll(drawn, 6, axis=1)).save(tmp_path / "layout.png")
+    record, _ = Studio(room).wish(visit, {"id": scene, "moves": []}, values(), str(tmp_path / "layout.png"), str(key))
+    layout = read_layout(record, read_scene_folder(Path(record.photo)))
+    assert all(p.matrix == pytest.approx((1, 0, 6, 0, 1, 0), abs=0.2) for p in layout.placements)
+
+
+def test_learned_looks_are_used_from_then_on(room: Room) -> None:
+    visit, scene = visit_with_yard(room)
+    stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
+    for number in (1, 2):
+        (visit.folder / scene / f"looks-000{number}.safetensors").touch()
+    record, _ = Studio(room).wish(visit, stage, values(), None, None)
+    assert record.concepts == str(visit.folder / scene / "looks-0002.safetensors")
+
+
+def test_results_are_found_again_in_the_order_they_were_made(room: Room) -> None:
+    visit, scene = visit_with_yard(room)
+    for number in (1, 2):
+        folder = visit.new_folder("arrange")
+        files = {kind: str(folder / f"{kind}.x") for kind in ("picture", "record", "layout", "mask")}
+        record = dataclasses.asdict(record_of(moved(x=float(number)), NAMES, BASE))
+        remember(folder, {"files": {**files, "others": []}, "record": record}, scene, moved(x=float(number)))
+    visit.new_folder("arrange")  # one that was stopped
+    found = results(visit)
+    assert [m.words for m in found] == ["dog moved by +1,+0", "dog moved by +2,+0"]
+    assert read_moves(found[1].moves, NAMES) == moved(x=2.0)
+
+
+def test_other_programs_ask_by_scene_and_moves(room: Room) -> None:
+    owner, scene = visit_with_yard(room)
+    wish = {"scene": f"{owner.token}/{scene}", "moves": [{"name": "dog", "gone": True}]}
+    record, _, _ = asked(Studio(room), room.enter(None), None, wish)
+    assert record.remove == ("dog",)
+    assert record.mask == scene_record(owner.folder / scene / "yard.scene").mask
+    given = {"scene": wish["scene"], "record": {"mask": "/etc/passwd", "move": ["dog=+3,0"], "seed": 4}}
+    record, _, _ = asked(Studio(room), room.enter(None), None, given)
+    assert (record.move, record.seed) == (("dog=+3,0",), 4)
+    assert record.mask == scene_record(owner.folder / scene / "yard.scene").mask
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"layout": "/etc/passwd"},
+        {"boxes": "/etc/passwd"},
+        {"concepts": "x"},
+        {"learn": {"prior": "/"}},
+        {"masks": ["a=b"]},
+    ],
+)
+def test_other_programs_cannot_name_files_of_this_machine(room: Room, record: dict[str, Any]) -> None:
+    owner, scene = visit_with_yard(room)
+    with pytest.raises(RecordError, match="files"):
+        asked(Studio(room), room.enter(None), None, {"scene": f"{owner.token}/{scene}", "record": record})
+
+
+@pytest.mark.parametrize("wish", [None, 3, {}, {"record": 3}, {"scene": "nobody/scene-0001"}])
+def test_other_programs_are_told_what_is_wrong(room: Room, wish: Any) -> None:
+    with pytest.raises(RecordError):
+        asked(Studio(room), room.enter(None), None, wish)

@@ -1,0 +1,353 @@
+"""The web page for edit by words: what it takes in, what it shows, and that it is the command line's edit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from intarsia.app.cli import main
+from intarsia.app.flags import FlagError
+from intarsia.app.ui import door, words
+from intarsia.app.ui.fields import field_help, label
+from intarsia.app.ui.room import Room, Visit
+from intarsia.app.ui_flags import Ui
+from intarsia.backbones.protocols import Backbones
+from intarsia.errors import MissingExtraError, PictureError, RecordError
+from intarsia.geometry import Box
+from intarsia.images import read_photo
+from intarsia.records import EditRecord, SearchSettings
+from intarsia.regions.edit import Looked, Preview, edit
+
+SCENE = Path(__file__).parent / "scenes" / "0000.png"
+QUICK = SearchSettings(proposals=4, preview_steps=(1, 2), survivors=(3, 2))
+QUICK_JSON = {"proposals": 4, "preview_steps": [1, 2], "survivors": [3, 2]}
+
+
+class Watcher:
+    """Remembers what it was shown, and spoils its copies."""
+
+    def __init__(self) -> None:
+        self.seen: list[Looked | Sequence[Preview]] = []
+
+    def looked(self, seen: Looked) -> None:
+        self.seen.append(seen)
+        seen.saliency.fill(0)
+
+    def tried(self, previews: Sequence[Preview]) -> None:
+        self.seen.append(previews)
+        for preview in previews:
+            preview.picture.clone()
+
+
+def visit_in(folder: Path) -> Visit:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Visit(token="t", folder=folder)
+
+
+def room_of(tmp_path: Path, backbones: Backbones) -> Room:
+    return Room(tmp_path / "rooms", models="tiny", load=lambda *_, **__: backbones)
+
+
+# Who watches an edit
+
+
+@pytest.mark.parametrize("preset", ["default", "exhaustive", "paper", "released"])
+def test_watching_changes_no_pixel_and_shows_the_rounds_in_order(tiny_backbones: Backbones, preset: Any) -> None:
+    photo = read_photo(SCENE)
+    fit = dataclasses.replace(EditRecord(photo="x", prompt="x").fit, rounds=1)
+    record = EditRecord(
+        photo=str(SCENE), source="tree", prompt="a house", preset=preset, steps=2, search=QUICK, fit=fit
+    )
+    if preset == "default":
+        record = dataclasses.replace(record, steps=3)
+    alone = edit(photo, record, tiny_backbones)
+    watcher = Watcher()
+    watched = edit(photo, record, tiny_backbones, watch=watcher)
+    assert np.array_equal(alone.photo.pixels, watched.photo.pixels)
+    assert [c.scores for c in alone.candidates] == [c.scores for c in watched.candidates]
+    assert np.array_equal(alone.saliency, watched.saliency)
+    look, *rounds = watcher.seen
+    assert isinstance(look, Looked) and look.anchors == watched.anchors
+    steps = [[p.steps for p in shown] for shown in rounds if not isinstance(shown, Looked)]
+    expected = {"default": [[1] * 4, [2] * 3, [3] * 2], "exhaustive": [[2] * 4], "paper": [[2] * 9] * 2}
+    if preset in expected:
+        assert steps == expected[preset]
+    for shown in rounds:
+        assert not isinstance(shown, Looked)
+        assert [p.score for p in shown] == sorted((p.score for p in shown), reverse=True)
+        assert all(p.picture.shape == (3, 32, 32) and p.box.clipped(photo.size) == p.box for p in shown)
+    last = rounds[-1]
+    assert not isinstance(last, Looked)
+    if preset in ("default", "exhaustive"):
+        assert last[0].box == watched.candidates[0].box and last[0].score == watched.candidates[0].scores.total
+
+
+def test_who_watches_an_edit_in_a_given_box_sees_no_anchors(tiny_backbones: Backbones) -> None:
+    watcher = Watcher()
+    record = EditRecord(photo=str(SCENE), prompt="a house", box=(8, 8, 40, 40), keep=2, steps=1)
+    edit(read_photo(SCENE), record, tiny_backbones, watch=watcher)
+    look, shown = watcher.seen
+    assert isinstance(look, Looked) and look.anchors == () and look.relevance is None
+    assert not isinstance(shown, Looked) and [p.box for p in shown] == [Box(8, 8, 40, 40)] * 2
+
+
+# The door
+
+
+def test_user_and_password_come_from_the_flag_or_else_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(door.AUTH_VARIABLE, raising=False)
+    assert door.credentials(None) is None
+    assert door.credentials("ann:b:c") == ("ann", "b:c")
+    monkeypatch.setenv(door.AUTH_VARIABLE, "bob:x")
+    assert door.credentials(None) == ("bob", "x")
+    assert door.credentials("ann:y") == ("ann", "y")
+    for wrong in ("ann", "ann:", ":y"):
+        with pytest.raises(FlagError, match="user:password"):
+            door.credentials(wrong)
+
+
+@pytest.mark.parametrize("flags", [["--host", "0.0.0.0"], ["--share"], ["--host", "192.168.0.7"]])
+def test_nobody_is_let_in_from_outside_unasked(
+    flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(door.AUTH_VARIABLE, raising=False)
+    assert main(["ui", *flags]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "pass --auth user:password too." in said
+    door.refuse_open_door(Ui(host="0.0.0.0"), ("ann", "x"))
+    door.refuse_open_door(Ui(), None)
+
+
+def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "require_gradio", lambda: None)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["ui", "--port", str(port)]) == 2
+    assert f"Nothing can listen at 127.0.0.1 port {port}" in capsys.readouterr().err
+    assert main(["ui", "--port", "70000"]) == 2
+
+
+def test_without_gradio_the_command_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=re.escape("pip install 'intarsia[ui]'")):
+        door.ui_command(Ui())
+
+
+def test_the_temporary_folders_go_and_a_named_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "before")
+    with door.folders(None) as results:
+        assert results.is_dir() and door.os.environ["GRADIO_TEMP_DIR"] == str(results.parent / "uploads")
+    assert not results.parent.exists() and door.os.environ["GRADIO_TEMP_DIR"] == "before"
+    with door.folders(tmp_path / "mine") as results:
+        assert results == tmp_path / "mine"
+    assert results.is_dir()
+
+
+# Labels and help
+
+
+def test_labels_and_help_are_the_records_own() -> None:
+    helped = field_help(EditRecord)
+    assert set(helped) == {f.name for f in dataclasses.fields(EditRecord)} - {"search", "score", "fit"}
+    assert helped["negative_prompt"] == "What the edit should not show."
+    assert label("negative_prompt") == "Negative prompt"
+
+
+# Photos
+
+
+def test_an_upload_is_kept_byte_for_byte_under_a_safe_name(tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads" / "abc"
+    uploads.mkdir(parents=True)
+    file = uploads / "<b>my 'cat'.html"
+    shutil.copyfile(SCENE, file)
+    kept = words.take_upload(file, tmp_path / "uploads", visit_in(tmp_path / "visit"))
+    assert kept.read_bytes() == SCENE.read_bytes()
+    assert kept.name == "_b_my _cat_.png" and kept.is_relative_to(tmp_path / "visit")
+    facts = words.photo_facts(kept)
+    assert (facts["width"], facts["height"]) == (64, 64)
+    assert facts["url"].startswith("gradio_api/file=/") and not set("<>\"' ") & set(facts["url"])
+
+
+def test_only_uploads_are_taken(tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    visit = visit_in(tmp_path / "visit")
+    (uploads / "link.png").symlink_to(SCENE)
+    for file in (SCENE, uploads / ".." / "x.png", uploads, uploads / "gone.png", uploads / "link.png"):
+        with pytest.raises(PictureError, match="did not arrive"):
+            words.take_upload(file, uploads, visit)
+    (uploads / "page.png").write_text("<script>alert(1)</script>")
+    with pytest.raises(PictureError) as refused:
+        words.take_upload(uploads / "page.png", uploads, visit)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Path) -> None:
+    with Image.open(SCENE) as picture:
+        picture.save(tmp_path / "scan.tiff")
+    kept = words.take_photo(tmp_path / "scan.tiff", visit_in(tmp_path / "visit"))
+    assert kept.name == "scan.tiff" and words.photo_facts(kept)["url"].endswith("/shown.png")
+    assert np.array_equal(read_photo(kept.with_name("shown.png")).pixels, read_photo(SCENE).pixels)
+
+
+# Records
+
+
+def test_a_visitor_names_no_file_of_this_machine() -> None:
+    for name in ("mask", "regions"):
+        with pytest.raises(RecordError, match="names a file of the server"):
+            words.record_of(SCENE, {"prompt": "a house", name: "/etc/passwd"})
+    record = words.record_of(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "models": "/x", "mask": None})
+    assert record.photo == str(SCENE) and record.models == "auto"
+
+
+def test_a_page_cannot_send_a_box_that_is_none() -> None:
+    assert words.record_of(SCENE, {"prompt": "a house"}, [1, 2, 30, 40]).box == (1, 2, 30, 40)
+    for wrong in ("<b>", [1, 2, 3], [1, 2, "x", 4], {"x": 1}, [float("nan")] * 4):
+        with pytest.raises(RecordError):
+            words.record_of(SCENE, {"prompt": "a house"}, wrong)
+
+
+def test_trying_again_takes_noise_that_was_not_used() -> None:
+    assert words.next_seed(7, keep=3, boxed=False) == 8
+    assert words.next_seed(7, keep=3, boxed=True) == 10
+
+
+# What is shown
+
+
+def test_the_map_glows_where_it_is_high() -> None:
+    heat = np.zeros((8, 16), np.float32)
+    heat[2, 3] = 5
+    picture = words.heat_picture(heat)
+    alpha = np.asarray(picture)[..., 3]
+    y, x = np.unravel_index(alpha.argmax(), alpha.shape)
+    assert picture.size == (256, 128) and abs(x - 56) <= 8 and abs(y - 40) <= 8
+    assert alpha.min() == 0 and np.asarray(words.heat_picture(np.ones((4, 4))))[..., 3].max() == 0
+
+
+def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> None:
+    shown: list[dict[str, Any]] = []
+    showing = words.Showing(tmp_path / "seen", shown.append)
+    showing.looked(Looked(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
+    previews = [
+        Preview(box=Box(0, 0, k + 1, 9), picture=torch.full((3, 8, 12), -1.0), score=-k, steps=4) for k in range(20)
+    ]
+    showing.tried(previews)
+    assert shown[0]["look"]["anchors"] == []
+    best = shown[1]["round"]["best"]
+    assert shown[1]["round"]["of"] == 20 and len(best) == words.BEST and best[0]["box"] == [0, 0, 1, 9]
+    with Image.open(tmp_path / "seen" / "round-1-1.jpg") as picture:
+        assert picture.size == (12, 8)
+
+
+def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Visit, Path]:
+    visit = visit_in(tmp_path / "visit")
+    photo = words.take_photo(SCENE, visit)
+    record = words.record_of(photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings)
+    record = dataclasses.replace(record, search=QUICK)
+    room = room_of(tmp_path, backbones)
+    return visit, words.edit_for(visit, room, record, lambda progress: None, lambda what: None)
+
+
+def test_a_result_is_found_again_with_all_its_candidates(tmp_path: Path, tiny_backbones: Backbones) -> None:
+    visit, folder = made_in(tmp_path, tiny_backbones)
+    facts = json.loads(json.dumps(words.result_facts(folder)))
+    assert [one["picture_name"] for one in facts["candidates"]] == ["0000.png", "0000.2.png"]
+    second = json.loads((folder / "0000.2.json").read_text())
+    assert second["chosen"] == 1 and second["candidates"][1]["box"] == facts["candidates"][1]["box"]
+    assert facts["look"] and facts["photo"]["name"] == "0000.png"
+    assert [one["folder"] for one in words.history(visit)] == [folder.name]
+    assert words.picture_of(words.result_folder(visit, folder.name), 1).name == "0000.2.png"
+    assert words.replay_for(visit, room_of(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None)
+    for wrong in ("../visit", "edit-9999", None, 3, "photo-0001"):
+        with pytest.raises(RecordError, match="not here"):
+            words.result_folder(visit, wrong)
+    for index in (2, -1, "0", None, True):
+        with pytest.raises(RecordError, match="not here"):
+            words.picture_of(folder, index)
+
+
+def test_nothing_stays_of_an_edit_that_fails(tmp_path: Path, tiny_backbones: Backbones) -> None:
+    with pytest.raises(Exception, match="picture"):
+        made_in(tmp_path, tiny_backbones, box=(200, 200, 300, 300))
+    assert not list((tmp_path / "visit").glob("edit-*"))
+
+
+# The pages
+
+
+gradio_warnings = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+@gradio_warnings
+@pytest.mark.slow
+def test_a_page_names_no_other_host() -> None:
+    pytest.importorskip("gradio")
+    from intarsia.app.ui.server import without_outside
+
+    page = b'<head><meta property="og:image" content="https://a.example/x.png" /><link href="https://b.example/f"><p>'
+    assert without_outside(page) == b"<head><p>"
+
+
+@pytest.fixture
+def served(tmp_path: Path, tiny_backbones: Backbones) -> Iterator[str]:
+    pytest.importorskip("gradio")
+    from intarsia.app.ui.server import build, launch
+
+    room = Room(tmp_path / "rooms", models="tiny", load=lambda *_, **__: tiny_backbones)
+    demo = build(room)
+    yield launch(demo, room, port=door.free_port("127.0.0.1")).local
+    demo.close(verbose=False)
+    room.close()
+
+
+@gradio_warnings
+@pytest.mark.slow
+def test_the_endpoint_makes_the_picture_of_the_command_line(
+    served: str, tmp_path: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import httpx
+    from gradio_client import Client, handle_file
+
+    page = httpx.get(served)
+    assert not re.findall(r"https?://(?!www\.w3\.org|127\.0\.0\.1|localhost)[\w.]+", page.text)
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for outside in (
+        "gradio_api/file=https://example.com/x",
+        "gradio_api/file=/etc/passwd",
+        "gradio_api/proxy=http://x",
+    ):
+        assert httpx.get(served + outside).status_code == 403
+
+    client = Client(served, verbose=False, download_files=str(tmp_path / "down"))
+    settings = {"steps": 3, "keep": 2, "search": QUICK_JSON}
+    picture, record = client.predict(handle_file(SCENE), "tree", "a house", settings, api_name="/edit")
+    flags = ["--search.proposals", "4", "--search.preview-steps", "1", "2", "--search.survivors", "3", "2"]
+    words_flags = ["--source", "tree", "--prompt", "a house", "--steps", "3", "--keep", "2"]
+    command = ["edit", str(SCENE), *words_flags, *flags, "--models", str(tiny_models), "--device", "cpu"]
+    assert main([*command, "--out", str(tmp_path / "cli"), "--quiet"]) == 0
+    expected = read_photo(tmp_path / "cli" / "0000.png")
+    assert np.array_equal(read_photo(picture).pixels, expected.pixels)
+    assert record["output_sha256"] == json.loads((tmp_path / "cli" / "0000.json").read_text())["output_sha256"]
+
+    for wrong, why in (({"steps": 0}, "between 1 and 1000"), ({"mask": "/etc/passwd"}, "file of the server")):
+        with pytest.raises(Exception, match=why):
+            client.predict(handle_file(SCENE), "tree", "a house", wrong, api_name="/edit")
+    named = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    assert "/edit" in named and not {"/work", "/press", "/enter", "/uploaded"} & set(named)
+    client.close()
