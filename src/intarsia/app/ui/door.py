@@ -98,13 +98,17 @@ def require_gradio() -> None:
 
 @contextmanager
 def folders(out: Path | None) -> Iterator[Path]:
-    """A folder for results, and beside it one for uploads; both go in the end, but for a folder that the user named."""
+    """A folder for results, and beside it one for uploads and one for what is computed for pictures.
+
+    All go in the end, but for a folder that the user named.
+    """
     place = Path(tempfile.mkdtemp(prefix="intarsia-ui-"))
     results = place / "results" if out is None else out.resolve()
     uploads = place / "uploads"
-    # Gradio reads it at its first import, and keeps what is uploaded there.
-    former = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    # Gradio reads its own at its first import, and keeps what is uploaded there.
+    own = {"GRADIO_TEMP_DIR": str(uploads), "INTARSIA_CACHE": str(place / "cache")}
+    former = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
     try:
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -115,8 +119,9 @@ def folders(out: Path | None) -> Iterator[Path]:
         uploads.mkdir()
         yield results
     finally:
-        if former is None:
-            del os.environ["GRADIO_TEMP_DIR"]
-        else:
-            os.environ["GRADIO_TEMP_DIR"] = former
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         shutil.rmtree(place, ignore_errors=True)

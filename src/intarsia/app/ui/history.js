@@ -1,7 +1,7 @@
 "use strict";
 // A strip of results; any of them can be gone on from.
 const strip = document.createElement("div");
-strip.className = "history";
+strip.className = "layout-past";
 element.replaceChildren(strip);
 
 function show() {

@@ -35,7 +35,7 @@ class Visit:
 
     Attributes:
         token: unguessable; the browser keeps it, so that the page finds its history again after a reload.
-        folder: everything of this visitor, uploads and results; goes with the visit.
+        folder: everything of this visitor, uploads and results; goes with the visit. Its name is unguessable, too.
         stop: set to end the work of this visitor that is going on, within one step.
         tabs: open pages of this visitor.
         left_at: when the last of them was closed, monotonic seconds; None while one is open.
@@ -124,7 +124,8 @@ class Room:
             visit = self.visits.get(token or "")
             if visit is None:
                 token = secrets.token_hex(TOKEN // 2)
-                visit = Visit(token=token, folder=self.root / token)
+                # Results name the folder, and are given away; the token lets in.
+                visit = Visit(token=token, folder=self.root / secrets.token_hex(TOKEN // 2))
                 visit.folder.mkdir(parents=True)
                 self.visits[token] = visit
             visit.tabs += 1
