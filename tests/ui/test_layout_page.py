@@ -145,8 +145,11 @@ def hint(page: Page) -> Any:
 
 def arrange(page: Page) -> dict[str, Any]:
     """Make the picture; the record as it is downloaded."""
+    # Not by the button: a quick machine may be over before anybody looks.
+    entries = page.locator("#layout-history button")
+    made = entries.count()
     page.locator("#layout-go").click()
-    expect(page.locator("#layout-go")).to_be_disabled()
+    expect(entries).to_have_count(made + 1, timeout=PATIENCE)
     expect(page.locator("#layout-go")).to_be_enabled(timeout=PATIENCE)
     expect(page.locator("#layout-status")).to_contain_text("Done:")
     with page.expect_download() as download:
