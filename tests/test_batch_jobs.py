@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from intarsia.app.jobs import read_edits
 from intarsia.batch.jobs import Job, by_picture, over, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.errors import RecordError
@@ -250,3 +251,10 @@ def test_no_job_ends_the_run_or_leaves_its_folder(tmp_path: Path, entry: dict[st
     assert (job.record is None) == bool(job.problem)
     assert "/" not in job.folder and "\\" not in job.folder and not job.folder.startswith(".")
     assert len(job.folder.encode()) < 255
+
+
+def test_a_list_to_fit_on_may_name_a_picture_twice_and_from_anywhere(folder: Path) -> None:
+    file = lines(folder, GOOD, {**GOOD, "photo": str(folder / "1.png")}, GOOD)
+    assert [edit.seed for edit in read_edits(file)] == [0, 0, 0]
+    with pytest.raises(RecordError, match=r"Job 2 is of the kind 'arrange'"):
+        read_edits(lines(folder, GOOD, {"kind": "arrange", "photo": "1.png"}))

@@ -16,7 +16,7 @@ def read_edits(file: Path) -> tuple[EditRecord, ...]:
         RecordError: the file is missing, of another form, empty, or a job in it is wrong or none by words.
     """
     edits = []
-    for job in read_jobs(file, settings={"seed": EditRecord.seed}, fenced=False):
+    for job in read_jobs(file, settings={"seed": EditRecord.seed}, fenced=False, once_each=False):
         if job.problem:
             raise RecordError(f"{file}: {job.problem}")
         if not isinstance(job.record, EditRecord):

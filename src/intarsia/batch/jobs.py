@@ -75,6 +75,7 @@ def read_jobs(
     seed: int = 0,
     known: Digests | None = None,
     fenced: bool = True,
+    once_each: bool = True,
 ) -> tuple[Job, ...]:
     """Read a list of jobs.
 
@@ -87,6 +88,7 @@ def read_jobs(
         seed: a job that has none gets its own, drawn from this and from what it is, wherever it stands in the list.
         known: digests of inputs, from an earlier run; those that are read now are added.
         fenced: whether a job whose pictures lie outside the folder has a problem.
+        once_each: whether a job that stands there before has one.
 
     Raises:
         RecordError: the list itself cannot be read, or is empty.
@@ -100,7 +102,7 @@ def read_jobs(
     first_of: dict[str, int] = {}
     for number, entry in enumerate(entries_of(file), 1):
         job = read_job(entry, number, base, shared, seed, known, fenced)
-        if job.id in first_of:
+        if once_each and job.id in first_of:
             again = f"{job.id} {number}".encode()
             message = (
                 f"Job {number} is the same as job {first_of[job.id]}, its record and its pictures: remove it, or give "
