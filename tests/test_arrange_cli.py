@@ -764,8 +764,8 @@ def test_a_very_wide_picture_is_shown_from_top_to_bottom() -> None:
 # the demo
 
 
-def test_the_demo_ships_a_scene_that_is_rearranged_three_times() -> None:
-    plan = layout_demo.plan_layouts(Path("demo-out"))
+def test_the_demo_ships_a_scene_that_is_rearranged_three_times(tmp_path: Path) -> None:
+    plan = layout_demo.plan_layouts(tmp_path / "demo-out")
     assert len(plan.steps) == 3
     for step in plan.steps:
         scene = scenes.read_scene(step.record, read_photo(step.record.photo))
