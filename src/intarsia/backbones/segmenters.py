@@ -19,6 +19,9 @@ from intarsia.backbones.preparation import Preparation, read_preparation
 from intarsia.backbones.protocols import Outliner, Outlines
 from intarsia.geometry import Box, Point
 
+TEXTS_AT_ONCE = 32
+"""Texts that are looked for together: memory grows with them."""
+
 
 class ClipSegSegmenter:
     """A `Segmenter` over CLIPSeg (Lueddecke & Ecker 2022, arXiv:2112.10003)."""
@@ -37,10 +40,18 @@ class ClipSegSegmenter:
         height, width = picture.shape[-2:]
         prepared = self.preparation(picture.to(self.model.device, self.model.dtype), (self.side, self.side))
         tokens = tokenize(self.tokenizer, texts, self.text_limit)
-        logits = self.model(
-            pixel_values=prepared.expand(len(texts), -1, -1, -1),
-            **{name: ids.to(self.model.device) for name, ids in tokens.items()},
-        ).logits
+        # The picture is looked at once, whatever the number of texts; the model itself would look for each.
+        seen = self.model.clip.get_image_features(prepared, interpolate_pos_encoding=True, output_hidden_states=True)
+        layers = [seen.hidden_states[layer + 1] for layer in self.model.extract_layers]
+        asked = self.model.get_conditional_embeddings(
+            len(texts), **{name: ids.to(self.model.device) for name, ids in tokens.items()}
+        )
+        logits = torch.cat(
+            [
+                self.model.decoder([layer.expand(len(part), -1, -1) for layer in layers], part).logits
+                for part in asked.split(TEXTS_AT_ONCE)
+            ]
+        )
         heat = torch.sigmoid(logits.float()).reshape(len(texts), 1, *logits.shape[-2:])
         resized = functional.interpolate(heat, size=(height, width), mode="bilinear", align_corners=False)
         return resized[:, 0].clamp(0, 1).cpu()
