@@ -37,7 +37,7 @@ from intarsia.layout.concepts import (
     sentence,
     tokens_added,
 )
-from intarsia.layout.learn import emphasis, learn, open_tracker, prior, spread_timesteps
+from intarsia.layout.learn import SAMPLES, Sample, emphasis, learn, open_tracker, prior, shows, spread_timesteps
 from intarsia.layout.regenerate import regenerate, seen
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.target import Layout, Placement
@@ -440,6 +440,22 @@ def test_learning_is_the_same_each_time_and_with_checkpointing(tiny_backbones: B
     settings = dataclasses.replace(record_of().learn, checkpointing=True)
     lean = learn(scene_of("cat", "dog"), record_of(learn=settings), tiny_backbones, seed=0)
     assert torch.allclose(lean.embeddings, learned.embeddings, atol=1e-5)
+
+
+def test_pictures_on_the_way_show_what_is_learned_and_change_nothing_of_it(
+    tiny_backbones: Backbones, learned: Concepts, untouched: None
+) -> None:
+    shown: list[Sample] = []
+    again = learn(scene_of("cat", "dog"), record_of(), tiny_backbones, seed=0, on_sample=shown.append)
+    assert same(again, learned)
+    assert [(sample.done, sample.total) for sample in shown] == [(2, 5), (3, 5), (4, 5), (5, 5)]
+    assert len({sample.photo.pixels.tobytes() for sample in shown}) == len(shown)
+
+
+@pytest.mark.parametrize("total", [1, 3, 4, 9, 250])
+def test_pictures_on_the_way_are_few_and_the_last_is_at_the_end(total: int) -> None:
+    due = [done for done in range(1, total + 1) if shows(done, total)]
+    assert len(due) == min(SAMPLES, total) and due[-1] == total
 
 
 LONG = LearnSettings(token_steps=7, weight_steps=5, batch=1, accumulate=2)

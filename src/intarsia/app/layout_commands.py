@@ -32,7 +32,7 @@ from intarsia.images import Photo, read_photo, read_text_chunk, refuse_existing,
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache, key_of
 from intarsia.layout.concepts import Concepts, without_brackets
 from intarsia.layout.edit import CLOSE, ArrangeResult, arrange, check
-from intarsia.layout.learn import Tracker, learn, open_tracker, prior
+from intarsia.layout.learn import OnSample, Tracker, learn, open_tracker, prior
 from intarsia.layout.scene import Scene, photo_of, read_scene
 from intarsia.layout.target import Layout, read_layout
 from intarsia.progress import OnProgress, Progress
@@ -311,6 +311,7 @@ def learned(
     resume: bool = False,
     tracker: Tracker | None = None,
     on_progress: OnProgress | None = None,
+    on_sample: OnSample | None = None,
 ) -> tuple[Concepts, Cost, str]:
     """The looks of a record's objects, in a file; what they took, and the name of the models they are for."""
     photo = read_photo(photo_of(record))
@@ -334,6 +335,7 @@ def learned(
         checkpoint=checkpoint,
         resume=resume,
         tracker=tracker,
+        on_sample=on_sample,
     )
     concepts.save(out, overwrite=overwrite)
     if checkpoint is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast
@@ -70,6 +70,15 @@ EMPHASIS = 5.0
 HALF_SCALE = 1024.0
 """What losses are multiplied by where networks work in half precision, whose smallest gradients would vanish."""
 
+SAMPLES = 4
+"""Pictures that show how far learning is."""
+
+SAMPLE_STEPS = 12
+"""Denoising steps of a whole schedule: enough to see what is painted."""
+
+SAMPLE_STRENGTH = 0.5
+"""Part of the schedule that one runs: objects stay at their places, and finer looks must come from what was learned."""
+
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -77,6 +86,18 @@ class Tracker(Protocol):
     """What accelerate's trackers have."""
 
     def log(self, values: dict[str, Any], step: int | None = None) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The picture painted anew with what was learned in `done` of `total` updates."""
+
+    done: int
+    total: int
+    photo: Photo
+
+
+OnSample = Callable[[Sample], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +147,7 @@ def learn(
     checkpoint: Path | None = None,
     resume: bool = False,
     tracker: Tracker | None = None,
+    on_sample: OnSample | None = None,
 ) -> Concepts:
     """Learn the looks of a scene's objects.
 
@@ -139,6 +161,8 @@ def learn(
         checkpoint: file that keeps how far learning is, every few updates.
         resume: go on from it; the result is the same as without the interruption.
         tracker: gets the loss of every update.
+        on_sample: shown a picture now and then, the last one at the end, which cost denoiser evaluations of their
+            own and change nothing of what is learned.
 
     Raises:
         LayoutError: the scene has no objects, or the prompt names others in brackets.
@@ -183,6 +207,8 @@ def learn(
                         keeper.keep(learned, pupil.moments(), now)
                     if tracker is not None:
                         tracker.log({f"loss/{stage.label}": loss}, step=now)
+                    if on_sample is not None and shows(now, total):
+                        on_sample(Sample(done=now, total=total, photo=pupil.sample(record, seed)))
                     if on_progress is not None:
                         on_progress(Progress(stage=f"learning {stage.label}", done=now, total=total))
             done += stage.steps
@@ -195,6 +221,11 @@ def learn(
         model=diffusion.name,
         versions=dict(backbones.versions),
     )
+
+
+def shows(done: int, total: int) -> bool:
+    """Whether a picture is due after so many updates."""
+    return done * SAMPLES // total > (done - 1) * SAMPLES // total
 
 
 def settings_of(record: ArrangeRecord) -> LearnSettings:
@@ -440,6 +471,17 @@ class Pupil:
             parts.append(weight * (predicted - noise).square().mean())
         return torch.stack(parts).mean()
 
+    @torch.no_grad()
+    def sample(self, record: ArrangeRecord, seed: int) -> Photo:
+        """The picture painted anew with what is learned so far, the objects about where they are."""
+        timesteps = self.diffusion.timesteps(SAMPLE_STEPS)[round((1 - SAMPLE_STRENGTH) * SAMPLE_STEPS) :]
+        clean = self.lesson.clean
+        noise = torch.randn(clean.shape, generator=torch.Generator("cpu").manual_seed(seed)).to(clean)
+        latents = add_noise(clean, noise, self.diffusion.alphas_cumprod[timesteps[0]])
+        text = self.diffusion.encode_text([record.negative_prompt, self.whole.prompt])
+        latents = denoised(self.diffusion, latents, timesteps, text, record.guidance)
+        return photo_from_image(to_photo_pixels(self.diffusion.decode_latents(latents)[0], self.lesson.size))
+
     def moments(self) -> dict[str, Tensor]:
         """What the optimiser remembers."""
         return {
@@ -609,24 +651,48 @@ def prior(
     """
     diffusion = backbones.diffusion
     text = diffusion.encode_text(["", sentence([words])])
-    timesteps = diffusion.timesteps(steps)
     side = diffusion.native_side
     shape = diffusion.encode_picture(torch.zeros(1, 3, side, side)).shape[1:]
     for first in range(begin - begin % batch if begin < count else count, count, batch):
         seeds = [seed + k for k in range(first, min(first + batch, count))]
         noise = torch.stack([torch.randn(shape, generator=torch.Generator("cpu").manual_seed(s)) for s in seeds])
-        latents = noise.to(diffusion.device)
-        for step, timestep in enumerate(timesteps):
-            twice = text.repeat_interleave(len(seeds), 0)
-            seen = diffusion.predict(torch.cat([latents, latents]), timestep, twice)
-            clean, noise = (guide(part[: len(seeds)], part[len(seeds) :], guidance) for part in seen)
-            alpha = diffusion.alphas_cumprod[timesteps[step + 1]] if step + 1 < steps else torch.tensor(1.0)
-            latents = ddim_move(clean, noise, alpha)
+
+        def tell(step: int, first: int = first, painted: int = len(seeds)) -> None:
             if on_progress is not None:
-                done = first * steps + (step + 1) * len(seeds)
+                done = first * steps + step * painted
                 on_progress(Progress(stage=f"painting {words}", done=done, total=count * steps))
+
+        latents = denoised(diffusion, noise.to(diffusion.device), diffusion.timesteps(steps), text, guidance, tell)
         for picture in diffusion.decode_latents(latents)[max(begin - first, 0) :]:
             yield photo_from_image(to_photo_pixels(picture, Size(side, side)))
+
+
+def denoised(
+    diffusion: LatentDiffusion,
+    latents: Tensor,
+    timesteps: Sequence[int],
+    text: Tensor,
+    guidance: float,
+    on_step: Callable[[int], None] | None = None,
+) -> Tensor:
+    """(B, C, h, w) clean latents from noisy ones.
+
+    Args:
+        latents: (B, C, h, w) at the first timestep.
+        timesteps: from noisy to clean.
+        text: (2, L, D) states of the negative prompt and of the prompt.
+        on_step: told the steps done after each.
+    """
+    count, steps = len(latents), len(timesteps)
+    twice = text.repeat_interleave(count, 0)
+    for step, timestep in enumerate(timesteps):
+        seen = diffusion.predict(torch.cat([latents, latents]), timestep, twice)
+        clean, noise = (guide(part[:count], part[count:], guidance) for part in seen)
+        alpha = diffusion.alphas_cumprod[timesteps[step + 1]] if step + 1 < steps else torch.tensor(1.0)
+        latents = ddim_move(clean, noise, alpha)
+        if on_step is not None:
+            on_step(step + 1)
+    return latents
 
 
 def open_tracker(kind: Literal["tensorboard", "wandb"], folder: Path, name: str = "intarsia") -> Tracker:
