@@ -8,7 +8,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,9 @@ TOKEN = 32
 
 BREATH = 0.1
 """Seconds between two looks at how far the work is."""
+
+SETTLED = 1.0
+"""Seconds of a stage from which it is told how long it will go on: before, the figure would jump."""
 
 
 @dataclass
@@ -58,9 +61,50 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """How far a piece of work is."""
+    """How far a piece of work is.
+
+    Attributes:
+        left: seconds that its stage will go on, as far as can be told from the steps done; None at its beginning.
+    """
 
     progress: Progress
+    left: float | None = None
+
+
+def way_of(step: Step) -> str:
+    """How far work is, as a line: "Painting: 12 of 50, about 8 s left"."""
+    progress = step.progress
+    line = f"{progress.stage[:1].upper()}{progress.stage[1:]}: {progress.done} of {progress.total}"
+    return line if step.left is None else f"{line}, about {span(step.left)} left"
+
+
+def span(seconds: float) -> str:
+    """A time to wait in the unit that people would say it in."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Pace:
+    """Tells from how fast a stage went so far how long it will go on."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.began: tuple[str, int, float] | None = None
+        self.last = 0
+
+    def left(self, progress: Progress) -> float | None:
+        """Seconds that the stage of this progress will go on; None while too little of it is known."""
+        now = self.clock()
+        if self.began is None or self.began[0] != progress.stage or progress.done < self.last:
+            # What the first step took is not known: work of another kind may have gone before it.
+            self.began = (progress.stage, progress.done, now)
+        self.last = progress.done
+        _, done, then = self.began
+        if progress.done == done or now - then < SETTLED:
+            return None
+        return (progress.total - progress.done) * (now - then) / (progress.done - done)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +122,7 @@ class Room:
 
     Args:
         root: folder for the visitors' folders.
-        models: checkpoints that the pages work with.
+        models: names of the checkpoints among which visitors choose; the first is the default.
         machine: where the networks run.
         forget: seconds after which the folder of a visitor who has left is removed.
         load: what loads the networks.
@@ -88,35 +132,44 @@ class Room:
         self,
         root: Path,
         *,
-        models: str = "auto",
+        models: str | Sequence[str] = "auto",
         machine: Machine | None = None,
         forget: float = 1800.0,
         load: Callable[..., Backbones] = load_backbones,
     ) -> None:
         self.root = root
-        self.models = models
+        self.choices = (models,) if isinstance(models, str) else tuple(dict.fromkeys(models))
+        self.models = self.choices[0]
         self.machine = machine or Machine()
         self.forget = forget
         self.visits: dict[str, Visit] = {}
         self._load = load
-        self._backbones: Backbones | None = None
+        self._loaded: tuple[str, Backbones] | None = None
         self._loading = threading.Lock()
         self._doors = threading.Lock()
         root.mkdir(parents=True, exist_ok=True)
 
     @property
     def backbones(self) -> Backbones:
-        """The networks that serve everybody; loaded when first asked for."""
-        with self._loading:
-            if self._backbones is None:
-                machine = self.machine
-                found = self._load(self.models, device=machine.device, dtype=machine.dtype, vram=machine.vram)
-                self._backbones = remembering(found)
-            return self._backbones
+        """The networks that are the default; loaded when first asked for."""
+        return self.load(self.models)
 
     def load(self, models: str) -> Backbones:
-        """As the commands want it. The pages have one set of networks, whatever a record says."""
-        return self.backbones
+        """The networks of that name if they are a choice, else those that are the default, whatever a record says.
+
+        One set of networks is in memory at a time: another is loaded in its place.
+
+        Raises:
+            ModelError: they cannot be loaded.
+        """
+        name = models if models in self.choices else self.models
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != name:
+                self._loaded = None  # both at once may not fit
+                machine = self.machine
+                found = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram)
+                self._loaded = (name, remembering(found))
+            return self._loaded[1]
 
     def enter(self, token: str | None) -> Visit:
         """The visitor who comes, or comes back; an unknown token opens a new visit with a token of its own."""
@@ -192,13 +245,14 @@ def watched(visit: Visit, work: Callable[[OnProgress, Show], Result]) -> Generat
     """
     visit.stop.clear()
     told: queue.SimpleQueue[Step | Seen] = queue.SimpleQueue()
+    pace = Pace()
     result: list[Result] = []
     problem: list[BaseException] = []
 
     def on_progress(progress: Progress) -> None:
         if visit.stop.is_set():
             raise Cancelled("stopped; nothing was written.")
-        told.put(Step(progress=progress))
+        told.put(Step(progress=progress, left=pace.left(progress)))
 
     def run() -> None:
         try:
