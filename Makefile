@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 # The browser of the pages' tests comes from the system's packages.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: setup demo test test-all test-ui check bench clean
+.PHONY: setup demo test test-all browser test-ui check bench clean
 
 setup: $(STAMP)
 
@@ -34,9 +34,13 @@ test: setup
 test-all: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not ui"
 
-test-ui: setup
+# Installs it where it is missing: as root, or where sudo asks for no password.
+browser:
+	@test -n "$(CHROMIUM)" || { sudo=; test "$$(id -u)" = 0 || sudo="sudo --non-interactive"; \
+		$$sudo apt-get update --quiet && $$sudo apt-get install --quiet --yes chromium; }
+
+test-ui: setup browser
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
-	test -n "$(CHROMIUM)" || (apt-get update && apt-get install --yes chromium)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m ui
 
 check: setup

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
+import sqlite3
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +18,7 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from intarsia.app.ui import batch_tab
+from intarsia.app.ui import batch_tab, outside
 from intarsia.app.ui.batch_tab import (
     RoomPerformer,
     batch_of,
@@ -28,11 +32,14 @@ from intarsia.app.ui.batch_tab import (
     take_in,
     turn,
 )
-from intarsia.app.ui.room import Room, Visit, watched
+from intarsia.app.ui.room import Room, Step, Visit, watched
 from intarsia.backbones.protocols import Backbones
-from intarsia.errors import Cancelled, RecordError
+from intarsia.batch.jobs import Job, read_jobs
+from intarsia.batch.ledger import Ledger, Outcome
+from intarsia.batch.work import do
+from intarsia.errors import Cancelled, OutputError, RecordError
 from intarsia.images import read_photo
-from intarsia.progress import Progress
+from intarsia.progress import OnProgress, Progress
 from tests.fake_work import FakePerformer, FakeWork
 
 PROMPT = {"prompt": "a red house"}
@@ -233,7 +240,155 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
     assert read_photo(made).size.width == 48
 
 
+def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent: Path) -> None:
+    room = Room(tmp_path / "room", models=("pocket", "sd15"))
+    visit = room.enter(None)
+    jobs = [{"photo": "1.png", "prompt": "x", "models": models} for models in ("sd15", "somebody/else", "auto")]
+    folder = take_in(visit, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {"models": "pocket"}, 0)
+    used: list[str] = []
+
+    def perform(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+        assert job.record is not None
+        used.append(job.record.models)
+        return fake()(job, folder, on_progress)
+
+    turn(room, folder, perform, ignore, ignore)
+    assert used == ["sd15", "pocket"]
+    assert states(folder) == ["done", "failed", "done"]
+    assert "these pages have pocket, sd15" in rows_of(folder)[1].error
+
+
+def test_settings_for_all_choose_the_networks(tmp_path: Path, sent: Path) -> None:
+    room = Room(tmp_path / "room", models=("pocket", "sd15"))
+    shared = {**PROMPT, "models": "sd15"}
+    folder = take_in(room.enter(None), [picture(sent, "a.png")], shared, 0)
+    with Ledger.open(folder) as ledger:
+        (job,) = batch_tab.enter(folder, ledger)
+    assert job.record is not None and batch_tab.models_of(room, job.record) == "sd15"
+
+
+# Batches of other programs
+
+
+@pytest.fixture
+def trees(room: Room, sent: Path) -> Path:
+    """A batch that the command line does below the output folder; a job of it is done, one failed, one waits."""
+    folder = room.root / "runs" / "trees"
+    listed = text(sent, "images.json", {"0.png": ["", "a"], "1.png": ["", "fail"], "2.png": ["", "b"]})
+    place = sent / "in"
+    place.mkdir()
+    for k in range(3):
+        picture(sent, f"{k}.png", k).rename(place / f"{k}.png")
+    jobs = read_jobs(listed, image_dir=place)
+    (folder / "results").mkdir(parents=True)
+    with Ledger.open(folder) as ledger:
+        ledger.enter(jobs)
+        ledger.begin(jobs[0].id, "worker 1")
+        ledger.done(jobs[0].id, do(jobs[0], fake(), folder, ignore))
+        ledger.failed(jobs[1].id, f"The picture {place}/1.png is no picture: pass --size 512.")
+    return folder
+
+
+def everything_below(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_batch_of_another_program_is_read_and_not_touched(room: Room, visit: Visit, trees: Path) -> None:
+    before = everything_below(trees)
+    folder = outside.find(room.root, " runs/trees ")
+    rows = batch_tab.of_others(outside.rows_of(folder))
+    assert [row.state for row in rows] == ["done", "failed", "waiting"]
+    assert "1 of 3 jobs done, 1 failed, 1 left" in batch_tab.standing(rows)
+    assert rows[1].error == "The picture 1.png is no picture: set “Size” to 512."
+    file = batch_tab.pack(rows, lambda row: outside.files_of(folder, row), outside.kept(visit, folder) / "results.zip")
+    assert file is not None and file.is_relative_to(visit.folder)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read(f"{rows[0].folder}/picture.txt") == before[f"results/{rows[0].folder}/picture.txt"]
+        assert set(archive.namelist()) == {
+            *(f"{rows[0].folder}/{name}.txt" for name in ("half", "picture")),
+            "failed.txt",
+        }
+    assert everything_below(trees) == before
+
+
+def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(room: Room, trees: Path) -> None:
+    with Ledger.open(trees) as writer:
+        waiting = writer.rows(state="waiting")[0]
+        with outside.reading(outside.find(room.root, "runs/trees")) as reader:
+            assert reader.counts().running == 0
+            began = time.monotonic()
+            with writer.at_once():
+                writer.begin(waiting.id, "worker 1")
+                assert reader.counts().running == 0, "seen before it was said"
+            assert time.monotonic() - began < 1
+            assert reader.counts().running == 1
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                reader.begin(waiting.id, "a visitor")
+    assert outside.rows_of(trees)[2].worker == "worker 1"
+
+
+def test_only_batches_below_the_output_folder_are_found(room: Room, visit: Visit, trees: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(trees, elsewhere)
+    shutil.copytree(trees, room.root / ".hidden")
+    shutil.copytree(trees, visit.folder / "batch-0001")
+    (room.root / "out").symlink_to(elsewhere)
+    (room.root / "in").symlink_to(trees)
+    (room.root / "theirs").symlink_to(visit.folder)
+    half = room.root / "half"
+    (half / "results").mkdir(parents=True)
+    (half / "ledger.sqlite").symlink_to(elsewhere / "ledger.sqlite")
+    (room.root / "empty").mkdir()
+    said = set()
+    for name in (
+        *("", ".", "..", "runs", "empty", "nothing", "../elsewhere", "runs/../../elsewhere", str(trees), "/runs/trees"),
+        *("out", ".hidden", "./.hidden", "half", "theirs/batch-0001", f"{visit.folder.name}/batch-0001", "runs\\trees"),
+        *("runs/trees\0", "a" * 5000, "~", None, 7, ["runs/trees"]),
+    ):
+        with pytest.raises(RecordError) as raised:
+            outside.find(room.root, name)
+        said.add(str(raised.value))
+    assert len(said) == 1, "what is there and what is not are told apart"
+    assert outside.find(room.root, "in") == outside.find(room.root, "runs/./trees") == trees.resolve()
+
+
+def test_results_that_lead_elsewhere_are_left_out(room: Room, visit: Visit, trees: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("the secret")
+    (row,) = (row for row in outside.rows_of(trees) if row.state == "done")
+    (trees / "results" / row.folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    assert [file.name for file in outside.files_of(trees, row)] == ["half.txt", "job.json", "picture.txt"]
+    for folder in ("../..", "..", ".", "", "a/b"):
+        assert outside.files_of(trees, dataclasses.replace(row, folder=folder)) == []
+
+
+def test_thumbs_are_copied_into_the_visitor_s_folder(room: Room, visit: Visit, trees: Path) -> None:
+    (row,) = (row for row in outside.rows_of(trees) if row.state == "done")
+    (trees / "results" / row.folder / "after.jpg").write_bytes(b"after")
+    place = outside.copy_thumbs(visit, trees, row)
+    assert place.is_relative_to(visit.folder) and (place / "after.jpg").read_bytes() == b"after"
+    assert [file.name for file in place.iterdir()] == ["after.jpg"]
+
+
+def test_an_archive_that_is_too_large_is_refused(trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_tab, "LARGEST_ZIP", 10)
+    rows = outside.rows_of(trees)
+    with pytest.raises(OutputError, match="packed at most"):
+        batch_tab.pack(rows, lambda row: outside.files_of(trees, row), tmp_path / "results.zip")
+    assert not (tmp_path / "results.zip").exists()
+
+
 # What is shown
+
+
+def test_of_very_many_results_the_last_are_shown(
+    room: Room, visit: Visit, sent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_tab, "MOST_SHOWN", 2)
+    folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(5)], PROMPT, 0)
+    turn(room, folder, fake(), ignore, ignore)
+    page = results_page(folder)
+    assert page.count("<article") == 2 and "3.png" in page and "4.png" in page
+    assert "The last 2 are shown; 3 more" in page
 
 
 def test_texts_of_visitors_are_text(room: Room, visit: Visit, sent: Path) -> None:
@@ -250,8 +405,8 @@ def test_the_status_counts_and_tells_speed_and_time_left(visit: Visit, room: Roo
     folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
     assert "0 of 2 jobs done, 2 left" in status_of(folder)
     assert rate(rows_of(folder)) is None
-    now = batch_tab.Now(photo="0.png", progress=Progress(stage="painting", done=1, total=4))
-    assert "0.png: painting 1 of 4" in status_of(folder, now=now)
+    now = batch_tab.Now(photo="0.png", step=Step(progress=Progress(stage="painting", done=1, total=4), left=8.2))
+    assert "0.png, painting: 1 of 4, about 8 s left" in status_of(folder, now=now)
     assert "width:12.5%" in status_of(folder, now=now)
     turn(room, folder, fake(pause=0.01), ignore, ignore)
     assert "2 of 2 jobs done" in status_of(folder)

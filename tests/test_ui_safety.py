@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import json
+import logging
+import os
+import shutil
 import struct
 import time
 import zlib
@@ -20,7 +25,9 @@ from PIL import Image
 pytest.importorskip("gradio")
 
 from intarsia.app import cli
-from intarsia.app.ui import door
+from intarsia.app.ui import door, guard
+from intarsia.app.ui.discreet import discreet
+from intarsia.app.ui.guard import Guard
 from intarsia.app.ui.room import Room, Visit
 
 # Of Gradio's own, and of its server's threads.
@@ -203,7 +210,129 @@ def test_the_folder_of_a_visitor_who_left_is_removed(site: Site) -> None:
     assert site.get(f"/gradio_api/file={file}").status_code == 403
 
 
+def test_what_lies_beside_the_visitors_folders_is_not_served(site: Site, visit: Visit) -> None:
+    """The operator's own, where --out names a folder that holds more."""
+    beside = site.room.root / "runs" / "trees"
+    beside.mkdir(parents=True, exist_ok=True)
+    hidden = visit.folder.parent / "ledger.sqlite"
+    for file in (beside / "picture.png", hidden):
+        file.write_text("the secret")
+        for path in (file, f"{visit.folder}/../{file.relative_to(site.room.root)}"):
+            for route in ("file=", "file/"):
+                answer = site.get(f"/gradio_api/{route}{path}")
+                assert answer.status_code == 403 and "the secret" not in answer.text
+        file.unlink()
+    shutil.rmtree(beside.parent)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("monitoring", "monitoring/summary", "gradio_api/dev/reload", "gradio_api/vibe-code", "gradio_api/runs"),
+        *("gradio_api/deep_link?session_hash=x", "gradio_api/profiling/traces", "gradio_api/run-history/buckets"),
+        *("gradio_api/custom_component/x/client/component/index.js", "gradio_api/stream/x/y/1/playlist.m3u8"),
+    ],
+)
+def test_routes_that_no_page_needs_are_closed(site: Site, path: str) -> None:
+    assert site.get(f"/{path}").status_code == 404
+    assert site.get(f"/{path.replace('/', '//')}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize("route", ["process_recording", "component_server", "vibe-edit", "stream/x", "stream/x/close"])
+def test_posts_that_no_page_needs_are_closed(site: Site, route: str) -> None:
+    assert site.client.post(f"{site.address}/gradio_api/{route}", json={}).status_code == 404
+    assert site.client.post(f"{site.address}/gradio_api/{route}", files={"a": b"x"}).status_code == 404
+
+
 # What is sent
+
+
+@pytest.mark.parametrize("route", ["run/edit", "api/edit", "run/arrange", "run/edit/"])
+def test_nobody_passes_the_queue_by(site: Site, route: str) -> None:
+    answer = site.client.post(f"{site.address}/gradio_api/{route}", json={"data": [None, "", "a moon", QUICK]})
+    assert answer.status_code == 404 and "queue" in answer.text
+
+
+def test_a_page_that_comes_again_and_again_is_one_page(site: Site) -> None:
+    loads = [
+        each["id"]
+        for each in site.get("/config").json()["dependencies"]
+        if any(event == "load" for _, event in each["targets"])
+    ]
+    before = {token: visit.tabs for token, visit in site.room.visits.items()}
+    for _ in range(3):
+        for number in loads:
+            body = {"data": [None], "fn_index": number, "session_hash": "onepage"}
+            if site.client.post(f"{site.address}/gradio_api/queue/join", json=body).status_code == 200:
+                assert "process_completed" in site.get("/gradio_api/queue/data?session_hash=onepage").text
+    grown = {t: v.tabs - before.get(t, 0) for t, v in site.room.visits.items() if v.tabs > before.get(t, 0)}
+    assert list(grown.values()) == [1]
+    for token in grown:
+        site.room.leave(token)
+
+
+def test_a_guess_ends_nothing_of_others_and_reads_nothing(site: Site) -> None:
+    (path,) = site.upload(picture(), "a.png").json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    posted = site.client.post(
+        f"{site.address}/gradio_api/call/edit", json={"data": [file, "", "a moon", {**QUICK, "steps": 6}]}
+    )
+    event = posted.json()["event_id"]
+    assert len(event) == 32
+    wrong = event[:-1] + ("0" if event[-1] != "0" else "1")
+    for guess in (wrong, "", "x"):
+        for session in (wrong, "", "x"):
+            body = {"event_id": guess, "session_hash": session, "fn_index": 0}
+            site.client.post(f"{site.address}/gradio_api/cancel", json=body)
+        told = ""
+        url = f"{site.address}/gradio_api/queue/data?session_hash={guess}"
+        with contextlib.suppress(httpx.RemoteProtocolError), site.client.stream("GET", url) as answer:  # it hangs up
+            for part in answer.iter_text():
+                told += part
+        assert event not in told and "process_" not in told
+    assert "event: complete" in site.get(f"/gradio_api/call/edit/{event}").text
+
+
+def test_uploads_that_are_too_large_together_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LARGEST_UPLOAD", 1 << 20)
+    url = f"{site.address}/gradio_api/upload"
+    files = [("files", (f"{k}.png", bytes(300_000))) for k in range(4)]
+    assert site.client.post(url, files=files).status_code == 413
+    assert site.client.post(url, files=files[:2]).status_code == 200
+    head = b'--x\r\ncontent-disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    parts = iter([head, *[bytes(300_000)] * 4, b"\r\n--x--\r\n"])
+    answer = site.client.post(url, content=parts, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 413
+
+
+def test_a_full_disk_takes_no_uploads(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LEAST_FREE", 1 << 60)
+    answer = site.upload(picture(), "a.png")
+    assert answer.status_code == 507 and "disk is full" in answer.text
+
+
+def test_uploads_that_were_broken_off_are_removed(site: Site) -> None:
+    from intarsia.app.ui.server import BROKEN_OFF, remove_broken_off
+
+    old, new, whole = site.uploads / "tmpold", site.uploads / "tmpnew", site.uploads / "0a" / "a.png"
+    whole.parent.mkdir()
+    for file in (old, new, whole):
+        file.write_bytes(b"half")
+    for file in (old, whole):
+        os.utime(file, (0, time.time() - BROKEN_OFF - 1))
+    remove_broken_off(site.uploads)
+    assert [file.exists() for file in (old, new, whole)] == [False, True, True]
+    new.unlink()
+    shutil.rmtree(whole.parent)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/x", "multipart/form-data; boundary=x", "application/json"])
+def test_large_requests_that_are_no_uploads_are_refused(site: Site, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LARGEST_REQUEST", 1 << 16)
+    body = json.dumps({"data": ["x" * (1 << 17)], "fn_index": 0, "session_hash": "x"}).encode()
+    for route in ("queue/join", "call/edit", "cancel", "run/edit"):
+        url = f"{site.address}/gradio_api/{route}"
+        assert site.client.post(url, content=body, headers={"content-type": kind}).status_code == 413
 
 
 def test_a_large_upload_is_refused(site: Site) -> None:
@@ -324,6 +453,40 @@ def test_other_hosts_are_not_fetched_through_this_one(site: Site) -> None:
     assert site.get("/gradio_api/proxy=https://example.com/").status_code == 403
 
 
+# What is logged
+
+
+def test_the_log_repeats_no_words(
+    site: Site, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "unspeakable"
+
+    def failing(*_: Any, **__: Any) -> Any:
+        try:
+            raise KeyError(secret)
+        except KeyError as problem:
+            raise ZeroDivisionError(f"no {secret} here") from problem
+
+    (path,) = site.upload(picture(), "a.png").json()
+    with discreet():
+        site.edit(path, f"{secret} " * 60)  # more than the text encoder reads
+        monkeypatch.setattr("intarsia.app.edit_commands.edit", failing)
+        site.edit(path, "a moon")
+        logging.getLogger("asyncio").error(f"a task failed\nfuture: {secret}", exc_info=ZeroDivisionError(secret))
+        logging.getLogger("uvicorn.error").error("failed", exc_info=ZeroDivisionError(secret))
+        from gradio import queueing
+
+        try:
+            failing()
+        except ZeroDivisionError:
+            queueing.traceback.print_exc()
+    said = caplog.text + "".join(capfd.readouterr())
+    assert secret not in said
+    assert "tokens are read" in said and "a text of" in said
+    assert said.count("ZeroDivisionError (its message") >= 4 and "KeyError" in said
+    assert queueing.traceback.__name__ == "traceback"
+
+
 # Who asks
 
 
@@ -340,6 +503,14 @@ def test_pages_of_others_cannot_post(site: Site, origin: str) -> None:
     assert site.call("edit", None, "", "", {}, headers=headers)[0] == "refused 403"
 
 
+@pytest.mark.parametrize("where", ["cross-site", "same-site"])
+def test_pages_of_others_show_nothing_of_ours(site: Site, where: str) -> None:
+    """A browser asks for pictures and scripts of another host without an origin."""
+    for mode, status in (("no-cors", 403), ("cors", 403), ("navigate", 200)):
+        headers = {"sec-fetch-site": where, "sec-fetch-mode": mode}
+        assert site.get("/config", headers=headers).status_code == status
+
+
 def test_own_pages_can_post(site: Site) -> None:
     assert site.upload(picture(), "a.png", headers={"origin": site.address}).status_code == 200
     assert site.upload(picture(), "a.png").status_code == 200, "programs name no origin"
@@ -351,6 +522,80 @@ def test_others_can_neither_read_nor_frame(site: Site) -> None:
     assert "frame-ancestors 'self'" in site.get("/").headers["content-security-policy"]
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost.evil", "", "[::2]"]
+)
+def test_a_name_that_was_rebound_to_this_machine_is_refused(site: Site, host: str) -> None:
+    """Such a page's origin is the host that it asks, so that nothing else tells it from our own."""
+    host = host.format(port=httpx.URL(site.address).port)
+    headers = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
+    for path in (
+        "/",
+        "/config",
+        "/gradio_api/info",
+        "/gradio_api/queue/data?session_hash=x",
+        "/gradio_api/heartbeat/x",
+    ):
+        answer = site.get(path, headers=headers)
+        assert answer.status_code == 421, path
+        assert "--hosts" in answer.text
+    assert site.upload(picture(), "a.png", headers=headers).status_code == 421
+    assert site.call("edit", None, "", "", {}, headers=headers)[0] == "refused 421"
+
+
+def test_this_machine_goes_by_its_own_names(site: Site) -> None:
+    port = httpx.URL(site.address).port
+    for host in ("localhost", f"LOCALHOST:{port}", f"127.0.0.1:{port}", "[::1]:80", "[::1]"):
+        assert site.get("/config", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "hosts", "own"),
+    [
+        ("pictures.example.org", {"pictures.example.org"}, True),
+        ("Pictures.Example.org:8443", {"pictures.example.org"}, True),
+        ("pictures.example.org.evil.example", {"pictures.example.org"}, False),
+        ("evil.example", {"pictures.example.org"}, False),
+        ("evil.example", None, True),
+    ],
+)
+def test_names_of_the_operator_are_names_of_this_server(host: str, hosts: set[str] | None, own: bool) -> None:
+    answered: list[str] = []
+    told: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        answered.append(scope["type"])
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    guard = Guard(app, hosts=None if hosts is None else frozenset(hosts))
+    for kind in ("http", "websocket"):
+        scope = {"type": kind, "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
+        asyncio.run(guard(scope, receive, send))
+    assert answered == (["http", "websocket"] if own else [])
+    if not own:
+        assert [message["type"] for message in told] == ["http.response.start", "http.response.body", "websocket.close"]
+
+
+def test_a_name_with_more_than_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("https://pictures.example.org", "pictures.example.org/", "pictures.example.org:80", "*", ""):
+        assert cli.main(["ui", "--hosts", name, "--port", "0"]) == 2
+        assert "--hosts" in capsys.readouterr().err
+
+
+def test_all_models_that_visitors_may_choose_are_looked_up_at_the_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("intarsia.app.ui.server.Room", None)  # nothing is loaded before
+    assert cli.main(["ui", "--models", "pocket", "no such thing", "--port", "0"]) != 0
+    assert "'no such thing' is no known checkpoint" in capsys.readouterr().err
+    assert cli.main(["ui", "--models", "--port", "0"]) == 2
+
+
 def test_an_open_door_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(door.AUTH_VARIABLE, raising=False)
     for flags in (["--host", "0.0.0.0"], ["--share"], ["--host", "::"]):
@@ -359,7 +604,9 @@ def test_an_open_door_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch
         assert "--auth" in said and "Traceback" not in said
 
 
-def test_with_a_password_nothing_is_served_before(tmp_path: Path, tiny_models: Path) -> None:
+def test_with_a_password_nothing_is_served_before(
+    tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with door.folders(tmp_path / "results") as results:
         from intarsia.app.ui import server
 
@@ -383,8 +630,15 @@ def test_with_a_password_nothing_is_served_before(tmp_path: Path, tiny_models: P
             assert closed == [401] * len(closed)
             wrong = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "wrong"})
             assert wrong.status_code == 400
+            monkeypatch.setattr(guard, "MOST_KNOCKING", 0)
+            many = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "secret word"})
+            assert many.status_code == 429
+            monkeypatch.undo()
+            began = time.monotonic()
             right = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "secret word"})
             assert right.status_code == 200
+            assert time.monotonic() - began >= guard.KNOCK
+            assert site.get("/config", headers={"host": "pictures.example.org"}).status_code == 200
             assert site.get(f"/gradio_api/file={visit.folder}/own.txt").text == "own"
             strange = site.get("/config", headers={"origin": EVIL})
             assert strange.status_code == 403 or "access-control-allow-origin" not in strange.headers

@@ -22,10 +22,12 @@ class Ui:
     """Also make a public link through Gradio's servers, which lasts a week; then --auth is needed."""
     auth: str | None = None
     """user:password that visitors must give; the variable INTARSIA_UI_AUTH says it too, and is in no list of processes."""
+    hosts: tuple[str, ...] = ()
+    """Names under which a proxy that asks for passwords itself hands on requests; with --auth, any name will do."""
     out: Path | None = None
     """Folder for the visitors' results, each in a folder of its own; by default a temporary one."""
-    models: str = "auto"
-    """Checkpoints that all visitors work with, as for intarsia edit."""
+    models: tuple[str, ...] = ("auto",)
+    """Checkpoints that visitors work with, as for intarsia edit; among several they choose, the first is the default."""
     forget: float = 30.0
     """Minutes after which the results of a visitor who has left are removed."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()

@@ -10,9 +10,9 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import gradio as gr
@@ -20,15 +20,18 @@ import gradio as gr
 from intarsia.app.batch_commands import so_far, to_do
 from intarsia.app.batch_page import plain_name
 from intarsia.app.batch_performer import Performer
-from intarsia.app.ui.fields import field_help
-from intarsia.app.ui.room import Room, Seen, Show, Step, Visit, watched
-from intarsia.app.ui.words import address
+from intarsia.app.ui import outside
+from intarsia.app.ui.fields import field_help, label
+from intarsia.app.ui.room import Room, Seen, Show, Step, Visit, span, watched, way_of
+from intarsia.app.ui.sentences import for_pages
+from intarsia.app.ui.sentences import sentence as in_words
+from intarsia.app.ui.words import address, models_label
 from intarsia.backbones.protocols import Backbones
 from intarsia.batch.jobs import PICTURES, Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.batch.work import MARK, RESULTS, Perform, do, sentence
-from intarsia.errors import Cancelled, IntarsiaError, RecordError
-from intarsia.progress import OnProgress, Progress
+from intarsia.errors import Cancelled, OutputError, RecordError
+from intarsia.progress import OnProgress
 from intarsia.records import ArrangeRecord, EditRecord
 
 MOST_FILES = 200
@@ -48,8 +51,12 @@ FOLDER = re.compile(r"batch-\d{4,}")
 PICTURES_FOLDER = "in"
 ABOUT = "about"
 """The file of a batch that says which file is its list, and what all jobs share."""
-ZIP = "results.zip"
-THUMBS = ("before.jpg", "after.jpg")
+USUAL_STEPS = EditRecord.steps
+"""Steps that are not said to a batch: layouts have a number of their own."""
+MOST_SHOWN = 200
+"""Results on the page; the others are in the archive."""
+LARGEST_ZIP = 4 << 30
+"""Bytes of an archive."""
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
 """Events that need the networks: one at a time, the others wait in Gradio's queue."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -152,7 +159,7 @@ def allowed(job: Job, place: Path) -> Job:
     if isinstance(record, ArrangeRecord) and record.learn.prior is not None:
         problem = "learn.prior names a folder of the server, which visitors cannot choose: leave it out."
         return dataclasses.replace(job, record=None, problem=problem)
-    return dataclasses.replace(job, problem=without(place, job.problem))
+    return dataclasses.replace(job, problem=for_pages(without(place, job.problem)))
 
 
 def without(place: Path, text: str) -> str:
@@ -170,18 +177,34 @@ class Now:
     """What a batch is doing: a job of so many, and how far it is."""
 
     photo: str = ""
-    progress: Progress | None = None
+    step: Step | None = None
 
 
 class RoomPerformer(Performer):
-    """Does jobs with the room's networks, whatever a record says."""
+    """Does jobs with the room's networks."""
 
     def __init__(self, room: Room) -> None:
         super().__init__(room.machine, cached=False)  # nothing of a visitor outlives the visit
         self.room = room
 
     def backbones(self, models: str) -> Backbones:
-        return self.room.backbones
+        return self.room.load(models)
+
+
+def models_of(room: Room, record: EditRecord | ArrangeRecord) -> str:
+    """The networks that a job is done with: its own where visitors may choose, else those that all have.
+
+    Raises:
+        RecordError: it names networks that are no choice.
+    """
+    if len(room.choices) == 1 or record.models == "auto":
+        return room.models
+    if record.models not in room.choices:
+        raise RecordError(
+            f"The job wants the models {record.models!r}, but these pages have {', '.join(map(models_label, room.choices))}: name one of "
+            "them, or leave it out."
+        )
+    return record.models
 
 
 def turn(room: Room, folder: Path, perform: Perform, on_progress: OnProgress, show: Show) -> None:
@@ -199,14 +222,15 @@ def turn(room: Room, folder: Path, perform: Perform, on_progress: OnProgress, sh
             show(job.photo)
             ledger.begin(job.id, "the web page")
             assert job.record is not None
-            placed = dataclasses.replace(job, record=dataclasses.replace(job.record, models=room.models))
             try:
+                record = dataclasses.replace(job.record, models=models_of(room, job.record))
+                placed = dataclasses.replace(job, record=record)
                 ledger.done(job.id, do(placed, perform, folder, on_progress))
             except Cancelled:
                 ledger.put_back([job.id])
                 raise
             except Exception as problem:
-                ledger.failed(job.id, without(folder / PICTURES_FOLDER, sentence(problem)))
+                ledger.failed(job.id, for_pages(without(folder / PICTURES_FOLDER, sentence(problem))))
             if time.monotonic() - began >= TURN:
                 return
 
@@ -230,24 +254,41 @@ def rate(rows: Sequence[Row]) -> float | None:
 
 def packed(folder: Path) -> Path | None:
     """The ZIP of a batch's results, written anew where some came since; None without any."""
-    rows = rows_of(folder)
-    done = [row for row in rows if row.state == "done" and (folder / RESULTS / row.folder).is_dir()]
-    if not done:
-        return None
-    file = folder / ZIP
-    latest = max(row.ended or 0 for row in rows)
+    rows, file = rows_of(folder), folder / f"{folder.name}.zip"
+    latest = max((row.ended or 0 for row in rows), default=0)
     if file.exists() and file.stat().st_mtime > latest:
         return file
+    return pack(rows, lambda row: outside.files_of(folder, row), file)
+
+
+def pack(rows: Sequence[Row], files_of: Callable[[Row], list[Path]], file: Path) -> Path | None:
+    """Write what came of jobs into a ZIP, a folder each; None where nothing has come.
+
+    Raises:
+        OutputError: it would be too large.
+    """
+    made = [(row, files_of(row)) for row in rows if row.state == "done"]
+    made = [(row, [each for each in files if each.name not in (*outside.THUMBS, MARK)]) for row, files in made]
+    size = sum(each.stat().st_size for _, files in made for each in files)
+    if not any(files for _, files in made):
+        return None
+    if size > LARGEST_ZIP:
+        raise OutputError(
+            f"The results have {size / 1e9:,.1f} GB, but {LARGEST_ZIP / 1e9:.1f} are packed at most: let whoever runs "
+            "these pages hand on the folder."
+        )
     part = file.with_name(f".part-{secrets.token_hex(8)}")
-    with zipfile.ZipFile(part, "w") as archive:  # stored: pictures do not get smaller
-        for row in done:
-            for inner in sorted((folder / RESULTS / row.folder).iterdir()):
-                if inner.is_file() and inner.name not in (*THUMBS, MARK):
-                    archive.write(inner, f"{row.folder}/{inner.name}")
-        failures = [f"{row.number}  {row.photo}: {row.error}\n" for row in rows if row.state == "failed"]
-        if failures:
-            archive.writestr("failed.txt", "".join(failures))
-    part.replace(file)
+    try:
+        with zipfile.ZipFile(part, "w") as archive:  # stored: pictures do not get smaller
+            for row, files in made:
+                for each in files:
+                    archive.write(each, f"{row.folder}/{each.name}")
+            failures = [f"{row.number}  {row.photo}: {row.error}\n" for row in rows if row.state == "failed"]
+            if failures:
+                archive.writestr("failed.txt", "".join(failures))
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
     return file
 
 
@@ -273,7 +314,11 @@ def batch_of(visit: Visit, name: Any) -> Path:
 
 def status_of(folder: Path, *, now: Now | None = None, text: str = "") -> str:
     """How a batch stands: counts, speed, time left, and what is being done."""
-    rows = rows_of(folder)
+    return standing(rows_of(folder), now=now, text=text)
+
+
+def standing(rows: Sequence[Row], *, now: Now | None = None, text: str = "") -> str:
+    """How jobs stand; times are those of the jobs themselves, as if they alone were done."""
     states = [row.state for row in rows]
     counts = Counts(**{state: states.count(state) for state in set(states)})
     parts = [so_far(counts)]
@@ -281,28 +326,21 @@ def status_of(folder: Path, *, now: Now | None = None, text: str = "") -> str:
     if speed is not None:
         parts.append(f"{speed:.1f} pictures a minute")
         if counts.left:
-            parts.append(f"{duration(60 * counts.left / speed)} left")
+            parts.append(f"about {span(60 * counts.left / speed)} left")
     share = (counts.done + counts.failed) / max(counts.total, 1)
-    if now is not None and now.progress is not None and counts.total:
-        share += min(now.progress.done / max(now.progress.total, 1), 1) / counts.total
     current = ""
     if now is not None and now.photo:
         current = now.photo
-        if now.progress is not None:
-            current += f": {now.progress.stage} {now.progress.done} of {now.progress.total}"
+        if now.step is not None:
+            way, progress = way_of(now.step), now.step.progress
+            current += f", {way[:1].lower()}{way[1:]}"
+            share += min(progress.done / max(progress.total, 1), 1) / max(counts.total, 1)
     lines = [html.escape(line) for line in (text, "; ".join(parts) + ".", current) if line]
     bar = (
         f'<div class="batch-bar" role="progressbar" aria-label="The batch" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{share:.0%}"><i style="width:{min(share, 1):.1%}"></i></div>'
+        f'aria-valuenow="{100 * share:.0f}"><i style="width:{min(share, 1):.1%}"></i></div>'
     )
     return f'<div class="batch-said" role="status">{"<br>".join(lines)}{bar}</div>'
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def spoken(text: str, *, wrong: bool = False) -> str:
@@ -313,15 +351,36 @@ def spoken(text: str, *, wrong: bool = False) -> str:
 
 def results_page(folder: Path) -> str:
     """Each job that is over: before and after, its words, its files; or why it failed."""
-    cards = [card(folder, row) for row in rows_of(folder) if row.state in ("done", "failed")]
-    return f'<div class="batch-cards">{"".join(cards)}</div>' if cards else ""
+    return cards(rows_of(folder), lambda row: folder / RESULTS / row.folder, FILES)
 
 
-def card(folder: Path, row: Row) -> str:
+FILES = ("picture", "record", "mask", "sheet", "file")
+"""What a result is downloaded as, by its names in a job's facts."""
+
+
+def cards(rows: Sequence[Row], place_of: Callable[[Row], Path], kinds: Sequence[str]) -> str:
+    """A card for each job that is over; of very many, for those that ended last.
+
+    Args:
+        place_of: folder of a job's files, from which they may be served.
+        kinds: the files that are linked.
+    """
+    over = [row for row in rows if row.state in ("done", "failed")]
+    if not over:
+        return ""
+    more = ""
+    if len(over) > MOST_SHOWN:
+        more = f"The last {MOST_SHOWN} are shown; {len(over) - MOST_SHOWN:,} more are in the archive."
+        latest = sorted(over, key=lambda row: row.ended or 0)[-MOST_SHOWN:]
+        over = sorted(latest, key=lambda row: row.number)
+    shown = "".join(card(row, place_of(row), kinds) for row in over)
+    return f'<div class="batch-cards">{shown}</div><p class="batch-note">{more}</p>'
+
+
+def card(row: Row, place: Path, kinds: Sequence[str]) -> str:
     said = f"<h3>{html.escape(row.photo or f'Job {row.number}')}</h3><p>{html.escape(row.words)}</p>"
     if row.state == "failed":
         return f'<article class="batch-card">{said}<p class="batch-wrong">{html.escape(row.error)}</p></article>'
-    place = folder / RESULTS / row.folder
     files = {kind: place / name for kind, name in row.facts.items() if isinstance(name, str) and plain_name(name)}
     pictures = "".join(
         f'<figure><img src="{link(files[kind])}" alt="{kind} {html.escape(row.photo)}" loading="lazy">'
@@ -331,10 +390,15 @@ def card(folder: Path, row: Row) -> str:
     )
     links = " ".join(
         f'<a href="{link(files[kind])}" download="{html.escape(files[kind].name)}">{kind}</a>'
-        for kind in ("picture", "record", "mask", "sheet", "file")
+        for kind in kinds
         if kind in files
     )
     return f'<article class="batch-card"><div class="batch-pair">{pictures}</div>{said}<p>{links}</p></article>'
+
+
+def of_others(rows: Sequence[Row]) -> list[Row]:
+    """Rows that another program wrote, without where on this machine its pictures lie."""
+    return [dataclasses.replace(row, photo=PurePosixPath(row.photo).name, error=for_pages(row.error)) for row in rows]
 
 
 def link(file: Path) -> str:
@@ -342,34 +406,41 @@ def link(file: Path) -> str:
 
 
 def download(folder: Path) -> str:
-    """The link to the ZIP; empty where nothing is done."""
+    """The link to a batch's ZIP; empty where nothing is done."""
     file = packed(folder)
-    if file is None:
-        return ""
+    return "" if file is None else zip_link(file)
+
+
+def zip_link(file: Path) -> str:
     size = file.stat().st_size / 1e6
-    return f'<a class="batch-zip" href="{link(file)}" download="{folder.name}.zip">Download the results (ZIP, {size:.1f} MB)</a>'
+    return (
+        f'<a class="batch-zip" href="{link(file)}" download="{html.escape(file.name)}">'
+        f"Download the results (ZIP, {size:.1f} MB)</a>"
+    )
 
 
 # The page
 
 
-def batch_tab(room: Room, token: gr.State) -> None:
+def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
     """Lay out the tab and wire it.
 
     Args:
         room: the networks and the visitors.
         token: holds the visitor's name, once the page has loaded.
+        ledgers: whether visitors may watch batches that other programs do below the output folder.
     """
     performer = RoomPerformer(room)
     stopped: set[tuple[str, str]] = set()
     chosen = gr.State("")
+    seen = gr.State("")
     with gr.Row(elem_classes="batch-room"):
         with gr.Column(scale=2, min_width=300):
             files = gr.File(
                 label="Pictures, and a list if there is one",
                 file_count="multiple",
                 file_types=[*PICTURES, *LISTS, ".json"],
-                height=180,
+                height=165,
                 elem_id="batch-files",
             )
             gr.Markdown(
@@ -387,9 +458,14 @@ def batch_tab(room: Room, token: gr.State) -> None:
                 lines=2,
                 elem_id="batch-prompt",
             )
-            with gr.Accordion("More settings", open=False):
+            with gr.Accordion("More settings", open=False, elem_id="batch-more"):
                 steps = gr.Number(
-                    label="Steps", info=field_help(EditRecord)["steps"], value=None, precision=0, elem_id="batch-steps"
+                    label="Steps",
+                    info=field_help(EditRecord)["steps"],
+                    value=USUAL_STEPS,  # not None, which the page would show as 0, and send
+                    minimum=1,
+                    precision=0,
+                    elem_id="batch-steps",
                 )
                 seed = gr.Number(
                     label="Seed",
@@ -398,17 +474,46 @@ def batch_tab(room: Room, token: gr.State) -> None:
                     precision=0,
                     elem_id="batch-seed",
                 )
+                models = gr.Dropdown(
+                    [(models_label(choice), choice) for choice in room.choices],
+                    value=room.models,
+                    label=label("models"),
+                    info="For pictures that a list gives no others.",
+                    visible=len(room.choices) > 1,
+                    elem_id="batch-models",
+                )
             with gr.Row():
                 start = gr.Button("Start", variant="primary", scale=3, elem_id="batch-start")
                 stop = gr.Button("Cancel", interactive=False, scale=1, min_width=90, elem_id="batch-cancel")
-            place = gr.HTML("", elem_id="batch-place", apply_default_css=False)
-            status = gr.HTML(spoken("No batch yet."), elem_id="batch-status", apply_default_css=False)
-            earlier = gr.Dropdown(
-                [], label="Batches of this visit", info="To watch, go on, or download again.", elem_id="batch-earlier"
+            with gr.Accordion("Other batches", open=False, elem_id="batch-others"):
+                earlier = gr.Dropdown(
+                    [],
+                    label="Batches of this visit",
+                    info="To watch, go on, or download again.",
+                    elem_id="batch-earlier",
+                )
+                path = gr.Textbox(
+                    label="A batch in the output folder",
+                    info="The folder where intarsia batch writes, below that of these pages, such as runs/trees.",
+                    max_length=outside.LONGEST_PATH,
+                    visible=ledgers,
+                    elem_id="batch-path",
+                )
+                with gr.Row(visible=ledgers):
+                    watch = gr.Button("Watch it", size="sm", min_width=90, elem_id="batch-watch")
+                    collect = gr.Button("Pack its results", size="sm", min_width=90, elem_id="batch-pack")
+        with gr.Column(scale=5, min_width=320, elem_classes="batch-seen"):
+            status = gr.HTML(
+                spoken("No batch yet: what becomes of your pictures is shown here."),
+                elem_id="batch-status",
+                apply_default_css=False,
             )
-            again = gr.Button("Go on with it", interactive=False, size="sm", elem_id="batch-again")
-        with gr.Column(scale=5, min_width=320):
-            archive = gr.HTML("", elem_id="batch-archive", apply_default_css=False)
+            place = gr.HTML("", elem_id="batch-place", apply_default_css=False)
+            with gr.Row(elem_classes="batch-next"):
+                archive = gr.HTML("", elem_id="batch-archive", apply_default_css=False)
+                again = gr.Button(
+                    "Go on with it", interactive=False, size="sm", scale=0, min_width=130, elem_id="batch-again"
+                )
             results = gr.HTML("", elem_id="batch-results", apply_default_css=False)
     timer = gr.Timer(WATCH, active=False)
     turns = gr.Timer(BETWEEN, active=False)
@@ -419,15 +524,19 @@ def batch_tab(room: Room, token: gr.State) -> None:
         except KeyError:
             raise RecordError("This page was left for so long that it was forgotten: reload it.") from None
 
-    def begin(name: str, came: list[str] | None, source_: str, prompt_: str, steps_: Any, seed_: Any) -> dict[Any, Any]:
+    def begin(
+        name: str, came: list[str] | None, source_: str, prompt_: str, steps_: Any, seed_: Any, models_: Any
+    ) -> dict[Any, Any]:
         """Read what came; it gets its turns from now on."""
-        said = {"source": source_, "prompt": prompt_, "steps": steps_}
+        said = {"source": source_, "prompt": prompt_, "steps": None if steps_ == USUAL_STEPS else steps_}
+        if len(room.choices) > 1 and models_ in room.choices:
+            said["models"] = models_
         shared = {setting: value for setting, value in said.items() if value not in (None, "")}
         try:
             visit = visit_of(name)
             folder = take_in(visit, [Path(file) for file in came or ()], shared, int(seed_ or 0))
         except Exception as problem:
-            return {status: spoken(complaint(problem), wrong=True)}
+            return {status: spoken(in_words(problem), wrong=True)}
         choices = gr.Dropdown(choices=[each.name for each in batches(visit)], value=folder.name)
         return {earlier: choices, files: None, **set_off(name, folder)}
 
@@ -435,12 +544,13 @@ def batch_tab(room: Room, token: gr.State) -> None:
         try:
             return set_off(name, batch_of(visit_of(name), which))
         except Exception as problem:
-            return {status: spoken(complaint(problem), wrong=True)}
+            return {status: spoken(in_words(problem), wrong=True)}
 
     def set_off(name: str, folder: Path) -> dict[Any, Any]:
         stopped.discard((name, folder.name))
         return {
             chosen: folder.name,
+            seen: "",
             turns: gr.Timer(active=True),
             status: status_of(folder, text="Waiting for a turn."),
             archive: "",
@@ -463,7 +573,7 @@ def batch_tab(room: Room, token: gr.State) -> None:
             visit = visit_of(name)
             folder = batch_of(visit, which)
         except Exception as problem:
-            yield {status: spoken(complaint(problem), wrong=True), **rest}
+            yield {status: spoken(in_words(problem), wrong=True), **rest}
             return
         try:
             if (name, which) in stopped:
@@ -478,17 +588,13 @@ def batch_tab(room: Room, token: gr.State) -> None:
         except Cancelled:
             text = "Stopped. What was begun waits again."
         except Exception as problem:
-            text = complaint(problem)
+            text = in_words(problem)
         yield {**shown(folder, text or "Done."), **rest}
 
     def told(visit: Visit, folder: Path) -> Generator[dict[Any, Any], None, None]:
         now, over = Now(), -1
         for news in watched(visit, lambda on_progress, show: turn(room, folder, performer, on_progress, show)):
-            now = (
-                Now(photo=str(news.what))
-                if isinstance(news, Seen)
-                else dataclasses.replace(now, progress=step_of(news))
-            )
+            now = Now(photo=str(news.what)) if isinstance(news, Seen) else dataclasses.replace(now, step=news)
             update: dict[Any, Any] = {status: status_of(folder, now=now)}
             counts = counts_of(folder)
             if counts.done + counts.failed != over:
@@ -505,8 +611,13 @@ def batch_tab(room: Room, token: gr.State) -> None:
             again: gr.Button(interactive=left > 0),
         }
 
-    def look(name: str, which: Any) -> dict[Any, Any]:
-        """A batch that was chosen; while another page does it, again and again."""
+    def choose(name: str, which: Any) -> dict[Any, Any]:
+        return {seen: "", **look(name, which, "")}
+
+    def look(name: str, which: Any, where: str) -> dict[Any, Any]:
+        """A batch that was chosen; while another page or program does it, again and again."""
+        if where:
+            return look_outside(name, where)
         if not which:
             return {timer: gr.Timer(active=False)}
         try:
@@ -521,7 +632,7 @@ def batch_tab(room: Room, token: gr.State) -> None:
                 }
             return {**shown(folder, ""), timer: gr.Timer(active=False)}
         except Exception as problem:
-            return {status: spoken(complaint(problem), wrong=True), timer: gr.Timer(active=False)}
+            return {status: spoken(in_words(problem), wrong=True), timer: gr.Timer(active=False)}
 
     def arrive(name: str) -> dict[Any, Any]:
         """The latest batch is shown again after a reload."""
@@ -530,39 +641,64 @@ def batch_tab(room: Room, token: gr.State) -> None:
         found = [folder.name for folder in batches(room.visit(name))]
         if not found:
             return {timer: gr.Timer(active=False)}
-        return {earlier: gr.Dropdown(choices=found, value=found[0]), **look(name, found[0])}
+        return {earlier: gr.Dropdown(choices=found, value=found[0]), **look(name, found[0], "")}
+
+    def look_outside(name: str, where: Any) -> dict[Any, Any]:
+        """A batch of another program, as its ledger says; again and again, until it is over."""
+        try:
+            visit = visit_of(name)
+            folder = outside.find(room.root, where)
+            rows = of_others(outside.rows_of(folder))
+        except Exception as problem:
+            return {status: spoken(in_words(problem), wrong=True), seen: "", timer: gr.Timer(active=False)}
+        goes_on = any(row.state in ("waiting", "running") for row in rows)
+        now = next((Now(photo=row.photo) for row in rows if row.state == "running"), None)
+        return {
+            seen: where,
+            status: standing(rows, now=now, text=f"The batch {where.strip()}, done by another program."),
+            results: cards(rows, lambda row: outside.copy_thumbs(visit, folder, row), ()),
+            again: gr.Button(interactive=False),
+            timer: gr.Timer(active=goes_on),
+        }
+
+    def look_first(name: str, where: Any) -> dict[Any, Any]:
+        return {archive: "", **look_outside(name, where)}
+
+    def collected(name: str, where: Any) -> dict[Any, Any]:
+        """What has come so far of a batch of another program, in an archive of the visitor's own."""
+        try:
+            visit = visit_of(name)
+            folder = outside.find(room.root, where)
+            rows = of_others(outside.rows_of(folder))
+            file = pack(
+                rows, lambda row: outside.files_of(folder, row), outside.kept(visit, folder) / f"{folder.name}.zip"
+            )
+            if file is None:
+                raise RecordError("Nothing of that batch is done yet: watch it, and pack its results later.")
+        except Exception as problem:
+            return {status: spoken(in_words(problem), wrong=True)}
+        return {**look_outside(name, where), archive: zip_link(file)}
 
     def cancel(name: str, which: str) -> None:
         stopped.add((name, which))
         if name in room.visits:
             room.visits[name].stop.set()
 
-    everything = [chosen, turns, status, archive, results, start, stop, again, earlier, timer, files]
+    everything = [chosen, seen, turns, status, archive, results, start, stop, again, earlier, timer, files]
     heavy: dict[str, Any] = {
         **NETWORKS,
         "show_progress": "minimal",
         "show_progress_on": place,
         "api_visibility": "private",
     }
-    start.click(begin, [token, files, source, prompt, steps, seed], everything, **QUIET)
+    start.click(begin, [token, files, source, prompt, steps, seed, models], everything, **QUIET)
     again.click(go_on, [token, earlier], everything, **QUIET)
     # While a turn goes on, or waits, no other begins.
     turns.tick(work, [token, chosen], everything, trigger_mode="once", **heavy)
     stop.click(cancel, [token, chosen], None, **QUIET)
-    earlier.input(look, [token, earlier], everything, **QUIET)
-    timer.tick(look, [token, earlier], everything, **QUIET)
+    earlier.input(choose, [token, earlier], everything, **QUIET)
+    timer.tick(look, [token, earlier, seen], everything, **QUIET)
+    if ledgers:
+        gr.on([watch.click, path.submit], look_first, [token, path], everything, **QUIET)
+        collect.click(collected, [token, path], everything, **QUIET)
     token.change(arrive, token, everything, **QUIET)
-
-
-def step_of(news: Step | Seen) -> Progress:
-    assert isinstance(news, Step)
-    return news.progress
-
-
-def complaint(problem: Exception) -> str:
-    """An error in words for a visitor."""
-    if isinstance(problem, IntarsiaError):
-        return str(problem)
-    from intarsia.app.ui.words_tab import sentence as unforeseen
-
-    return unforeseen(problem)

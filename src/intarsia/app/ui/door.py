@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from intarsia.errors import MissingExtraError, OutputError
 
 AUTH_VARIABLE = "INTARSIA_UI_AUTH"
 OWN_MACHINE = ("127.0.0.1", "localhost", "::1")
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]+")
+"""A host's name, or its number of either kind."""
 LONGEST_MEMORY = 1e6
 """Minutes for which a visitor who left may be remembered: two years."""
 
@@ -35,6 +38,9 @@ def ui_command(command: Ui) -> Answer:
     """
     known = credentials(command.auth)
     refuse_open_door(command, known)
+    refuse_no_name(command.hosts)
+    if not command.models:
+        raise FlagError("--models names no checkpoint: name one, such as sd15, or leave it out.")
     if not 0 < command.forget <= LONGEST_MEMORY:
         raise FlagError(f"--forget is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes.")
     require_gradio()
@@ -65,6 +71,15 @@ def refuse_open_door(command: Ui, known: tuple[str, str] | None) -> None:
     if known is None and (command.share or command.host not in OWN_MACHINE):
         why = "--share makes a public link" if command.share else f"--host {command.host} lets other machines in"
         raise FlagError(f"{why}, and nobody would be asked who they are: pass --auth user:password too.")
+
+
+def refuse_no_name(hosts: Sequence[str]) -> None:
+    """Raise `FlagError` where a name of this server is an address, or has a port."""
+    for host in hosts:
+        if not NAME.fullmatch(host):
+            raise FlagError(
+                f"--hosts has {host!r}, but takes names alone, without scheme and port: pictures.example.org."
+            )
 
 
 def refuse_port(host: str, port: int) -> None:

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from intarsia.app.flags import Answer
 from intarsia.app.ui.batch_tab import batch_tab
-from intarsia.app.ui.door import free_port
+from intarsia.app.ui.discreet import discreet
+from intarsia.app.ui.door import OWN_MACHINE, free_port
 from intarsia.app.ui.guard import Guard
 from intarsia.app.ui.layout_tab import layout_tab
 from intarsia.app.ui.room import Room
 from intarsia.app.ui.words_tab import words_tab
 from intarsia.app.ui_flags import Ui
+from intarsia.backbones.catalog import resolve
 
 logger = logging.getLogger("intarsia")
 
-LARGEST_UPLOAD = "100mb"
+LARGEST_FILE = "100mb"
+MOST_WAITING = 256
+"""Calls of visitors that wait in the queue."""
+BROKEN_OFF = 3600.0
+"""Seconds after which an upload that was broken off is removed."""
 SWEEP = 5.0
 """Seconds between two looks for visitors who left."""
 HERE = Path(__file__).parent
@@ -69,11 +78,13 @@ def serve(command: Ui, known: tuple[str, str] | None, results: Path) -> Answer:
     Raises:
         ModelError: the networks cannot be loaded.
     """
+    for name in command.models:
+        resolve(name)
     room = Room(results, models=command.models, machine=command.machine, forget=60 * command.forget)
     _ = room.backbones  # what is wrong with them is said now, not to the first visitor
-    demo = build(room)
+    demo = build(room, ledgers=command.out is not None)
     try:
-        with interruptible():
+        with interruptible(), discreet():
             address = launch(
                 demo,
                 room,
@@ -81,6 +92,7 @@ def serve(command: Ui, known: tuple[str, str] | None, results: Path) -> Answer:
                 port=command.port or free_port(command.host),
                 share=command.share,
                 known=known,
+                hosts=command.hosts,
             )
             logger.info("The pages are at %s. Ctrl-C ends this.", address.local)
             if address.shared:
@@ -112,10 +124,23 @@ def wait(room: Room) -> None:
     forever = threading.Event()
     while not forever.wait(SWEEP):
         room.sweep()
+        remove_broken_off(Path(get_upload_folder()))
 
 
-def build(room: Room) -> gr.Blocks:
-    """All tabs on one page."""
+def remove_broken_off(uploads: Path) -> None:
+    """Remove what is left of uploads that never came to their end; whole ones lie in folders."""
+    for file in uploads.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if file.is_file() and time.time() - file.stat().st_mtime > BROKEN_OFF:
+                file.unlink()
+
+
+def build(room: Room, *, ledgers: bool = False) -> gr.Blocks:
+    """All tabs on one page.
+
+    Args:
+        ledgers: whether visitors may watch batches that other programs do below the folder of results.
+    """
     sessions: dict[str, str] = {}
     page = gr.Blocks(
         title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(room.forget)))
@@ -131,11 +156,14 @@ def build(room: Room) -> gr.Blocks:
         with gr.Tab("Edit by layout", id="layout"):
             layout_tab(room, token)
         with gr.Tab("Many pictures", id="batch"):
-            batch_tab(room, token)
+            batch_tab(room, token, ledgers=ledgers)
 
         def enter(former: Any, request: gr.Request) -> tuple[str, str]:
             visit = room.enter(former if isinstance(former, str) else None)
-            sessions[str(request.session_hash)] = visit.token
+            session = str(request.session_hash)
+            if session in sessions:  # one page counts once, however often it says that it has come
+                room.leave(sessions[session])
+            sessions[session] = visit.token
             return visit.token, visit.token
 
         def leave(request: gr.Request) -> None:
@@ -146,6 +174,8 @@ def build(room: Room) -> gr.Blocks:
         # Through the queue, without waiting in it: only then do listeners hear that the token has changed.
         page.load(enter, kept, [token, kept], concurrency_limit=None, show_progress="hidden", api_visibility="private")
         page.unload(leave)
+    # Else any program could pass the queue by, and run the networks twice at once.
+    page.queue(api_open=False, max_size=MOST_WAITING)
     return page
 
 
@@ -163,13 +193,17 @@ def launch(
     port: int | None = None,
     share: bool = False,
     known: tuple[str, str] | None = None,
+    hosts: Sequence[str] = (),
 ) -> Address:
     """Start to serve, in threads of its own.
 
     Args:
         demo: what `build` made.
         known: user and password, asked of everybody; None asks nobody.
+        hosts: names of this server beside those of this machine, where nobody is asked.
     """
+    own = None if known else frozenset(name.lower() for name in (*OWN_MACHINE, *hosts))
+    uploads = Path(get_upload_folder())
     _, local, shared = demo.launch(
         inbrowser=False,
         share=share,
@@ -178,7 +212,7 @@ def launch(
         server_name=host,
         server_port=port,
         auth=[known] if known else None,
-        max_file_size=LARGEST_UPLOAD,
+        max_file_size=LARGEST_FILE,
         allowed_paths=[str(room.root.resolve())],
         blocked_paths=[],
         strict_cors=True,
@@ -192,7 +226,14 @@ def launch(
         favicon_path=HERE / "favicon.svg",
         theme=theme(),
         css="\n".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css"))),
-        app_kwargs={"middleware": [Middleware(Guard), Middleware(OnlyFromHere)], "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "middleware": [
+                Middleware(Guard, hosts=own, root=room.root, uploads=uploads),
+                Middleware(OnlyFromHere),
+            ],
+            "docs_url": None,
+            "redoc_url": None,
+        },
     )
     return Address(local=local, shared=shared)
 

@@ -1,0 +1,80 @@
+"""What the browser tests share: a browser, a visitor's page, and pictures of what is on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+SHOTS = Path(__file__).parent / "shots"
+SIZES = {"wide": (1280, 720), "phone": (390, 844)}
+SCHEMES = ("light", "dark")
+PATIENCE = 60_000
+"""Milliseconds to wait for the networks."""
+
+
+class Shoot(Protocol):
+    """Takes pictures of a page on every size of screen: `shoot(page, "words-empty")`."""
+
+    def __call__(self, page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None: ...
+
+
+# One for each file: a file that starts a browser of its own could not while another runs.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    api = pytest.importorskip("playwright.sync_api")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no chromium on this machine: make test-ui installs it")
+    with api.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def shoot() -> Shoot:
+    SHOTS.mkdir(exist_ok=True)
+
+    def shot(page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None:
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            for size, (width, height) in SIZES.items():
+                page.set_viewport_size({"width": width, "height": height})
+                page.screenshot(path=SHOTS / f"{name}-{scheme}-{size}.png", animations="disabled")
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1280, "height": 720})
+
+    return shot
+
+
+@pytest.fixture
+def problems() -> Iterator[list[str]]:
+    """What went wrong on the pages of a test, which then fails; an error raised at the event would be lost."""
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+def arrived(context: BrowserContext, address: str, problems: list[str], *, ready: str) -> Page:
+    """A page on which nothing goes wrong unseen, and that asks no other host.
+
+    Args:
+        problems: told what goes wrong.
+        ready: what is on the page once it knows its visitor.
+    """
+    here = (address, address.replace("127.0.0.1", "localhost"), "data:", "blob:")
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda problem: problems.append(str(problem)))
+    page.on("dialog", lambda dialog: problems.append(f"a dialog: {dialog.message}"))
+    page.on("request", lambda asked: None if asked.url.startswith(here) else problems.append(f"asked {asked.url}"))
+    page.goto(address)
+    page.locator(ready).wait_for(timeout=PATIENCE)
+    return page
