@@ -24,8 +24,9 @@ from intarsia.app.ui.room import Room, Visit
 from intarsia.app.ui_flags import Ui
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import MissingExtraError, PictureError, RecordError
+from intarsia.evaluate.judge import load_judge
 from intarsia.geometry import Box
-from intarsia.images import read_photo
+from intarsia.images import read_photo, to_tensor
 from intarsia.records import EditRecord, SearchSettings
 from intarsia.regions.edit import Looked, Preview, edit
 
@@ -56,7 +57,13 @@ def visit_in(folder: Path) -> Visit:
 
 
 def room_of(tmp_path: Path, backbones: Backbones) -> Room:
-    return Room(tmp_path / "rooms", models="tiny", load=lambda *_, **__: backbones)
+    """One whose networks are named as records name them."""
+    return Room(tmp_path / "rooms", models=backbones.name, load=lambda *_, **__: backbones)
+
+
+def empty_room(tmp_path: Path, *models: str) -> Room:
+    """One in which nothing is ever painted."""
+    return Room(tmp_path / "rooms", models=models or "auto", load=lambda *_, **__: pytest.fail("nobody paints here"))
 
 
 # Who watches an edit
@@ -207,19 +214,81 @@ def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Pat
 # Records
 
 
-def test_a_visitor_names_no_file_of_this_machine() -> None:
+def test_a_visitor_names_no_file_of_this_machine(tmp_path: Path) -> None:
+    room = empty_room(tmp_path)
     for name in ("mask", "regions"):
         with pytest.raises(RecordError, match="names a file of the server"):
-            words.record_of(SCENE, {"prompt": "a house", name: "/etc/passwd"})
-    record = words.record_of(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "models": "/x", "mask": None})
+            words.record_of(SCENE, {"prompt": "a house", name: "/etc/passwd"}, room)
+    with pytest.raises(RecordError, match="not offered here"):
+        words.record_of(SCENE, {"prompt": "a house", "models": "/etc/passwd"}, room)
+    record = words.record_of(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "mask": None}, room)
     assert record.photo == str(SCENE) and record.models == "auto"
 
 
-def test_a_page_cannot_send_a_box_that_is_none() -> None:
-    assert words.record_of(SCENE, {"prompt": "a house"}, [1, 2, 30, 40]).box == (1, 2, 30, 40)
+def test_a_page_cannot_send_a_box_that_is_none(tmp_path: Path) -> None:
+    room = empty_room(tmp_path)
+    assert words.record_of(SCENE, {"prompt": "a house"}, room, [1, 2, 30, 40]).box == (1, 2, 30, 40)
     for wrong in ("<b>", [1, 2, 3], [1, 2, "x", 4], {"x": 1}, [float("nan")] * 4):
         with pytest.raises(RecordError):
-            words.record_of(SCENE, {"prompt": "a house"}, wrong)
+            words.record_of(SCENE, {"prompt": "a house"}, room, wrong)
+
+
+def test_a_whole_number_from_a_page_is_the_number_of_the_command_line(tmp_path: Path) -> None:
+    sent = {"prompt": "a house", "guidance": 7, "steps": 9, "search": {"largest_window": 1}, "size": None}
+    record = words.record_of(SCENE, sent, empty_room(tmp_path), [1, 2, 30, 40])
+    assert repr((record.guidance, record.steps, record.box)) == "(7.0, 9, (1.0, 2.0, 30.0, 40.0))"
+    assert repr(record.search.largest_window) == "1.0" and record.size is None
+    assert record == dataclasses.replace(record) and record.search.survivors == SearchSettings().survivors
+
+
+def test_visitors_choose_among_the_operators_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    room = empty_room(tmp_path, "pocket", "sd15", "mine")
+    for nothing in (None, "", "auto", "pocket"):
+        assert words.offered(room, nothing) == "pocket"
+    assert words.offered(room, "sd15") == "sd15"
+    assert words.offered(room, str(tmp_path / "mine")) == words.offered(room, "mine") == "mine"
+    wrong: Any
+    for wrong in ("sd2", str(tmp_path), 3, ["pocket"], {"pocket": 1}):
+        with pytest.raises(RecordError, match="leave it out, or choose one of pocket, sd15, mine") as refused:
+            words.offered(room, wrong)
+        assert str(tmp_path / "mine") not in str(refused.value)
+    # "auto" finds what this machine has, and records say what it has found.
+    monkeypatch.setattr("intarsia.backbones.catalog.best_cached", lambda: "pocket")
+    assert words.offered(empty_room(tmp_path, "auto"), "pocket") == "auto"
+    assert words.models_label(str(tmp_path / "mine")) == "mine" and words.models_label("owner/name") == "owner/name"
+
+
+# Examples
+
+
+def test_examples_are_shown_small_and_inside_the_page() -> None:
+    shown = words.example_facts()
+    assert [(one["source"], one["prompt"]) for one in shown] == [(e.source, e.prompt) for e in words.EXAMPLES]
+    assert all(one["url"].startswith("data:image/webp;base64,") for one in shown)
+    assert len(json.dumps(shown)) < 40_000
+    for wrong in (-1, len(words.EXAMPLES), "0", None, True):
+        with pytest.raises(RecordError, match="not here"):
+            words.example_of(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", words.EXAMPLES, ids=lambda example: example.photo.stem)
+def test_each_example_comes_out_well_on_the_pocket_models(
+    example: words.Example, pocket: Backbones, tmp_path: Path
+) -> None:
+    judge, photo = load_judge(), read_photo(example.photo)
+    settings = {"source": example.source, "prompt": example.prompt, "keep": words.KEEP}
+    record = words.record_of(example.photo, settings, empty_room(tmp_path, "pocket"))
+    best = edit(photo, record, pocket).candidates[0]
+    assert best.photo is not None
+    painted, before = to_tensor(best.photo, photo.size), to_tensor(photo, photo.size)
+    wanted = example.prompt.removeprefix("a ")
+    assert judge.present(painted, wanted, [best.box]).all() and not judge.present(before, wanted, [best.box]).any()
+    old = 1 + judge.names.index(example.source)
+    left, there = ((judge.segment(picture) == old).sum() for picture in (painted, before))
+    assert there > 0 and left <= there / 4, f"{left} of {there} pixels of the {example.source} are left"
 
 
 def test_trying_again_takes_noise_that_was_not_used() -> None:
@@ -258,9 +327,9 @@ def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> N
 def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Visit, Path]:
     visit = visit_in(tmp_path / "visit")
     photo = words.take_photo(SCENE, visit)
-    record = words.record_of(photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings)
-    record = dataclasses.replace(record, search=QUICK)
     room = room_of(tmp_path, backbones)
+    record = words.record_of(photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings, room)
+    record = dataclasses.replace(record, search=QUICK)
     return visit, words.edit_for(visit, room, record, lambda progress: None, lambda what: None)
 
 
@@ -309,7 +378,7 @@ def served(tmp_path: Path, tiny_backbones: Backbones) -> Iterator[str]:
     pytest.importorskip("gradio")
     from intarsia.app.ui.server import build, launch
 
-    room = Room(tmp_path / "rooms", models="tiny", load=lambda *_, **__: tiny_backbones)
+    room = room_of(tmp_path, tiny_backbones)
     demo = build(room)
     yield launch(demo, room, port=door.free_port("127.0.0.1")).local
     demo.close(verbose=False)
@@ -345,7 +414,11 @@ def test_the_endpoint_makes_the_picture_of_the_command_line(
     assert np.array_equal(read_photo(picture).pixels, expected.pixels)
     assert record["output_sha256"] == json.loads((tmp_path / "cli" / "0000.json").read_text())["output_sha256"]
 
-    for wrong, why in (({"steps": 0}, "between 1 and 1000"), ({"mask": "/etc/passwd"}, "file of the server")):
+    for wrong, why in (
+        ({"steps": 0}, "between 1 and 1000"),
+        ({"mask": "/etc/passwd"}, "file of the server"),
+        ({"models": "sd15"}, "not offered here"),
+    ):
         with pytest.raises(Exception, match=why):
             client.predict(handle_file(SCENE), "tree", "a house", wrong, api_name="/edit")
     named = client.view_api(print_info=False, return_format="dict")["named_endpoints"]

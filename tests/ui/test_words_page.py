@@ -1,27 +1,29 @@
-"""Edit by words in a real browser: what a visitor sees, does and takes home."""
+"""Edit by words in a real browser, on the pocket models: what a visitor sees, does and takes home."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import time
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from intarsia.app.cli import main
 from intarsia.app.ui import door
 from intarsia.app.ui.room import Room
 from intarsia.backbones.protocols import Backbones
-from intarsia.images import read_photo
+from tests.ui.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
 
 pytestmark = [
     pytest.mark.ui,
@@ -29,28 +31,20 @@ pytestmark = [
 ]
 
 SCENE = Path(__file__).parents[1] / "scenes" / "0000.png"
-SHOTS = Path(__file__).parent / "shots"
-SIZES = {"wide": (1280, 720), "phone": (390, 844)}
-PATIENCE = 60_000
-"""Milliseconds to wait for the networks."""
-
-Shoot = Callable[[Page, str], None]
+RECORD_CHUNK = b"intarsia\0"
+"""How the chunk of a PNG begins that holds the record."""
+OF_THE_RUN = {("made_at",), ("record", "photo"), ("cost", "seconds"), ("cost", "peak_memory_mb")}
+"""What of a record no second run repeats: when and where it was, how long it took and how much memory."""
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no chromium on this machine: make test-ui installs it")
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path) -> Room:
+    from intarsia.backbones import load_backbones
 
+    def load(name: str, **machine: Any) -> Backbones:
+        return pocket if name == "pocket" else load_backbones(name, device="cpu")
 
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones) -> Room:
-    return Room(tmp_path_factory.mktemp("ui") / "rooms", models="tiny", load=lambda *_, **__: tiny_backbones)
+    return Room(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
 
 
 @pytest.fixture(scope="module")
@@ -64,39 +58,14 @@ def served(room: Room) -> Iterator[str]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, served: str) -> Iterator[Page]:
+def visitor(browser: Browser, served: str, problems: list[str]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
-    yield arrived(context, served)
+    yield arrives(context, served, problems)
     context.close()
 
 
-@pytest.fixture
-def shoot() -> Shoot:
-    SHOTS.mkdir(exist_ok=True)
-
-    def shot(page: Page, name: str) -> None:
-        for size, (width, height) in SIZES.items():
-            page.set_viewport_size({"width": width, "height": height})
-            page.screenshot(path=SHOTS / f"words-{name}-{size}.png")
-        page.set_viewport_size({"width": 1280, "height": 720})
-
-    return shot
-
-
-def arrived(context: BrowserContext, address: str) -> Page:
-    """A page on which nothing goes wrong unseen, and that asks no other host."""
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    page.on("pageerror", lambda problem: pytest.fail(f"the page failed: {problem}"))
-
-    def only_here(request: object) -> None:
-        url = str(getattr(request, "url", ""))
-        assert url.startswith((address, "data:", "blob:", address.replace("127.0.0.1", "localhost"))), url
-
-    page.on("request", only_here)
-    page.goto(address)
-    page.locator(".words-root:not([data-phase=arriving])").wait_for(timeout=PATIENCE)
-    return page
+def arrives(context: BrowserContext, served: str, problems: list[str]) -> Page:
+    return arrived(context, served, problems, ready=".words-root:not([data-phase=arriving])")
 
 
 def phase(page: Page, name: str) -> None:
@@ -108,7 +77,14 @@ def drop_photo(page: Page, file: Path = SCENE) -> None:
     phase(page, "ready")
 
 
-def say(page: Page, source: str, prompt: str, steps: int = 6) -> None:
+def box_middle(page: Page) -> None:
+    """Draw a box by keyboard: an edit in it searches for no place, which is quick."""
+    page.get_by_role("button", name="Draw a box").press("Enter")
+    page.locator(".w-frame").press("ArrowUp")
+    page.get_by_role("button", name="Done with the box").press("Enter")
+
+
+def say(page: Page, source: str, prompt: str, steps: int = 2) -> None:
     page.get_by_label("What is there").fill(source)
     page.get_by_label("What it should become").fill(prompt)
     steps_field = page.locator("#words-steps input")
@@ -116,50 +92,142 @@ def say(page: Page, source: str, prompt: str, steps: int = 6) -> None:
         page.get_by_role("button", name="More settings").click()
     steps_field.fill(str(steps))
     steps_field.blur()
+    page.get_by_role("button", name="More settings").click()
 
 
-def edited(page: Page, source: str = "tree", prompt: str = "a house", steps: int = 6) -> None:
+def edited(page: Page, source: str = "tree", prompt: str = "a house", steps: int = 2) -> None:
     say(page, source, prompt, steps)
-    # Not by the phase: a quick machine may be over before anybody looks.
-    made = page.locator(".w-past figure").count()
+    before = count(page)
     page.get_by_role("button", name="Edit", exact=True).click()
-    page.locator(f".w-past figure:nth-of-type({made + 1}), .w-problem").first.wait_for(timeout=PATIENCE)
+    made(page, before + 1)
+
+
+def count(page: Page) -> int:
+    return page.locator(".w-past figure").count()
+
+
+def made(page: Page, number: int) -> None:
+    """The visit has that many results."""
+    # Not by the phase: a quick machine may be over before anybody looks.
+    page.locator(f".w-past figure:nth-of-type({number}), .w-problem").first.wait_for(timeout=PATIENCE)
     assert page.locator(".w-problem").count() == 0, page.locator(".w-message").inner_text()
     phase(page, "done")
 
 
+def edits(room: Room) -> set[Path]:
+    return {f for visit in room.visits.values() for f in visit.folder.glob("edit-*")}
+
+
+def newest(room: Room) -> dict[str, Any]:
+    """The record of what was made last."""
+    folder = max(edits(room), key=lambda f: f.stat().st_mtime_ns)
+    found: dict[str, Any] = json.loads(next(folder.glob("[!.]*.json")).read_text())
+    return found
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk of a PNG file."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    at = 8
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4], "big")
+        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def without_record(png: bytes) -> list[tuple[bytes, bytes]]:
+    """Its chunks, the record's without content; it has one."""
+    found = [(kind, b"" if data.startswith(RECORD_CHUNK) else data) for kind, data in chunks(png)]
+    assert sum(data == b"" and kind != b"IEND" for kind, data in found) == 1
+    return found
+
+
+def repeatable(facts: dict[str, Any]) -> str:
+    """A record as text, without what no second run repeats; it has all of that."""
+    facts = json.loads(json.dumps(facts))
+    for *above, name in OF_THE_RUN:
+        place = facts
+        for key in above:
+            place = place[key]
+        del place[name]
+    return json.dumps(facts, indent=1)
+
+
+def record_inside(png: Path) -> dict[str, Any]:
+    with Image.open(png) as picture:
+        facts: dict[str, Any] = json.loads(picture.info["intarsia"])
+    return facts
+
+
+def test_an_example_is_one_click_away(visitor: Page, room: Room, shoot: Shoot) -> None:
+    shoot(visitor, "words-empty", schemes=SCHEMES)
+    visitor.evaluate("""() => {
+      const status = document.querySelector(".words-root [role=status]");
+      window.spoken = [];
+      new MutationObserver(() => window.spoken.push(status.textContent))
+        .observe(status, {childList: true, characterData: true, subtree: true});
+    }""")
+    visitor.get_by_role("button", name="Try it: plant becomes a cake").click()
+    made(visitor, 1)
+    expect(visitor.get_by_label("What is there")).to_have_value("plant")
+    expect(visitor.get_by_label("What it should become")).to_have_value("a cake")
+    expect(visitor.get_by_role("button", name="Edit", exact=True)).to_be_enabled()
+    shoot(visitor, "words-done", schemes=SCHEMES)
+    record = newest(room)["record"]
+    assert (record["source"], record["prompt"], record["steps"], record["models"]) == ("plant", "a cake", 30, "pocket")
+
+    # Each stage is read out once, and no step of it.
+    spoken = visitor.evaluate("window.spoken")
+    assert len(spoken) == len(set(spoken)) and not [said for said in spoken if re.search(r"\d of \d", said)]
+    assert len([said for said in spoken if "steps" in said]) == 3 and spoken[-1].startswith("Done.")
+
+    # The choice among the results can be seen without scrolling.
+    strip = visitor.locator(".w-strip button.w-card").first.bounding_box()
+    assert strip and strip["y"] + strip["height"] <= 720
+
+
 def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
-    visitor: Page, room: Room, tmp_path: Path, tiny_models: Path, shoot: Shoot
+    visitor: Page, room: Room, tmp_path: Path, shoot: Shoot
 ) -> None:
-    shoot(visitor, "empty")
     drop_photo(visitor)
-    shoot(visitor, "ready")
+    say(visitor, "tree", "a house")
+    shoot(visitor, "words-ready", schemes=SCHEMES)
     edited(visitor)
-    shoot(visitor, "done")
     cards = visitor.locator(".w-strip button.w-card")
     expect(cards).to_have_count(3)
     first = visitor.locator("#words-download").get_attribute("href")
     cards.nth(1).click()
     expect(cards.nth(1)).to_have_attribute("aria-pressed", "true")
     assert visitor.locator("#words-download").get_attribute("href") != first
+
+    settings = ["--source", "tree", "--prompt", "a house", "--steps", "2", "--keep", "3"]
+    command = ["edit", str(SCENE), *settings, "--models", "pocket", "--device", "cpu", "--draw-boxes", "--quiet"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
     with visitor.expect_download() as taken:
         visitor.locator("#words-download").click()
     picture = Path(taken.value.path())
     assert taken.value.suggested_filename == "0000.2.png"
-    folder = next(f for visit in room.visits.values() for f in visit.folder.glob("edit-*"))
-    assert picture.read_bytes() == (folder / "0000.2.png").read_bytes()
+    expected = tmp_path / "0000.2.png"
+    assert without_record(picture.read_bytes()) == without_record(expected.read_bytes())
+    assert repeatable(record_inside(picture)) == repeatable(record_inside(expected))
     with visitor.expect_download() as taken:
         visitor.locator("#words-record").click()
-    assert Path(taken.value.path()).read_bytes() == (folder / "0000.2.json").read_bytes()
+    assert taken.value.suggested_filename == "0000.2.json"
+    assert json.loads(Path(taken.value.path()).read_text()) == record_inside(picture)
 
-    words = ["--source", "tree", "--prompt", "a house", "--steps", "6", "--keep", "3"]
-    command = ["edit", str(SCENE), *words, "--models", str(tiny_models), "--device", "cpu", "--quiet"]
-    assert main([*command, "--out", str(tmp_path)]) == 0
-    for name in ("0000.png", "0000.2.png", "0000.3.png"):
-        assert np.array_equal(read_photo(folder / name).pixels, read_photo(tmp_path / name).pixels)
+    # So is all that the page keeps of the result.
+    [folder] = (f for f in edits(room) if newest(room)["record"]["photo"].startswith(str(f.parent)))
+    assert picture.read_bytes() == (folder / "0000.2.png").read_bytes()
+    for name in ("0000.png", "0000.3.png"):
+        assert without_record((folder / name).read_bytes()) == without_record((tmp_path / name).read_bytes())
+        assert repeatable(record_inside(folder / name)) == repeatable(record_inside(tmp_path / name))
+    for name in ("0000.mask.png", "0000.boxes.png"):
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
+    own, commands = (json.loads((place / "0000.json").read_text()) for place in (folder, tmp_path))
+    assert repeatable(own) == repeatable(commands)
 
     visitor.get_by_role("button", name="Where it looked").click()
-    shoot(visitor, "looked")
+    shoot(visitor, "words-looked")
     visitor.get_by_role("button", name="Copy record").click()
     expect(visitor.locator(".w-record")).to_contain_text('"prompt": "a house"')
     visitor.get_by_role("button", name="Replay").click()
@@ -176,87 +244,153 @@ def test_a_box_is_drawn_kept_and_repainted_with_another_seed(visitor: Page, room
     visitor.mouse.move(edge["x"] + 0.5 * edge["width"], edge["y"] + 0.6 * edge["height"], steps=4)
     visitor.mouse.move(edge["x"] + 0.75 * edge["width"], edge["y"] + 0.75 * edge["height"], steps=4)
     visitor.mouse.up()
-    shoot(visitor, "box")
-    edited(visitor, steps=2)
-    newest = newest_record(room)
-    assert np.allclose(newest["record"]["box"], [16, 16, 48, 48], atol=1)
-    assert newest["record"]["seed"] == 0
+    shoot(visitor, "words-box")
+    edited(visitor)
+    first = newest(room)
+    assert np.allclose(first["record"]["box"], [16, 16, 48, 48], atol=1)
+    assert first["record"]["seed"] == 0
     visitor.get_by_role("button", name="Try again").click()
     expect(visitor.locator(".w-past figure")).to_have_count(2, timeout=PATIENCE)
-    again = newest_record(room)
-    assert again["record"]["seed"] == 3 and again["record"]["box"] == newest["record"]["box"]
+    again = newest(room)
+    assert again["record"]["seed"] == 3 and again["record"]["box"] == first["record"]["box"]
     visitor.get_by_role("button", name="Remove the box").click()
     visitor.get_by_role("button", name="Lock this box").click()
     expect(visitor.locator(".w-message")).to_contain_text("The next edits go into this box.")
-    visitor.locator(".w-actions").get_by_role("button", name="Use as photo").click()
+    actions = visitor.locator(".w-actions")
+    actions.get_by_role("button", name="Edit by layout").click()
+    expect(visitor.get_by_role("tab", name="Edit by layout")).to_have_attribute("aria-selected", "true")
+    visitor.locator("#layout-stage .frame").wait_for(timeout=PATIENCE)
+    visitor.get_by_role("tab", name="Edit by words").click()
+    actions.get_by_role("button", name="Use as photo").click()
     phase(visitor, "ready")
 
 
-def newest_record(room: Room) -> dict[str, dict[str, object]]:
-    folders = [f for visit in room.visits.values() for f in visit.folder.glob("edit-*")]
-    newest = max(folders, key=lambda f: f.stat().st_mtime_ns)
-    made: dict[str, dict[str, object]] = json.loads((newest / f"{SCENE.stem}.json").read_text())
-    return made
+def test_the_keyboard_draws_a_box_too(visitor: Page) -> None:
+    drop_photo(visitor)
+    visitor.get_by_role("button", name="Draw a box").press("Enter")
+    frame = visitor.get_by_role("group", name="Box: arrow keys move it, with Shift they resize it")
+    for key in ("ArrowRight", "Shift+ArrowDown"):
+        frame.press(key)
+    own = visitor.locator(".w-marks rect.w-own")
+    edges = {name: float(own.get_attribute(name) or "nan") for name in ("x", "y", "width", "height")}
+    # A fiftieth of the picture's 64 pixels at each press, from the middle half of it.
+    assert edges == pytest.approx({"x": 17.3, "y": 16, "width": 32, "height": 33.3}, abs=0.11)
+    visitor.get_by_role("button", name="Done with the box").press("Enter")
+    expect(frame).to_have_count(0)
 
 
-def test_work_is_cancelled_and_nothing_stays_of_it(
-    visitor: Page, room: Room, shoot: Shoot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hold(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While this is clear, painting stops at its third step; so that what is shown meanwhile can be looked at."""
+    on = threading.Event()
     inpainter = room.backbones.inpainter
     inpaint = inpainter.inpaint
 
-    def slowly(*given: object, on_step: Callable[[int, int], None], **more: object) -> object:
+    def held(*given: object, on_step: Callable[[int, int], None], **more: object) -> object:
         def step(done: int, total: int) -> None:
-            time.sleep(0.05)  # else a quick machine is over before anybody can press a button
+            if total > 4 and done >= 3:
+                for _ in range(600):
+                    on_step(done, total)  # raises once the visitor cancels
+                    if on.wait(0.1):
+                        break
             on_step(done, total)
 
         return inpaint(*given, on_step=step, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(inpainter, "inpaint", slowly)
+    monkeypatch.setattr(inpainter, "inpaint", held)
+    yield on
+    on.set()
+
+
+def test_work_is_cancelled_and_what_was_there_before_comes_back(
+    visitor: Page, room: Room, shoot: Shoot, hold: threading.Event
+) -> None:
+    message, edit_button = visitor.locator(".w-message"), visitor.get_by_role("button", name="Edit", exact=True)
     drop_photo(visitor)
-    before = {f for visit in room.visits.values() for f in visit.folder.glob("edit-*")}
-    say(visitor, "tree", "a house", steps=1000)
-    visitor.get_by_role("button", name="Edit", exact=True).click()
+    before = edits(room)
+    say(visitor, "tree", "a house", steps=12)
+    edit_button.click()
     visitor.locator(".words-root[data-phase=working] .w-strip .w-card").first.wait_for(timeout=PATIENCE)
-    shoot(visitor, "working")
+    expect(message).to_contain_text(re.compile(r": \d+ of 10, about \d+ s left"), timeout=PATIENCE)
+    shoot(visitor, "words-working", schemes=SCHEMES)
     visitor.get_by_role("button", name="Cancel").click()
-    expect(visitor.locator(".w-message")).to_have_text("Stopped. Nothing was changed.", timeout=PATIENCE)
-    expect(visitor.get_by_role("button", name="Edit", exact=True)).to_be_enabled()
-    assert {f for visit in room.visits.values() for f in visit.folder.glob("edit-*")} == before
-    shoot(visitor, "stopped")
+    expect(message).to_have_text("Stopped. Nothing was changed.", timeout=PATIENCE)
+    expect(edit_button).to_be_enabled()
+    phase(visitor, "ready")
+    assert edits(room) == before
+
+    edited(visitor)
+    cards = visitor.locator(".w-strip button.w-card")
+    cards.nth(2).click()
+    shown = visitor.locator("#words-download").get_attribute("href")
+    kept = edits(room)
+    say(visitor, "tree", "a cake", steps=12)
+    edit_button.click()
+    visitor.locator(".words-root[data-phase=working]").wait_for(timeout=PATIENCE)
+    visitor.get_by_role("button", name="Cancel").click()
+    expect(message).to_have_text("Stopped. Nothing was changed.", timeout=PATIENCE)
+    phase(visitor, "done")
+    expect(cards.nth(2)).to_have_attribute("aria-pressed", "true")
+    assert visitor.locator("#words-download").get_attribute("href") == shown
+    expect(visitor.locator(".w-after")).to_have_attribute("src", str(shown))
+    assert edits(room) == kept
+    shoot(visitor, "words-stopped")
+
+    visitor.get_by_label("What it should become").fill("")
+    edit_button.click()
+    expect(visitor.locator(".w-message.w-problem")).to_contain_text("The prompt is empty")
+    phase(visitor, "done")
+    expect(visitor.locator(".w-after")).to_have_attribute("src", str(shown))
 
 
-def test_a_reload_finds_the_history_and_nobody_else_does(visitor: Page, browser: Browser, served: str) -> None:
+def test_a_reload_finds_the_history_and_nobody_else_does(
+    visitor: Page, browser: Browser, served: str, problems: list[str]
+) -> None:
     drop_photo(visitor)
-    edited(visitor, steps=2)
+    box_middle(visitor)
+    edited(visitor)
     result = str(visitor.locator(".w-past img").get_attribute("src"))
     visitor.reload()
     expect(visitor.locator(".w-past figure")).to_have_count(1)
     phase(visitor, "done")
     assert visitor.locator(".w-past img").get_attribute("src") == result
     expect(visitor.get_by_label("What it should become")).to_have_value("a house")
-    edited(visitor, prompt="a red house", steps=2)
+    box_middle(visitor)
+    edited(visitor, prompt="a red house")
     expect(visitor.locator(".w-past figure")).to_have_count(2)
 
     stranger = browser.new_context()
-    page = arrived(stranger, served)
-    page.wait_for_timeout(1500)
-    assert page.locator(".w-past figure").count() == 0
+    page = arrives(stranger, served, problems)
     assert page.locator(".words-root").get_attribute("data-phase") == "empty"
+    assert page.locator(".w-past figure").count() == 0
     folder = re.search(r"/([0-9a-f]{32})/", result)
     assert folder and folder[1] not in page.content()
     stranger.close()
+
+
+def test_visitors_choose_among_the_networks_that_are_offered(visitor: Page, room: Room, tiny_models: Path) -> None:
+    drop_photo(visitor)
+    visitor.get_by_role("button", name="More settings").click()
+    visitor.get_by_label("Models").click()
+    expect(visitor.get_by_role("option")).to_have_text([re.compile("pocket$"), re.compile("tiny$")])
+    visitor.get_by_role("option", name="tiny").click()
+    visitor.get_by_role("button", name="More settings").click()
+    edited(visitor)
+    assert newest(room)["record"]["models"] == str(tiny_models)
+    visitor.get_by_role("button", name="Replay").click()
+    expect(visitor.locator(".w-message")).to_have_text("The same pixels came out.", timeout=PATIENCE)
+    assert room.load("pocket").name == "pocket"
 
 
 def test_hostile_words_are_shown_as_text(visitor: Page, tmp_path: Path) -> None:
     name = tmp_path / "<img src=x onerror=window.hit=1>.png"
     shutil.copyfile(SCENE, name)
     drop_photo(visitor, name)
+    box_middle(visitor)
     edited(
         visitor,
         source='"><script>window.hit=1</script>',
         prompt="<img src=x onerror=window.hit=1>${window.hit=1}",
-        steps=1,
     )
     expect(visitor.locator(".w-past figcaption")).to_have_text("<img src=x onerror=window.hit=1>${window.hit=1}")
     assert visitor.evaluate("window.hit") is None
@@ -269,21 +403,49 @@ def test_mistakes_are_sentences(visitor: Page, tmp_path: Path, shoot: Shoot) -> 
     (tmp_path / "notes.png").write_text("no picture")
     visitor.locator("#words-stage .w-chooser").set_input_files(tmp_path / "notes.png")
     expect(message).to_contain_text("notes.png")
-    shoot(visitor, "mistake")
+    shoot(visitor, "words-mistake")
     drop_photo(visitor)
     visitor.get_by_role("button", name="Edit", exact=True).click()
     expect(message).to_contain_text("The prompt is empty")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_a_phone(browser: Browser, served: str, scheme: str) -> None:
+def nameless(page: Page) -> list[dict[str, Any]]:
+    """Controls of the page that no screen reader could call by a name."""
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    controls = {"button", "textbox", "slider", "spinbutton", "combobox", "link", "checkbox", "radio", "progressbar"}
+    return [
+        node
+        for node in tree["nodes"]
+        if not node["ignored"]
+        and node.get("role", {}).get("value") in controls
+        and not node.get("name", {}).get("value", "").strip()
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
+    browser: Browser, served: str, problems: list[str], scheme: str
+) -> None:
     SHOTS.mkdir(exist_ok=True)
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=scheme
     )
-    page = arrived(context, served)
-    drop_photo(page)
-    edited(page, steps=2)
-    page.screenshot(path=SHOTS / f"words-{scheme}-phone-full.png", full_page=True)
+    page = arrives(context, served, problems)
+    page.screenshot(path=SHOTS / f"words-empty-{scheme}-touch.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert nameless(page) == []
+    for tab in ("Edit by words", "Edit by layout", "Many pictures"):
+        expect(page.get_by_role("tab", name=tab)).to_be_visible()
+    drop_photo(page)
+    box_middle(page)
+    say(page, "tree", "a house")
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    made(page, 1)
+    expect(page.locator(".w-frame")).to_be_in_viewport(ratio=0.99)
+    page.get_by_role("button", name="More settings").click()
+    expect(page.locator("#words-steps input")).to_be_visible()
+    page.screenshot(path=SHOTS / f"words-full-{scheme}-touch.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert nameless(page) == []
     context.close()

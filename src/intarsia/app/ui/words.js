@@ -2,7 +2,7 @@
 // It shows the facts in props.value and sends events; texts go in as text, never as HTML.
 const root = element.querySelector(".words-root");
 const SVG = "http://www.w3.org/2000/svg";
-const local = { result: "", chosen: 0, split: 50, boxing: false, looking: false, record: "" };
+const local = { result: "", chosen: 0, chosenOf: {}, split: 50, boxing: false, looking: false, record: "" };
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -44,8 +44,27 @@ const chooser = make("input", "w-chooser");
 chooser.type = "file";
 chooser.accept = "image/png,image/jpeg,image/webp,image/tiff,image/bmp,.png,.jpg,.jpeg,.webp,.tif,.tiff,.bmp";
 chooser.setAttribute("aria-label", "Photo to edit");
-drop.append(make("span", "w-drop-sign"), make("strong", "", "Drop a photo here"),
-  make("span", "", "or click to choose one: PNG, JPEG, WebP, TIFF or BMP"), chooser);
+// With a finger nothing is dropped, and nothing clicked.
+const told = (mouse, finger) => [make("span", "w-mouse", mouse), make("span", "w-finger", finger)];
+const dropTitle = make("strong"), dropHelp = make("span", "w-drop-help");
+dropTitle.append(...told("Drop a photo here", "Choose a photo"));
+dropHelp.append(...told("or click to choose one: PNG, JPEG, WebP, TIFF or BMP", "PNG, JPEG, WebP, TIFF or BMP"));
+drop.append(make("span", "w-drop-sign"), dropTitle, dropHelp, chooser);
+
+const tries = make("section", "w-tries");
+tries.setAttribute("aria-label", "Examples");
+const cards = make("div", "w-tries-cards");
+cards.append(...(props.examples || []).map((example, index) => {
+  const card = button("", () => trigger("tried", { index }), "w-try");
+  const shown = picture("", ""), words = make("span", "w-try-words");
+  shown.src = example.url;
+  words.append(make("span", "w-try-source", example.source), make("span", "w-try-arrow", "→"));
+  words.append(make("strong", "", example.prompt));
+  card.setAttribute("aria-label", `Try it: ${example.source} becomes ${example.prompt}`);
+  card.append(shown, words);
+  return card;
+}));
+tries.append(make("h3", "w-title", "No photo at hand? Try one of these"), cards);
 
 const frame = make("div", "w-frame");
 const before = picture("w-layer", "The photo");
@@ -64,10 +83,15 @@ frame.append(before, after, glow, marks, beforeTag, afterTag, handle, hint);
 
 const way = make("div", "w-way"), bar = make("div", "w-bar");
 bar.append(make("i"));
+bar.setAttribute("role", "progressbar");
+bar.setAttribute("aria-label", "How far the edit is");
 const stop = button("Cancel", () => { stop.disabled = true; trigger("stopped", {}); });
 way.append(bar, stop);
 const message = make("p", "w-message");
-message.setAttribute("role", "status");
+// Read out is what is news: each stage once, and not each of its steps.
+const spoken = make("p", "w-spoken");
+spoken.setAttribute("role", "status");
+spoken.setAttribute("aria-live", "polite");
 const tools = make("div", "w-tools");
 const boxing = button("Draw a box", () => { local.boxing = !local.boxing; local.looking = false; render(); });
 const unbox = button("Remove the box", () => change({ box: null }));
@@ -90,12 +114,19 @@ const lock = button("Lock this box", () => {
 const next = button("Use as photo", () => trigger("taken", { folder: facts().result.folder, index: local.chosen }));
 const replay = button("Replay", () => trigger("replayed", { folder: facts().result.folder, index: local.chosen }));
 replay.title = "Make it again from its record, and compare the pixels";
-actions.append(download, record, copy, again, lock, next, replay);
+const arrange = button("Edit by layout", toLayout);
+arrange.title = "Move what is in this picture";
+actions.append(download, record, copy, again, lock, next, arrange, replay);
+const choice = make("div", "w-choice");
+choice.append(strip, actions);
 const shownRecord = make("pre", "w-record");
 shownRecord.tabIndex = 0;
 shownRecord.setAttribute("aria-label", "Record");
 const pastTitle = make("h3", "w-title w-past-title", "This visit's results"), past = make("div", "w-strip w-past");
-root.append(drop, frame, way, message, tools, stripTitle, strip, actions, shownRecord, pastTitle, past);
+// On a small screen, what comes above the form would else push the picture out of sight. Gradio keeps our style sheet
+// from reaching the page's root.
+document.documentElement.style.overflowAnchor = "none";
+root.append(drop, tries, frame, message, spoken, way, tools, stripTitle, choice, shownRecord, pastTitle, past);
 
 // Photos come in.
 async function send(file) {
@@ -210,6 +241,25 @@ async function copyRecord() {
   render();
 }
 
+// The picture goes into the other tab as if it had been dropped there.
+async function toLayout() {
+  const here = candidate(), answer = await fetch(here.picture);
+  const file = new File([await answer.blob()], here.picture_name, { type: "image/png" });
+  const tabs = document.querySelectorAll(".tab-container:not(.visually-hidden) [role=tab]");
+  [...tabs].find((tab) => tab.textContent.trim() === "Edit by layout").click();
+  for (let waited = 0; waited < 5000; waited += 50) {
+    const there = document.querySelector("#layout-stage input[type=file]");
+    if (there) {
+      const given = new DataTransfer();
+      given.items.add(file);
+      there.files = given.files;
+      there.dispatchEvent(new Event("change", { bubbles: true }));
+      return;
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
 // What is shown.
 const candidate = () => (facts().result ? facts().result.candidates[local.chosen] : null);
 const comparing = () => Boolean(facts().result && facts().phase === "done" && !local.boxing && !local.looking);
@@ -241,6 +291,10 @@ function marksOf(value) {
   else if (value.phase === "done" && here) put(here.box, "w-faint");
 }
 
+function choose(number) {
+  Object.assign(local, { chosen: number, record: "" });
+  local.chosenOf[local.result] = number;
+}
 let stripKey = "", pastKey = "";
 function stripOf(value) {
   const round = value.phase === "working" ? value.round : null, result = value.phase === "done" ? value.result : null;
@@ -260,7 +314,7 @@ function stripOf(value) {
   } else if (result) {
     stripTitle.textContent = result.candidates.length > 1 ? "Choose one" : "The result";
     strip.replaceChildren(...result.candidates.map((one, k) => {
-      const card = button("", () => { local.chosen = k; local.record = ""; render(); }, "w-card");
+      const card = button("", () => { choose(k); render(); }, "w-card");
       card.setAttribute("aria-pressed", String(k === local.chosen));
       card.setAttribute("aria-label", `Candidate ${k + 1}, score ${one.score.toFixed(2)}`);
       const shown = picture("", "");
@@ -286,7 +340,9 @@ function pastOf(value) {
     show.append(shown);
     const use = button("Use as photo", () => trigger("taken", { folder: one.folder, index: 0 }), "w-small");
     use.disabled = busy();
-    card.append(show, make("figcaption", "", one.said), use);
+    const said = make("figcaption", "", one.said);
+    said.title = one.said;
+    card.append(show, said, use);
     card.classList.toggle("w-current", Boolean(value.result && value.result.folder === one.folder));
     return card;
   }));
@@ -295,19 +351,30 @@ function pastOf(value) {
 function render() {
   const value = facts(), photo = value.photo, result = value.result, done = value.phase === "done" && result;
   if ((result ? result.folder : "") !== local.result) {
-    Object.assign(local, { result: result ? result.folder : "", chosen: 0, looking: false, boxing: false, record: "" });
+    local.result = result ? result.folder : "";
+    Object.assign(local, { chosen: local.chosenOf[local.result] || 0, looking: false, boxing: false, record: "" });
   }
   if (busy()) local.boxing = local.looking = false;
+  // On a small screen, the button lies below the picture, on which something happens now.
+  if (busy() && !local.busy) requestAnimationFrame(() => frame.scrollIntoView({ block: "nearest" }));
+  local.busy = busy();
   root.dataset.phase = value.phase || "arriving";
   drop.classList.toggle("w-gone", Boolean(photo));
   chooser.disabled = value.phase === "arriving" || busy();
-  frame.hidden = tools.hidden = !photo;
+  tries.hidden = Boolean(photo) || !cards.childElementCount;
+  for (const card of cards.children) card.disabled = chooser.disabled;
+  frame.hidden = !photo;
+  tools.hidden = !photo || busy();
   if (photo) {
     frame.style.aspectRatio = `${photo.width} / ${photo.height}`;
     frame.style.setProperty("--shape", photo.width / photo.height);
   }
   frame.classList.toggle("w-boxing", local.boxing);
   frame.tabIndex = local.boxing ? 0 : -1;
+  if (local.boxing) {
+    frame.setAttribute("role", "group");
+    frame.setAttribute("aria-label", "Box: arrow keys move it, with Shift they resize it");
+  } else for (const name of ["role", "aria-label"]) frame.removeAttribute(name);
   source(before, photo && photo.url);
   const preview = value.phase === "working" && value.round ? value.round.best[0].url : null;
   const here = candidate();
@@ -325,9 +392,14 @@ function render() {
   way.hidden = !busy();
   if (!busy()) stop.disabled = false;
   bar.classList.toggle("w-endless", busy() && !progress);
-  bar.firstChild.style.width = progress ? `${(100 * progress.done) / Math.max(progress.total, 1)}%` : "";
-  const told = value.phase === "empty" && !value.message ? "" : value.message || "";
-  if (message.textContent !== told) message.textContent = told;
+  const percent = progress && (100 * progress.done) / Math.max(progress.total, 1);
+  if (progress) bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+  else bar.removeAttribute("aria-valuenow");
+  bar.firstChild.style.width = progress ? `${percent}%` : "";
+  const news = value.message || (value.phase === "ready" ? "Say what it should become, and press Edit." : "");
+  const stage = busy() && progress ? progress.stage + "." : news;
+  if (message.textContent !== news) message.textContent = news;
+  if (spoken.textContent !== stage) spoken.textContent = stage;
   message.classList.toggle("w-problem", Boolean(value.problem));
 
   boxing.setAttribute("aria-pressed", String(local.boxing));
@@ -335,7 +407,6 @@ function render() {
   unbox.hidden = !value.box;
   looking.hidden = !(done && value.look);
   looking.setAttribute("aria-pressed", String(local.looking));
-  for (const one of [boxing, unbox, looking, another]) one.disabled = busy();
 
   stripOf(value);
   actions.hidden = !done;

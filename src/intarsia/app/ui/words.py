@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import io
 import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +22,7 @@ from intarsia.app.flags import Files
 from intarsia.app.outputs import as_json, pixel_digest, read_replay, safe_stem
 from intarsia.app.overlay import TINT
 from intarsia.app.ui.room import Room, Show, Visit
+from intarsia.backbones.catalog import CATALOG, resolve
 from intarsia.errors import PictureError, RecordError
 from intarsia.geometry import Size
 from intarsia.images import read_photo, read_text_chunk, to_photo_pixels, write_photo
@@ -39,8 +44,9 @@ LARGEST_MAP = 256
 """Side of the map of relevance on the page, pixels; it is smooth anyway."""
 OF_THIS_MACHINE = ("mask", "regions")
 """Fields of a record that name files here: no visitor says them."""
-GIVEN = ("photo", "models")
-"""Fields that the page itself fills in, whatever a record says."""
+SCENES = Path(__file__).parents[1] / "scenes"
+THUMBNAIL = 128
+"""Longer side of an example's picture on its card, pixels: twice what it takes up, for fine screens."""
 
 
 def address(path: Path) -> str:
@@ -105,28 +111,125 @@ def photo_facts(file: Path) -> Facts:
     }
 
 
+# Examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """An edit for whoever has no photo at hand.
+
+    Attributes:
+        photo: a scene that ships with the package; any checkpoint can read it, and the pocket models can paint in it.
+        source, prompt: what is there, and what it becomes.
+    """
+
+    photo: Path
+    source: str
+    prompt: str
+
+
+EXAMPLES = (
+    Example(photo=SCENES / "bird-and-car.png", source="car", prompt="a house"),
+    Example(photo=SCENES / "dog-and-plant.png", source="plant", prompt="a cake"),
+    Example(photo=SCENES / "cat-and-house.png", source="house", prompt="a car"),
+    Example(photo=SCENES / "cat-and-plant.png", source="plant", prompt="a tree"),
+)
+"""Each comes out well on the pocket models with the settings that the page begins with."""
+
+
+def example_facts() -> list[Facts]:
+    """The examples as cards: a small picture inside its address, and the words."""
+    shown = []
+    for example in EXAMPLES:
+        small, file = read_photo(example.photo).as_image(), io.BytesIO()
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+        small.save(file, "WEBP", quality=90)
+        url = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+        shown.append({"url": url, "source": example.source, "prompt": example.prompt})
+    return shown
+
+
+def example_of(index: Any) -> Example:
+    """The example of that number, counted from 0.
+
+    Raises:
+        RecordError: there is none.
+    """
+    if type(index) is not int or not 0 <= index < len(EXAMPLES):
+        raise RecordError("That example is not here any more: reload the page.")
+    return EXAMPLES[index]
+
+
 # Records
 
 
-def record_of(photo: Path, settings: Mapping[str, Any], box: Any = None) -> EditRecord:
+def record_of(photo: Path, settings: Mapping[str, Any], room: Room, box: Any = None) -> EditRecord:
     """The record of what a page asks for.
 
     Args:
-        photo: the visitor's photo.
+        photo: the visitor's photo, whatever the settings say.
         settings: fields of an `EditRecord` as JSON values.
+        room: whose networks may be asked for.
         box: four edges in pixels of the photo, as the page says them; None to search.
 
     Raises:
-        RecordError: a setting is unknown, of a wrong kind or out of range, or names a file of this machine.
+        RecordError: a setting is unknown, of a wrong kind or out of range, or names a file of this machine or
+            networks that it does not offer.
     """
     for name in OF_THIS_MACHINE:
         if settings.get(name) is not None:
             raise RecordError(f"{name} names a file of the server, which visitors cannot choose: leave it out.")
-    fields = {k: v for k, v in settings.items() if k not in GIVEN} | {"photo": str(photo)}
+    fields = {**settings, "photo": str(photo), "models": offered(room, settings.get("models"))}
     if box is not None:
         fields["box"] = box
-    record: EditRecord = from_json(EditRecord, fields, "the request")
+    record: EditRecord = in_floats(from_json(EditRecord, fields, "the request"))
     return record
+
+
+def in_floats(record: Any) -> Any:
+    """A record that holds 5.0 where a page said 5, as the command line has it: their files are the same to the byte."""
+    changes: Facts = {}
+    for field in dataclasses.fields(record):
+        value, kind = getattr(record, field.name), str(field.type)
+        if dataclasses.is_dataclass(value):
+            changes[field.name] = in_floats(value)
+        elif kind.startswith("tuple[float") and value is not None:
+            changes[field.name] = tuple(float(number) for number in value)
+        elif kind == "float":
+            changes[field.name] = float(value)
+    return dataclasses.replace(record, **changes)
+
+
+def offered(room: Room, models: Any) -> str:
+    """Which of the operator's choices is meant.
+
+    Args:
+        models: a choice, or what a record says that was made with one; "auto" and None leave it to the operator.
+
+    Raises:
+        RecordError: it is none of them.
+    """
+    if models in (None, "", "auto"):
+        return room.models
+    for choice in room.choices:
+        if models in (choice, recorded(choice)):
+            return choice
+    known = ", ".join(models_label(choice) for choice in room.choices)
+    raise RecordError(
+        f"models is {str(models)[:100]!r}, which is not offered here: leave it out, or choose one of {known}."
+    )
+
+
+def recorded(choice: str) -> str:
+    """What records say of networks that an operator names so: whole paths, and what "auto" has found."""
+    if choice == "auto":
+        return resolve(choice).name
+    return str(Path(choice).resolve()) if choice not in CATALOG and Path(choice).exists() else choice
+
+
+def models_label(choice: str) -> str:
+    """A choice of networks as visitors read it: of a file or folder, where it lies is nobody's business."""
+    return Path(choice).name if choice not in CATALOG and Path(choice).exists() else choice
 
 
 def next_seed(seed: int, keep: int, boxed: bool) -> int:
@@ -217,9 +320,10 @@ def replay_for(visit: Visit, room: Room, result: Path, on_progress: OnProgress) 
     replay = read_replay(result, None)
     if not isinstance(replay.record, EditRecord):
         raise RecordError("This was made by layout: replay it in that tab.")
+    record = dataclasses.replace(replay.record, models=offered(room, replay.record.models))
     folder = visit.new_folder("replay")
     try:
-        _, _, made = make(replay.record, folder, Files(), room.load, lead=replay.index, on_progress=on_progress)
+        _, _, made = make(record, folder, Files(), room.load, lead=replay.index, on_progress=on_progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     again = made.candidates[replay.index].photo

@@ -14,7 +14,7 @@ from gradio.utils import get_upload_folder
 
 from intarsia.app.ui import words
 from intarsia.app.ui.fields import field_help, label
-from intarsia.app.ui.room import Room, Seen, Step, Visit, watched
+from intarsia.app.ui.room import Room, Seen, Step, Visit, watched, way_of
 from intarsia.app.ui.words import Facts
 from intarsia.errors import Cancelled, IntarsiaError, RecordError
 from intarsia.records import CHOICES, EditRecord
@@ -60,6 +60,7 @@ def words_tab(room: Room, token: gr.State) -> None:
                 js_on_load=(HERE / "words.js").read_text(encoding="utf-8"),
                 apply_default_css=False,
                 elem_id="words-stage",
+                examples=words.example_facts(),
             )
         with gr.Column(scale=2, min_width=300, elem_classes="words-form"):
             source = gr.Textbox(
@@ -76,8 +77,10 @@ def words_tab(room: Room, token: gr.State) -> None:
             start = gr.Button("Edit", variant="primary", elem_id="words-edit")
             place = gr.HTML("", elem_id="words-place", apply_default_css=False)
             with gr.Accordion("More settings", open=False, elem_id="words-more"):
-                details = [detail(name) for name in DETAILS]
-    seed = details[DETAILS.index("seed")]
+                details = {name: detail(name) for name in DETAILS}
+                if len(room.choices) > 1:
+                    details["models"] = models_choice(room)
+    seed, keep = details["seed"], details["keep"]
 
     def visit_of(name: str) -> Visit:
         try:
@@ -121,6 +124,16 @@ def words_tab(room: Room, token: gr.State) -> None:
         except Exception as problem:
             return {**facts, **trouble(problem)}, gr.skip()
 
+    def try_example(name: str, shown: Any, event: gr.EventData) -> tuple[Any, ...]:
+        """The example's photo and words are the visitor's now, and the edit begins."""
+        facts = known(shown)
+        try:
+            visit, example = visit_of(name), words.example_of(event._data.get("index"))
+            file = words.take_photo(example.photo, visit)
+            return str(file), example.source, example.prompt, *press(name, ready(visit, file))
+        except Exception as problem:
+            return (*(gr.skip(),) * 3, {**facts, **trouble(problem)}, gr.skip())
+
     def show_again(name: str, shown: Any, event: gr.EventData) -> tuple[Any, Any, Any, Any]:
         facts = known(shown)
         try:
@@ -150,16 +163,20 @@ def words_tab(room: Room, token: gr.State) -> None:
         boxed = known(shown)["box"] is not None
         return words.next_seed(int(number or 0), int(keep or 1), boxed), *press(name, shown)
 
+    def still_wanted(name: str) -> None:
+        if name not in waiting:
+            raise Cancelled("Stopped before it began.")
+
     def work(name: str, shown: Any, file: str | None, *said: Any) -> Generator[tuple[Any, ...], None, None]:
         facts = known(shown)
+        former = {"result": facts["result"], "look": facts["look"]}
         try:
             visit = visit_of(name)
-            if name not in waiting:
-                raise Cancelled("Stopped before it began.")
+            still_wanted(name)
             if file is None:
                 raise RecordError("There is no photo yet: drop one on the page.")
-            settings = dict(zip(("source", "prompt", *DETAILS), said, strict=True))
-            record = words.record_of(Path(file), whole_numbers(settings), facts["box"])
+            settings = dict(zip(("source", "prompt", *details), said, strict=True))
+            record = words.record_of(Path(file), whole_numbers(settings), room, facts["box"])
             facts |= {
                 "phase": "working",
                 "message": "Looking at the photo.",
@@ -168,6 +185,7 @@ def words_tab(room: Room, token: gr.State) -> None:
                 "result": None,
             }
             yield facts, gr.skip()
+            still_wanted(name)  # the page showed a way to cancel, before there was work to stop
             steps = watched(visit, lambda on_progress, show: words.edit_for(visit, room, record, on_progress, show))
             folder = yield from told(steps, facts)
             result = words.result_facts(folder)
@@ -180,8 +198,9 @@ def words_tab(room: Room, token: gr.State) -> None:
                 "history": words.history(visit),
             }
         except Exception as problem:
-            facts |= trouble(problem)
-            facts |= {"phase": "ready" if facts["photo"] else "empty", "progress": None, "look": None, "round": None}
+            # What was on the stage before comes back to it.
+            phase = "done" if former["result"] else "ready" if facts["photo"] else "empty"
+            facts |= {**former, **trouble(problem), "phase": phase, "progress": None, "round": None}
         finally:
             waiting.discard(name)
         yield {**facts}, gr.Button(interactive=True)
@@ -215,7 +234,7 @@ def words_tab(room: Room, token: gr.State) -> None:
         "show_progress_on": place,
         "api_visibility": "private",
     }
-    asked = [token, stage, photo, source, prompt, *details]
+    asked = [token, stage, photo, source, prompt, *details.values()]
     token.change(arrive, token, [stage, photo, source, prompt], **QUIET)
     stage.uploaded(uploaded, [token, stage], [stage, photo], **QUIET)
     stage.taken(take, [token, stage], [stage, photo], **QUIET)
@@ -223,9 +242,8 @@ def words_tab(room: Room, token: gr.State) -> None:
     gr.on([start.click, prompt.submit, source.submit], press, [token, stage], shown, **QUIET).then(
         work, asked, shown, **heavy
     )
-    stage.again(press_again, [token, stage, seed, details[-1]], [seed, *shown], **QUIET).then(
-        work, asked, shown, **heavy
-    )
+    stage.tried(try_example, [token, stage], [photo, source, prompt, *shown], **QUIET).then(work, asked, shown, **heavy)
+    stage.again(press_again, [token, stage, seed, keep], [seed, *shown], **QUIET).then(work, asked, shown, **heavy)
     stage.replayed(replay, [token, stage], shown, **heavy)
     stage.stopped(cancel, token, None, **QUIET)
     endpoint(room)
@@ -251,7 +269,7 @@ def endpoint(room: Room) -> None:
             file = words.take_upload(Path(photo or ""), Path(get_upload_folder()), visit)
             settings = api_settings(source, prompt, record)
             done = words.edit_for(
-                visit, room, words.record_of(file, settings), lambda progress: None, lambda what: None
+                visit, room, words.record_of(file, settings, room), lambda progress: None, lambda what: None
             )
             lead = words.lead_record(done)
             return str(lead.with_suffix(".png")), json.loads(lead.read_text(encoding="utf-8"))
@@ -295,6 +313,17 @@ def detail(name: str) -> Any:
     return gr.Number(value=value, precision=0 if kind == "int" else None, **common)
 
 
+def models_choice(room: Room) -> Any:
+    """The control of the networks, where the operator leaves a choice."""
+    return gr.Dropdown(
+        [(words.models_label(choice), choice) for choice in room.choices],
+        value=room.models,
+        label=label("models"),
+        info="The networks that paint. Others than the last edit's are loaded first, which takes a while.",
+        elem_id="words-models",
+    )
+
+
 def said(name: str) -> str:
     """A setting's line of help."""
     return field_help(EditRecord)[name]
@@ -319,7 +348,7 @@ def told(steps: Generator[Step | Seen, None, Any], facts: Facts) -> Generator[tu
             if isinstance(news, Seen):
                 facts |= news.what
             else:
-                facts |= {"progress": dataclasses.asdict(news.progress), "message": news.progress.stage + "."}
+                facts |= {"progress": dataclasses.asdict(news.progress), "message": way_of(news)}
             yield {**facts}, gr.skip()
     except StopIteration as over:
         return over.value
