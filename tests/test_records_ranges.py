@@ -145,6 +145,17 @@ def test_defaults_are_in_range_and_come_back_from_json(kind: type) -> None:
     assert from_json(kind, json.loads(json.dumps(to_json(record)))) == record
 
 
+@pytest.mark.parametrize(("name", "value"), [("guidance", 5), ("feather", 0), ("guide.scale", 20), ("compose.edge", 0)])
+def test_a_whole_number_in_json_is_written_as_the_command_line_writes_it(name: str, value: int) -> None:
+    group, _, setting = name.rpartition(".")
+    record = read(name, value)
+    assert json.dumps(getattr(getattr(record, group) if group else record, setting)) == f"{value}.0"
+
+
+def test_edges_in_whole_numbers_are_written_as_the_command_line_writes_them() -> None:
+    assert json.dumps(read("box", [1, 2, 30, 40.5]).box) == "[1.0, 2.0, 30.0, 40.5]"
+
+
 def test_a_layout_needs_its_key_where_no_scene_folder_can_have_one() -> None:
     assert ArrangeRecord(photo="my.scene", layout="layout.png").colours is None
     for objects in ({"mask": "mask.png"}, {"masks": ("cat=cat.png",)}, {"find": ("cat",)}):

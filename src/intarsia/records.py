@@ -6,6 +6,7 @@ picture again. This module imports neither torch nor Pillow: the command line's 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterable
@@ -499,10 +500,21 @@ def from_json(kind: type, values: dict[str, Any], where: str = "the record") -> 
         else:
             read[name] = value
         check_type(name, str(fields[name].type), read[name], where)
+        read[name] = in_floats(str(fields[name].type), read[name])
     missing = [n for n, f in fields.items() if f.default is dataclasses.MISSING and n not in values]
     if missing:
         raise RecordError(f"{where} lacks the setting {missing[0]!r}, which has no default.")
     return kind(**read)
+
+
+def in_floats(wanted: str, value: Any) -> Any:
+    """A value whose annotation says float as one: 5 in JSON is the 5.0 of the command line, and records are alike."""
+    with contextlib.suppress(OverflowError):  # too large for one, and out of range anyway
+        if wanted.startswith("tuple[float") and value is not None:
+            return tuple(float(number) for number in value)
+        if wanted.startswith("float") and value is not None:
+            return float(value)
+    return value
 
 
 def check_type(name: str, wanted: str, value: Any, where: str) -> None:

@@ -182,22 +182,8 @@ def record_of(photo: Path, settings: Mapping[str, Any], room: Room, box: Any = N
     fields = {**settings, "photo": str(photo), "models": offered(room, settings.get("models"))}
     if box is not None:
         fields["box"] = box
-    record: EditRecord = in_floats(from_json(EditRecord, fields, "the request"))
+    record: EditRecord = from_json(EditRecord, fields, "the request")
     return record
-
-
-def in_floats(record: Any) -> Any:
-    """A record that holds 5.0 where a page said 5, as the command line has it: their files are the same to the byte."""
-    changes: Facts = {}
-    for field in dataclasses.fields(record):
-        value, kind = getattr(record, field.name), str(field.type)
-        if dataclasses.is_dataclass(value):
-            changes[field.name] = in_floats(value)
-        elif kind.startswith("tuple[float") and value is not None:
-            changes[field.name] = tuple(float(number) for number in value)
-        elif kind == "float":
-            changes[field.name] = float(value)
-    return dataclasses.replace(record, **changes)
 
 
 def offered(room: Room, models: Any) -> str:
