@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from gradio.utils import get_upload_folder
 from intarsia.app.ui import words
 from intarsia.app.ui.fields import field_help, label
 from intarsia.app.ui.room import Room, Seen, Step, Visit, watched, way_of
+from intarsia.app.ui.sentences import sentence
 from intarsia.app.ui.words import Facts
-from intarsia.errors import Cancelled, IntarsiaError, RecordError
+from intarsia.errors import Cancelled, RecordError
 from intarsia.records import CHOICES, EditRecord
-
-logger = logging.getLogger("intarsia")
 
 HERE = Path(__file__).parent
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
@@ -361,13 +359,3 @@ def trouble(problem: Exception) -> Facts:
     if isinstance(problem, Cancelled):
         return {"message": "Stopped. Nothing was changed.", "problem": False}
     return {"message": sentence(problem), "problem": True}
-
-
-def sentence(problem: Exception) -> str:
-    """An error in words for a visitor."""
-    if isinstance(problem, IntarsiaError):
-        return str(problem)
-    from intarsia.app.cli import unforeseen
-
-    logger.exception("a visitor's request failed")
-    return unforeseen(problem)
