@@ -17,28 +17,17 @@ from PIL import Image
 pytest.importorskip("gradio", reason="the web pages are an extra")
 
 from intarsia.app.flags import Machine
-from intarsia.app.ui.layout_tab import (
-    ADVANCED,
-    Loss,
-    Studio,
-    asked,
-    chosen,
-    loss_plot,
-    problem_of,
-    remember,
-    results,
-    scene_record,
-    sentence,
-    setting_of,
-    split_names,
-    way,
-    with_settings,
-)
-from intarsia.app.ui.room import Room, Visit
+from intarsia.app.ui.layout_api import asked, problem_of
+from intarsia.app.ui.layout_examples import EXAMPLES, example_cards
+from intarsia.app.ui.layout_settings import ADVANCED, setting_of, with_settings
+from intarsia.app.ui.layout_tab import history_cards, sentence, way
+from intarsia.app.ui.learning_view import Loss, Painted, learning_view, loss_plot
+from intarsia.app.ui.room import Room, Step, Visit
 from intarsia.app.ui.stage import (
     LONGEST_SHOWN,
     Move,
     mask_at,
+    quick_fill,
     read_moves,
     record_of,
     restacked,
@@ -48,6 +37,21 @@ from intarsia.app.ui.stage import (
     told_by,
     unmoved,
 )
+from intarsia.app.ui.studio import (
+    Studio,
+    chosen,
+    names_of,
+    numbered,
+    one_more,
+    remember,
+    renamed,
+    result_facts,
+    results,
+    scene_record,
+    split_names,
+    unless_stopped,
+)
+from intarsia.app.ui.turns import Turns
 from intarsia.errors import Cancelled, LayoutError, RecordError
 from intarsia.geometry import Box, Point, Size
 from intarsia.images import Photo
@@ -265,9 +269,19 @@ def test_every_advanced_setting_is_the_records_own() -> None:
 def test_settings_go_to_their_groups_and_emptied_ones_stay_default() -> None:
     record = with_settings(ArrangeRecord(photo="p"), {"compose.strength": 0.5, "steps": None, "prompt": "a cat"})
     assert (record.compose.strength, record.steps, record.prompt) == (0.5, 50, "a cat")
-    assert with_settings(ArrangeRecord(photo="p"), {"size": 0, "seed": 0}).size is None
+    for empty in (None, "", "  "):
+        assert with_settings(ArrangeRecord(photo="p"), {"size": empty, "seed": 0}).size is None
+    assert with_settings(ArrangeRecord(photo="p"), {"size": " 256 "}).size == 256
+    for bad in ("a few", "0", "-3", "1e3"):
+        with pytest.raises(RecordError, match=r"[Ss]ize"):
+            with_settings(ArrangeRecord(photo="p"), {"size": bad})
     with pytest.raises(RecordError, match="strength"):
         with_settings(ArrangeRecord(photo="p"), {"compose.strength": 5})
+
+
+def test_a_records_numbers_are_of_its_own_kind_whatever_a_browser_sends() -> None:
+    record = with_settings(ArrangeRecord(photo="p"), {"guidance": 3, "compose.strength": 1, "steps": 20, "seed": 2})
+    assert repr((record.guidance, record.compose.strength, record.steps, record.seed)) == "(3.0, 1.0, 20, 2)"
 
 
 def test_names_are_parted_by_commas_and_lines() -> None:
@@ -276,7 +290,7 @@ def test_names_are_parted_by_commas_and_lines() -> None:
 
 def test_hostile_words_are_shown_as_text() -> None:
     bad = '<img src=x onerror="alert(1)">'
-    for shown in (sentence(bad), sentence(bad, wrong=True), way(Progress(stage=bad, done=1, total=2))):
+    for shown in (sentence(bad), sentence(bad, wrong=True), way(Step(progress=Progress(stage=bad, done=1, total=2)))):
         assert "<img" not in shown and "&lt;img" in shown.lower()
     assert "<img" not in loss_plot([Loss(stage=bad, step=1, value=1.0)])
 
@@ -397,3 +411,146 @@ def test_other_programs_cannot_name_files_of_this_machine(room: Room, record: di
 def test_other_programs_are_told_what_is_wrong(room: Room, wish: Any) -> None:
     with pytest.raises(RecordError):
         asked(Studio(room), room.enter(None), None, wish)
+
+
+# A page's work, results and examples
+
+
+def test_a_page_has_one_piece_of_work_at_a_time() -> None:
+    turns: Turns[str] = Turns()
+    assert turns.take("one", "first") and not turns.take("one", "second") and turns.take("two", "other")
+    assert turns.begin("one") == "first"
+    assert turns.begin("one") is None
+    assert not turns.stopped("one") and not turns.call_off("one")  # it goes on already
+    assert turns.stopped("one") and not turns.stopped("two")
+    assert not turns.take("one", "second")
+    turns.end("one")
+    assert turns.begin("one") is None
+    assert turns.take("one", "second")
+
+
+def test_what_waits_is_called_off_and_something_else_wanted() -> None:
+    turns: Turns[str] = Turns()
+    turns.take("one", "first")
+    assert turns.call_off("one") and not turns.call_off("one")
+    assert turns.begin("one") is None
+    turns.take("one", "second")
+    # The queue comes to what was called off: it finds what is wanted now, and the next time nothing.
+    assert turns.begin("one") == "second"
+    turns.end("one")
+    assert turns.begin("one") is None
+
+
+def test_work_that_was_to_stop_counts_for_nothing(room: Room) -> None:
+    visit = room.enter(None)
+    with pytest.raises(Cancelled):
+        list(unless_stopped(visit, visit.stop.set))
+    steps = unless_stopped(visit, lambda: 3)
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value == 3
+
+
+def test_every_object_has_a_name_of_its_own() -> None:
+    assert numbered("dog", ()) == "dog"
+    assert numbered("dog", ("cat",)) == "dog"
+    assert numbered("dog", ("dog", "cat")) == "dog 2"
+    assert numbered("dog", ("dog", "dog 2", "dog 3")) == "dog 4"
+    assert numbered("dog 2", ("dog", "dog 2")) == "dog 3"
+
+
+def test_one_more_object_comes_to_the_front_and_leaves_the_others() -> None:
+    moves = one_more(moved(x=9.0), "cat")
+    assert moves == (*moved(x=9.0), Move(name="cat"))
+    assert renamed(moves, "dog", "wolf")[2] == Move(name="wolf", x=9.0)
+
+
+def test_an_object_gets_another_name_in_a_scene_of_its_own(room: Room) -> None:
+    visit, scene = visit_with_yard(room)
+    place = chosen(visit, scene)
+    name, made = Studio(room).rename(visit, place, "dog", "  my   wolf ")
+    assert name != scene and names_of(chosen(visit, name)) == ("house", "tree", "my wolf") == made.names
+    assert names_of(place) == NAMES
+    for former, wanted in (("dog", "tree"), ("dog", " "), ("dog", "Background"), ("cat", "wolf")):
+        with pytest.raises(LayoutError):
+            Studio(room).rename(visit, place, former, wanted)
+
+
+def test_examples_come_with_all_that_they_need(tmp_path: Path) -> None:
+    cards = example_cards()
+    assert len(cards) == len(EXAMPLES) >= 2
+    for card in cards:
+        assert card["title"] and card["picture"].startswith("data:image/jpeg;base64,")
+    for example in EXAMPLES:
+        record = example.record(tmp_path / "photo.png", "pocket")
+        assert bool(record.find) != bool(record.mask)
+        for file in filter(None, (record.mask, record.colours)):
+            assert Path(file).is_file()
+
+
+def test_pictures_of_learning_say_how_far_it_was() -> None:
+    drawn = learning_view(
+        [Loss(stage="tokens", step=1, value=1.0)], [Painted(done=30, total=140, url='data:"><img onerror=1>')]
+    )
+    assert "update 30 of 140" in drawn and drawn.count("<img") == 1 and "<svg" in drawn
+    assert learning_view([], []) == ""
+
+
+def test_a_result_shows_its_files_and_where_it_began(room: Room) -> None:
+    visit, scene = visit_with_yard(room)
+    folder = visit.new_folder("arrange")
+    files = {kind: str(folder / name) for kind, name in FILES.items()}
+    record = dataclasses.asdict(record_of(moved(x=5.0), NAMES, BASE))
+    remember(
+        folder, {"files": {**files, "others": [str(folder / "yard.2.png")]}, "record": record}, scene, moved(x=5.0)
+    )
+    facts = result_facts(results(visit)[0], Path("photo.png"))
+    assert [p["picture_name"] for p in facts["pictures"]] == ["yard.png", "yard.2.png"]
+    assert [p["record_name"] for p in facts["pictures"]] == ["yard.json", "yard.2.json"]
+    assert (facts["layout_name"], facts["mask_name"]) == ("yard.layout.png", "yard.mask.png")
+    assert facts["before"].endswith("file=photo.png") and facts["folder"] == folder.name
+
+
+FILES = {"picture": "yard.png", "record": "yard.json", "layout": "yard.layout.png", "mask": "yard.mask.png"}
+
+
+def test_the_history_has_the_results_of_both_ways_in_their_order(room: Room) -> None:
+    visit, scene = visit_with_yard(room)
+    by_words = visit.new_folder("edit")
+    Image.new("RGB", (8, 8)).save(by_words / "a.png")
+    (by_words / "a.json").write_text('{"record": {"prompt": "a cat"}}')
+    folder = visit.new_folder("arrange")
+    files = {kind: str(folder / name) for kind, name in FILES.items()}
+    record = dataclasses.asdict(record_of(moved(x=5.0), NAMES, BASE))
+    remember(folder, {"files": {**files, "others": []}, "record": record}, scene, moved(x=5.0))
+    cards = history_cards(visit)
+    assert [(card["kind"], card["words"]) for card in cards] == [("words", "a cat"), ("layout", "dog moved by +5,+0")]
+    assert cards[0]["folder"] == by_words.name and cards[1]["index"] == 0
+
+
+def test_models_are_chosen_only_where_there_is_a_choice(tmp_path: Path) -> None:
+    from intarsia.app.ui.server import build
+
+    for names, seen in ((("pocket",), False), (("pocket", "sd15"), True)):
+        page = build(Room(tmp_path / "-".join(names), models=names, machine=Machine(device="cpu")))
+        [found] = (b for b in page.blocks.values() if getattr(b, "elem_id", None) == "layout-models")
+        assert found.visible is seen
+        assert found.value == "pocket" and [value for _, value in found.choices] == list(names)
+
+
+def test_an_empty_number_is_shown_empty() -> None:
+    from intarsia.app.ui.layout_settings import control
+
+    assert control(setting_of("size")).value is None
+    assert control(setting_of("seed")).value == 0
+
+
+def test_a_large_ground_is_filled_as_smoothly_and_leaves_what_is_known() -> None:
+    rows, columns = np.mgrid[:700, :901].astype(np.float32)
+    picture = np.dstack([rows / 4, columns / 4, rows / 8 + columns / 8])
+    known = np.ones(picture.shape[:2], np.bool_)
+    known[200:500, 300:651] = False
+    filled = quick_fill(np.where(known[..., None], picture, 0).astype(np.float32), known)
+    assert np.array_equal(filled[known], picture[known])
+    # A slope is a membrane of its own.
+    assert np.abs(filled - picture).max() < 2

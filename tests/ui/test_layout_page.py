@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from intarsia.app.cli import main
 from intarsia.app.ui import door
-from intarsia.app.ui.room import Room
+from intarsia.app.ui.room import Room, Visit
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import read_photo
+from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 pytestmark = [
     pytest.mark.ui,
@@ -27,23 +32,10 @@ pytestmark = [
 
 SCENES = Path(__file__).parents[2] / "src/intarsia/app/scenes"
 PHOTO, YARD = SCENES / "cat-and-plant.png", SCENES / "yard.scene"
-SHOTS = Path(__file__).parent / "shots"
-SIZES = {"wide": (1280, 720), "phone": (390, 844)}
-PATIENCE = 60_000
-"""Milliseconds to wait for the networks."""
-
-Shoot = Callable[[Page, str], None]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no chromium on this machine: make test-ui installs it")
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+RECORD_CHUNK = b"intarsia\0"
+"""What the chunk begins with in which a picture carries its record."""
+OF_THE_RUN = (("made_at",), ("cost", "seconds"), ("cost", "peak_memory_mb"))
+"""What a record says that no second run can repeat."""
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +57,19 @@ def served(room: Room) -> Iterator[str]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, served: str) -> Iterator[Page]:
+def visitor(browser: Browser, served: str, problems: list[str]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True, has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda problem: problems.append(str(problem)))
-    page.on("dialog", lambda dialog: problems.append(f"a dialog: {dialog.message}"))
-    page.goto(served)
+    yield at_the_stage(context, served, problems)
+    context.close()
+
+
+def at_the_stage(context: BrowserContext, served: str, problems: list[str]) -> Page:
+    page = arrived(context, served, problems, ready="#words-stage .words-root")
+    # Gradio catches what our scripts raise while they show a value, and writes it there.
+    page.on("console", lambda said: problems.append(said.text) if "Error in" in said.text else None)
     page.get_by_role("tab", name="Edit by layout").click()
     page.locator("#layout-stage .nothing").wait_for()
-    yield page
-    context.close()
-    assert problems == []
+    return page
 
 
 @pytest.fixture
@@ -89,21 +81,6 @@ def cut(visitor: Page) -> Page:
     visitor.locator(".cut").nth(1).wait_for(timeout=PATIENCE)
     expect(visitor.locator("#layout-status")).to_contain_text("Found cat, potted plant")
     return visitor
-
-
-@pytest.fixture
-def shoot() -> Shoot:
-    SHOTS.mkdir(exist_ok=True)
-
-    def shot(page: Page, name: str) -> None:
-        for size, (width, height) in SIZES.items():
-            page.set_viewport_size({"width": width, "height": height})
-            page.wait_for_timeout(150)
-            page.screenshot(path=SHOTS / f"layout-{name}-{size}.png", full_page=size == "phone")
-        page.set_viewport_size({"width": 1280, "height": 720})
-        page.wait_for_timeout(150)
-
-    return shot
 
 
 def give(page: Page, photo: Path) -> None:
@@ -160,23 +137,23 @@ def arrange(page: Page) -> dict[str, Any]:
 
 def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot) -> None:
     expect(visitor.locator("#layout-stage")).to_contain_text("Drop a picture here")
-    shoot(visitor, "empty")
+    shoot(visitor, "layout-empty", schemes=SCHEMES)
     visitor.locator("#layout-go").click()
     expect(visitor.locator("#layout-status [role=alert]")).to_contain_text("drop one first")
     give(visitor, PHOTO)
-    hint(visitor).to_contain_text("name the objects")
-    shoot(visitor, "photo")
+    hint(visitor).to_contain_text("Click an object to cut it out")
+    shoot(visitor, "layout-photo", schemes=SCHEMES)
     visitor.locator("#layout-objects").locator("input, textarea").fill("giraffe")
     visitor.locator("#layout-find").click()
     expect(visitor.locator("#layout-status [role=alert]")).to_be_visible(timeout=PATIENCE)
-    shoot(visitor, "problem")
+    shoot(visitor, "layout-problem", schemes=SCHEMES)
 
 
 def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, room: Room) -> None:
-    shoot(cut, "found")
+    shoot(cut, "layout-found", schemes=SCHEMES)
     drag_cat(cut, -20, 6)
     hint(cut).to_have_text("cat: moved by -20, +6 pixels.")
-    shoot(cut, "dragged")
+    shoot(cut, "layout-dragged", schemes=SCHEMES)
 
     corner, ring = middle(cut, ".ring [data-handle=se]"), middle(cut, ".ring")
     drag(cut, corner, (ring[0] + 1.25 * (corner[0] - ring[0]), ring[1] + 1.25 * (corner[1] - ring[1])))
@@ -189,7 +166,7 @@ def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, roo
     hint(cut).to_contain_text("turned by 90°")
     cut.get_by_role("button", name="Flip").click()
     hint(cut).to_contain_text("turned by -90°, flipped")
-    shoot(cut, "turned")
+    shoot(cut, "layout-turned", schemes=SCHEMES)
 
     facts = arrange(cut)
     record = facts["record"]
@@ -197,8 +174,8 @@ def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, roo
     name, _, factors = record["scale"][0].partition("=")
     assert name == "cat" and [float(f) for f in factors.split(",")] == pytest.approx([1.0, 1.25], abs=0.02)
     assert (record["rotate"], record["flip"]) == (["cat=90"], ["cat"])
-    expect(cut.locator("#layout-result")).to_be_visible()
-    shoot(cut, "done")
+    expect(cut.locator(".compare")).to_be_visible()
+    shoot(cut, "layout-done", schemes=SCHEMES)
 
     with cut.expect_download() as download:
         cut.locator("#layout-get-picture").click()
@@ -274,7 +251,7 @@ def test_any_result_is_the_start_of_the_next(cut: Page, shoot: Shoot) -> None:
     assert arrange(cut)["record"]["move"] == ["cat=-8,+9"]
     entries = cut.locator("#layout-history button")
     expect(entries).to_have_count(2)
-    shoot(cut, "history")
+    shoot(cut, "layout-history", schemes=SCHEMES)
     entries.first.click()
     expect(cut.locator("#layout-status")).to_contain_text("Going on from: cat moved by -8,+0")
     cut.locator(".cut[data-name=cat]").focus()
@@ -293,13 +270,279 @@ def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot) -> None:
     cut.get_by_role("radio", name="regenerate").check()
     cut.locator("#layout-go").click()
     cut.locator("#layout-status .way").wait_for(timeout=PATIENCE)
-    shoot(cut, "working")
+    expect(cut.locator("#layout-status")).to_contain_text(re.compile(r"\d of \d"))
+    shoot(cut, "layout-working", schemes=SCHEMES)
     expect(cut.locator("#layout-go")).to_be_disabled()
     cut.locator("#layout-cancel").click()
     expect(cut.locator("#layout-status")).to_contain_text("Stopped", timeout=PATIENCE)
     expect(cut.locator("#layout-go")).to_be_enabled()
     expect(cut.locator("#layout-cancel")).to_be_disabled()
     expect(cut.locator("#layout-history button")).to_have_count(0)
+    hint(cut).to_have_text("cat: moved by -8, +0 pixels.")
+
+
+def test_who_waits_sees_the_place_in_the_queue_and_may_go(
+    cut: Page,
+    browser: Browser,
+    served: str,
+    room: Room,
+    problems: list[str],
+    shoot: Shoot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, came, load = threading.Event(), threading.Event(), room.load
+
+    def load_when_told(models: str) -> Backbones:
+        came.set()
+        assert held.wait(PATIENCE / 1000)
+        return load(models)
+
+    monkeypatch.setattr(room, "load", load_when_told)
+    drag_cat(cut, -8, 0)
+    cut.locator("#layout-go").click()
+    assert came.wait(PATIENCE / 1000)
+    with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
+        other = at_the_stage(context, served, problems)
+        give(other, PHOTO)
+        other.locator("#layout-objects").locator("input, textarea").fill("cat")
+        other.locator("#layout-find").click()
+        expect(other.locator("#layout-status")).to_have_text("Waiting for a turn.")
+        place = other.locator("#layout-place .progress-text")
+        expect(place).to_contain_text("queue: 1/1")
+        assert seen_on_screen(place)
+        for key in ("go", "find"):
+            expect(other.locator(f"#layout-{key}")).to_be_disabled()
+        shoot(other, "layout-waiting", schemes=SCHEMES)
+        other.locator("#layout-cancel").click()
+        expect(other.locator("#layout-status")).to_have_text("Stopped. Nothing was changed.")
+        for key in ("go", "find"):
+            expect(other.locator(f"#layout-{key}")).to_be_enabled()
+        other.locator("#layout-objects").locator("input, textarea").fill("potted plant")
+        other.locator("#layout-find").click()
+        expect(other.locator("#layout-status")).to_have_text("Waiting for a turn.")
+        held.set()
+        expect(other.locator("#layout-status")).to_contain_text("Found potted plant", timeout=PATIENCE)
+        expect(other.locator(".cut")).to_have_count(1)
+        expect(other.locator("#layout-find")).to_be_enabled()
+    expect(cut.locator("#layout-history button")).to_have_count(1, timeout=PATIENCE)
+
+
+def seen_on_screen(what: Locator) -> bool:
+    """Whether nothing lies over the middle of an element and nothing cuts it off."""
+    found: bool = what.evaluate("""node => {
+      const edge = node.getBoundingClientRect();
+      const seen = document.elementFromPoint(edge.x + edge.width / 2, edge.y + edge.height / 2);
+      return Boolean(seen) && (node.contains(seen) || seen.contains(node)) && edge.bottom <= innerHeight
+        && edge.bottom <= node.parentElement.getBoundingClientRect().bottom + 1;
+    }""")
+    return found
+
+
+def click_photo(page: Page, x: float, y: float) -> None:
+    """Click at a place in pixels of the photo."""
+    frame, scale = page.locator("#layout-stage .frame").bounding_box(), scale_of(page)
+    assert frame is not None
+    page.mouse.click(frame["x"] + x * scale, frame["y"] + y * scale)
+
+
+CAT, PLANT, WALL = (96, 92), (44, 80), (64, 20)
+"""Places on the photo."""
+
+
+def test_a_click_cuts_out_what_is_seen_there(visitor: Page, shoot: Shoot) -> None:
+    give(visitor, PHOTO)
+    click_photo(visitor, *CAT)
+    expect(visitor.locator("#layout-status")).to_contain_text("Cut out cat.", timeout=PATIENCE)
+    expect(visitor.locator(".cut")).to_have_count(1)
+    drag_cat(visitor, -9, 4)
+    hint(visitor).to_have_text("cat: moved by -9, +4 pixels.")
+
+    # While one is chosen, a click on the ground lets it go and does nothing else; so does a drag that began there.
+    click_photo(visitor, *PLANT)
+    expect(visitor.locator(".ring")).to_be_hidden()
+    expect(visitor.locator("#layout-find")).to_be_enabled()
+    at, scale = middle(visitor, "#layout-stage .frame"), scale_of(visitor)
+    drag(visitor, (at[0] - 4 * scale, at[1] - 30 * scale), (at[0] + 10 * scale, at[1] - 45 * scale))
+    expect(visitor.locator(".cut")).to_have_count(1)
+    expect(visitor.locator(".spot")).to_have_count(0)
+
+    visitor.locator("#layout-objects").locator("input, textarea").fill("potted plant")
+    click_photo(visitor, *PLANT)
+    expect(visitor.locator("#layout-status")).to_contain_text("Cut out potted plant.", timeout=PATIENCE)
+    expect(visitor.locator("#layout-stage .list .name")).to_have_text(["potted plant", "cat"])
+    expect(visitor.locator("#layout-find")).to_be_enabled()
+    shoot(visitor, "layout-clicked", schemes=SCHEMES)
+    click_photo(visitor, *WALL)
+    expect(visitor.locator("#layout-status [role=alert]")).to_contain_text("name the object", timeout=PATIENCE)
+    expect(visitor.locator("#layout-find")).to_be_enabled()
+    expect(visitor.locator(".cut")).to_have_count(2)
+    assert arrange(visitor)["record"]["move"] == ["cat=-9,+4"]
+
+
+def test_an_example_is_one_click_away(visitor: Page) -> None:
+    visitor.get_by_role("button", name="A yard").click()
+    expect(visitor.locator(".cut")).to_have_count(3, timeout=PATIENCE)
+    expect(visitor.locator("#layout-find")).to_be_enabled()
+    visitor.get_by_role("button", name="dog: remove").click()
+    assert arrange(visitor)["record"]["remove"] == ["dog"]
+    expect(visitor.locator("#layout-get-picture")).to_be_in_viewport(ratio=1)
+
+
+def test_an_examples_objects_are_found_by_their_names(visitor: Page) -> None:
+    visitor.get_by_role("button", name="A cat and a plant").click()
+    expect(visitor.locator("#layout-stage .list .name")).to_have_text(["potted plant", "cat"], timeout=PATIENCE)
+    expect(visitor.locator("#layout-objects").locator("input, textarea")).to_have_value("cat, potted plant")
+
+
+def test_the_result_is_where_the_objects_were_dragged(cut: Page) -> None:
+    drag_cat(cut, -20, 6)
+    arrange(cut)
+    expect(cut.locator(".compare")).to_be_visible()
+    for what in ("before", "after"):
+        assert (
+            cut.locator(f".compare img[alt*='{ {'before': 'before', 'after': 'result'}[what] }']").evaluate(
+                "image => image.decode().then(() => image.naturalWidth)"
+            )
+            == read_photo(PHOTO).size.width
+        )
+    for key in ("#layout-go", "#layout-get-picture", ".grip", "#layout-get-mask"):
+        expect(cut.locator(key)).to_be_in_viewport(ratio=1)
+    grip = middle(cut, ".grip")
+    drag(cut, grip, (grip[0] + 50, grip[1]))
+    expect(cut.locator(".compare")).to_be_visible()
+    assert middle(cut, ".grip")[0] == pytest.approx(grip[0] + 50, abs=1.5)
+    cut.locator(".grip").focus()
+    cut.keyboard.press("Home")
+    expect(cut.locator(".grip")).to_have_attribute("aria-valuenow", "0")
+    hint(cut).to_be_hidden()
+
+    cut.get_by_role("button", name="Cut-outs").click()
+    expect(cut.locator(".compare")).to_be_hidden()
+    cut.get_by_role("button", name="Result").click()
+    expect(cut.locator(".compare")).to_be_visible()
+    # A press on the picture is a press on the cut-out that lies there.
+    drag_cat(cut, 0, 3)
+    expect(cut.locator(".compare")).to_be_hidden()
+    hint(cut).to_have_text("cat: moved by -20, +9 pixels.")
+    cut.get_by_role("button", name="Result").click()
+    click_photo(cut, *WALL)
+    expect(cut.locator(".compare")).to_be_hidden()
+    expect(cut.locator(".spot")).to_have_count(0)
+
+
+def test_a_record_is_copied_and_replayed(cut: Page, shoot: Shoot) -> None:
+    cut.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    cut.get_by_role("button", name="Advanced").click()
+    cut.get_by_label("Seeds", exact=True).fill("2")
+    cut.get_by_label("Seeds", exact=True).blur()
+    cut.get_by_role("button", name="Advanced").click()
+    drag_cat(cut, -20, 6)
+    facts = arrange(cut)
+    cut.locator("#layout-copy").click()
+    expect(cut.locator("#layout-copy")).to_have_text("Copied")
+    assert json.loads(cut.evaluate("navigator.clipboard.readText()")) == facts
+    seeds = cut.locator(".seeds button")
+    expect(seeds).to_have_count(2)
+    seeds.nth(1).click()
+    expect(seeds.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(cut.locator("#layout-get-picture")).to_have_attribute("download", "cat-and-plant.2.png")
+    cut.locator("#layout-replay").click()
+    expect(cut.locator("#layout-status")).to_have_text("The same pixels came out.", timeout=PATIENCE)
+    expect(cut.locator("#layout-go")).to_be_enabled()
+    shoot(cut, "layout-replayed", schemes=SCHEMES)
+
+
+def test_an_object_gets_another_name(cut: Page) -> None:
+    drag_cat(cut, -20, 6)
+    cut.keyboard.press("F2")
+    field = cut.get_by_label("Another name for cat")
+    field.fill("potted plant")
+    field.press("Enter")
+    expect(cut.locator("#layout-status [role=alert]")).to_contain_text("number them")
+    cut.locator(".list .name", has_text="cat").dblclick()
+    field.fill("tiger")
+    field.press("Enter")
+    expect(cut.locator("#layout-status")).to_contain_text("cat is called tiger now")
+    expect(cut.locator("#layout-stage .list .name")).to_have_text(["potted plant", "tiger"])
+    assert arrange(cut)["record"]["move"] == ["tiger=-20,+6"]
+
+
+def visit_of(room: Room, page: Page) -> Visit:
+    """Whose page it is."""
+    kept = page.evaluate("Object.values(localStorage).join()")
+    tokens = [token for token in room.visits if token in kept]
+    # What the browser keeps may be packed; then it is who came last.
+    return room.visits[tokens[0]] if tokens else list(room.visits.values())[-1]
+
+
+def test_a_result_by_words_becomes_the_picture(visitor: Page, room: Room) -> None:
+    folder = visit_of(room, visitor).new_folder("edit")
+    shutil.copyfile(PHOTO, folder / "bench.png")
+    (folder / "bench.json").write_text(json.dumps({"record": {"prompt": "a cat"}}))
+    expect(visitor.locator("#layout-history button")).to_have_count(0)
+    visitor.get_by_role("tab", name="Edit by words").click()
+    visitor.get_by_role("tab", name="Edit by layout").click()
+    visitor.get_by_role("button", name="Use as picture 1: a cat").click()
+    hint(visitor).to_contain_text("Click an object to cut it out")
+    assert scale_of(visitor) > 1
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each chunk of a PNG file, the record's without content."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    at = 8
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4], "big")
+        data = png[at + 8 : at + 8 + size]
+        yield png[at + 4 : at + 8], b"" if data.startswith(RECORD_CHUNK) else data
+        at += 12 + size
+
+
+def repeatable(facts: dict[str, Any]) -> dict[str, Any]:
+    """A record without what no second run repeats; it has all of that."""
+    facts = json.loads(json.dumps(facts))
+    for *above, name in OF_THE_RUN:
+        place = facts
+        for key in above:
+            place = place[key]
+        del place[name]
+    return facts
+
+
+def record_inside(png: Path) -> dict[str, Any]:
+    with Image.open(png) as picture:
+        facts: dict[str, Any] = json.loads(picture.info["intarsia"])
+    return facts
+
+
+def test_what_is_taken_home_is_what_the_command_line_makes(
+    cut: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each with nothing remembered, so that they cost the same.
+    monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "cache of the page"))
+    drag_cat(cut, -20, 6)
+    facts = arrange(cut)
+    taken = {}
+    for what in ("picture", "record", "layout", "mask"):
+        with cut.expect_download() as download:
+            cut.locator(f"#layout-get-{what}").click()
+        taken[what] = tmp_path / download.value.suggested_filename
+        download.value.save_as(taken[what])
+
+    monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "cache of the command"))
+    record, out = facts["record"], tmp_path / "out"
+    scene = ["--mask", record["mask"], "--colours", record["colours"]]
+    command = ["arrange", record["photo"], *scene, "--move", "cat=-20,+6", "--models", "pocket", "--device", "cpu"]
+    assert main([*command, "--quiet", "--out", str(out)]) == 0
+
+    assert sorted(file.name for file in taken.values()) == sorted(file.name for file in out.iterdir())
+    for what in ("layout", "mask"):
+        assert taken[what].read_bytes() == (out / taken[what].name).read_bytes()
+    mine, other = taken["picture"], out / taken["picture"].name
+    assert list(chunks(mine.read_bytes())) == list(chunks(other.read_bytes()))
+    assert repeatable(record_inside(mine)) == repeatable(record_inside(other))
+    written = json.loads((out / taken["record"].name).read_text(encoding="utf-8"))
+    assert repeatable(facts) == repeatable(written) == repeatable(record_inside(other))
 
 
 def test_learning_shows_its_loss(cut: Page, shoot: Shoot) -> None:
@@ -313,7 +556,10 @@ def test_learning_shows_its_loss(cut: Page, shoot: Shoot) -> None:
         "The looks of cat, potted plant are learned", timeout=PATIENCE
     )
     expect(cut.locator("#layout-plot polyline")).to_have_count(4)
-    shoot(cut, "learned")
+    painted = cut.locator("#layout-plot .layout-painted li")
+    expect(painted).to_have_count(4)
+    expect(painted.last).to_have_text(re.compile(r"update (\d+) of \1$"))
+    shoot(cut, "layout-learned", schemes=SCHEMES)
 
 
 def test_names_from_a_file_are_text(visitor: Page, tmp_path: Path) -> None:

@@ -1,253 +1,60 @@
-"""Edit by layout: objects of a picture become cut-outs, are moved by hand, and the picture is made anew around them."""
+"""The tab "Edit by layout": objects of a picture become cut-outs, are moved by hand, and the picture is made anew."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import html
-import json
-import re
-import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from intarsia.app.batch_performer import Performer
-from intarsia.app.cli import unforeseen
-from intarsia.app.layout_commands import Finder, learned, made, seen
-from intarsia.app.layout_flags import SCENE_ENDING, SCENE_FILES
-from intarsia.app.layout_outputs import said, scene_stem, write_scene
-from intarsia.app.ui.fields import field_help, label
-from intarsia.app.ui.room import Room, Seen, Step, Visit, watched
-from intarsia.app.ui.stage import (
-    Moves,
-    as_url,
-    photo_value,
-    read_moves,
-    record_of,
-    stage_component,
-    stage_value,
-    told_by,
+from intarsia.app.ui.fields import field_help
+from intarsia.app.ui.layout_api import NETWORKS, add_endpoints, problem_of
+from intarsia.app.ui.layout_examples import EXAMPLES, Example, example_cards
+from intarsia.app.ui.layout_settings import ADVANCED, control, setting_of
+from intarsia.app.ui.learning_view import Loss, Painted, learning_view
+from intarsia.app.ui.room import Room, Step, Visit, way_of
+from intarsia.app.ui.stage import Moves, as_url, photo_value, read_moves, stage_component, stage_value, told_by
+from intarsia.app.ui.studio import (
+    THUMB_FILE,
+    Made,
+    Studio,
+    Working,
+    chosen,
+    names_of,
+    one_more,
+    photo_of_chosen,
+    read_chosen,
+    renamed,
+    result_facts,
+    results,
+    split_names,
 )
-from intarsia.app.ui.words import take_upload
-from intarsia.backbones import ModelSource
-from intarsia.backbones.segmenters import LoadedSegmenter
+from intarsia.app.ui.turns import Turns
+from intarsia.app.ui.words import address, history, models_label, picture_of, result_folder, take_photo, take_upload
 from intarsia.errors import Cancelled, IntarsiaError, LayoutError, RecordError
+from intarsia.geometry import Point
 from intarsia.images import read_photo
-from intarsia.layout.find import BACKGROUND
-from intarsia.layout.scene import Scene, photo_of, read_colours, read_scene
-from intarsia.progress import Progress
-from intarsia.records import ArrangeRecord, Mode, from_json
-
-ADVANCED = (
-    "background",
-    "prompt",
-    "negative_prompt",
-    "seed",
-    "seeds",
-    "steps",
-    "guidance",
-    "feather",
-    "size",
-    "compose.strength",
-    "compose.shadows",
-    "compose.border",
-    "compose.plates",
-    "guide.start",
-    "guide.scale",
-    "learn.token_steps",
-    "learn.weight_steps",
-)
-"""The record's settings that have a control of their own."""
-
-PATHS = ("mask", "masks", "colours", "layout", "boxes", "concepts")
-"""What names files. Those who ask from afar have no files here."""
-
-DOWNLOADS = ("picture", "record", "layout", "mask")
-"""The files of a result that have a button, in the order of `Made.files`."""
-
-THUMB = 240
-"""Longer side of a picture in the history, in pixels."""
+from intarsia.layout.learn import Sample
+from intarsia.records import ArrangeRecord, Mode
 
 HERE = Path(__file__).parent
 
-NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Events that need a model wait for each other, all tabs together."""
+PAINTED = 160
+"""Longer side of a picture that shows how far learning is, in pixels."""
 
+Shown = dict[Any, Any]
+"""New values by component; all other components stay as they are."""
 
-# Settings from the record
+Work = Generator[Shown, None, Shown]
+"""Work that shows something now and then, and something in the end."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """A setting as it is asked for: its dotted name, help, default and annotation."""
-
-    name: str
-    help: str
-    default: Any
-    kind: str
-
-
-def setting_of(name: str) -> Setting:
-    group, _, last = name.rpartition(".")
-    fields = {f.name: f for f in dataclasses.fields(ArrangeRecord)}
-    owner: Any = type(fields[group].default) if group else ArrangeRecord
-    field = next(f for f in dataclasses.fields(owner) if f.name == last)
-    return Setting(name=name, help=field_help(owner)[last], default=field.default, kind=str(field.type))
-
-
-def with_settings(record: ArrangeRecord, values: Mapping[str, Any]) -> ArrangeRecord:
-    """The record with settings by their dotted names; None, from a field that was emptied, leaves the default.
-
-    So does 0, which a page shows in an empty field of numbers, where the default is None.
-
-    Raises:
-        RecordError: one is out of range.
-    """
-    groups: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        empty = value is None or (value == 0 and name in ADVANCED and setting_of(name).default is None)
-        if not empty:
-            group, _, last = name.rpartition(".")
-            groups.setdefault(group, {})[last] = value
-    plain = groups.pop("", {})
-    grouped = {name: dataclasses.replace(getattr(record, name), **fields) for name, fields in groups.items()}
-    return dataclasses.replace(record, **plain, **grouped)
-
-
-def control(setting: Setting) -> Any:
-    """The component that asks for a setting."""
-    group, _, last = setting.name.rpartition(".")
-    what: dict[str, Any] = {
-        "label": label(" ".join(filter(None, (group, last)))),
-        "info": setting.help,
-        "value": setting.default,
-    }
-    if setting.kind == "bool":
-        return gr.Checkbox(**what)
-    if setting.kind == "str":
-        return gr.Textbox(**what, max_lines=3, max_length=2000)
-    return gr.Number(**what, precision=0 if setting.kind.startswith("int") else None)
-
-
-# What lies in a visitor's folder
-
-
-def chosen(visit: Visit, name: str) -> Path:
-    """The picture, or the scene's folder, that the stage shows.
-
-    Raises:
-        LayoutError: it shows none that is still there.
-    """
-    folder = visit.folder / name
-    if re.fullmatch(r"(photo|scene)-\d{4,}", name) and folder.is_dir():
-        for place in sorted(folder.iterdir()):
-            if place.suffix == SCENE_ENDING if name.startswith("scene") else place.is_file():
-                return place
-    raise LayoutError("There is no picture yet: drop one first.")
-
-
-def scene_record(place: Path, *, key: str | None = None) -> ArrangeRecord:
-    """A record of a scene folder: of its files; of the folder itself where a layout has another key than its mask."""
-    if key is not None:
-        return ArrangeRecord(photo=str(place), colours=key)
-    photo, mask, colours = (str(place / SCENE_FILES[kind]) for kind in ("photo", "mask", "colours"))
-    return ArrangeRecord(photo=photo, mask=mask, colours=colours)
-
-
-def names_of(place: Path) -> tuple[str, ...]:
-    """The objects of a scene folder, in its order.
-
-    Raises:
-        LayoutError: it is only a picture.
-    """
-    if not place.is_dir():
-        raise LayoutError("The picture has no cut-outs yet: name its objects and find them first.")
-    return tuple(name for name in read_colours(place / SCENE_FILES["colours"]) if name != BACKGROUND)
-
-
-def looks_of(place: Path) -> Path | None:
-    """The learned looks of a scene that are newest."""
-    return max(place.parent.glob("looks-*.safetensors"), default=None)
-
-
-def split_names(text: str) -> tuple[str, ...]:
-    """ "cat, potted plant" as names; lines and semicolons part them, too."""
-    return tuple(name.strip() for name in re.split(r"[,;\n]", text) if name.strip())
-
-
-def write_found(visit: Visit, record: ArrangeRecord, find_with: Finder) -> tuple[str, Scene, dict[str, Any]]:
-    """Find or read a picture's objects and write them as a scene of the visitor's.
-
-    Returns:
-        The scene's name, itself, and its files and objects as JSON values.
-    """
-    photo = read_photo(photo_of(record))
-    scene = seen(record, photo, find_with)
-    folder = visit.new_folder("scene")
-    facts = write_scene(scene, folder / f"{scene_stem(photo_of(record))}{SCENE_ENDING}", colours=record.colours)
-    return folder.name, scene, facts
-
-
-def read_chosen(place: Path) -> Scene:
-    record = scene_record(place)
-    return read_scene(record, read_photo(photo_of(record)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """One result of a visitor's: its files, the scene and the moves that it was made from."""
-
-    picture: Path
-    files: tuple[Path, ...]
-    words: str
-    scene: str
-    moves: Any
-
-
-MOVES_FILE = "moves"
-
-
-def results(visit: Visit) -> list[Made]:
-    """All that was made by layout in this visit, in the order it was made."""
-    found = []
-    for folder in sorted(visit.folder.glob("arrange-*")):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            about = json.loads((folder / MOVES_FILE).read_text(encoding="utf-8"))
-            files = tuple(Path(file) for file in about["files"])
-            found.append(
-                Made(
-                    picture=files[0],
-                    files=files,
-                    words=str(about["words"]),
-                    scene=str(about["scene"]),
-                    moves=about["moves"],
-                )
-            )
-    return found
-
-
-def remember(folder: Path, summary: Mapping[str, Any], scene: str, moves: Moves) -> None:
-    """Note beside a result what the stage showed, so that it can be the start of the next."""
-    files = summary["files"]
-    about = {
-        "files": [files["picture"], files["record"], files["layout"], files["mask"], *files["others"]],
-        "words": said(summary["record"]),
-        "scene": scene,
-        "moves": [dataclasses.asdict(move) for move in moves],
-    }
-    (folder / MOVES_FILE).write_text(json.dumps(about), encoding="utf-8")
-
-
-def thumb(picture: Path) -> str:
-    """A small picture for the history, inside its address."""
-    image = read_photo(picture).as_image().convert("RGB")
-    image.thumbnail((THUMB, THUMB))
-    return as_url(image, "JPEG")
+Result = TypeVar("Result")
 
 
 # What the page says
@@ -259,85 +66,38 @@ def sentence(text: str, *, wrong: bool = False) -> str:
     return f'<div class="layout-said{" wrong" if wrong else ""}" role="{role}">{html.escape(text)}</div>'
 
 
-def way(progress: Progress) -> str:
+def way(step: Step) -> str:
     """How far the work is, with a bar."""
+    progress = step.progress
     share = min(1.0, progress.done / max(progress.total, 1))
-    text = html.escape(f"{progress.stage.capitalize()}: {progress.done} of {progress.total}")
     return (
-        f'<div class="layout-said" role="status">{text}<div class="way" role="progressbar" '
-        f'aria-valuenow="{share:.0%}"><i style="width:{share:.1%}"></i></div></div>'
+        f'<div class="layout-said" role="status">{html.escape(way_of(step))}<div class="way" role="progressbar" '
+        f'aria-valuenow="{100 * share:.0f}"><i style="width:{share:.1%}"></i></div></div>'
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loss:
-    """The loss of one update of learning."""
-
-    stage: str
-    step: int
-    value: float
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
-class Telling:
-    """A tracker that tells each loss to the page."""
-
-    def __init__(self, show: Callable[[Any], None]) -> None:
-        self.show = show
-
-    def log(self, values: dict[str, Any], step: int | None = None) -> None:
-        for name, value in values.items():
-            self.show(Loss(stage=name.removeprefix("loss/"), step=step or 0, value=float(value)))
-
-
-SHADES = ("#2563eb", "#ea580c", "#16a34a", "#9333ea")
-
-
-def loss_plot(losses: Sequence[Loss], *, width: int = 320, height: int = 140) -> str:
-    """The losses as lines, each stage in its colour, as a drawing for the page; empty without any."""
-    if not losses:
-        return ""
-    left, top, right, bottom = 34, 18, width - 8, height - 18
-    last, highest = max(max(each.step for each in losses), 2), max(max(each.value for each in losses), 1e-9)
-    stages = list(dict.fromkeys(each.stage for each in losses))
-
-    def place(step: float, value: float) -> str:
-        return f"{left + (right - left) * (step - 1) / (last - 1):.1f},{bottom - (bottom - top) * value / highest:.1f}"
-
-    parts = [f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="currentColor" stroke-opacity="0.3"/>']
-    for place_, stage in enumerate(stages):
-        own = [each for each in losses if each.stage == stage]
-        shade = SHADES[place_ % len(SHADES)]
-        raw = " ".join(place(each.step, each.value) for each in own)
-        smooth = " ".join(place(each.step, value) for each, value in zip(own, smoothed(own), strict=True))
-        parts += [
-            f'<polyline points="{raw}" fill="none" stroke="{shade}" stroke-opacity="0.35"/>',
-            f'<polyline points="{smooth}" fill="none" stroke="{shade}" stroke-width="2"/>',
-            f'<text x="{left + 4 + 110 * place_}" y="11" style="fill:{shade}">{html.escape(stage)}</text>',
-        ]
-    parts += [
-        f'<text x="{left - 4}" y="{top + 8}" text-anchor="end">{highest:.2g}</text>',
-        f'<text x="{left - 4}" y="{bottom}" text-anchor="end">0</text>',
-        f'<text x="{right}" y="{height - 5}" text-anchor="end">update {last}</text>',
-    ]
-    return (
-        f'<div class="layout-loss"><svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="Loss of {len(losses)} updates">{"".join(parts)}</svg></div>'
-    )
+def history_cards(visit: Visit) -> list[dict[str, Any]]:
+    """This visit's results in the order they were made: those by layout to go on from, those by words to begin with."""
+    cards = []
+    for k, made in enumerate(results(visit)):
+        card = {"kind": "layout", "index": k, "picture": address(made.folder / THUMB_FILE), "words": made.words}
+        cards.append((made.folder.name, card))
+    for one in history(visit):
+        if one["folder"].startswith("edit-"):
+            card = {"kind": "words", "folder": one["folder"], "picture": one["url"], "words": one["said"]}
+            cards.append((one["folder"], card))
+    return [card for _, card in sorted(cards, key=lambda pair: pair[0].rpartition("-")[2])]
 
 
-def smoothed(losses: Sequence[Loss]) -> Iterator[float]:
-    """The losses as a running mean, in which a new one counts a fifth."""
-    mean = losses[0].value
-    for each in losses:
-        mean += (each.value - mean) / 5
-        yield mean
-
-
-def problem_of(problem: Exception) -> str:
-    """What to say of an error: its own sentence, or that nobody has foreseen it."""
-    if isinstance(problem, Cancelled):
-        return "Stopped. Nothing was changed."
-    return str(problem) if isinstance(problem, IntarsiaError) else unforeseen(problem)
+def painted_of(sample: Sample) -> Painted:
+    """A picture of how far learning is, small enough for the page."""
+    image = sample.photo.as_image().convert("RGB")
+    image.thumbnail((PAINTED, PAINTED))
+    return Painted(done=sample.done, total=sample.total, url=as_url(image, "JPEG"))
 
 
 def visitor(room: Room, token: str | None) -> Visit:
@@ -355,75 +115,6 @@ def visitor(room: Room, token: str | None) -> Visit:
 # The page
 
 
-class Studio:
-    """What the tab does; each method is an event's handler, without a word of components."""
-
-    def __init__(self, room: Room) -> None:
-        self.room = room
-        self.looker = Performer(room.machine, cached=True)
-
-    def find_with(self, source: ModelSource) -> LoadedSegmenter:
-        return self.looker.find_with(source)
-
-    def base(self, place: Path, values: Mapping[str, Any], *, layout: str | None, key: str | None) -> ArrangeRecord:
-        """The scene and the settings, nothing moved."""
-        looks = looks_of(place)
-        record = dataclasses.replace(
-            scene_record(place, key=key if layout else None),
-            layout=layout,
-            concepts=str(looks) if looks is not None else None,
-            models=self.room.models,
-        )
-        return with_settings(record, values)
-
-    def wish(
-        self, visit: Visit, stage: Any, values: Mapping[str, Any], layout: str | None, key: str | None
-    ) -> tuple[ArrangeRecord, Moves]:
-        """The record of what the stage shows.
-
-        Raises:
-            LayoutError: nothing was moved.
-        """
-        name, given = told_by(stage)
-        place = chosen(visit, name)
-        names = names_of(place)
-        moves = read_moves(given, names)
-        base = self.base(place, values, layout=layout, key=key)
-        record = record_of(moves, names, base)
-        if record == base and layout is None:
-            raise LayoutError("Everything is where it was: move an object first.")
-        return record, moves
-
-    def arrange(
-        self, visit: Visit, record: ArrangeRecord, scene: str, moves: Moves
-    ) -> Generator[Step | Seen, None, Made]:
-        """Make the picture, in a folder that is there only if it is made."""
-        folder = visit.new_folder("arrange")
-        try:
-            summary = yield from watched(
-                visit,
-                lambda on_progress, _: made(record, folder, self.room.load, self.find_with, on_progress=on_progress)[0],
-            )
-            remember(folder, summary, scene, moves)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return results(visit)[-1]
-
-    def learn(self, visit: Visit, place: Path, record: ArrangeRecord) -> Generator[Step | Seen, None, str]:
-        """Learn the looks of a scene's objects into its folder; what it took, in a sentence."""
-        number = len(list(place.parent.glob("looks-*.safetensors"))) + 1
-        file = place.parent / f"looks-{number:04d}.safetensors"
-        _, cost, models = yield from watched(
-            visit,
-            lambda on_progress, show: learned(
-                record, file, self.room.load, self.find_with, tracker=Telling(show), on_progress=on_progress
-            ),
-        )
-        names = ", ".join(names_of(place))
-        return f"The looks of {names} are learned ({cost.seconds:.0f} s, {models}); regenerate paints with them."
-
-
 def layout_tab(room: Room, token: gr.State) -> None:
     """Put the tab's components where we are in a page.
 
@@ -432,6 +123,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
         token: holds the visitor's name; when it changes, the page shows what this visitor has made.
     """
     studio = Studio(room)
+    turns: Turns[Callable[[], Work]] = Turns()
     with gr.Row(elem_classes="layout-room"):
         with gr.Column(elem_classes="layout-what"):
             objects = gr.Textbox(
@@ -449,25 +141,13 @@ def layout_tab(room: Room, token: gr.State) -> None:
                 colours = gr.File(label="Colours", file_types=[".json"], height=110, elem_id="layout-colours")
                 read = gr.Button("Take these objects", size="sm")
         with gr.Column(elem_classes="layout-stage"):
-            stage = stage_component(elem_id="layout-stage")
+            stage = stage_component({"examples": example_cards()}, elem_id="layout-stage")
             with gr.Row(elem_classes="layout-go"):
                 go = gr.Button("Arrange", variant="primary", elem_id="layout-go")
                 stop = gr.Button("Cancel", variant="stop", interactive=False, elem_id="layout-cancel")
-            status = gr.HTML(sentence(""), elem_id="layout-status")
-            with gr.Column(visible=False) as outcome:
-                compare = gr.ImageSlider(
-                    label="Before and after",
-                    type="filepath",
-                    interactive=False,
-                    max_height=420,
-                    elem_id="layout-result",
-                )
-                with gr.Row(elem_classes="layout-files"):
-                    files = [
-                        gr.DownloadButton(f"Download {what}", size="sm", elem_id=f"layout-get-{what.replace(' ', '-')}")
-                        for what in DOWNLOADS
-                    ]
-                others = gr.Gallery(label="Further seeds", columns=4, object_fit="contain", height=220, visible=False)
+                with gr.Column(min_width=0, elem_classes="layout-told"):
+                    status = gr.HTML(sentence(""), elem_id="layout-status", apply_default_css=False)
+                    place = gr.HTML("", elem_id="layout-place", apply_default_css=False)
             strip = gr.HTML(
                 [],
                 html_template="",
@@ -490,263 +170,307 @@ def layout_tab(room: Room, token: gr.State) -> None:
             with gr.Accordion("Learn how the objects look", open=False):
                 gr.Markdown("Regenerate paints objects anew from what it has learned of them. Learn once, use often.")
                 teach = gr.Button("Learn", size="sm", elem_id="layout-learn")
-                plot = gr.HTML("", elem_id="layout-plot")
+                plot = gr.HTML("", elem_id="layout-plot", apply_default_css=False)
             with gr.Accordion("Advanced", open=False):
+                models = gr.Dropdown(
+                    [(models_label(choice), choice) for choice in room.choices],
+                    value=room.models,
+                    label="Models",
+                    info="The networks that find and paint. Others than the last ones are loaded first, which takes long.",
+                    visible=len(room.choices) > 1,
+                    elem_id="layout-models",
+                )
                 controls = [control(setting_of(name)) for name in ADVANCED]
+
+    busy: Shown = {
+        **{each: gr.update(interactive=False) for each in (go, find, read, teach)},
+        stop: gr.update(interactive=True),
+    }
+    rest: Shown = {
+        **{each: gr.update(interactive=True) for each in (go, find, read, teach)},
+        stop: gr.update(interactive=False),
+    }
+
+    def trouble(problem: Exception) -> Shown:
+        return {status: sentence(problem_of(problem), wrong=not isinstance(problem, Cancelled))}
 
     def values_of(how: str, settings: Sequence[Any]) -> dict[str, Any]:
         return {"mode": how, **dict(zip(ADVANCED, settings, strict=True))}
 
-    def show_photo(visitor_: str, event: gr.EventData) -> Any:
-        try:
-            visit = visitor(room, visitor_)
-            place = take_upload(Path(str(event._data.get("path"))), Path(get_upload_folder()), visit)
-            value = photo_value(read_photo(place), place.parent.name)
-        except Exception as problem:
-            return {status: sentence(problem_of(problem), wrong=True)}
-        return {stage: value, status: sentence(""), outcome: gr.update(visible=False)}
-
-    def found(visitor_: str, now: Any, record: Callable[[str], ArrangeRecord]) -> Iterator[Any]:
-        yield {status: sentence("Looking for the objects.")}
-        try:
-            visit = visitor(room, visitor_)
-            name, scene, _ = write_found(
-                visit, record(str(photo_of_chosen(chosen(visit, told_by(now)[0])))), studio.find_with
-            )
-            value = stage_value(scene, name)
-        except Exception as problem:
-            yield {status: sentence(problem_of(problem), wrong=True)}
-            return
-        yield {stage: value, status: sentence(f"Found {listed(scene.names)}. Drag them where you want them.")}
-
-    def find_named(visitor_: str, now: Any, text: str) -> Iterator[Any]:
-        names = split_names(text or "")
-        if not names:
-            yield {status: sentence("Name what shall become a cut-out, e.g. cat, potted plant.", wrong=True)}
-            return
-        yield from found(visitor_, now, lambda file: ArrangeRecord(photo=file, find=names, models=room.models))
-
-    def read_given(visitor_: str, now: Any, mask_: str | None, colours_: str | None) -> Iterator[Any]:
-        if mask_ is None or colours_ is None:
-            yield {status: sentence("Give both the mask and its colours.", wrong=True)}
-            return
-        yield from found(visitor_, now, lambda file: ArrangeRecord(photo=file, mask=mask_, colours=colours_))
-
-    def shown(visit: Visit, one: Made, text: str, *, moves: bool = False) -> dict[Any, Any]:
-        all_made = results(visit)
+    def shown_again(visit: Visit, one: Made, text: str, *, moves: bool = False) -> Shown:
+        """A result in the place of its cut-outs; with the moves that it was made from, if they shall come back."""
         place = chosen(visit, one.scene)
-        before, further = place / SCENE_FILES["photo"], one.files[len(files) :]
-        update: dict[Any, Any] = {
-            status: sentence(text),
-            outcome: gr.update(visible=True),
-            compare: (str(before), str(one.picture)),
-            **dict(zip(files, map(str, one.files), strict=False)),
-            others: gr.update(value=[str(file) for file in further], visible=bool(further)),
-            strip: [{"picture": thumb(m.picture), "words": m.words} for m in all_made],
-        }
+        facts = result_facts(one, photo_of_chosen(place))
+        value: dict[str, Any] = {"id": one.scene, "moves": one.moves}
         if moves:
-            update[stage] = stage_value(read_chosen(place), one.scene, read_moves(one.moves, names_of(place)))
-        return update
+            value = stage_value(read_chosen(place), one.scene, read_moves(one.moves, names_of(place)))
+        return {status: sentence(text), stage: {**value, "result": facts}, strip: history_cards(visit)}
 
-    def arrange_it(
-        visitor_: str, now: Any, how: str, drawn: str | None, its: str | None, *settings: Any
-    ) -> Iterator[Any]:
-        yield {status: sentence("Beginning."), go: gr.update(interactive=False), stop: gr.update(interactive=True)}
-        rest = {go: gr.update(interactive=True), stop: gr.update(interactive=False)}
+    # Without the networks
+
+    def show_photo(visitor_: str, event: gr.EventData) -> Shown:
         try:
             visit = visitor(room, visitor_)
-            record, moves = studio.wish(visit, now, values_of(how, settings), drawn, its)
-            work = studio.arrange(visit, record, told_by(now)[0], moves)
-            while True:
-                try:
-                    news = next(work)
-                except StopIteration as end:
-                    one: Made = end.value
-                    break
-                if isinstance(news, Step):
-                    yield {status: way(news.progress)}
+            file = take_upload(Path(str(event._data.get("path"))), Path(get_upload_folder()), visit)
+            return {stage: photo_value(read_photo(file), file.parent.name), status: sentence("")}
         except Exception as problem:
-            wrong = not isinstance(problem, Cancelled)
-            yield {status: sentence(problem_of(problem), wrong=wrong), **rest}
-            return
-        yield {**shown(visit, one, f"Done: {one.words}."), **rest}
+            return trouble(problem)
 
-    def learn_it(visitor_: str, now: Any, how: str, *settings: Any) -> Iterator[Any]:
-        yield {status: sentence("Beginning."), teach: gr.update(interactive=False), stop: gr.update(interactive=True)}
-        rest = {teach: gr.update(interactive=True), stop: gr.update(interactive=False)}
-        losses: list[Loss] = []
+    def take_result(visitor_: str, event: gr.EventData) -> Shown:
         try:
             visit = visitor(room, visitor_)
-            place = chosen(visit, told_by(now)[0])
-            names_of(place)
-            record = dataclasses.replace(
-                studio.base(place, values_of(how, settings), layout=None, key=None), concepts=None
-            )
-            work = studio.learn(visit, place, record)
-            while True:
-                try:
-                    news = next(work)
-                except StopIteration as end:
-                    text: str = end.value
-                    break
-                if isinstance(news, Seen):
-                    losses.append(news.what)
-                else:
-                    yield {status: way(news.progress), plot: loss_plot(losses)}
+            file = take_photo(picture_of(result_folder(visit, event._data.get("folder")), 0), visit)
+            return {
+                stage: photo_value(read_photo(file), file.parent.name),
+                status: sentence("This is the picture now: click its objects, or name them."),
+            }
         except Exception as problem:
-            wrong = not isinstance(problem, Cancelled)
-            yield {status: sentence(problem_of(problem), wrong=wrong), **rest}
-            return
-        yield {status: sentence(text), plot: loss_plot(losses), mode: "regenerate", **rest}
+            return trouble(problem)
 
-    def go_on_from(visitor_: str, event: gr.EventData) -> Any:
+    def rename(visitor_: str, now: Any, event: gr.EventData) -> Shown:
+        try:
+            visit = visitor(room, visitor_)
+            name, given = told_by(now)
+            former, new = (str(event._data.get(each) or "") for each in ("name", "wanted"))
+            moves = read_moves(given, names_of(chosen(visit, name)))
+            named, scene = studio.rename(visit, chosen(visit, name), former, new)
+            new = next(b for a, b in zip(names_of(chosen(visit, name)), scene.names, strict=True) if a == former)
+            return {
+                stage: stage_value(scene, named, renamed(moves, former, new)),
+                status: sentence(f"{former} is called {new} now."),
+            }
+        except Exception as problem:
+            return trouble(problem)
+
+    def go_on_from(visitor_: str, event: gr.EventData) -> Shown:
         try:
             visit = visitor(room, visitor_)
             one = results(visit)[int(event._data["index"])]
-            return shown(visit, one, f"Going on from: {one.words}.", moves=True)
+            return shown_again(visit, one, f"Going on from: {one.words}.", moves=True)
         except Exception as problem:
-            return {status: sentence(problem_of(problem), wrong=True)}
+            return trouble(problem)
 
-    def come_back(visitor_: str) -> Any:
+    def come_back(visitor_: str) -> Shown:
         try:
             visit = visitor(room, visitor_)
-        except RecordError:
+            all_made = results(visit)
+            return shown_again(visit, all_made[-1], "", moves=True) if all_made else {strip: history_cards(visit)}
+        except IntarsiaError:
             return {status: sentence("")}
-        all_made = results(visit)
-        return shown(visit, all_made[-1], "", moves=True) if all_made else {status: sentence("")}
 
-    def halt(visitor_: str) -> None:
-        with contextlib.suppress(KeyError):
-            room.visit(visitor_).stop.set()
+    def look_around(visitor_: str) -> Shown:
+        """Another tab may have made something meanwhile."""
+        with contextlib.suppress(RecordError):
+            return {strip: history_cards(visitor(room, visitor_))}
+        return {strip: gr.skip()}
 
-    shows = [stage, status, outcome, compare, *files, others, strip, go, stop, teach, plot, mode]
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    stage.uploaded(show_photo, [token], shows, **quiet)
-    gr.on([find.click, objects.submit], find_named, [token, stage, objects], shows, **quiet, **NETWORKS)
-    read.click(read_given, [token, stage, mask, colours], shows, **quiet, **NETWORKS)
-    go.click(arrange_it, [token, stage, mode, layout, key, *controls], shows, **quiet, **NETWORKS).then(
-        None,
-        js="() => { document.querySelector('#layout-result')?.scrollIntoView({ block: 'nearest', behavior: 'smooth' }); }",
-    )
-    teach.click(learn_it, [token, stage, mode, *controls], shows, **quiet, **NETWORKS)
-    stop.click(halt, [token], None, queue=False, **quiet)
-    strip.chosen(go_on_from, [token], shows, **quiet)
-    token.change(come_back, [token], shows, **quiet)
-    add_endpoints(studio)
+    # With the networks: a press says what is wanted, and it begins when the queue comes to it
 
+    def want(request: gr.Request, work: Callable[[], Work], check: Callable[[], Any]) -> Shown:
+        """Say at once what can be said at once, and wait."""
+        try:
+            check()
+        except Exception as problem:
+            return trouble(problem)
+        if not turns.take(str(request.session_hash), work):
+            return {status: gr.skip()}
+        return {status: sentence("Waiting for a turn."), **busy}
 
-def photo_of_chosen(place: Path) -> Path:
-    """The picture itself, of a scene's folder too."""
-    return place / SCENE_FILES["photo"] if place.is_dir() else place
+    def perform(request: gr.Request) -> Iterator[Shown]:
+        """What the page wants; whatever becomes of it, the page is as it was before."""
+        page = str(request.session_hash)
+        begin = turns.begin(page)
+        if begin is None:
+            yield {status: gr.skip()}
+            return
+        work = begin()
+        try:
+            while True:
+                news = next(work)
+                if turns.stopped(page):  # perhaps before there was anything to stop
+                    raise Cancelled("stopped; nothing was changed.")
+                yield news
+        except StopIteration as end:
+            last: Shown = end.value
+        except Exception as problem:
+            last = trouble(problem)
+        finally:
+            work.close()
+            turns.end(page)
+        yield {**last, **rest}
 
+    def telling(working: Working[Result]) -> Generator[Shown, None, Result]:
+        """Show how far work is."""
+        try:
+            while True:
+                news = next(working)
+                if isinstance(news, Step):
+                    yield {status: way(news)}
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        finally:
+            working.close()
 
-def listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    def found(visit: Visit, record: ArrangeRecord) -> Work:
+        yield {status: sentence("Looking for the objects.")}
+        name, scene = yield from telling(studio.find(visit, record))
+        return {
+            stage: stage_value(scene, name),
+            status: sentence(f"Found {listed(scene.names)}. Drag them where you want them."),
+        }
 
+    def want_names(request: gr.Request, visitor_: str, now: Any, text: str, which: str) -> Shown:
+        def record() -> ArrangeRecord:
+            file = photo_of_chosen(chosen(visitor(room, visitor_), told_by(now)[0]))
+            names = split_names(text or "")
+            if not names:
+                raise LayoutError("Name what shall become a cut-out, e.g. cat, potted plant.")
+            return ArrangeRecord(photo=str(file), find=names, models=which)
 
-# From other programs
+        return want(request, lambda: found(visitor(room, visitor_), record()), record)
 
+    def want_masks(request: gr.Request, visitor_: str, now: Any, mask_: str | None, colours_: str | None) -> Shown:
+        def record() -> ArrangeRecord:
+            file = photo_of_chosen(chosen(visitor(room, visitor_), told_by(now)[0]))
+            if mask_ is None or colours_ is None:
+                raise LayoutError("Give both the mask and its colours.")
+            return ArrangeRecord(photo=str(file), mask=mask_, colours=colours_)
 
-def add_endpoints(studio: Studio) -> None:
-    """The endpoints /find_objects and /arrange."""
-    room = studio.room
-    with gr.Row(visible=False):
-        photo, names, scene_out = gr.File(label="photo"), gr.Textbox(label="names"), gr.JSON(label="scene")
-        wish, picture, record_out = gr.JSON(label="wish"), gr.File(label="picture"), gr.JSON(label="record")
-        finding, arranging = gr.Button(), gr.Button()
+        return want(request, lambda: found(visitor(room, visitor_), record()), record)
 
-    def find_objects(photo: str, names: str) -> dict[str, Any]:
-        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes."""
-        with answering(), a_visit(room) as visit:
-            if photo is None:
-                raise RecordError("No picture came: send one as photo.")
-            record = ArrangeRecord(
-                photo=str(take_upload(Path(photo), Path(get_upload_folder()), visit)),
-                find=split_names(names or ""),
-                models=room.models,
-            )
-            if not record.find:
-                raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
-            name, scene, facts = write_found(visit, record, studio.find_with)
-            size = scene.photo.size
+    def want_example(request: gr.Request, visitor_: str, which: str, event: gr.EventData) -> Shown:
+        def example() -> Example:
+            index = event._data.get("index")
+            if type(index) is not int or not 0 <= index < len(EXAMPLES):
+                raise RecordError("That example is not here any more: reload the page.")
+            return EXAMPLES[index]
+
+        def work() -> Work:
+            visit = visitor(room, visitor_)
+            file = take_photo(example().photo, visit)
+            yield {stage: photo_value(read_photo(file), file.parent.name), objects: listed(example().find)}
+            return (yield from found(visit, example().record(file, which)))
+
+        return want(request, work, example)
+
+    def want_there(request: gr.Request, visitor_: str, now: Any, text: str, which: str, event: gr.EventData) -> Shown:
+        def point() -> Point:
+            chosen(visitor(room, visitor_), told_by(now)[0])
+            x, y = (event._data.get(each) for each in ("x", "y"))
+            if type(x) not in (int, float) or type(y) not in (int, float):
+                raise RecordError("The click has no place on the picture: reload the page.")
+            return Point(x, y)
+
+        def work() -> Work:
+            visit = visitor(room, visitor_)
+            former, given = told_by(now)
+            place_ = chosen(visit, former)
+            moves = read_moves(given, names_of(place_)) if place_.is_dir() else ()
+            yield {status: sentence("Looking at what is there.")}
+            looking = studio.find_one_more(visit, place_, point(), split_names(text or ""), which)
+            name, scene, new = yield from telling(looking)
             return {
-                "scene": f"{visit.token}/{name}",
-                "width": size.width,
-                "height": size.height,
-                "objects": facts["objects"],
+                stage: stage_value(scene, name, one_more(moves, new)),
+                status: sentence(f"Cut out {new}. Drag it where you want it, or click the next object."),
             }
 
-    def arrange_objects(photo: str | None, wish: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Rearrange a scene of /find_objects, or a picture: {"scene", "moves"}, {"scene", "record"} or {"record"}."""
-        with answering(), a_visit(room) as visit:
-            record, name, moves = asked(studio, visit, photo, wish)
-            work = studio.arrange(visit, record, name, moves)
-            while True:
-                try:
-                    next(work)
-                except StopIteration as end:
-                    one: Made = end.value
-                    break
-            return str(one.picture), json.loads(one.files[1].read_text(encoding="utf-8"))
+        return want(request, work, point)
 
-    finding.click(find_objects, [photo, names], [scene_out], api_name="find_objects", **NETWORKS)
-    arranging.click(arrange_objects, [photo, wish], [picture, record_out], api_name="arrange", **NETWORKS)
+    def want_picture(
+        request: gr.Request,
+        visitor_: str,
+        now: Any,
+        how: str,
+        drawn: str | None,
+        its: str | None,
+        which: str,
+        *settings: Any,
+    ) -> Shown:
+        def wish() -> tuple[ArrangeRecord, Moves]:
+            return studio.wish(visitor(room, visitor_), now, values_of(how, settings), drawn, its, which)
 
+        def work() -> Work:
+            visit = visitor(room, visitor_)
+            yield {status: sentence("Beginning.")}
+            one = yield from telling(studio.arrange(visit, wish()[0], told_by(now)[0], wish()[1]))
+            return shown_again(visit, one, f"Done: {one.words}.")
 
-def asked(studio: Studio, visit: Visit, photo: str | None, wish: Any) -> tuple[ArrangeRecord, str, Moves]:
-    """The record that another program asks for, of files that it may name.
+        return want(request, work, wish)
 
-    Raises:
-        RecordError, LayoutError: it is none, names files of this machine, or a scene that is not there.
-    """
-    if not isinstance(wish, dict):
-        raise RecordError('The wish is no object: send {"scene": ..., "moves": [...]} or {"record": {...}}.')
-    values = wish.get("record") or {}
-    if not isinstance(values, dict):
-        raise RecordError("The record is no object: send the fields of an ArrangeRecord.")
-    whose, _, name = str(wish.get("scene") or "").partition("/")
-    owner = studio.room.visits.get(whose)
-    if name and owner is None:
-        raise RecordError("There is no such scene any more: find its objects again.")
-    if owner is not None:
-        place = chosen(owner, name)
-        names = names_of(place)
-        files = {k: v for k, v in dataclasses.asdict(scene_record(place)).items() if k in ("photo", "mask", "colours")}
-        values = {**values, **files, "find": []}
-    elif photo is not None:
-        values = {**values, "photo": str(take_upload(Path(photo), Path(get_upload_folder()), visit))}
-        names, files = (), {}
-    else:
-        raise RecordError("Neither a photo nor a scene came: send one of them.")
-    learn = values.get("learn")
-    strange = [field for field in PATHS if values.get(field) and field not in files]
-    if strange or (isinstance(learn, dict) and learn.get("prior")):
-        raise RecordError(
-            f"The record names files in {(*strange, 'learn.prior')[0]!r}, which are not looked for on this machine: "
-            "leave it out."
+    def want_replay(request: gr.Request, visitor_: str, event: gr.EventData) -> Shown:
+        folder, index = (event._data.get(each) for each in ("folder", "index"))
+
+        def work() -> Work:
+            yield {status: sentence("Making it again from its record.")}
+            same = yield from telling(studio.replay(visitor(room, visitor_), folder, index))
+            verdict = "The same pixels came out." if same else "Other pixels came out than were recorded."
+            return {status: sentence(verdict, wrong=not same)}
+
+        return want(request, work, lambda: picture_of(result_folder(visitor(room, visitor_), folder), index))
+
+    def want_looks(request: gr.Request, visitor_: str, now: Any, how: str, which: str, *settings: Any) -> Shown:
+        def lesson() -> tuple[Path, ArrangeRecord]:
+            place_ = chosen(visitor(room, visitor_), told_by(now)[0])
+            names_of(place_)
+            base = studio.base(place_, values_of(how, settings), layout=None, key=None, models=which)
+            return place_, dataclasses.replace(base, concepts=None)
+
+        def work() -> Work:
+            losses: list[Loss] = []
+            painted: list[Painted] = []
+            working = studio.learn(visitor(room, visitor_), *lesson())
+            yield {status: sentence("Beginning."), plot: ""}
+            try:
+                while True:
+                    news = next(working)
+                    if isinstance(news, Step):
+                        yield {status: way(news), plot: learning_view(losses, painted)}
+                    elif isinstance(news.what, Loss):
+                        losses.append(news.what)
+                    elif isinstance(news.what, Sample):
+                        painted.append(painted_of(news.what))
+            except StopIteration as end:
+                return {status: sentence(end.value), plot: learning_view(losses, painted), mode: "regenerate"}
+            finally:
+                working.close()
+
+        return want(request, work, lesson)
+
+    def halt(request: gr.Request, visitor_: str) -> Shown:
+        if turns.call_off(str(request.session_hash)):
+            return {status: sentence("Stopped. Nothing was changed."), **rest}
+        with contextlib.suppress(KeyError):
+            room.visit(visitor_).stop.set()
+        return {status: gr.skip()}
+
+    shows = [stage, status, objects, strip, plot, mode, go, find, read, teach, stop]
+    quick: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    stage.uploaded(show_photo, [token], shows, **quick)
+    stage.renamed(rename, [token, stage], shows, **quick)
+    stage.opened(look_around, [token], [strip], **quick)
+    strip.chosen(go_on_from, [token], shows, **quick)
+    strip.taken(take_result, [token], shows, **quick)
+    token.change(come_back, [token], shows, **quick)
+
+    by_names, asked = [token, stage, objects, models], [token, stage, mode, layout, key, models, *controls]
+    for listen, ask, inputs in (
+        (functools.partial(gr.on, [find.click, objects.submit]), want_names, by_names),
+        (read.click, want_masks, [token, stage, mask, colours]),
+        (stage.example, want_example, [token, models]),
+        (stage.pointed, want_there, by_names),
+        (go.click, want_picture, asked),
+        (stage.replayed, want_replay, [token]),
+        (teach.click, want_looks, [token, stage, mode, models, *controls]),
+    ):
+        listen(ask, inputs, shows, **quick, queue=False).then(
+            perform,
+            None,
+            shows,
+            **NETWORKS,
+            api_visibility="private",
+            show_progress="minimal",
+            show_progress_on=place,
         )
-    record: ArrangeRecord = from_json(ArrangeRecord, {**values, "models": studio.room.models}, "the record")
-    moves: Moves = ()
-    if owner is not None:
-        moves = read_moves(wish.get("moves") or [], names)
-        record = record_of(moves, names, record) if wish.get("moves") else record
-    return record, name, moves
-
-
-@contextlib.contextmanager
-def answering() -> Iterator[None]:
-    """Errors as another program gets them: a sentence."""
-    try:
-        yield
-    except Exception as problem:
-        raise gr.Error(problem_of(problem)) from problem
-
-
-@contextlib.contextmanager
-def a_visit(room: Room) -> Iterator[Visit]:
-    """A visit for one call; its folder stays as long as that of any visitor who has left."""
-    visit = room.enter(None)
-    try:
-        yield visit
-    finally:
-        room.leave(visit.token)
+    stop.click(halt, [token], [status, go, find, read, teach, stop], **quick, queue=False)
+    add_endpoints(studio)

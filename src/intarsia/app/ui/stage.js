@@ -1,6 +1,7 @@
-"use strict";
 // Cut-outs on a stage. All places are in pixels of the photo; the only place that knows the screen's is `look`.
 const LEAST = 0.05, MOST = 20;
+const BELOW = 150; // pixels of the screen for what is below the stage
+const SLIP = 4; // pixels of the screen that a click may slip
 const ICONS = {
   undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
   redo: "m15 14 5-5-5-5M20 9H10a6 6 0 0 0 0 12h3",
@@ -59,12 +60,13 @@ const bar = make("div", "bar", main);
 bar.setAttribute("role", "toolbar");
 bar.setAttribute("aria-label", "What to do with the object");
 const field = make("div", "field", main);
-const hint = make("p", "hint", main);
+const foot = make("div", "foot", main);
+const hint = make("p", "hint", foot);
 hint.setAttribute("aria-live", "polite");
 const list = make("div", "list", root);
 
 let scene = null, moves = [], picked = null, scale = 1, past = [], coming = [], cuts = new Map(), held = null;
-let room, frame, sheet, ring, handles;
+let room, frame, sheet, ring, handles, pressed = null, naming = false, examples = [];
 
 const move_of = (name) => moves.find((move) => move.name === name);
 const thing_of = (name) => scene.objects.find((thing) => thing.name === name);
@@ -87,6 +89,7 @@ keys.gone = button("gone", "Remove (Delete)", bar, () => toggle(picked));
 make("span", "gap", bar);
 keys.another = button("another", "Another picture", bar, () => chooser.click());
 keys.reset = button("reset", "Put everything back", bar, () => commit(scene.objects.map((t) => fresh(t.name))));
+const views = makeViews(bar), outcome = makeOutcome(foot);
 
 function fresh(name) {
   return { name, x: 0, y: 0, wide: 1, high: 1, turn: 0, flip: false, gone: false };
@@ -94,6 +97,7 @@ function fresh(name) {
 
 // Every change goes through here: it is kept for undo, shown, and told.
 function commit(next) {
+  view = "cuts";
   if (same(next, moves)) return look();
   past.push(copy(held?.before ?? moves));
   coming = [];
@@ -106,6 +110,7 @@ function change(name, values) {
 }
 function travel(from, to) {
   if (!from.length) return;
+  view = "cuts";
   to.push(copy(moves));
   moves = from.pop();
   if (picked && move_of(picked)?.gone) picked = null;
@@ -148,12 +153,14 @@ function shift(name, x, y) {
 }
 function pick(name, focus = true) {
   picked = name;
+  if (name) view = "cuts";
   if (name && focus) cuts.get(name)?.focus({ preventScroll: true });
   look();
 }
 
 // Show everything where it is. Only transforms change while something is dragged.
 function look() {
+  showResult();
   if (!scene?.objects.length) return;
   moves.forEach((move, place) => {
     const node = cuts.get(move.name), thing = thing_of(move.name), [mx, my] = middle_of(thing);
@@ -195,7 +202,7 @@ function look() {
   keys.undo.disabled = !past.length;
   keys.redo.disabled = !coming.length;
   keys.reset.disabled = same(moves, scene.objects.map((thing) => fresh(thing.name)));
-  hint.textContent = acting ? said(move) : "Drag an object, or choose it and use its handles. Tab, arrows, + - [ ] f and Delete work as well.";
+  hint.textContent = acting ? said(move) : "Drag an object, or click another one to cut it out. Keys: Tab, arrows, + - [ ] f, Delete, F2.";
   hint.setAttribute("aria-live", held ? "off" : "polite");
   if (!held) rows();
 }
@@ -212,20 +219,23 @@ const signed = (value) => (value < 0 ? "-" : "+") + Math.abs(Math.round(value));
 const percent = (value) => `${Math.round(value * 100)} %`;
 
 function rows() {
+  if (naming) return;
   const focused = document.activeElement?.closest?.(".list") === list ? document.activeElement.dataset.key : null;
   list.replaceChildren();
   make("h4", "", list).textContent = "Objects, front to back";
   const ol = make("ol", "", list);
   [...moves].reverse().forEach((move, place) => {
     const li = make("li", `${move.gone ? "gone" : ""} ${move.name === picked ? "picked" : ""}`, ol);
+    li.dataset.name = move.name;
     const name = make("button", "name", li);
     name.type = "button";
     name.dataset.key = `name ${move.name}`;
     make("img", "", name).src = thing_of(move.name).picture;
     name.firstChild.alt = "";
     make("span", "", name).textContent = move.name;
-    name.title = move.name;
+    name.title = `${move.name} (double click or F2: another name)`;
     name.addEventListener("click", () => (move.gone ? toggle(move.name) : pick(move.name, false)));
+    name.addEventListener("dblclick", () => rename(move.name));
     const box = make("div", "keys", li);
     const up = button("up", `${move.name}: one up`, box, () => restack(move.name, 1));
     const down = button("down", `${move.name}: one down`, box, () => restack(move.name, -1));
@@ -237,6 +247,32 @@ function rows() {
     eye.dataset.key = `eye ${move.name}`;
   });
   if (focused) [...list.querySelectorAll("button")].find((node) => node.dataset.key === focused)?.focus();
+}
+
+// The name becomes a field until Enter, or until something else is done.
+function rename(name) {
+  const row = [...list.querySelectorAll("li")].find((each) => each.dataset.name === name);
+  if (!row || naming) return;
+  naming = true;
+  const input = make("input", "rename");
+  input.value = name;
+  input.maxLength = 100;
+  input.setAttribute("aria-label", `Another name for ${name}`);
+  row.firstChild.replaceWith(input);
+  input.focus();
+  input.select();
+  const done = (keep) => {
+    if (!naming) return;
+    naming = false;
+    const wanted = input.value.trim();
+    rows();
+    if (keep && wanted && wanted !== name) trigger("renamed", { name, wanted });
+  };
+  input.addEventListener("blur", () => done(true));
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter" || event.key === "Escape") done(event.key === "Enter");
+  });
 }
 
 // What lies under a point is decided by the cut-out's own pixels, not by its box.
@@ -268,10 +304,16 @@ function at(event) {
 }
 
 function down(event) {
-  if (event.button || held || !scene.objects.length) return;
-  const handle = event.target.dataset?.handle, [x, y] = at(event);
+  if (event.button || held) return;
+  pressed = null;
+  const handle = event.target.dataset?.handle, [x, y] = at(event), wasResult = view === "result";
   const name = handle ? picked : under(x, y);
-  if (!name) return pick(null);
+  turnTo("cuts");
+  if (!name) {
+    // A press on the ground that is let go at once asks what is there, but not where it ends something else.
+    if (!picked && !wasResult) pressed = { id: event.pointerId, left: event.clientX, top: event.clientY, x, y };
+    return pick(null);
+  }
   event.preventDefault();
   pick(name);
   held = { name, handle, x, y, start: { ...move_of(name) }, before: copy(moves), id: event.pointerId };
@@ -280,10 +322,11 @@ function down(event) {
 }
 function drag(event) {
   if (!held) {
-    if (event.pointerType === "mouse" && scene?.objects.length) {
+    if (pressed && Math.hypot(event.clientX - pressed.left, event.clientY - pressed.top) >= SLIP) pressed = null;
+    if (event.pointerType === "mouse" && view === "cuts") {
       const name = under(...at(event));
       for (const [other, node] of cuts) node.classList.toggle("hot", other === name);
-      frame.style.cursor = name ? "grab" : "";
+      frame.style.cursor = name ? "grab" : picked ? "" : "crosshair";
     }
     return;
   }
@@ -319,6 +362,12 @@ function drag(event) {
   look();
 }
 function up(event) {
+  if (pressed?.id === event.pointerId) {
+    const { x, y } = pressed;
+    pressed = null;
+    if (event.type === "pointerup") ask(x, y);
+    return;
+  }
   if (!held || event.pointerId !== held.id) return;
   const next = copy(moves), before = held.before;
   if (event.type === "pointercancel") {
@@ -331,6 +380,15 @@ function up(event) {
   commit(next);
 }
 
+// A ring shows where the server was asked to look.
+function ask(x, y) {
+  const spot = make("div", "spot", frame);
+  spot.style.left = `${(100 * x) / scene.width}%`;
+  spot.style.top = `${(100 * y) / scene.height}%`;
+  setTimeout(() => spot.remove(), 1800);
+  trigger("pointed", { x, y });
+}
+
 root.addEventListener("keydown", (event) => {
   if (!scene?.objects.length) return;
   const step = event.shiftKey ? 10 : 1, command = event.ctrlKey || event.metaKey;
@@ -341,6 +399,7 @@ root.addEventListener("keydown", (event) => {
     ArrowDown: () => shift(picked, 0, step),
     Delete: () => toggle(picked),
     Backspace: () => toggle(picked),
+    F2: () => rename(picked),
     Escape: () => { document.activeElement?.blur(); pick(null); },
     "+": () => resize(1.05),
     "=": () => resize(1.05),
@@ -393,6 +452,8 @@ root.addEventListener("drop", (event) => {
 function nothing() {
   root.classList.add("empty");
   root.classList.remove("plain");
+  take(null);
+  showResult();
   const box = make("button", "nothing");
   box.type = "button";
   box.addEventListener("click", () => chooser.click());
@@ -400,19 +461,38 @@ function nothing() {
   svg.firstChild.setAttribute("d", "M4 5h16v14H4zM4 15l4-4 4 4 3-3 5 5M15 9.500a1 1 0 1 0 .1 0");
   inner.append(svg);
   make("strong", "", inner).textContent = "Drop a picture here, or choose one";
-  make("p", "", inner).textContent = "Then name its objects. They become cut-outs that you move, scale, turn, stack and remove, as if they were paper.";
+  make("p", "", inner).textContent = "Then click its objects, or name them. They become cut-outs that you move, scale, turn, stack and remove, as if they were paper.";
   field.replaceChildren(box);
+  if (examples.length) {
+    make("h4", "", field).textContent = "Or begin with an example";
+    const cards = make("div", "examples", field);
+    examples.forEach((one, index) => {
+      const card = make("button", "example", cards);
+      card.type = "button";
+      make("img", "", card).src = one.picture;
+      card.firstChild.alt = "";
+      make("span", "", card).textContent = one.title;
+      card.addEventListener("click", () => trigger("example", { index }));
+    });
+  }
   list.replaceChildren();
   hint.textContent = "";
 }
 
 function show() {
   const value = props.value;
+  examples = value?.examples ?? examples;
   if (value?.objects) scenes.set(value.id, value);
   const known = value?.id && scenes.get(value.id);
   if (!known) {
     scene = null;
     return nothing();
+  }
+  if (value.result && !value.objects && scene) {
+    // Just made. Whoever has moved on meanwhile keeps what he sees.
+    if (scene.id === value.id) take(value.result);
+    props.value = { id: scene.id, moves: copy(moves) };
+    return look();
   }
   if (scene?.id === value.id && scene.objects === known.objects) {
     if (same(moves, value.moves)) return;
@@ -424,9 +504,11 @@ function show() {
   }
   scene = known;
   moves = copy(value.moves);
-  picked = held = null;
+  picked = held = pressed = null;
+  naming = false;
   past = [];
   coming = [];
+  take(value.result ?? null);
   build();
   // From now on the moves alone go to and fro.
   props.value = { id: scene.id, moves: copy(moves) };
@@ -463,6 +545,7 @@ function build() {
   ring = make("div", "ring", frame);
   ring.style.zIndex = 1000;
   ring.hidden = true;
+  makeCompare(frame);
   handles = { stem: make("b", "", ring), turn: make("i", "turn", ring) };
   handles.turn.style.left = "50%";
   handles.turn.dataset.handle = "turn";
@@ -483,7 +566,7 @@ function build() {
   if (!scene.objects.length) {
     for (const key of Object.values(keys)) key.disabled = key !== keys.another;
     list.replaceChildren();
-    hint.textContent = "Now name the objects, and they become cut-outs.";
+    hint.textContent = "Click an object to cut it out, or name them in the field Objects.";
   }
   fit();
 }
@@ -491,8 +574,9 @@ function fit() {
   if (!scene || !room) return;
   const style = getComputedStyle(room), wide = room.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   if (wide <= 0) return;
-  // The button below the stage shows without scrolling.
-  const high = Math.max(240, window.innerWidth > 900 ? window.innerHeight - 380 : window.innerHeight * 0.55);
+  // What is below the stage, down to the button and what it says, shows without scrolling.
+  const top = room.getBoundingClientRect().top + window.scrollY + parseFloat(style.paddingTop);
+  const high = Math.max(240, window.innerWidth > 900 ? window.innerHeight - top - BELOW : window.innerHeight * 0.55);
   scale = Math.min(wide / scene.width, high / scene.height, Math.max(1, 960 / Math.max(scene.width, scene.height)));
   frame.style.width = `${scene.width * scale}px`;
   frame.style.height = `${scene.height * scale}px`;
@@ -503,7 +587,12 @@ function fit() {
   }
   look();
 }
-new ResizeObserver(fit).observe(field);
+let wide = 0;
+new ResizeObserver(() => {
+  if (!wide && field.clientWidth) trigger("opened");
+  wide = field.clientWidth;
+  fit();
+}).observe(field);
 window.addEventListener("resize", fit);
 watch("value", show);
 show();

@@ -21,7 +21,7 @@ from PIL import Image
 from intarsia.errors import RecordError
 from intarsia.geometry import Box, Size
 from intarsia.images import Photo
-from intarsia.layout.fill import Picture, smooth_fill
+from intarsia.layout.fill import Picture, halved, smooth_fill
 from intarsia.layout.layers import Layer, cut
 from intarsia.layout.scene import Scene
 from intarsia.layout.target import LEAST_SCALE, MOST_SCALE
@@ -30,6 +30,9 @@ from intarsia.masks import Mask, dilate
 from intarsia.records import ArrangeRecord, ComposeSettings
 
 HERE = Path(__file__).parent
+
+SCRIPTS = ("stage_result.js", "stage.js")
+"""The stage's script in two parts, of which the first only says what the second does."""
 
 LONGEST_SHOWN = 1280
 """Longer side of the picture on the stage, in pixels: finer than most windows show it."""
@@ -228,12 +231,22 @@ def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, d
     everything = np.zeros(picture.shape[:2], np.bool_)
     for mask in masks.values():
         everything |= mask
-    ground = smooth_fill(picture, ~dilate(everything, reach))
+    ground = quick_fill(picture, ~dilate(everything, reach))
     layers = {
         name: cut(picture, mask, ground, everything & ~mask, edge=max(1.5, settings.edge * short), reach=reach)
         for name, mask in masks.items()
     }
     return ground, layers
+
+
+def quick_fill(picture: Picture, known: Mask) -> Picture:
+    """What is unknown, as `smooth_fill` has it; in a large picture from one of half its size, as it is smooth anyway."""
+    if max(known.shape) <= LONGEST_SHOWN // 2:
+        return smooth_fill(picture, known)
+    height, width = known.shape
+    rough = smooth_fill(*halved(picture, known)).repeat(2, 0).repeat(2, 1)[:height, :width]
+    filled: Picture = np.where(known[..., None], picture, rough)
+    return filled
 
 
 def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
@@ -268,24 +281,34 @@ def mask_at(mask: Mask, size: Size) -> Mask:
 
 def resized(image: Image.Image, size: Size, how: Image.Resampling) -> np.ndarray:
     wanted = (size.width, size.height)
-    return np.asarray(image if image.size == wanted else image.resize(wanted, how))
+    # A large photo is first made smaller by a whole number, which is quick and cannot be seen on the stage.
+    return np.asarray(image if image.size == wanted else image.resize(wanted, how, reducing_gap=1.5))
 
 
 def as_url(image: Image.Image, kind: str) -> str:
     """A picture inside the address itself, so that it needs no file."""
     stream = io.BytesIO()
-    image.save(stream, kind, **({"quality": 90} if kind == "JPEG" else {}))
+    # On its way to the browser, time counts for more than bytes.
+    image.save(stream, kind, **({"quality": 90} if kind == "JPEG" else {"compress_level": 3}))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def stage_component(**settings: Any) -> gr.HTML:
+def stage_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
     """The stage as a component.
 
-    Its value is what `stage_value` makes; {"id", "moves"} alone moves the cut-outs that are there. What
-    comes back from the browser, whenever a cut-out was let go, is {"id", "moves"}: see `told_by`.
+    Its value is what `stage_value` makes; {"id", "moves"} alone moves the cut-outs that are there. With a
+    "result", that is shown in their place. What comes back from the browser, whenever a cut-out was let go, is
+    {"id", "moves"}: see `told_by`. It tells, each with an object of facts:
+
+        uploaded: {"path"}; a picture was dropped.
+        example: {"index"}; one of the value's "examples" was chosen, which the stage shows while it is empty.
+        pointed: {"x", "y"} in pixels of the photo; where nothing is cut out, something shall be.
+        renamed: {"name", "wanted"}; an object shall be called otherwise.
+        replayed: {"folder", "index"}; a picture of a result shall be made again.
+        opened: the tab came to the front.
     """
-    script = (HERE / "stage.js").read_text(encoding="utf-8")
-    return gr.HTML({}, html_template="", js_on_load=script, apply_default_css=False, **settings)
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)
 
 
 def told_by(value: Any) -> tuple[str, Any]:
