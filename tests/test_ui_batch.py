@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -97,6 +98,17 @@ def states(folder: Path) -> list[str]:
 
 
 # What comes in
+
+
+def test_the_list_that_the_page_shows_is_a_list(visit: Visit, sent: Path) -> None:
+    shown = re.search(r"<pre>(.*)</pre>", batch_tab.HOW, re.DOTALL)
+    assert shown
+    folder = take_in(
+        visit, [text(sent, "images.json", shown[1]), picture(sent, "garden.jpg"), picture(sent, "yard.png", 1)], {}, 0
+    )
+    jobs = read_jobs(folder / "in/images.json", image_dir=folder / "in")
+    assert [(job.photo, job.problem) for job in jobs] == [("garden.jpg", ""), ("yard.png", "")]
+    assert states(folder) == ["waiting", "waiting"]
 
 
 def test_pictures_alone_take_the_words_for_all(visit: Visit, sent: Path) -> None:

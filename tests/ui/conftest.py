@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 SHOTS = Path(__file__).parent / "shots"
 SIZES = {"wide": (1280, 720), "phone": (390, 844)}
@@ -75,6 +75,19 @@ def arrived(context: BrowserContext, address: str, problems: list[str], *, ready
     page.on("pageerror", lambda problem: problems.append(str(problem)))
     page.on("dialog", lambda dialog: problems.append(f"a dialog: {dialog.message}"))
     page.on("request", lambda asked: None if asked.url.startswith(here) else problems.append(f"asked {asked.url}"))
+    # Gradio catches what our scripts raise while they show a value, and writes it there.
+    page.on("console", lambda said: problems.append(said.text) if "Error in" in said.text else None)
     page.goto(address)
     page.locator(ready).wait_for(timeout=PATIENCE)
     return page
+
+
+def seen_on_screen(what: Locator) -> bool:
+    """Whether nothing lies over the middle of an element and nothing cuts it off."""
+    found: bool = what.evaluate("""node => {
+      const edge = node.getBoundingClientRect();
+      const seen = document.elementFromPoint(edge.x + edge.width / 2, edge.y + edge.height / 2);
+      return Boolean(seen) && (node.contains(seen) || seen.contains(node)) && edge.bottom <= innerHeight
+        && edge.bottom <= node.parentElement.getBoundingClientRect().bottom + 1;
+    }""")
+    return found

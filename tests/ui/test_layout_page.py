@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from intarsia.app.ui import door
 from intarsia.app.ui.room import Room, Visit
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import read_photo
-from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived
+from intarsia.layout.learn import Pupil
+from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived, seen_on_screen
 
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 pytestmark = [
     pytest.mark.ui,
@@ -65,8 +67,6 @@ def visitor(browser: Browser, served: str, problems: list[str]) -> Iterator[Page
 
 def at_the_stage(context: BrowserContext, served: str, problems: list[str]) -> Page:
     page = arrived(context, served, problems, ready="#words-stage .words-root")
-    # Gradio catches what our scripts raise while they show a value, and writes it there.
-    page.on("console", lambda said: problems.append(said.text) if "Error in" in said.text else None)
     page.get_by_role("tab", name="Edit by layout").click()
     page.locator("#layout-stage .nothing").wait_for()
     return page
@@ -265,7 +265,14 @@ def test_any_result_is_the_start_of_the_next(cut: Page, shoot: Shoot) -> None:
     expect(cut.locator(".cut")).to_have_count(2)
 
 
-def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot) -> None:
+def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = Pupil.update
+
+    def slowly(pupil: Pupil, seed: int) -> float:
+        time.sleep(0.5)  # else a quick machine is over before anybody looks, and a slow one has none to look with
+        return update(pupil, seed)
+
+    monkeypatch.setattr(Pupil, "update", slowly)
     drag_cat(cut, -8, 0)
     cut.get_by_role("radio", name="regenerate").check()
     cut.locator("#layout-go").click()
@@ -325,17 +332,6 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
         expect(other.locator(".cut")).to_have_count(1)
         expect(other.locator("#layout-find")).to_be_enabled()
     expect(cut.locator("#layout-history button")).to_have_count(1, timeout=PATIENCE)
-
-
-def seen_on_screen(what: Locator) -> bool:
-    """Whether nothing lies over the middle of an element and nothing cuts it off."""
-    found: bool = what.evaluate("""node => {
-      const edge = node.getBoundingClientRect();
-      const seen = document.elementFromPoint(edge.x + edge.width / 2, edge.y + edge.height / 2);
-      return Boolean(seen) && (node.contains(seen) || seen.contains(node)) && edge.bottom <= innerHeight
-        && edge.bottom <= node.parentElement.getBoundingClientRect().bottom + 1;
-    }""")
-    return found
 
 
 def click_photo(page: Page, x: float, y: float) -> None:
@@ -545,11 +541,18 @@ def test_what_is_taken_home_is_what_the_command_line_makes(
     assert repeatable(facts) == repeatable(written) == repeatable(record_inside(other))
 
 
+def advanced(page: Page, name: str, value: int) -> None:
+    """Set a number under Advanced, which is folded away again."""
+    fold = page.get_by_role("button", name="Advanced")
+    fold.click()
+    page.get_by_label(name).fill(str(value))
+    page.get_by_label(name).blur()
+    fold.click()
+
+
 def test_learning_shows_its_loss(cut: Page, shoot: Shoot) -> None:
-    cut.get_by_role("button", name="Advanced").click()
     for name in ("Learn token steps", "Learn weight steps"):
-        cut.get_by_label(name).fill("3")
-        cut.get_by_label(name).blur()
+        advanced(cut, name, 3)
     cut.get_by_role("button", name="Learn how the objects look").click()
     cut.locator("#layout-learn").click()
     expect(cut.locator("#layout-status")).to_contain_text(

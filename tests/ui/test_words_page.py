@@ -18,7 +18,7 @@ from intarsia.app.cli import main
 from intarsia.app.ui import door
 from intarsia.app.ui.room import Room
 from intarsia.backbones.protocols import Backbones
-from tests.ui.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived
+from tests.ui.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived, seen_on_screen
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -341,6 +341,48 @@ def test_work_is_cancelled_and_what_was_there_before_comes_back(
     expect(visitor.locator(".w-message.w-problem")).to_contain_text("The prompt is empty")
     phase(visitor, "done")
     expect(visitor.locator(".w-after")).to_have_attribute("src", str(shown))
+
+
+def test_who_waits_sees_the_place_in_the_queue_and_may_go(
+    visitor: Page,
+    browser: Browser,
+    served: str,
+    room: Room,
+    shoot: Shoot,
+    hold: threading.Event,
+    problems: list[str],
+) -> None:
+    drop_photo(visitor)
+    say(visitor, "tree", "a house", steps=12)
+    visitor.get_by_role("button", name="Edit", exact=True).click()
+    visitor.locator(".words-root[data-phase=working] .w-strip .w-card").first.wait_for(timeout=PATIENCE)
+    before = edits(room)
+    with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
+        other = arrives(context, served, problems)
+        drop_photo(other)
+        box_middle(other)
+        say(other, "tree", "a car")
+        message, press = other.locator(".w-message"), other.get_by_role("button", name="Edit", exact=True)
+        press.click()
+        expect(message).to_have_text("Waiting for a turn.")
+        place = other.locator("#words-place .progress-text")
+        expect(place).to_contain_text("queue: 1/1")
+        assert seen_on_screen(place)
+        expect(press).to_be_disabled()
+        shoot(other, "words-waiting", schemes=SCHEMES)
+        # Who gives up need not wait for that, and may ask for something else.
+        other.get_by_role("button", name="Cancel").click()
+        expect(message).to_have_text("Stopped. Nothing was changed.")
+        phase(other, "ready")
+        expect(press).to_be_enabled()
+        assert edits(room) == before
+        other.get_by_label("What it should become").fill("a cake")
+        press.click()
+        expect(message).to_have_text("Waiting for a turn.")
+        hold.set()
+        made(other, 1)
+        expect(other.locator(".w-past figcaption")).to_have_text("a cake")
+    made(visitor, 1)
 
 
 def test_a_reload_finds_the_history_and_nobody_else_does(

@@ -226,13 +226,16 @@ def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
     return scene
 
 
-def write_scene(scene: Scene, folder: Path, *, colours: str | None = None, overwrite: bool = False) -> dict[str, Any]:
+def write_scene(
+    scene: Scene, folder: Path, *, colours: str | None = None, former: Path | None = None, overwrite: bool = False
+) -> dict[str, Any]:
     """Write a scene folder: the photo's pixels without loss, mask and colours, a drawing of them.
 
     Args:
         scene: with at least one object.
         folder: to write.
         colours: the key that the objects were read with, so that layouts in its colours fit the scene, too.
+        former: a scene folder of the same photo, whose file of it is copied: large ones take seconds to write.
         overwrite: as it was planned.
 
     Returns:
@@ -247,7 +250,10 @@ def write_scene(scene: Scene, folder: Path, *, colours: str | None = None, overw
     key = {**shades, BACKGROUND: given.get(BACKGROUND, MAP_PAPER)}
     drawing = draw_scene(scene.photo, masks, shades)
     with staging(folder, overwrite=overwrite) as stage:
-        write_photo(scene.photo, stage / SCENE_FILES["photo"])
+        if former is None:
+            write_photo(scene.photo, stage / SCENE_FILES["photo"])
+        else:
+            write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
         write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(masks, key))))
         write_bytes_atomically(stage / SCENE_FILES["colours"], (json.dumps(key) + "\n").encode())
         write_bytes_atomically(stage / SCENE_FILES["overlay"], png(drawing))

@@ -421,6 +421,19 @@ def zip_link(file: Path) -> str:
 
 # The page
 
+HOW = """
+<section class="batch-how"><h3>Many pictures at once</h3>
+<p>Drop pictures, and say what all of them should become. Or drop a list with them, which says it for each: JSON, JSON
+Lines or a table as CSV.</p>
+<pre>[
+  {"photo": "garden.jpg", "source": "trees", "prompt": "a big tree with many flowers"},
+  {"photo": "yard.png", "source": "dog", "prompt": "a cat", "seed": 7}
+]</pre>
+<p>They are done one after another, while others take their turns. What is done is shown here, and can be taken home as
+one archive; a batch that was cancelled goes on where it stopped.</p></section>
+""".strip()
+"""What stands where results will be."""
+
 
 def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
     """Lay out the tab and wire it.
@@ -444,8 +457,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
                 elem_id="batch-files",
             )
             gr.Markdown(
-                "A list is images.json, jobs.jsonl or a table as CSV; it names its pictures. "
-                "Without one, all pictures become what is said here.",
+                "Without a list, all pictures become what is said here.",
                 elem_classes="batch-note",
             )
             source = gr.Textbox(
@@ -504,7 +516,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
                     collect = gr.Button("Pack its results", size="sm", min_width=90, elem_id="batch-pack")
         with gr.Column(scale=5, min_width=320, elem_classes="batch-seen"):
             status = gr.HTML(
-                spoken("No batch yet: what becomes of your pictures is shown here."),
+                spoken("No batch yet."),
                 elem_id="batch-status",
                 apply_default_css=False,
             )
@@ -514,7 +526,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
                 again = gr.Button(
                     "Go on with it", interactive=False, size="sm", scale=0, min_width=130, elem_id="batch-again"
                 )
-            results = gr.HTML("", elem_id="batch-results", apply_default_css=False)
+            results = gr.HTML(HOW, elem_id="batch-results", apply_default_css=False)
     timer = gr.Timer(WATCH, active=False)
     turns = gr.Timer(BETWEEN, active=False)
 

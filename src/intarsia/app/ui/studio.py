@@ -113,14 +113,19 @@ def write_found(visit: Visit, record: ArrangeRecord, find_with: Finder) -> tuple
     """
     photo = read_photo(photo_of(record))
     scene = seen(record, photo, find_with)
-    name, facts = keep_scene(visit, scene, scene_stem(photo_of(record)), colours=record.colours)
+    name, facts = keep_scene(visit, scene, Path(record.photo), colours=record.colours)
     return name, scene, facts
 
 
-def keep_scene(visit: Visit, scene: Scene, stem: str, *, colours: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Write a scene into a folder of its own; its name, and its files and objects as JSON values."""
+def keep_scene(visit: Visit, scene: Scene, place: Path, *, colours: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Write a scene into a folder of its own; its name, and its files and objects as JSON values.
+
+    Args:
+        place: the picture, or the scene's folder, in which its objects were found.
+    """
     folder = visit.new_folder("scene")
-    return folder.name, write_scene(scene, folder / f"{stem}{SCENE_ENDING}", colours=colours)
+    target, former = folder / f"{stem_of(place)}{SCENE_ENDING}", place if place.is_dir() else None
+    return folder.name, write_scene(scene, target, colours=colours, former=former)
 
 
 def numbered(name: str, taken: Sequence[str]) -> str:
@@ -308,7 +313,7 @@ class Studio:
             name = numbered(found, before.names)
             thing = SceneObject(name=name, words=words_of(name), mask=mask)
             scene = Scene(photo=before.photo, objects=(*before.objects, thing))
-            return keep_scene(visit, scene, stem_of(place))[0], scene, name
+            return keep_scene(visit, scene, place)[0], scene, name
 
         return (yield from unless_stopped(visit, look))
 
@@ -329,7 +334,7 @@ class Studio:
             for thing, name in zip(before.objects, names, strict=True)
         )
         scene = Scene(photo=before.photo, objects=tuple(things))
-        return keep_scene(visit, scene, stem_of(place))[0], scene
+        return keep_scene(visit, scene, place)[0], scene
 
     def arrange(self, visit: Visit, record: ArrangeRecord, scene: str, moves: Moves) -> Working[Made]:
         """Make the picture, in a folder that is there only if it is made."""

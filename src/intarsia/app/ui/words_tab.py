@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from intarsia.app.ui import words
 from intarsia.app.ui.fields import field_help, label
 from intarsia.app.ui.room import Room, Seen, Step, Visit, watched, way_of
 from intarsia.app.ui.sentences import sentence
+from intarsia.app.ui.turns import Turns
 from intarsia.app.ui.words import Facts
 from intarsia.errors import Cancelled, RecordError
 from intarsia.records import CHOICES, EditRecord
@@ -23,6 +25,7 @@ HERE = Path(__file__).parent
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
 """Events that need the networks: one at a time, the others wait in Gradio's queue."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+WORDS = ("source", "prompt")
 DETAILS = ("negative_prompt", "steps", "guidance", "preset", "seed", "keep")
 """Settings under the fold, in this order."""
 EMPTY: Facts = {
@@ -38,6 +41,8 @@ EMPTY: Facts = {
     "problem": False,
 }
 """What the page shows before there is anything; every fact that it knows."""
+Work = Generator[Facts, None, None]
+"""A piece of work, as what the page shows meanwhile."""
 ARRIVING: Facts = {**EMPTY, "phase": "arriving"}
 """Before the page knows its visitor it takes no photo: what came first would be lost when the past is shown."""
 
@@ -78,7 +83,7 @@ def words_tab(room: Room, token: gr.State) -> None:
                 details = {name: detail(name) for name in DETAILS}
                 if len(room.choices) > 1:
                     details["models"] = models_choice(room)
-    seed, keep = details["seed"], details["keep"]
+    seed = details["seed"]
 
     def visit_of(name: str) -> Visit:
         try:
@@ -122,16 +127,6 @@ def words_tab(room: Room, token: gr.State) -> None:
         except Exception as problem:
             return {**facts, **trouble(problem)}, gr.skip()
 
-    def try_example(name: str, shown: Any, event: gr.EventData) -> tuple[Any, ...]:
-        """The example's photo and words are the visitor's now, and the edit begins."""
-        facts = known(shown)
-        try:
-            visit, example = visit_of(name), words.example_of(event._data.get("index"))
-            file = words.take_photo(example.photo, visit)
-            return str(file), example.source, example.prompt, *press(name, ready(visit, file))
-        except Exception as problem:
-            return (*(gr.skip(),) * 3, {**facts, **trouble(problem)}, gr.skip())
-
     def show_again(name: str, shown: Any, event: gr.EventData) -> tuple[Any, Any, Any, Any]:
         facts = known(shown)
         try:
@@ -149,32 +144,61 @@ def words_tab(room: Room, token: gr.State) -> None:
         shown = words.photo_facts(file)
         return {**EMPTY, "phase": "ready", "photo": shown, "history": words.history(visit)}
 
-    waiting: set[str] = set()
+    # With the networks: a press says what is wanted, and it begins when the queue comes to it
 
-    def press(name: str, shown: Any) -> tuple[Any, ...]:
-        waiting.add(name)
-        facts = known(shown)
+    turns: Turns[Callable[[], Work]] = Turns()
+
+    def want(request: gr.Request, facts: Facts, work: Callable[[Facts], Work]) -> tuple[Any, ...]:
         facts |= {"phase": "waiting", "message": "Waiting for a turn.", "problem": False, "progress": None}
+        if not turns.take(str(request.session_hash), lambda: work(facts)):
+            return gr.skip(), gr.skip()
         return facts, gr.Button(interactive=False)
 
-    def press_again(name: str, shown: Any, number: Any, keep: Any) -> tuple[Any, ...]:
-        boxed = known(shown)["box"] is not None
-        return words.next_seed(int(number or 0), int(keep or 1), boxed), *press(name, shown)
+    def wish(name: str, facts: Facts, file: str | None, said: Sequence[Any]) -> EditRecord:
+        visit_of(name)
+        if file is None:
+            raise RecordError("There is no photo yet: drop one on the page.")
+        settings = dict(zip((*WORDS, *details), said, strict=True))
+        return words.record_of(Path(file), whole_numbers(settings), room, facts["box"])
 
-    def still_wanted(name: str) -> None:
-        if name not in waiting:
-            raise Cancelled("Stopped before it began.")
+    def want_edit(
+        request: gr.Request, name: str, facts: Facts, file: str | None, said: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        try:
+            record = wish(name, facts, file, said)
+        except Exception as problem:  # nobody waits for a turn to hear this
+            return {**facts, **trouble(problem)}, gr.skip()
+        return want(request, facts, lambda facts: edit(name, facts, record))
 
-    def work(name: str, shown: Any, file: str | None, *said: Any) -> Generator[tuple[Any, ...], None, None]:
-        facts = known(shown)
+    def press(request: gr.Request, name: str, shown: Any, file: str | None, *said: Any) -> tuple[Any, ...]:
+        return want_edit(request, name, known(shown), file, said)
+
+    def press_again(request: gr.Request, name: str, shown: Any, file: str | None, *said: Any) -> tuple[Any, ...]:
+        facts, settings = known(shown), dict(zip((*WORDS, *details), said, strict=True))
+        boxed = facts["box"] is not None
+        settings["seed"] = words.next_seed(int(settings["seed"] or 0), int(settings["keep"] or 1), boxed)
+        return settings["seed"], *want_edit(request, name, facts, file, tuple(settings.values()))
+
+    def try_example(
+        request: gr.Request, event: gr.EventData, name: str, shown: Any, file: Any, *said: Any
+    ) -> tuple[Any, ...]:
+        """The example's photo and words are the visitor's now, and the edit begins."""
+        try:
+            visit, example = visit_of(name), words.example_of(event._data.get("index"))
+            photo = words.take_photo(example.photo, visit)
+        except Exception as problem:
+            return (*(gr.skip(),) * 3, {**known(shown), **trouble(problem)}, gr.skip())
+        said = (example.source, example.prompt, *said[len(WORDS) :])
+        return str(photo), *said[: len(WORDS)], *want_edit(request, name, ready(visit, photo), str(photo), said)
+
+    def press_replay(request: gr.Request, event: gr.EventData, name: str, shown: Any) -> tuple[Any, ...]:
+        folder, index = event._data.get("folder"), event._data.get("index", 0)
+        return want(request, known(shown), lambda facts: replay(name, facts, folder, index))
+
+    def edit(name: str, facts: Facts, record: EditRecord) -> Work:
         former = {"result": facts["result"], "look": facts["look"]}
         try:
             visit = visit_of(name)
-            still_wanted(name)
-            if file is None:
-                raise RecordError("There is no photo yet: drop one on the page.")
-            settings = dict(zip(("source", "prompt", *details), said, strict=True))
-            record = words.record_of(Path(file), whole_numbers(settings), room, facts["box"])
             facts |= {
                 "phase": "working",
                 "message": "Looking at the photo.",
@@ -182,8 +206,7 @@ def words_tab(room: Room, token: gr.State) -> None:
                 "round": None,
                 "result": None,
             }
-            yield facts, gr.skip()
-            still_wanted(name)  # the page showed a way to cancel, before there was work to stop
+            yield {**facts}
             steps = watched(visit, lambda on_progress, show: words.edit_for(visit, room, record, on_progress, show))
             folder = yield from told(steps, facts)
             result = words.result_facts(folder)
@@ -197,20 +220,16 @@ def words_tab(room: Room, token: gr.State) -> None:
             }
         except Exception as problem:
             # What was on the stage before comes back to it.
-            phase = "done" if former["result"] else "ready" if facts["photo"] else "empty"
-            facts |= {**former, **trouble(problem), "phase": phase, "progress": None, "round": None}
-        finally:
-            waiting.discard(name)
-        yield {**facts}, gr.Button(interactive=True)
+            facts |= {**former, **trouble(problem), "phase": phase_of({**facts, **former})}
+            facts |= {"progress": None, "round": None}
+        yield {**facts}
 
-    def replay(name: str, shown: Any, event: gr.EventData) -> Generator[tuple[Any, ...], None, None]:
-        facts = known(shown)
+    def replay(name: str, facts: Facts, result: Any, index: Any) -> Work:
         try:
             visit = visit_of(name)
-            folder = words.result_folder(visit, event._data.get("folder"))
-            picture = words.picture_of(folder, event._data.get("index", 0))
+            picture = words.picture_of(words.result_folder(visit, result), index)
             facts |= {"phase": "working", "message": "Making it again from its record."}
-            yield facts, gr.Button(interactive=False)
+            yield {**facts}
             steps = watched(visit, lambda on_progress, show: words.replay_for(visit, room, picture, on_progress))
             same = yield from told(steps, facts)
             verdict = "The same pixels came out." if same else "Other pixels came out than were recorded."
@@ -218,12 +237,35 @@ def words_tab(room: Room, token: gr.State) -> None:
         except Exception as problem:
             facts |= trouble(problem)
         facts |= {"phase": "done", "progress": None}
-        yield {**facts}, gr.Button(interactive=True)
+        yield {**facts}
 
-    def cancel(name: str) -> None:
-        waiting.discard(name)
+    def perform(request: gr.Request) -> Generator[tuple[Any, ...], None, None]:
+        """What the page wants, if it still wants it."""
+        page = str(request.session_hash)
+        begin = turns.begin(page)
+        if begin is None:
+            yield gr.skip(), gr.skip()
+            return
+        work = begin()
+        try:
+            for news in work:
+                if news["phase"] == "working" and turns.stopped(page):  # perhaps before there was anything to stop
+                    yield work.throw(Cancelled("stopped; nothing was changed.")), gr.skip()
+                    break
+                yield news, gr.skip()
+        finally:
+            work.close()
+            turns.end(page)
+        yield gr.skip(), gr.Button(interactive=True)
+
+    def cancel(request: gr.Request, name: str, shown: Any) -> tuple[Any, ...]:
+        if turns.call_off(str(request.session_hash)):
+            facts = known(shown)
+            facts |= {**trouble(Cancelled("stopped; nothing was changed.")), "phase": phase_of(facts)}
+            return facts, gr.Button(interactive=True)
         if name in room.visits:
             room.visits[name].stop.set()
+        return gr.skip(), gr.skip()
 
     shown = [stage, start]
     heavy: dict[str, Any] = {
@@ -232,18 +274,19 @@ def words_tab(room: Room, token: gr.State) -> None:
         "show_progress_on": place,
         "api_visibility": "private",
     }
-    asked = [token, stage, photo, source, prompt, *details.values()]
     token.change(arrive, token, [stage, photo, source, prompt], **QUIET)
     stage.uploaded(uploaded, [token, stage], [stage, photo], **QUIET)
     stage.taken(take, [token, stage], [stage, photo], **QUIET)
     stage.shown(show_again, [token, stage], [stage, photo, source, prompt], **QUIET)
-    gr.on([start.click, prompt.submit, source.submit], press, [token, stage], shown, **QUIET).then(
-        work, asked, shown, **heavy
-    )
-    stage.tried(try_example, [token, stage], [photo, source, prompt, *shown], **QUIET).then(work, asked, shown, **heavy)
-    stage.again(press_again, [token, stage, seed, keep], [seed, *shown], **QUIET).then(work, asked, shown, **heavy)
-    stage.replayed(replay, [token, stage], shown, **heavy)
-    stage.stopped(cancel, token, None, **QUIET)
+    asked = [token, stage, photo, source, prompt, *details.values()]
+    for listen, ask, inputs, first in (
+        (functools.partial(gr.on, [start.click, prompt.submit, source.submit]), press, asked, []),
+        (stage.tried, try_example, asked, [photo, source, prompt]),
+        (stage.again, press_again, asked, [seed]),
+        (stage.replayed, press_replay, [token, stage], []),
+    ):
+        listen(ask, inputs, [*first, *shown], **QUIET).then(perform, None, shown, **heavy)
+    stage.stopped(cancel, [token, stage], shown, **QUIET)
     endpoint(room)
 
 
@@ -338,7 +381,12 @@ def known(shown: Any) -> Facts:
     return {name: sent.get(name, value) for name, value in EMPTY.items()}
 
 
-def told(steps: Generator[Step | Seen, None, Any], facts: Facts) -> Generator[tuple[Any, ...], None, Any]:
+def phase_of(facts: Facts) -> str:
+    """What a page is about that nothing is being done for."""
+    return "done" if facts["result"] else "ready" if facts["photo"] else "empty"
+
+
+def told(steps: Generator[Step | Seen, None, Any], facts: Facts) -> Generator[Facts, None, Any]:
     """Show work while it goes on; gives the work's result."""
     try:
         while True:
@@ -347,7 +395,7 @@ def told(steps: Generator[Step | Seen, None, Any], facts: Facts) -> Generator[tu
                 facts |= news.what
             else:
                 facts |= {"progress": dataclasses.asdict(news.progress), "message": way_of(news)}
-            yield {**facts}, gr.skip()
+            yield {**facts}
     except StopIteration as over:
         return over.value
     finally:
