@@ -195,6 +195,9 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     edited(visitor)
     cards = visitor.locator(".w-strip button.w-card")
     expect(cards).to_have_count(3)
+    # What is new is seen whole: the slider stands left of it.
+    box, split = newest(room)["candidates"][0]["box"], visitor.locator(".w-handle").get_attribute("aria-valuenow")
+    assert split is not None and float(split) <= max(6, 100 * box[0] / 64)
     first = visitor.locator("#words-download").get_attribute("href")
     cards.nth(1).click()
     expect(cards.nth(1)).to_have_attribute("aria-pressed", "true")

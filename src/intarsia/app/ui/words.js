@@ -230,6 +230,8 @@ function split(share) {
   after.style.clipPath = `inset(0 0 0 ${local.split}%)`;
   handle.style.left = local.split + "%";
   handle.setAttribute("aria-valuenow", Math.round(local.split));
+  beforeTag.classList.toggle("w-covered", local.split < 22);
+  afterTag.classList.toggle("w-covered", local.split > 78);
 }
 
 async function copyRecord() {
@@ -294,6 +296,12 @@ function marksOf(value) {
 function choose(number) {
   Object.assign(local, { chosen: number, record: "" });
   local.chosenOf[local.result] = number;
+  uncover();
+}
+// What is new is seen whole: the slider begins left of it.
+function uncover() {
+  const here = candidate(), photo = facts().photo;
+  if (here && photo) local.split = Math.min(local.split, Math.max(6, (100 * here.box[0]) / photo.width - 3));
 }
 let stripKey = "", pastKey = "";
 function stripOf(value) {
@@ -353,6 +361,8 @@ function render() {
   if ((result ? result.folder : "") !== local.result) {
     local.result = result ? result.folder : "";
     Object.assign(local, { chosen: local.chosenOf[local.result] || 0, looking: false, boxing: false, record: "" });
+    local.split = 50;
+    uncover();
   }
   if (busy()) local.boxing = local.looking = false;
   // On a small screen, the button lies below the picture, on which something happens now.
