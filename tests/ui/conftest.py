@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from intarsia.app.ui import door
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+    from intarsia.app.ui.room import Room
 
 SHOTS = Path(__file__).parent / "shots"
 SIZES = {"wide": (1280, 720), "phone": (390, 844)}
@@ -36,6 +40,17 @@ def browser() -> Iterator[Browser]:
         browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(room: Room) -> Iterator[str]:
+    """The pages' address; each file has a `room` of its own."""
+    from intarsia.app.ui.server import build, launch
+
+    page = build(room)
+    yield launch(page, room, port=door.free_port("127.0.0.1")).local
+    page.close(verbose=False)
+    room.close()
 
 
 @pytest.fixture

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from intarsia.app.cli import main
-from intarsia.app.ui import door
 from intarsia.app.ui.room import Room, Visit
 from intarsia.backbones.protocols import Backbones
 from intarsia.images import read_photo
 from intarsia.layout.learn import Pupil
 from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived, seen_on_screen
+from tests.ui.taken_home import record_inside, repeatable, without_record
 
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -34,10 +33,6 @@ pytestmark = [
 
 SCENES = Path(__file__).parents[2] / "src/intarsia/app/scenes"
 PHOTO, YARD = SCENES / "cat-and-plant.png", SCENES / "yard.scene"
-RECORD_CHUNK = b"intarsia\0"
-"""What the chunk begins with in which a picture carries its record."""
-OF_THE_RUN = (("made_at",), ("cost", "seconds"), ("cost", "peak_memory_mb"))
-"""What a record says that no second run can repeat."""
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +41,6 @@ def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
         yield Room(place / "rooms", models="pocket", load=lambda *_, **__: pocket)
-
-
-@pytest.fixture(scope="module")
-def served(room: Room) -> Iterator[str]:
-    from intarsia.app.ui.server import build, launch
-
-    page = build(room)
-    yield launch(page, room, port=door.free_port("127.0.0.1")).local
-    page.close(verbose=False)
-    room.close()
 
 
 @pytest.fixture
@@ -244,7 +229,9 @@ def test_places_are_the_photos_own_whatever_the_window(cut: Page) -> None:
     hint(cut).to_have_text("cat: moved by -12, -7 pixels.")
 
 
-def test_any_result_is_the_start_of_the_next(cut: Page, shoot: Shoot) -> None:
+def test_any_result_is_the_start_of_the_next_and_nobody_elses(
+    cut: Page, shoot: Shoot, browser: Browser, served: str, problems: list[str]
+) -> None:
     drag_cat(cut, -8, 0)
     first = arrange(cut)["record"]
     drag_cat(cut, 0, 9)
@@ -263,6 +250,13 @@ def test_any_result_is_the_start_of_the_next(cut: Page, shoot: Shoot) -> None:
     cut.get_by_role("tab", name="Edit by layout").click()
     expect(cut.locator("#layout-history button")).to_have_count(3)
     expect(cut.locator(".cut")).to_have_count(2)
+
+    mine = str(cut.locator("#layout-history img").first.get_attribute("src"))
+    folder = re.search(r"/([0-9a-f]{32})/", mine)
+    with browser.new_context() as context:
+        stranger = at_the_stage(context, served, problems)
+        expect(stranger.locator("#layout-history button")).to_have_count(0)
+        assert folder and folder[1] not in stranger.content()
 
 
 def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,34 +477,6 @@ def test_a_result_by_words_becomes_the_picture(visitor: Page, room: Room) -> Non
     assert scale_of(visitor) > 1
 
 
-def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of each chunk of a PNG file, the record's without content."""
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    at = 8
-    while at < len(png):
-        size = int.from_bytes(png[at : at + 4], "big")
-        data = png[at + 8 : at + 8 + size]
-        yield png[at + 4 : at + 8], b"" if data.startswith(RECORD_CHUNK) else data
-        at += 12 + size
-
-
-def repeatable(facts: dict[str, Any]) -> dict[str, Any]:
-    """A record without what no second run repeats; it has all of that."""
-    facts = json.loads(json.dumps(facts))
-    for *above, name in OF_THE_RUN:
-        place = facts
-        for key in above:
-            place = place[key]
-        del place[name]
-    return facts
-
-
-def record_inside(png: Path) -> dict[str, Any]:
-    with Image.open(png) as picture:
-        facts: dict[str, Any] = json.loads(picture.info["intarsia"])
-    return facts
-
-
 def test_what_is_taken_home_is_what_the_command_line_makes(
     cut: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -535,7 +501,7 @@ def test_what_is_taken_home_is_what_the_command_line_makes(
     for what in ("layout", "mask"):
         assert taken[what].read_bytes() == (out / taken[what].name).read_bytes()
     mine, other = taken["picture"], out / taken["picture"].name
-    assert list(chunks(mine.read_bytes())) == list(chunks(other.read_bytes()))
+    assert without_record(mine.read_bytes()) == without_record(other.read_bytes())
     assert repeatable(record_inside(mine)) == repeatable(record_inside(other))
     written = json.loads((out / taken["record"].name).read_text(encoding="utf-8"))
     assert repeatable(facts) == repeatable(written) == repeatable(record_inside(other))

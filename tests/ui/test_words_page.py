@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from intarsia.app.cli import main
-from intarsia.app.ui import door
 from intarsia.app.ui.room import Room
 from intarsia.backbones.protocols import Backbones
 from tests.ui.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived, seen_on_screen
+from tests.ui.taken_home import record_inside, repeatable, without_record
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -31,10 +30,8 @@ pytestmark = [
 ]
 
 SCENE = Path(__file__).parents[1] / "scenes" / "0000.png"
-RECORD_CHUNK = b"intarsia\0"
-"""How the chunk of a PNG begins that holds the record."""
-OF_THE_RUN = {("made_at",), ("record", "photo"), ("cost", "seconds"), ("cost", "peak_memory_mb")}
-"""What of a record no second run repeats: when and where it was, how long it took and how much memory."""
+PLACE = ("record", "photo")
+"""What of a record says where the photo lies: elsewhere for a visitor."""
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +42,6 @@ def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_model
         return pocket if name == "pocket" else load_backbones(name, device="cpu")
 
     return Room(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
-
-
-@pytest.fixture(scope="module")
-def served(room: Room) -> Iterator[str]:
-    from intarsia.app.ui.server import build, launch
-
-    page = build(room)
-    yield launch(page, room, port=door.free_port("127.0.0.1")).local
-    page.close(verbose=False)
-    room.close()
 
 
 @pytest.fixture
@@ -125,40 +112,6 @@ def newest(room: Room) -> dict[str, Any]:
     return found
 
 
-def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of each chunk of a PNG file."""
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    at = 8
-    while at < len(png):
-        size = int.from_bytes(png[at : at + 4], "big")
-        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
-        at += 12 + size
-
-
-def without_record(png: bytes) -> list[tuple[bytes, bytes]]:
-    """Its chunks, the record's without content; it has one."""
-    found = [(kind, b"" if data.startswith(RECORD_CHUNK) else data) for kind, data in chunks(png)]
-    assert sum(data == b"" and kind != b"IEND" for kind, data in found) == 1
-    return found
-
-
-def repeatable(facts: dict[str, Any]) -> str:
-    """A record as text, without what no second run repeats; it has all of that."""
-    facts = json.loads(json.dumps(facts))
-    for *above, name in OF_THE_RUN:
-        place = facts
-        for key in above:
-            place = place[key]
-        del place[name]
-    return json.dumps(facts, indent=1)
-
-
-def record_inside(png: Path) -> dict[str, Any]:
-    with Image.open(png) as picture:
-        facts: dict[str, Any] = json.loads(picture.info["intarsia"])
-    return facts
-
-
 def test_an_example_is_one_click_away(visitor: Page, room: Room, shoot: Shoot) -> None:
     shoot(visitor, "words-empty", schemes=SCHEMES)
     visitor.evaluate("""() => {
@@ -212,7 +165,7 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     assert taken.value.suggested_filename == "0000.2.png"
     expected = tmp_path / "0000.2.png"
     assert without_record(picture.read_bytes()) == without_record(expected.read_bytes())
-    assert repeatable(record_inside(picture)) == repeatable(record_inside(expected))
+    assert repeatable(record_inside(picture), PLACE) == repeatable(record_inside(expected), PLACE)
     with visitor.expect_download() as taken:
         visitor.locator("#words-record").click()
     assert taken.value.suggested_filename == "0000.2.json"
@@ -223,11 +176,11 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     assert picture.read_bytes() == (folder / "0000.2.png").read_bytes()
     for name in ("0000.png", "0000.3.png"):
         assert without_record((folder / name).read_bytes()) == without_record((tmp_path / name).read_bytes())
-        assert repeatable(record_inside(folder / name)) == repeatable(record_inside(tmp_path / name))
+        assert repeatable(record_inside(folder / name), PLACE) == repeatable(record_inside(tmp_path / name), PLACE)
     for name in ("0000.mask.png", "0000.boxes.png"):
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
     own, commands = (json.loads((place / "0000.json").read_text()) for place in (folder, tmp_path))
-    assert repeatable(own) == repeatable(commands)
+    assert repeatable(own, PLACE) == repeatable(commands, PLACE)
 
     visitor.get_by_role("button", name="Where it looked").click()
     shoot(visitor, "words-looked")
