@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("gradio")
 
-from intarsia.app.ui.room import Pace, Room, Step, Visit, span, watched, way_of
+from intarsia.app.ui.room import SILENT, Pace, Room, Step, Visit, span, watched, way_of
 from intarsia.progress import Progress
 
 
@@ -102,3 +102,20 @@ def test_steps_that_are_watched_say_how_long(tmp_path: Path, monkeypatch: pytest
     steps = [step for step in watched(visit, work) if isinstance(step, Step)]
     assert steps[-1].progress.done == 2
     assert steps[-1].left is not None and 0.1 < steps[-1].left < 2
+
+
+def test_a_page_that_was_silent_for_a_day_is_forgotten_and_one_that_asks_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("intarsia.app.ui.room.time.monotonic", lambda: now)
+    room = Room(tmp_path / "rooms")
+    silent, asking = room.enter(None), room.enter(None)
+    now += SILENT - 1
+    room.visit(asking.token)
+    room.sweep()
+    assert set(room.visits) == {silent.token, asking.token}
+    now += 1
+    room.sweep()
+    assert set(room.visits) == {asking.token}
+    assert not silent.folder.exists() and asking.folder.exists()

@@ -28,6 +28,9 @@ TOKEN = 32
 BREATH = 0.1
 """Seconds between two looks at how far the work is."""
 
+SILENT = 86400.0
+"""Seconds after which a page that asks for nothing counts as closed."""
+
 SETTLED = 1.0
 """Seconds of a stage from which it is told how long it will go on: before, the figure would jump."""
 
@@ -42,6 +45,7 @@ class Visit:
         stop: set to end the work of this visitor that is going on, within one step.
         tabs: open pages of this visitor.
         left_at: when the last of them was closed, monotonic seconds; None while one is open.
+        asked_at: when one of them last asked for something, monotonic seconds.
     """
 
     token: str
@@ -49,6 +53,7 @@ class Visit:
     stop: threading.Event = field(default_factory=threading.Event)
     tabs: int = 0
     left_at: float | None = None
+    asked_at: float = field(default_factory=time.monotonic)
     made: int = 0
 
     def new_folder(self, kind: str) -> Path:
@@ -182,7 +187,7 @@ class Room:
                 visit.folder.mkdir(parents=True)
                 self.visits[token] = visit
             visit.tabs += 1
-            visit.left_at = None
+            visit.left_at, visit.asked_at = None, time.monotonic()
             return visit
 
     def leave(self, token: str) -> None:
@@ -202,12 +207,22 @@ class Room:
         Raises:
             KeyError: nobody is here by that token.
         """
-        return self.visits[token]
+        visit = self.visits[token]
+        visit.asked_at = time.monotonic()
+        return visit
 
     def sweep(self) -> None:
-        """Remove the folders of those who left long enough ago."""
+        """Remove the folders of those who left long enough ago, or whose pages were silent for a day.
+
+        A program that asks as a page does, and goes without a word, leaves a page open forever.
+        """
         with self._doors:
-            gone = [v for v in self.visits.values() if v.left_at is not None and self._long_ago(v.left_at)]
+            gone = [
+                visit
+                for visit in self.visits.values()
+                if (visit.left_at is not None and self._long_ago(visit.left_at))
+                or time.monotonic() - visit.asked_at >= max(SILENT, self.forget)
+            ]
             for visit in gone:
                 del self.visits[visit.token]
         for visit in gone:
