@@ -28,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/intarsia demo --out $(OUT) --overwrite
 
+# On pictures as small as those of the tests, a second thread only waits for the first.
+test test-all test-ui: export OMP_NUM_THREADS = 1
+
 test: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui"
 
