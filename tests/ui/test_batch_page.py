@@ -115,8 +115,10 @@ def listed(folder: Path, words: dict[str, list[str]]) -> Path:
 def set_steps(page: Page, steps: int) -> None:
     page.locator("#batch-more").get_by_role("button", name="More settings").click()
     field = page.locator("#batch-steps input")
+    expect(field).to_have_value("30")
     field.fill(str(steps))
     field.blur()
+    expect(field).to_have_value(str(steps))
 
 
 def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot, tmp_path: Path) -> None:

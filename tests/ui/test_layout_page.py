@@ -511,8 +511,11 @@ def advanced(page: Page, name: str, value: int) -> None:
     """Set a number under Advanced, which is folded away again."""
     fold = page.get_by_role("button", name="Advanced")
     fold.click()
-    page.get_by_label(name).fill(str(value))
-    page.get_by_label(name).blur()
+    field = page.get_by_label(name)
+    expect(field).to_have_value(re.compile(r"\d+"))
+    field.fill(str(value))
+    field.blur()
+    expect(field).to_have_value(str(value))
     fold.click()
 
 

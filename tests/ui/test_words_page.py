@@ -77,8 +77,10 @@ def say(page: Page, source: str, prompt: str, steps: int = 2) -> None:
     steps_field = page.locator("#words-steps input")
     if not steps_field.is_visible():
         page.get_by_role("button", name="More settings").click()
+    expect(steps_field).to_have_value(re.compile(r"\d+"))
     steps_field.fill(str(steps))
     steps_field.blur()
+    expect(steps_field).to_have_value(str(steps))
     page.get_by_role("button", name="More settings").click()
 
 
