@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import regions
+from benchmarks import clicks, regions
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate.judge import load_judge
@@ -101,3 +101,11 @@ def test_the_default_finds_the_region_within_its_budget() -> None:
     assert figures["default"]["evaluations"] <= 990
     assert figures["default"]["outside_exact"]
     assert figures["default"]["success"] >= 0.7 * figures["oracle"]["success"]
+
+
+@needs_font
+def test_clicks_find_most_objects_and_nothing_on_the_ground() -> None:
+    found = clicks.measured(seed=31, scenes=8)
+    assert found == {**clicks.measured(seed=31, scenes=8), "seconds_median": found["seconds_median"]}
+    assert found["clicks"] >= 8 and found["right_name"] > 0.5 and found["overlap"] > 0.5
+    assert (found["on_the_ground"], found["found_on_the_ground"]) == (8, 0)
