@@ -107,6 +107,13 @@ def test_what_is_another_objects_stays_its() -> None:
         find_at(PHOTO, Point(10, 20), ["dog"], Squares(), side=HEIGHT, taken=taken)
 
 
+def test_an_outline_that_leaves_nothing_to_the_object_is_refused() -> None:
+    taken = np.zeros((HEIGHT, WIDTH), np.bool_)
+    taken[:, :29] = True
+    with pytest.raises(LayoutError, match="belongs to objects that are found already"):
+        find_at(PHOTO, Point(30.5, 24), ["dog"], OutlinedSquares(), side=HEIGHT, taken=taken)
+
+
 def test_a_network_for_outlines_has_the_last_word() -> None:
     _, rough = find_at(PHOTO, Point(20, 24), ["dog"], Squares(), side=HEIGHT)
     _, exact = find_at(PHOTO, Point(20, 24), ["dog"], OutlinedSquares(), side=HEIGHT)

@@ -118,6 +118,8 @@ def find_at(
         mask = outlined(photo, [mask], [point], outliner)[0]
     if taken is not None:
         mask = mask & ~taken
+        if not mask.any():
+            raise LayoutError("What is seen there belongs to objects that are found already: choose another point.")
     return next(name for name in names if words_of(name) == classes[best]), mask
 
 

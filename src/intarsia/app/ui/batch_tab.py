@@ -22,7 +22,7 @@ from intarsia.app.batch_page import plain_name
 from intarsia.app.batch_performer import Performer
 from intarsia.app.ui import outside
 from intarsia.app.ui.fields import field_help, label
-from intarsia.app.ui.room import Room, Seen, Show, Step, Visit, span, watched, way_of
+from intarsia.app.ui.room import NETWORKS, Room, Seen, Show, Step, Visit, span, watched, way_of
 from intarsia.app.ui.sentences import for_pages
 from intarsia.app.ui.sentences import sentence as in_words
 from intarsia.app.ui.words import address, models_label
@@ -57,8 +57,6 @@ MOST_SHOWN = 200
 """Results on the page; the others are in the archive."""
 LARGEST_ZIP = 4 << 30
 """Bytes of an archive."""
-NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Events that need the networks: one at a time, the others wait in Gradio's queue."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -530,12 +528,6 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
     timer = gr.Timer(WATCH, active=False)
     turns = gr.Timer(BETWEEN, active=False)
 
-    def visit_of(name: str) -> Visit:
-        try:
-            return room.visit(name)
-        except KeyError:
-            raise RecordError("This page was left for so long that it was forgotten: reload it.") from None
-
     def begin(
         name: str, came: list[str] | None, source_: str, prompt_: str, steps_: Any, seed_: Any, models_: Any
     ) -> dict[Any, Any]:
@@ -545,7 +537,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
             said["models"] = models_
         shared = {setting: value for setting, value in said.items() if value not in (None, "")}
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             folder = take_in(visit, [Path(file) for file in came or ()], shared, int(seed_ or 0))
         except Exception as problem:
             return {status: spoken(in_words(problem), wrong=True)}
@@ -554,7 +546,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
 
     def go_on(name: str, which: Any) -> dict[Any, Any]:
         try:
-            return set_off(name, batch_of(visit_of(name), which))
+            return set_off(name, batch_of(room.visit(name), which))
         except Exception as problem:
             return {status: spoken(in_words(problem), wrong=True)}
 
@@ -582,7 +574,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
             stop: gr.Button(interactive=False),
         }
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             folder = batch_of(visit, which)
         except Exception as problem:
             yield {status: spoken(in_words(problem), wrong=True), **rest}
@@ -633,7 +625,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
         if not which:
             return {timer: gr.Timer(active=False)}
         try:
-            folder = batch_of(visit_of(name), which)
+            folder = batch_of(room.visit(name), which)
             running = counts_of(folder).running > 0
             if running:
                 return {
@@ -658,7 +650,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
     def look_outside(name: str, where: Any) -> dict[Any, Any]:
         """A batch of another program, as its ledger says; again and again, until it is over."""
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             folder = outside.find(room.root, where)
             rows = of_others(outside.rows_of(folder))
         except Exception as problem:
@@ -679,7 +671,7 @@ def batch_tab(room: Room, token: gr.State, *, ledgers: bool = False) -> None:
     def collected(name: str, where: Any) -> dict[Any, Any]:
         """What has come so far of a batch of another program, in an archive of the visitor's own."""
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             folder = outside.find(room.root, where)
             rows = of_others(outside.rows_of(folder))
             file = pack(

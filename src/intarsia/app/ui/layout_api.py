@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from intarsia.app.ui.room import Room, Visit
+from intarsia.app.ui.room import NETWORKS, Room, Visit
 from intarsia.app.ui.sentences import sentence
 from intarsia.app.ui.stage import Moves, read_moves, record_of
 from intarsia.app.ui.studio import Made, Studio, chosen, names_of, scene_record, split_names, write_found
@@ -22,9 +22,6 @@ from intarsia.records import ArrangeRecord, from_json
 
 PATHS = ("mask", "masks", "colours", "layout", "boxes", "concepts")
 """What names files. Those who ask from afar have no files here."""
-
-NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Events that need a model wait for each other, all tabs together."""
 
 
 def problem_of(problem: Exception) -> str:

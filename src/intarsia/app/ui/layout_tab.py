@@ -14,11 +14,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from intarsia.app.ui.fields import field_help
-from intarsia.app.ui.layout_api import NETWORKS, add_endpoints, problem_of
+from intarsia.app.ui.layout_api import add_endpoints, problem_of
 from intarsia.app.ui.layout_examples import EXAMPLES, Example, example_cards
 from intarsia.app.ui.layout_settings import ADVANCED, control, setting_of
 from intarsia.app.ui.learning_view import Loss, Painted, learning_view
-from intarsia.app.ui.room import Room, Step, Visit, way_of
+from intarsia.app.ui.room import NETWORKS, Room, Step, Visit, way_of
 from intarsia.app.ui.stage import Moves, as_url, photo_value, read_moves, stage_component, stage_value, told_by
 from intarsia.app.ui.studio import (
     THUMB_FILE,
@@ -98,18 +98,6 @@ def painted_of(sample: Sample) -> Painted:
     image = sample.photo.as_image().convert("RGB")
     image.thumbnail((PAINTED, PAINTED))
     return Painted(done=sample.done, total=sample.total, url=as_url(image, "JPEG"))
-
-
-def visitor(room: Room, token: str | None) -> Visit:
-    """The visitor of a page.
-
-    Raises:
-        RecordError: the page is older than the server.
-    """
-    try:
-        return room.visit(token or "")
-    except KeyError:
-        raise RecordError("This page is from an earlier visit: reload it.") from None
 
 
 # The page
@@ -210,7 +198,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def show_photo(visitor_: str, event: gr.EventData) -> Shown:
         try:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             file = take_upload(Path(str(event._data.get("path"))), Path(get_upload_folder()), visit)
             return {stage: photo_value(read_photo(file), file.parent.name), status: sentence("")}
         except Exception as problem:
@@ -218,7 +206,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def take_result(visitor_: str, event: gr.EventData) -> Shown:
         try:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             file = take_photo(picture_of(result_folder(visit, event._data.get("folder")), 0), visit)
             return {
                 stage: photo_value(read_photo(file), file.parent.name),
@@ -229,7 +217,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def rename(visitor_: str, now: Any, event: gr.EventData) -> Shown:
         try:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             name, given = told_by(now)
             former, new = (str(event._data.get(each) or "") for each in ("name", "wanted"))
             moves = read_moves(given, names_of(chosen(visit, name)))
@@ -244,7 +232,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def go_on_from(visitor_: str, event: gr.EventData) -> Shown:
         try:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             one = results(visit)[int(event._data["index"])]
             return shown_again(visit, one, f"Going on from: {one.words}.", moves=True)
         except Exception as problem:
@@ -252,7 +240,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def come_back(visitor_: str) -> Shown:
         try:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             all_made = results(visit)
             return shown_again(visit, all_made[-1], "", moves=True) if all_made else {strip: history_cards(visit)}
         except IntarsiaError:
@@ -261,7 +249,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
     def look_around(visitor_: str) -> Shown:
         """Another tab may have made something meanwhile."""
         with contextlib.suppress(RecordError):
-            return {strip: history_cards(visitor(room, visitor_))}
+            return {strip: history_cards(room.visit(visitor_))}
         return {strip: gr.skip()}
 
     # With the networks: a press says what is wanted, and it begins when the queue comes to it
@@ -322,22 +310,22 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def want_names(request: gr.Request, visitor_: str, now: Any, text: str, which: str) -> Shown:
         def record() -> ArrangeRecord:
-            file = photo_of_chosen(chosen(visitor(room, visitor_), told_by(now)[0]))
+            file = photo_of_chosen(chosen(room.visit(visitor_), told_by(now)[0]))
             names = split_names(text or "")
             if not names:
                 raise LayoutError("Name what shall become a cut-out, e.g. cat, potted plant.")
             return ArrangeRecord(photo=str(file), find=names, models=which)
 
-        return want(request, lambda: found(visitor(room, visitor_), record()), record)
+        return want(request, lambda: found(room.visit(visitor_), record()), record)
 
     def want_masks(request: gr.Request, visitor_: str, now: Any, mask_: str | None, colours_: str | None) -> Shown:
         def record() -> ArrangeRecord:
-            file = photo_of_chosen(chosen(visitor(room, visitor_), told_by(now)[0]))
+            file = photo_of_chosen(chosen(room.visit(visitor_), told_by(now)[0]))
             if mask_ is None or colours_ is None:
                 raise LayoutError("Give both the mask and its colours.")
             return ArrangeRecord(photo=str(file), mask=mask_, colours=colours_)
 
-        return want(request, lambda: found(visitor(room, visitor_), record()), record)
+        return want(request, lambda: found(room.visit(visitor_), record()), record)
 
     def want_example(request: gr.Request, visitor_: str, which: str, event: gr.EventData) -> Shown:
         def example() -> Example:
@@ -347,7 +335,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
             return EXAMPLES[index]
 
         def work() -> Work:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             file = take_photo(example().photo, visit)
             yield {stage: photo_value(read_photo(file), file.parent.name), objects: listed(example().find)}
             return (yield from found(visit, example().record(file, which)))
@@ -356,14 +344,14 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
     def want_there(request: gr.Request, visitor_: str, now: Any, text: str, which: str, event: gr.EventData) -> Shown:
         def point() -> Point:
-            chosen(visitor(room, visitor_), told_by(now)[0])
+            chosen(room.visit(visitor_), told_by(now)[0])
             x, y = (event._data.get(each) for each in ("x", "y"))
             if type(x) not in (int, float) or type(y) not in (int, float):
                 raise RecordError("The click has no place on the picture: reload the page.")
             return Point(x, y)
 
         def work() -> Work:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             former, given = told_by(now)
             place_ = chosen(visit, former)
             moves = read_moves(given, names_of(place_)) if place_.is_dir() else ()
@@ -388,12 +376,13 @@ def layout_tab(room: Room, token: gr.State) -> None:
         *settings: Any,
     ) -> Shown:
         def wish() -> tuple[ArrangeRecord, Moves]:
-            return studio.wish(visitor(room, visitor_), now, values_of(how, settings), drawn, its, which)
+            return studio.wish(room.visit(visitor_), now, values_of(how, settings), drawn, its, which)
 
         def work() -> Work:
-            visit = visitor(room, visitor_)
+            visit = room.visit(visitor_)
             yield {status: sentence("Beginning.")}
-            one = yield from telling(studio.arrange(visit, wish()[0], told_by(now)[0], wish()[1]))
+            record, moves = wish()
+            one = yield from telling(studio.arrange(visit, record, told_by(now)[0], moves))
             return shown_again(visit, one, f"Done: {one.words}.")
 
         return want(request, work, wish)
@@ -403,15 +392,15 @@ def layout_tab(room: Room, token: gr.State) -> None:
 
         def work() -> Work:
             yield {status: sentence("Making it again from its record.")}
-            same = yield from telling(studio.replay(visitor(room, visitor_), folder, index))
+            same = yield from telling(studio.replay(room.visit(visitor_), folder, index))
             verdict = "The same pixels came out." if same else "Other pixels came out than were recorded."
             return {status: sentence(verdict, wrong=not same)}
 
-        return want(request, work, lambda: picture_of(result_folder(visitor(room, visitor_), folder), index))
+        return want(request, work, lambda: picture_of(result_folder(room.visit(visitor_), folder), index))
 
     def want_looks(request: gr.Request, visitor_: str, now: Any, how: str, which: str, *settings: Any) -> Shown:
         def lesson() -> tuple[Path, ArrangeRecord]:
-            place_ = chosen(visitor(room, visitor_), told_by(now)[0])
+            place_ = chosen(room.visit(visitor_), told_by(now)[0])
             names_of(place_)
             base = studio.base(place_, values_of(how, settings), layout=None, key=None, models=which)
             return place_, dataclasses.replace(base, concepts=None)
@@ -419,7 +408,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
         def work() -> Work:
             losses: list[Loss] = []
             painted: list[Painted] = []
-            working = studio.learn(visitor(room, visitor_), *lesson())
+            working = studio.learn(room.visit(visitor_), *lesson())
             yield {status: sentence("Beginning."), plot: ""}
             try:
                 while True:
@@ -440,7 +429,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
     def halt(request: gr.Request, visitor_: str) -> Shown:
         if turns.call_off(str(request.session_hash)):
             return {status: sentence("Stopped. Nothing was changed."), **rest}
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(RecordError):
             room.visit(visitor_).stop.set()
         return {status: gr.skip()}
 

@@ -17,10 +17,13 @@ from intarsia.app.flags import Machine
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.remembered import remembering
-from intarsia.errors import Cancelled
+from intarsia.errors import Cancelled, RecordError
 from intarsia.progress import OnProgress, Progress
 
 Result = TypeVar("Result")
+
+NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
+"""Events of a page that need the networks: one at a time, of all tabs; the others wait in Gradio's queue."""
 
 TOKEN = 32
 """Characters of a visitor's name, which nobody can guess."""
@@ -205,9 +208,11 @@ class Room:
         """A visitor who is in.
 
         Raises:
-            KeyError: nobody is here by that token.
+            RecordError: nobody is here by that token.
         """
-        visit = self.visits[token]
+        visit = self.visits.get(token)
+        if visit is None:
+            raise RecordError("This page was left for so long that it was forgotten: reload it.")
         visit.asked_at = time.monotonic()
         return visit
 

@@ -289,7 +289,7 @@ def as_url(image: Image.Image, kind: str) -> str:
     """A picture inside the address itself, so that it needs no file."""
     stream = io.BytesIO()
     # On its way to the browser, time counts for more than bytes.
-    image.save(stream, kind, **({"quality": 90} if kind == "JPEG" else {"compress_level": 3}))
+    image.save(stream, kind, **({"compress_level": 3} if kind == "PNG" else {"quality": 90}))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 

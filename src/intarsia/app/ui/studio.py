@@ -307,9 +307,6 @@ class Studio:
             side = max(CATALOG[source.name].native_side if source.name in CATALOG else 512, segmenter.side)
             known = tuple(dict.fromkeys((*names, *names_for(source))))
             found, mask = find_at(before.photo, point, known, segmenter, side=side, taken=taken)
-            mask = mask & ~taken
-            if not mask.any():
-                raise LayoutError("What is seen there belongs to objects that are cut out already: click elsewhere.")
             name = numbered(found, before.names)
             thing = SceneObject(name=name, words=words_of(name), mask=mask)
             scene = Scene(photo=before.photo, objects=(*before.objects, thing))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import json
 import re
 import shutil
@@ -22,6 +20,7 @@ from intarsia.app.flags import Files
 from intarsia.app.outputs import as_json, pixel_digest, read_replay, safe_stem
 from intarsia.app.overlay import TINT
 from intarsia.app.ui.room import Room, Show, Visit
+from intarsia.app.ui.stage import as_url
 from intarsia.backbones.catalog import CATALOG, resolve
 from intarsia.errors import PictureError, RecordError
 from intarsia.geometry import Size
@@ -141,11 +140,9 @@ def example_facts() -> list[Facts]:
     """The examples as cards: a small picture inside its address, and the words."""
     shown = []
     for example in EXAMPLES:
-        small, file = read_photo(example.photo).as_image(), io.BytesIO()
+        small = read_photo(example.photo).as_image()
         small.thumbnail((THUMBNAIL, THUMBNAIL))
-        small.save(file, "WEBP", quality=90)
-        url = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
-        shown.append({"url": url, "source": example.source, "prompt": example.prompt})
+        shown.append({"url": as_url(small, "WEBP"), "source": example.source, "prompt": example.prompt})
     return shown
 
 

@@ -14,7 +14,7 @@ from gradio.utils import get_upload_folder
 
 from intarsia.app.ui import words
 from intarsia.app.ui.fields import field_help, label
-from intarsia.app.ui.room import Room, Seen, Step, Visit, watched, way_of
+from intarsia.app.ui.room import NETWORKS, Room, Seen, Step, Visit, watched, way_of
 from intarsia.app.ui.sentences import sentence
 from intarsia.app.ui.turns import Turns
 from intarsia.app.ui.words import Facts
@@ -22,8 +22,6 @@ from intarsia.errors import Cancelled, RecordError
 from intarsia.records import CHOICES, EditRecord
 
 HERE = Path(__file__).parent
-NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Events that need the networks: one at a time, the others wait in Gradio's queue."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 WORDS = ("source", "prompt")
 DETAILS = ("negative_prompt", "steps", "guidance", "preset", "seed", "keep")
@@ -85,17 +83,11 @@ def words_tab(room: Room, token: gr.State) -> None:
                     details["models"] = models_choice(room)
     seed = details["seed"]
 
-    def visit_of(name: str) -> Visit:
-        try:
-            return room.visit(name)
-        except KeyError:
-            raise RecordError("This page was left for so long that it was forgotten: reload it.") from None
-
     def arrive(name: str) -> tuple[Any, ...]:
         """The latest result is shown again; so is the list of all."""
         if not name:
             return (gr.skip(),) * 4
-        visit = visit_of(name)
+        visit = room.visit(name)
         past = words.history(visit)
         facts = {**EMPTY, "history": past}
         by_words = next((e["folder"] for e in past if e["folder"].startswith("edit-")), None)
@@ -109,7 +101,7 @@ def words_tab(room: Room, token: gr.State) -> None:
     def uploaded(name: str, shown: Any, event: gr.EventData) -> tuple[Any, Any]:
         facts = known(shown)
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             file = words.take_upload(Path(str(event._data.get("path"))), Path(get_upload_folder()), visit)
             return ready(visit, file), str(file)
         except Exception as problem:
@@ -118,7 +110,7 @@ def words_tab(room: Room, token: gr.State) -> None:
     def take(name: str, shown: Any, event: gr.EventData) -> tuple[Any, Any]:
         facts = known(shown)
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             picture = words.picture_of(
                 words.result_folder(visit, event._data.get("folder")), event._data.get("index", 0)
             )
@@ -130,7 +122,7 @@ def words_tab(room: Room, token: gr.State) -> None:
     def show_again(name: str, shown: Any, event: gr.EventData) -> tuple[Any, Any, Any, Any]:
         facts = known(shown)
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             folder = words.result_folder(visit, event._data.get("folder"))
             if not folder.name.startswith("edit-"):
                 raise RecordError("This was made by layout: take it as the next photo, or see that tab.")
@@ -155,7 +147,7 @@ def words_tab(room: Room, token: gr.State) -> None:
         return facts, gr.Button(interactive=False)
 
     def wish(name: str, facts: Facts, file: str | None, said: Sequence[Any]) -> EditRecord:
-        visit_of(name)
+        room.visit(name)
         if file is None:
             raise RecordError("There is no photo yet: drop one on the page.")
         settings = dict(zip((*WORDS, *details), said, strict=True))
@@ -184,7 +176,7 @@ def words_tab(room: Room, token: gr.State) -> None:
     ) -> tuple[Any, ...]:
         """The example's photo and words are the visitor's now, and the edit begins."""
         try:
-            visit, example = visit_of(name), words.example_of(event._data.get("index"))
+            visit, example = room.visit(name), words.example_of(event._data.get("index"))
             photo = words.take_photo(example.photo, visit)
         except Exception as problem:
             return (*(gr.skip(),) * 3, {**known(shown), **trouble(problem)}, gr.skip())
@@ -198,7 +190,7 @@ def words_tab(room: Room, token: gr.State) -> None:
     def edit(name: str, facts: Facts, record: EditRecord) -> Work:
         former = {"result": facts["result"], "look": facts["look"]}
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             facts |= {
                 "phase": "working",
                 "message": "Looking at the photo.",
@@ -226,7 +218,7 @@ def words_tab(room: Room, token: gr.State) -> None:
 
     def replay(name: str, facts: Facts, result: Any, index: Any) -> Work:
         try:
-            visit = visit_of(name)
+            visit = room.visit(name)
             picture = words.picture_of(words.result_folder(visit, result), index)
             facts |= {"phase": "working", "message": "Making it again from its record."}
             yield {**facts}
