@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from intarsia.app.layout_commands import finder
-from intarsia.backbones import catalog
+from intarsia.backbones.resolve import resolve
 from intarsia.errors import LayoutError
-from intarsia.geometry import Point
-from intarsia.images import photo_from_image
-from intarsia.layout.find import iou
-from intarsia.layout.point import find_at, names_for
-from intarsia.masks import Mask, dilate
+from intarsia.imaging.geometry import Point
+from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.read import photo_from_image
+from intarsia.layout.detect import iou
+from intarsia.layout.detect_at_point import detect_at_point, names_for
+from intarsia.tasks.scene import load_segmenter
 from training import world
 
 AWAY = 6
@@ -39,8 +39,8 @@ def drawn(mask: Mask, rng: np.random.Generator) -> Point:
 
 
 def measured(seed: int, scenes: int) -> dict[str, Any]:
-    source = catalog.resolve("pocket")
-    segmenter, names = finder(source, "cpu"), names_for(source)
+    source = resolve("pocket")
+    segmenter, names = load_segmenter(source, "cpu"), names_for(source)
     rng = np.random.default_rng(seed)
     clicks = right = missed = ground = imagined = 0
     overlaps: list[float] = []
@@ -54,7 +54,7 @@ def measured(seed: int, scenes: int) -> dict[str, Any]:
             clicks += 1
             began = time.monotonic()
             try:
-                name, mask = find_at(photo, drawn(thing.mask, rng), names, segmenter, side=segmenter.side)
+                name, mask = detect_at_point(photo, drawn(thing.mask, rng), names, segmenter, side=segmenter.side)
             except LayoutError:
                 missed += 1
                 continue
@@ -64,7 +64,7 @@ def measured(seed: int, scenes: int) -> dict[str, Any]:
         if (free := ~dilate(things, AWAY)).any():
             ground += 1
             try:
-                find_at(photo, drawn(free, rng), names, segmenter, side=segmenter.side)
+                detect_at_point(photo, drawn(free, rng), names, segmenter, side=segmenter.side)
                 imagined += 1
             except LayoutError:
                 pass

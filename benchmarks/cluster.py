@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from intarsia.batch.executor import Worker
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger, Outcome
-from intarsia.batch.local import News, run_local
-from intarsia.batch.on_ray import run_on_ray
-from intarsia.batch.work import Perform
+from intarsia.batch.local import JobEvent, run_local
+from intarsia.batch.ray_driver import run_on_ray
 from intarsia.progress import OnProgress
 
 
@@ -26,7 +26,7 @@ from intarsia.progress import OnProgress
 class Copying:
     """Its jobs leave a copy of their picture."""
 
-    def open(self, index: int) -> Perform:
+    def open(self, index: int) -> Worker:
         return copied
 
 
@@ -36,7 +36,7 @@ def copied(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
     return Outcome(seconds=0.0, evaluations=0, memory_mb=0.0, score=None, sha256="", facts={})
 
 
-Run = Callable[[tuple[Job, ...], Ledger, Callable[[News], None]], None]
+Run = Callable[[tuple[Job, ...], Ledger, Callable[[JobEvent], None]], None]
 
 
 def measured(jobs: tuple[Job, ...], out: Path, run: Run) -> tuple[float, float]:
@@ -61,11 +61,11 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     work, workers = Copying(), asked.workers
 
-    def here(jobs: tuple[Job, ...], ledger: Ledger, listen: Callable[[News], None]) -> None:
+    def here(jobs: tuple[Job, ...], ledger: Ledger, listen: Callable[[JobEvent], None]) -> None:
         run_local(jobs, work, ledger, workers=workers, listen=listen)
 
     def on_ray(files: str) -> Run:
-        def run(jobs: tuple[Job, ...], ledger: Ledger, listen: Callable[[News], None]) -> None:
+        def run(jobs: tuple[Job, ...], ledger: Ledger, listen: Callable[[JobEvent], None]) -> None:
             run_on_ray(jobs, work, ledger, address=asked.ray, workers=workers, files=files, gpus=0, listen=listen)
 
         return run

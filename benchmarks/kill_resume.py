@@ -25,10 +25,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from intarsia.app.outputs import pixel_digest
+from intarsia.batch.executor import MARK, RESULTS, UNFINISHED
 from intarsia.batch.ledger import Ledger, Row
-from intarsia.batch.work import MARK, RESULTS, UNFINISHED
-from intarsia.images import read_photo
+from intarsia.imaging.read import read_photo
+from intarsia.results.document import pixel_digest
 from training import world
 
 SMALL = {

@@ -34,20 +34,23 @@ from rich.table import Table
 
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
-from intarsia.cost import Cost
 from intarsia.evaluate import layout as metrics
 from intarsia.evaluate.baselines import paste_inpaint
 from intarsia.evaluate.judge import Judge, load_judge
-from intarsia.images import photo_from_image, to_tensor
+from intarsia.imaging.affine import warp_mask, warp_picture
+from intarsia.imaging.masks import dilate
+from intarsia.imaging.photo import to_tensor
+from intarsia.imaging.read import photo_from_image
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.edit import arrange
-from intarsia.layout.learn import learn
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import IDENTITY, Matrix
 from intarsia.layout.scene import Scene, SceneObject
-from intarsia.layout.target import IDENTITY, Layout, Matrix, Placement
-from intarsia.layout.warp import warp_mask, warp_picture
-from intarsia.masks import dilate
-from intarsia.records import ArrangeRecord, LayoutPreset, Mode
+from intarsia.layout.train import learn
+from intarsia.progress import Cost
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.choices import LayoutPreset, Mode
 from training import world
 
 SIDE = 64

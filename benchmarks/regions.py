@@ -36,13 +36,14 @@ from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.evaluate.judge import Judge, load_judge
-from intarsia.geometry import Box, working_size
-from intarsia.images import photo_from_image, to_tensor
-from intarsia.masks import dilate
-from intarsia.records import EditRecord
+from intarsia.imaging.geometry import Box, working_size
+from intarsia.imaging.masks import dilate
+from intarsia.imaging.photo import to_tensor
+from intarsia.imaging.read import photo_from_image
+from intarsia.records.edit import EditRecord
+from intarsia.regions.analysis import analyze
 from intarsia.regions.edit import EditResult, edit, fitted_network
 from intarsia.regions.proposals import proposals_for
-from intarsia.regions.view import look
 from training import world
 
 
@@ -115,7 +116,7 @@ def fitted(case: Case, backbones: Backbones) -> EditResult:
         raise RegionError("No fitted network ships with these models: leave the column fitted out.")
     inpainter = backbones.inpainter
     size = working_size(photo.size, inpainter.native_side, inpainter.stride)
-    view = look(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
+    view = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
     boxes = [p.box for p in proposals_for(view, record.search)[1]]
     with torch.no_grad():
         first = boxes[int(network(view, boxes).argmax())].scaled(size, photo.size)

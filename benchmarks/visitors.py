@@ -28,9 +28,10 @@ import numpy as np
 import torch
 
 import intarsia as ia
-from intarsia.app.outputs import pixel_digest
-from intarsia.images import read_photo
-from intarsia.records import EditRecord, from_json
+from intarsia.imaging.read import read_photo
+from intarsia.records.edit import EditRecord
+from intarsia.records.serialize import from_json
+from intarsia.results.document import pixel_digest
 from training import world
 
 SMALL: dict[str, Any] = {

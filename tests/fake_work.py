@@ -13,7 +13,7 @@ from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Outcome
 from intarsia.errors import PictureError
 from intarsia.progress import OnProgress, Progress
-from intarsia.records import EditRecord
+from intarsia.records.edit import EditRecord
 
 
 @dataclass(frozen=True, kw_only=True)

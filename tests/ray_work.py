@@ -12,13 +12,13 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
+from intarsia.batch.executor import Worker
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Outcome
-from intarsia.batch.work import Perform
 from intarsia.errors import PictureError
-from intarsia.inputs import input_files
 from intarsia.progress import OnProgress, Progress
-from intarsia.records import to_json
+from intarsia.records.inputs import input_files
+from intarsia.records.serialize import to_json
 
 STEP = 0.02
 """Seconds a step of slow jobs."""
@@ -36,7 +36,7 @@ class FakeWork:
     diary: Path
     able: bool = True
 
-    def open(self, index: int) -> Perform:
+    def open(self, index: int) -> Worker:
         if not self.able:
             raise PictureError("Nothing is here.")
         return self.perform

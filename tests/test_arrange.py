@@ -11,12 +11,14 @@ import pytest
 import intarsia as ia
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import LayoutError
-from intarsia.images import read_photo
+from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache
 from intarsia.layout.edit import arrange, check, way
-from intarsia.layout.scene import Scene, read_scene_folder
-from intarsia.layout.target import IDENTITY, Layout, Placement, read_layout
-from intarsia.records import ArrangeRecord, ComposeSettings
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import IDENTITY, read_layout
+from intarsia.layout.scene import Scene
+from intarsia.layout.scene_files import read_scene_folder
+from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 
 FOLDER = Path(ia.__file__).parent / "app" / "scenes" / "yard.scene"
 QUICK = ComposeSettings(plates=1, plate_steps=3, refine_steps=4)

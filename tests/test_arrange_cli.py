@@ -13,21 +13,25 @@ import pytest
 import torch
 from PIL import Image
 
-from intarsia.app import cli, layout_demo, layout_flags, layout_overlay
-from intarsia.app.cli import main
-from intarsia.app.layout_flags import ArrangeFlags, SceneFlags, join_repeated
-from intarsia.app.layout_outputs import said
-from intarsia.app.layout_overlay import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible
-from intarsia.app.outputs import pixel_digest
 from intarsia.backbones.protocols import Backbones
+from intarsia.cli import load_models
+from intarsia.cli.arrange_flags import ArrangeFlags, SceneFlags, join_repeated
+from intarsia.cli.main import main
+from intarsia.demo import layouts
 from intarsia.errors import Cancelled
-from intarsia.images import photo_from_image, read_photo, read_text_chunk
-from intarsia.layout import scene as scenes
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
+from intarsia.layout import scene_files as scenes
 from intarsia.layout.concepts import Concepts
-from intarsia.layout.scene import read_scene_folder
-from intarsia.layout.target import IDENTITY, Layout, Placement, read_layout
-from intarsia.masks import Mask
-from intarsia.records import ArrangeRecord, LearnSettings
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import IDENTITY, read_layout
+from intarsia.layout.scene_files import read_scene_folder
+from intarsia.records import scene_folder
+from intarsia.records.arrange import ArrangeRecord, LearnSettings
+from intarsia.results import overlay_arrange
+from intarsia.results.arrange_document import describe
+from intarsia.results.document import pixel_digest
+from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible_parts
 
 KEY = {"cat": [251, 216, 1], "fig tree": [75, 254, 1], "background": [254, 254, 254]}
 QUICK = ["--compose.plates", "1", "--compose.plate-steps", "2", "--compose.refine-steps", "2"]
@@ -63,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tiny_backbones: Backbones) -> Callable[..., int]:
     """The command line on tiny random networks that are loaded once."""
-    monkeypatch.setattr(cli, "load", lambda models, machine: tiny_backbones)
+    monkeypatch.setattr(load_models, "load", lambda models, machine: tiny_backbones)
     return lambda *arguments: main([str(a) for a in arguments])
 
 
@@ -162,7 +166,7 @@ def test_an_interrupted_lesson_goes_on(
     long = ["--learn.token-steps", "14"]
     command = ["learn", "photo.png", *GIVEN, *LESSON, *long, "--out", "looks.safetensors"]
     with monkeypatch.context() as patch:
-        patch.setattr("intarsia.app.layout_commands.progress_bar", stopping_after(12))
+        patch.setattr("intarsia.tasks.arrange.progress_bar", stopping_after(12))
         assert tiny(*command) == 130
     told = capsys.readouterr().err
     assert "looks.partial" in told and "--resume" in told
@@ -201,7 +205,7 @@ def test_ctrl_c_writes_nothing(
     command: str, tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     before = sorted(p for p in folder.rglob("*") if "cache" not in p.parts)
-    monkeypatch.setattr("intarsia.app.layout_commands.progress_bar", stopping_after(3))
+    monkeypatch.setattr("intarsia.tasks.arrange.progress_bar", stopping_after(3))
     arguments = {
         "arrange": ["photo.png", *GIVEN, *MOVE, *ANEW, *LESSON],
         "prior": ["cat", "--count", "2", "--steps", "4"],
@@ -265,7 +269,7 @@ def test_objects_are_found_by_words_without_the_painting_networks(
     def load(models: str, machine: object) -> Backbones:
         raise AssertionError("painting networks were loaded")
 
-    monkeypatch.setattr(cli, "load", load)
+    monkeypatch.setattr(load_models, "load", load)
     picture = Path(__file__).parent / "scenes" / "0003.png"
     assert main(["objects", str(picture), "--find", "car", "ball", "--models", "pocket", "--json"]) == 0
     found = {o["name"]: o["box"] for o in json.loads(capsys.readouterr().out)["objects"]}
@@ -277,7 +281,7 @@ def test_objects_are_found_by_words_without_the_painting_networks(
 def test_a_missing_tracker_is_told_with_the_command_that_installs_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(cli, "load", lambda models, machine: pytest.fail("models were loaded"))
+    monkeypatch.setattr(load_models, "load", lambda models, machine: pytest.fail("models were loaded"))
     monkeypatch.setattr("accelerate.tracking.is_tensorboard_available", lambda: False)
     assert main(["learn", "photo.png", *GIVEN, "--tracker", "tensorboard"]) == 2
     assert "pip install" in capsys.readouterr().err
@@ -304,7 +308,7 @@ def test_interrupted_prior_pictures_are_kept_and_the_same_command_goes_on(
     command = ["prior", "cat", *flags, "--out", "kinds"]
     assert tiny("prior", "cat", *flags, "--out", "straight", "--quiet") == 0
     with monkeypatch.context() as patch:  # two steps for each of the first four, and one for the others
-        patch.setattr("intarsia.app.layout_commands.progress_bar", stopping_after(3))
+        patch.setattr("intarsia.tasks.arrange.progress_bar", stopping_after(3))
         assert tiny(*command) == 130
     said = capsys.readouterr().err
     assert "stopped; 4 of 6 pictures are in kinds: the same command goes on from there." in said
@@ -348,10 +352,10 @@ def test_prior_pictures_of_other_settings_are_replaced_only_when_asked(
 def test_prior_pictures_are_written_as_they_are_made(
     tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from intarsia.app import layout_commands
+    from intarsia.tasks import arrange
 
     there: list[list[str]] = []
-    write = layout_commands.write_photo
+    write = arrange.write_photo
 
     def watched(*arguments: Any, **more: Any) -> Path:
         written = write(*arguments, **more)
@@ -360,10 +364,10 @@ def test_prior_pictures_are_written_as_they_are_made(
             raise KeyboardInterrupt
         return written
 
-    monkeypatch.setattr(layout_commands, "write_photo", watched)
+    monkeypatch.setattr(arrange, "write_photo", watched)
     assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 130
     assert there == [["cat-0001.png"], ["cat-0001.png", "cat-0002.png"]]
-    monkeypatch.setattr(layout_commands, "write_photo", write)
+    monkeypatch.setattr(arrange, "write_photo", write)
     assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 0
     assert len(list(Path("prior").iterdir())) == 3
 
@@ -417,7 +421,7 @@ def test_every_setting_of_the_record_is_a_flag() -> None:
 
 
 def test_scene_folders_are_named_alike_everywhere() -> None:
-    files = layout_flags.SCENE_FILES
+    files = scene_folder.SCENE_FILES
     assert (files["photo"], files["mask"], files["colours"]) == (
         scenes.PHOTO_FILE,
         scenes.MASK_FILE,
@@ -441,7 +445,7 @@ def test_a_repeated_flag_adds_to_the_first(given: str, read: str) -> None:
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     seen: list[ArrangeRecord] = []
     monkeypatch.setattr(
-        "intarsia.app.layout_commands.made", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1]
+        "intarsia.tasks.arrange.run_arrange", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1]
     )
     flags = ["--move", "cat=+1,2", "--move", "dog 1=3,4", "--learn.rank", "8", "--mode", "compose", "--front", "cat"]
     assert main(["arrange", "photo.png", "--find", "cat", "dog 1", *flags]) == 0
@@ -461,7 +465,7 @@ def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, folder: Path) 
     ],
 )
 def test_an_arrangement_is_told_in_words(settings: dict[str, Any], words: str) -> None:
-    assert said(dataclasses.asdict(ArrangeRecord(photo="p.png", **settings))) == words
+    assert describe(dataclasses.asdict(ArrangeRecord(photo="p.png", **settings))) == words
 
 
 # what goes wrong
@@ -508,7 +512,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones) -
     cat = Concepts(names=("dog",), words=("dog",), embeddings=tiny_backbones.diffusion.encode_text(["a"])[0, :1])
     cat.save(w / "dog.safetensors")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "load", lambda models, machine: tiny_backbones)
+        patch.setattr(load_models, "load", lambda models, machine: tiny_backbones)
         patch.setenv("INTARSIA_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.chdir(w)
         assert main(["arrange", "photo.png", *GIVEN, *MOVE, *QUICK, "--out", "made", "--quiet"]) == 0
@@ -628,7 +632,7 @@ def test_bad_input_is_answered_with_a_sentence_before_models_are_loaded(
     arguments: list[str], told: str, shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     if "no such" not in arguments:
-        monkeypatch.setattr(cli, "load", lambda models, machine: pytest.fail("models were loaded"))
+        monkeypatch.setattr(load_models, "load", lambda models, machine: pytest.fail("models were loaded"))
     monkeypatch.chdir(shelf)
     before = sorted(shelf.rglob("*"))
     assert main(arguments) == 2
@@ -653,7 +657,7 @@ def test_what_fails_later_exits_with_1(tiny: Callable[..., int], folder: Path, m
     def fail(*arguments: object, **more: object) -> None:
         raise RuntimeError("the denoiser caught a cold")
 
-    monkeypatch.setattr("intarsia.app.layout_commands.arrange", fail)
+    monkeypatch.setattr("intarsia.tasks.arrange.arrange", fail)
     assert tiny("arrange", "photo.png", *GIVEN, *MOVE) == 1
     assert "caught a cold" in capsys.readouterr().err
     assert not Path("out").exists()
@@ -706,9 +710,9 @@ def test_a_wish_shows_the_place_the_way_and_what_goes() -> None:
 def test_names_do_not_cover_each_other() -> None:
     plates = []
     for masks in ({"a": block(5, 5, 85, 20), "b": block(5, 21, 85, 40), "c": block(5, 41, 85, 60)},):
-        drawing = layout_overlay.drawing_on(GREY, 240)
+        drawing = overlay_arrange.drawing_on(GREY, 240)
         for name, mask in masks.items():
-            layout_overlay.plate(drawing, mask, f"object {name}", (255, 0, 0), layout_overlay.others(masks, name))
+            overlay_arrange.plate(drawing, mask, f"object {name}", (255, 0, 0), overlay_arrange.others(masks, name))
         plates = drawing.plates
     for k, (x0, y0, x1, y1) in enumerate(plates):
         assert 0 <= x0 < x1 <= drawing.image.width and 0 <= y0 < y1 <= drawing.image.height
@@ -718,7 +722,7 @@ def test_names_do_not_cover_each_other() -> None:
 
 def test_what_stands_in_front_covers_what_is_behind() -> None:
     behind, front = block(10, 10, 50, 50), block(30, 10, 80, 50)
-    shows = visible(
+    shows = visible_parts(
         Layout(
             placements=(
                 Placement(name="behind", matrix=IDENTITY, mask=behind),
@@ -756,8 +760,8 @@ def test_a_target_of_another_shape_is_noted() -> None:
 
 def test_a_very_wide_picture_is_shown_from_top_to_bottom() -> None:
     wide, square = Image.new("RGB", (900, 200)), Image.new("RGB", (300, 300))
-    tall = layout_overlay.captioned([wide] * 3, layout_overlay.CAPTIONS)
-    flat = layout_overlay.captioned([square] * 3, layout_overlay.CAPTIONS)
+    tall = overlay_arrange.captioned([wide] * 3, overlay_arrange.CAPTIONS)
+    flat = overlay_arrange.captioned([square] * 3, overlay_arrange.CAPTIONS)
     assert tall.height > 600 and tall.width < 1000 and flat.width > 900 and flat.height < 400
 
 
@@ -765,9 +769,9 @@ def test_a_very_wide_picture_is_shown_from_top_to_bottom() -> None:
 
 
 def test_the_demo_ships_a_scene_that_is_rearranged_three_times(tmp_path: Path) -> None:
-    plan = layout_demo.plan_layouts(tmp_path / "demo-out")
+    plan = layouts.plan_layouts(tmp_path / "demo-out")
     assert len(plan.steps) == 3
     for step in plan.steps:
         scene = scenes.read_scene(step.record, read_photo(step.record.photo))
         assert len(scene.objects) == 3 and scene.photo.size.short >= 192
-    assert sum(f.stat().st_size for f in layout_demo.LAYOUTS.parent.rglob("yard.scene/*")) < 100_000
+    assert sum(f.stat().st_size for f in layouts.LAYOUTS.parent.rglob("yard.scene/*")) < 100_000

@@ -12,10 +12,11 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
-from intarsia.attention import AttentionRecorder, level_of, sharpened
 from intarsia.backbones.protocols import Backbones
-from intarsia.geometry import Size
-from intarsia.images import read_photo, to_tensor
+from intarsia.diffusion.attention_maps import AttentionRecorder, level_of, sharpen
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.photo import to_tensor
+from intarsia.imaging.read import read_photo
 from tests import tiny
 
 SCENES = Path(__file__).parent / "scenes"
@@ -147,7 +148,7 @@ def test_a_token_looks_at_its_object(pocket: Backbones) -> None:
 
 def test_the_published_variant_leaves_out_the_begin_token_and_makes_tokens_compete() -> None:
     maps = torch.tensor([[[[0.90, 0.02, 0.08]]], [[[0.90, 0.05, 0.05]]]])
-    sharp = sharpened(maps)
+    sharp = sharpen(maps)
     assert sharp.shape == (2, 1, 1, 2)
     assert torch.allclose(sharp[0, 0, 0], torch.softmax(torch.tensor([2.0, 8.0]), 0))
     assert torch.allclose(sharp[1, 0, 0], torch.tensor([0.5, 0.5]))

@@ -16,13 +16,13 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPSegForImageSegmentation, CLIPTokenizer, ViTModel
 
 from intarsia.backbones import load_backbones
-from intarsia.backbones.catalog import version_of
+from intarsia.backbones.checkpoint_files import version_of
 from intarsia.backbones.dino import grid_size, load_patch_encoder
-from intarsia.backbones.latent_diffusion import StableDiffusion
-from intarsia.backbones.loading import load_network
-from intarsia.backbones.preparation import read_preparation
+from intarsia.backbones.network_files import load_network
+from intarsia.backbones.preprocessing import read_preprocessing
 from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.stable_diffusion import StableDiffusionInpainter, load_inpainter, load_scheduler
+from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpainter, load_scheduler
+from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.errors import Cancelled, ModelError
 from tests import tiny
 
@@ -417,7 +417,7 @@ def test_the_segmenter_agrees_with_transformers(tiny_backbones: Backbones, tiny_
 def test_preparation_is_read_from_either_file(tmp_path: Path) -> None:
     settings = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.6, 0.7], "size": {"shortest_edge": 224}}
     (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
-    found = read_preparation(tmp_path)
+    found = read_preprocessing(tmp_path)
     assert (found.mean, found.deviation, found.side) == ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7), 224)
     white = found(torch.ones(1, 3, 4, 4), (4, 4))
     assert white[0, :, 0, 0].tolist() == pytest.approx([0.9 / 0.5, 0.8 / 0.6, 0.7 / 0.7])
@@ -425,10 +425,10 @@ def test_preparation_is_read_from_either_file(tmp_path: Path) -> None:
 
 def test_preparation_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"preprocessor_config\.json"):
-        read_preparation(tmp_path)
+        read_preprocessing(tmp_path)
     (tmp_path / "preprocessor_config.json").write_text("{}")
     with pytest.raises(ModelError, match="image_mean"):
-        read_preparation(tmp_path)
+        read_preprocessing(tmp_path)
 
 
 def test_versions_follow_the_weights_and_not_the_place(

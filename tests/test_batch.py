@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from intarsia.batch.executor import MARK, RESULTS, clear_unfinished, do_job, finished, sentence, whole_folder
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Outcome
-from intarsia.batch.local import DEATHS, News, Shares, run_local
-from intarsia.batch.work import MARK, RESULTS, clear_unfinished, do, finished, sentence, whole_folder
+from intarsia.batch.local import DEATHS, JobEvent, Shares, run_local
 from intarsia.errors import Cancelled, OutputError, PictureError, WorkersError
 from tests.fake_work import FakeWork
 
@@ -137,7 +137,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_results_are_known_by_their_job(tmp_path: Path) -> None:
     first, second = make_jobs(tmp_path, ["a", "b"])
     out = tmp_path / "out"
-    outcome = do(first, FakeWork().open(0), out, lambda progress: None)
+    outcome = do_job(first, FakeWork().open(0), out, lambda progress: None)
     assert finished(first, out) == outcome
     assert finished(second, out) is None
     (out / RESULTS / second.folder).mkdir()
@@ -197,7 +197,7 @@ def test_any_number_of_workers_makes_the_same(tmp_path: Path) -> None:
 
 def test_what_fails_is_a_row_and_the_rest_is_done(tmp_path: Path) -> None:
     jobs = make_jobs(tmp_path, ["a", "fail", "b", "stumble", "die", "die once", "c"])
-    heard: list[News] = []
+    heard: list[JobEvent] = []
     with Ledger.open(tmp_path / "out") as ledger:
         ledger.enter(jobs)
         run_local(jobs, FakeWork(), ledger, workers=2, listen=heard.append)
@@ -212,7 +212,7 @@ def test_what_fails_is_a_row_and_the_rest_is_done(tmp_path: Path) -> None:
 
 def test_stopping_ends_within_a_step_and_the_next_run_goes_on(tmp_path: Path) -> None:
     jobs = make_jobs(tmp_path, [f"p{k}" for k in range(6)])
-    heard: list[News] = []
+    heard: list[JobEvent] = []
     with Ledger.open(tmp_path / "out") as ledger:
         ledger.enter(jobs)
         run_local(
@@ -242,7 +242,7 @@ def test_workers_that_cannot_begin_end_the_run(tmp_path: Path) -> None:
 def test_a_listener_that_raises_leaves_no_worker_and_no_running_job(tmp_path: Path) -> None:
     jobs = make_jobs(tmp_path, ["a", "b"])
 
-    def raising(news: News) -> None:
+    def raising(news: JobEvent) -> None:
         raise Cancelled("enough")
 
     with Ledger.open(tmp_path / "out") as ledger:

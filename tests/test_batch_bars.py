@@ -9,20 +9,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from intarsia.app import batch_bars
-from intarsia.app.batch_bars import (
-    Display,
-    LiveDisplay,
-    PlainDisplay,
-    batch_display,
-    in_words,
-    shown,
-    widths,
-)
-from intarsia.app.flags import Talk
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Counts
-from intarsia.batch.local import News
+from intarsia.batch.local import JobEvent
+from intarsia.cli import batch_progress
+from intarsia.cli.batch_progress import Display, LiveDisplay, PlainDisplay, batch_display, in_words, shown, widths
+from intarsia.cli.options import OutputOptions
 from intarsia.progress import Progress
 
 
@@ -43,7 +35,7 @@ def clock() -> Clock:
 
 def news(
     what: Any, number: int = 1, worker: str = "worker 1", *, photo: str = "", error: str = "", stage: str = "painting"
-) -> News:
+) -> JobEvent:
     job = Job(
         id=f"id{number}",
         number=number,
@@ -54,7 +46,7 @@ def news(
         record=None,
     )
     progress = Progress(stage=stage, done=12, total=30) if what == "step" else None
-    return News(what=what, job=job, worker=worker, progress=progress, error=error)
+    return JobEvent(what=what, job=job, worker=worker, progress=progress, error=error)
 
 
 def run(display: Display, clock: Clock, seconds: float, *numbers: int, what: str = "done") -> None:
@@ -189,7 +181,7 @@ def test_a_failure_is_told_at_once(clock: Clock, capsys: pytest.CaptureFixture[s
 
 
 def test_where_nobody_watches_the_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    with batch_display(Talk(), 2, Counts(waiting=2)) as display:
+    with batch_display(OutputOptions(), 2, Counts(waiting=2)) as display:
         display.news(news("began"))
         display.news(news("done"))
     said = capsys.readouterr()
@@ -197,7 +189,7 @@ def test_where_nobody_watches_the_end_is_told(capsys: pytest.CaptureFixture[str]
 
 
 def test_quiet_says_nothing_and_still_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    with batch_display(Talk(quiet=True), 2, Counts(waiting=2)) as display:
+    with batch_display(OutputOptions(quiet=True), 2, Counts(waiting=2)) as display:
         display.news(news("began"))
         display.news(news("failed", error="no"))
         assert display.failed == 1
@@ -230,7 +222,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., io.StringIO]:
 
 def test_a_terminal_shows_a_bar_and_the_workers(terminal: Callable[..., io.StringIO]) -> None:
     screen = terminal()
-    with batch_display(Talk(), 4, Counts(waiting=2, done=2)) as display:
+    with batch_display(OutputOptions(), 4, Counts(waiting=2, done=2)) as display:
         display.news(news("began", 3, photo="trees.jpg"))
         display.news(news("step", 3, photo="trees.jpg", stage="painting 8 candidates"))
         display.news(news("began", 4, "worker 2"))
@@ -244,7 +236,7 @@ def test_a_terminal_shows_a_bar_and_the_workers(terminal: Callable[..., io.Strin
 
 def test_a_terminal_that_cannot_draw_gets_plain_lines(terminal: Callable[..., io.StringIO]) -> None:
     screen = terminal("dumb")
-    with batch_display(Talk(), 4, Counts(waiting=4)):
+    with batch_display(OutputOptions(), 4, Counts(waiting=4)):
         pass
     assert screen.getvalue() == "intarsia: 0 of 4 done\n"
 
@@ -255,7 +247,7 @@ def test_of_many_failures_a_terminal_shows_some(clock: Clock) -> None:
     for number in range(1, 51):
         display.news(news("failed", number, error="no"))
     lines = screen.getvalue().splitlines()
-    assert len(lines) == batch_bars.TOLD_FAILURES + 1
+    assert len(lines) == batch_progress.TOLD_FAILURES + 1
     assert "Further failures" in lines[-1]
 
 
@@ -266,7 +258,7 @@ def test_of_many_workers_a_terminal_shows_some(clock: Clock) -> None:
     for number in range(1, 31):
         display.news(news("began", number, f"worker {number}"))
     console.print(display.drawn())
-    assert len(screen.getvalue().splitlines()) == 1 + batch_bars.LINES + 1
+    assert len(screen.getvalue().splitlines()) == 1 + batch_progress.LINES + 1
     assert "and 14 more" in screen.getvalue()
 
 

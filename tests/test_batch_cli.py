@@ -18,16 +18,18 @@ import pytest
 from PIL import Image
 
 import intarsia as ia
-from intarsia.app import batch_commands, cli
-from intarsia.app.batch_performer import Performer
-from intarsia.app.batch_work import BatchWork
-from intarsia.app.flags import Machine
+from intarsia.backbones.caching import ValueCache, content_key, with_caches
 from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.remembered import Memory, content, remembering
+from intarsia.batch import runner
+from intarsia.batch.executor import RESULTS
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger
-from intarsia.batch.work import RESULTS
-from intarsia.layout.find import BACKGROUND
+from intarsia.cli import main
+from intarsia.cli.commands import batch
+from intarsia.layout.detect import BACKGROUND
+from intarsia.tasks.batch_executor import BatchExecutor
+from intarsia.tasks.batch_worker import BatchWorker
+from intarsia.tasks.options import Machine
 from tests.fake_work import FakeWork
 
 QUICK: dict[str, Any] = {
@@ -47,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers without networks."""
-    monkeypatch.setattr(batch_commands, "BatchWork", lambda machine, threads: FakeWork())
+    monkeypatch.setattr(batch, "BatchWork", lambda machine, threads: FakeWork())
 
 
 def write(folder: Path, *entries: object) -> str:
@@ -57,7 +59,7 @@ def write(folder: Path, *entries: object) -> str:
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    code = cli.main(["batch", *arguments, "--json"])
+    code = main.main(["batch", *arguments, "--json"])
     out = capsys.readouterr().out
     return code, json.loads(out) if out else {}
 
@@ -82,7 +84,7 @@ def test_a_batch_goes_through_and_a_second_run_has_nothing_to_do(
     code, summary = said(capsys, jobs, "--out", str(out))
     assert code == 0 and (summary["done"], summary["failed"], summary["left"]) == (3, 0, 0)
     assert (out / "index.html").is_file()
-    monkeypatch.setattr(batch_commands, "run_local", lambda *a, **k: pytest.fail("there was something to do"))
+    monkeypatch.setattr(batch, "run_local", lambda *a, **k: pytest.fail("there was something to do"))
     assert said(capsys, jobs, "--out", str(out)) == (0, summary)
     assert said(capsys, "--status", str(out)) == (0, summary)
 
@@ -91,7 +93,7 @@ def test_a_second_run_imports_no_networks(folder: Path, fake: None, capsys: pyte
     jobs = write(folder, {"photo": "0.png", "prompt": "a cat"})
     said(capsys, jobs, "--out", str(folder / "out"))
     code = (
-        "import sys; from intarsia.app.cli import main; code = main(sys.argv[1:]); "
+        "import sys; from intarsia.cli.main import main; code = main(sys.argv[1:]); "
         "heavy = {'torch', 'numpy', 'PIL', 'diffusers', 'transformers'} & set(sys.modules); "
         "assert not heavy, heavy; sys.exit(code)"
     )
@@ -162,15 +164,15 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(folder)
     write(folder, {"photo": "0.png", "prompt": "a"})
-    assert cli.main(["batch", *arguments]) == 2
+    assert main.main(["batch", *arguments]) == 2
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1 and "Traceback" not in told
 
 
 def test_two_runs_do_not_work_in_one_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     jobs = write(folder, {"photo": "0.png", "prompt": "a"})
-    with batch_commands.one_run(folder / "out"):
-        assert cli.main(["batch", jobs, "--out", str(folder / "out")]) == 2
+    with runner.one_run(folder / "out"):
+        assert main.main(["batch", jobs, "--out", str(folder / "out")]) == 2
     assert f"Another run (process {os.getpid()}) is at work" in capsys.readouterr().err
 
 
@@ -184,7 +186,7 @@ def test_settings_for_all_jobs(folder: Path, fake: None, capsys: pytest.CaptureF
 # With networks
 
 
-def performed(job: Job, perform: Performer, folder: Path) -> dict[str, Any]:
+def performed(job: Job, perform: BatchWorker, folder: Path) -> dict[str, Any]:
     folder.mkdir()
     outcome = perform(job, folder, lambda progress: None)
     return {"sha256": outcome.sha256, "facts": outcome.facts, "evaluations": outcome.evaluations}
@@ -207,7 +209,7 @@ def test_each_kind_of_job_leaves_its_files(folder: Path, tiny_models: Path) -> N
             )
         )
     )
-    perform = Performer(Machine(device="cpu"), cached=False)
+    perform = BatchWorker(Machine(device="cpu"), cached=False)
     made = {job.kind: performed(job, perform, folder / job.kind) for job in (edit, arrange, learn)}
     for kind in ("edit", "arrange"):
         facts = made[kind]["facts"]
@@ -221,10 +223,10 @@ def test_each_kind_of_job_leaves_its_files(folder: Path, tiny_models: Path) -> N
 def test_what_a_worker_remembers_changes_no_pixel(folder: Path, tiny_models: Path) -> None:
     entries = [{"photo": "0.png", "source": "dog", "prompt": p, "models": str(tiny_models), **QUICK} for p in "ab"]
     first, second = read_jobs(Path(write(folder, *entries)))
-    warm = Performer(Machine(device="cpu"), cached=False)
+    warm = BatchWorker(Machine(device="cpu"), cached=False)
     performed(first, warm, folder / "1")
     after = performed(second, warm, folder / "2")
-    alone = performed(second, Performer(Machine(device="cpu"), cached=False), folder / "3")
+    alone = performed(second, BatchWorker(Machine(device="cpu"), cached=False), folder / "3")
     assert after == alone
 
 
@@ -232,15 +234,17 @@ def test_encoders_remember_and_forget(tiny_backbones: Backbones) -> None:
     import torch
 
     calls = []
-    memory = Memory(most=2)
+    memory = ValueCache(most=2)
     for key in ("a", "b", "a", "c", "b"):
         memory.get(key, lambda key=key: calls.append(key))  # type: ignore[misc]
     assert calls == ["a", "b", "c", "b"]
     picture = torch.rand(1, 3, 32, 32) * 2 - 1
-    wise = remembering(tiny_backbones)
+    wise = with_caches(tiny_backbones)
     assert wise.patches.encode(picture) is wise.patches.encode(picture.clone())
     assert torch.equal(wise.patches.encode(picture).features, tiny_backbones.patches.encode(picture).features)
-    assert content(picture) != content(picture.flip(3)) and content(picture) != content(picture.double())
+    assert content_key(picture) != content_key(picture.flip(3)) and content_key(picture) != content_key(
+        picture.double()
+    )
     assert torch.equal(wise.scorer.embed_texts(["a", "b"]), tiny_backbones.scorer.embed_texts(["a", "b"]))
 
 
@@ -249,8 +253,8 @@ def test_a_workers_threads_are_those_that_were_asked_for(tiny_models: Path) -> N
 
     before = torch.get_num_threads()
     try:
-        perform = BatchWork(machine=Machine(device="cpu"), threads=3).open(0)
-        assert torch.get_num_threads() == 3 and isinstance(perform, Performer)
+        perform = BatchExecutor(machine=Machine(device="cpu"), threads=3).open(0)
+        assert torch.get_num_threads() == 3 and isinstance(perform, BatchWorker)
     finally:
         torch.set_num_threads(before)
 
@@ -329,8 +333,8 @@ def test_ctrl_c_stops_within_a_step_and_the_same_command_goes_on(folder: Path, t
 
 def test_batch_and_edit_make_the_same_picture(folder: Path, tiny_models: Path, tiny_backbones: Backbones) -> None:
     (job,) = read_jobs(Path(write(folder, {"photo": "0.png", "prompt": "a cat", "models": str(tiny_models), **QUICK})))
-    made = performed(job, Performer(Machine(device="cpu"), cached=False), folder / "1")
+    made = performed(job, BatchWorker(Machine(device="cpu"), cached=False), folder / "1")
     assert isinstance(job.record, ia.EditRecord)
-    from intarsia.app.outputs import pixel_digest
+    from intarsia.results.document import pixel_digest
 
     assert made["sha256"] == pixel_digest(ia.edit(ia.read_photo(folder / "0.png"), job.record, tiny_backbones).photo)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intarsia.app.jobs import read_edits
+from intarsia.batch.edit_jobs import read_edits
 from intarsia.batch.jobs import Job, by_picture, over, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.errors import RecordError
-from intarsia.records import ArrangeRecord, EditRecord
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.edit import EditRecord
 
 
 @pytest.fixture

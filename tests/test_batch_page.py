@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.app import batch_page
-from intarsia.app.batch_page import Page, index_page, plain_name
+from intarsia.batch import report
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Ledger, Outcome
+from intarsia.batch.report import Page, index_page, plain_name
 from intarsia.errors import OutputError
 
 HOSTILE = [
@@ -212,7 +212,7 @@ def test_only_the_pages_own_script_may_run() -> None:
 
 
 def test_rows_stand_in_scripts_of_a_size_and_old_ones_go(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_page, "CHUNK", 3)
+    monkeypatch.setattr(report, "CHUNK", 3)
     ledger.enter([job(k) for k in range(1, 8)])
     Page(ledger.folder).write(ledger)
     assert [[row["number"] for row in rows_in(ledger, k)] for k in (1, 2, 3)] == [[1, 2, 3], [4, 5, 6], [7]]
@@ -223,7 +223,7 @@ def test_rows_stand_in_scripts_of_a_size_and_old_ones_go(ledger: Ledger, monkeyp
 
 
 def test_only_changed_scripts_are_written_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_page, "CHUNK", 3)
+    monkeypatch.setattr(report, "CHUNK", 3)
     ledger.enter([job(k) for k in range(1, 10)])
     page = Page(ledger.folder)
     page.write(ledger)
@@ -239,7 +239,7 @@ def test_only_changed_scripts_are_written_again(ledger: Ledger, monkeypatch: pyt
 
 
 def test_a_job_that_was_put_back_waits_on_the_page(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_page, "OVERLAP", -1000.0)  # as if it had begun long before the last look
+    monkeypatch.setattr(report, "OVERLAP", -1000.0)  # as if it had begun long before the last look
     ledger.enter([job(1)])
     ledger.begin("id1", "worker 1")
     page = Page(ledger.folder)
@@ -277,7 +277,7 @@ def test_a_write_that_fails_leaves_the_former_page(ledger: Ledger, monkeypatch: 
 
 
 def test_a_first_writing_that_failed_half_way_is_done_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_page, "CHUNK", 1)
+    monkeypatch.setattr(report, "CHUNK", 1)
     ledger.enter([job(1), job(2)])
     page = Page(ledger.folder)
     save = page.save

@@ -13,8 +13,11 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from intarsia.backbones import CATALOG, POCKET, cached, catalog, download, load_backbones, resolve
-from intarsia.backbones.catalog import MIRRORS, ModelSource, choose_device, choose_dtype
+from intarsia.backbones import CATALOG, POCKET, cached, download, hub, load_backbones, resolve
+from intarsia.backbones import catalog as catalog_module
+from intarsia.backbones.catalog import MIRRORS
+from intarsia.backbones.placement import choose_device, choose_dtype
+from intarsia.backbones.resolve import ModelSource
 from intarsia.errors import ModelError
 from tests import tiny
 
@@ -222,7 +225,7 @@ def test_any_complete_snapshot_serves_when_the_newest_has_pickles_only(cache: Pa
 def test_auto_takes_the_first_that_is_complete_with_its_helpers(
     cache: Path, tiny_models: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "POCKET", tiny_models)
+    monkeypatch.setattr(catalog_module, "POCKET", tiny_models)
     for name in ("sd2", "clip", "dino"):
         folder = tiny_models if name == "sd2" else tiny_models / name
         put_in_cache(cache, str(CATALOG[name].repository), folder)
@@ -283,11 +286,11 @@ def test_a_download_falls_back_to_the_hubs_own_conversion(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.snapshot_download", give)
-    monkeypatch.setattr(catalog, "converter_revision", lambda _: "refs/pr/7")
-    assert catalog.fetch("some/clip") == tiny_models / "clip"
-    monkeypatch.setattr(catalog, "converter_revision", lambda _: None)
+    monkeypatch.setattr(hub, "converter_revision", lambda _: "refs/pr/7")
+    assert hub.fetch("some/clip") == tiny_models / "clip"
+    monkeypatch.setattr(hub, "converter_revision", lambda _: None)
     with pytest.raises(ModelError, match=r"some/clip cannot be used: .*no .safetensors"):
-        catalog.fetch("some/clip")
+        hub.fetch("some/clip")
 
 
 def test_devices_and_precisions() -> None:

@@ -18,13 +18,18 @@ import torch
 from PIL import Image
 
 import intarsia
-from intarsia.app import cli, demo, edit_commands
-from intarsia.app.cli import EditFlags, main
-from intarsia.app.jobs import read_edits
 from intarsia.backbones.protocols import Backbones
-from intarsia.images import read_photo
+from intarsia.batch.edit_jobs import read_edits
+from intarsia.cli import load_models
+from intarsia.cli import main as cli
+from intarsia.cli.commands.edit import EditFlags
+from intarsia.cli.main import main
+from intarsia.demo import run as demo
+from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
-from intarsia.records import EditRecord, to_json
+from intarsia.records.edit import EditRecord
+from intarsia.records.serialize import to_json
+from intarsia.tasks import edit as edit_commands
 
 QUICK = ["--steps", "2", "--search.anchors", "2", "--search.proposals", "3"]
 QUICK += ["--search.preview-steps", "1", "--search.survivors", "1"]
@@ -34,7 +39,7 @@ WORDS = ["--source", "cat", "--prompt", "a house"]
 @pytest.fixture
 def tiny_cli(monkeypatch: pytest.MonkeyPatch, tiny_backbones: Backbones) -> Callable[..., int]:
     """The command line on tiny random networks that are loaded once."""
-    monkeypatch.setattr(cli, "load", lambda models, machine: tiny_backbones)
+    monkeypatch.setattr(load_models, "load", lambda models, machine: tiny_backbones)
     return lambda *arguments: main([str(a) for a in arguments])
 
 
@@ -86,7 +91,9 @@ def test_every_setting_of_the_record_is_a_flag() -> None:
 
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
     seen: list[EditRecord] = []
-    monkeypatch.setattr(edit_commands, "make", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1])
+    monkeypatch.setattr(
+        edit_commands, "run_edit", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1]
+    )
     flags = ["--box", "1,2,30.5,40", "--seed", "7", "--negative_prompt", "fog", "--search.survivors", "5", "2"]
     assert main(["edit", str(photo), *WORDS, *flags, "--fit.rate", "0.1", "--keep", "3"]) == 0
     record = seen[0]
@@ -240,7 +247,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones, t
     (w / "demo-taken").mkdir()
     (w / "demo-taken" / "demo.png").touch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "load", lambda models, machine: tiny_backbones)
+        patch.setattr(load_models, "load", lambda models, machine: tiny_backbones)
         assert main(["edit", str(w / "photo.png"), *WORDS, *QUICK, "--out", str(w / "made"), "--quiet"]) == 0
     good = json.loads((w / "made" / "photo.json").read_text())
     good["record"]["models"] = str(tiny_models)
@@ -363,7 +370,7 @@ def test_bad_input_is_found_before_models_are_loaded(photo: Path, monkeypatch: p
     def load(models: str, machine: object) -> Backbones:
         raise AssertionError("models were loaded")
 
-    monkeypatch.setattr(cli, "load", load)
+    monkeypatch.setattr(load_models, "load", load)
     Path("out").mkdir()
     Path("out/photo.png").touch()
     for flags in ([], ["--box", "200,0,300,9"], ["--mask", "none.png"], ["--regions", "none.safetensors"]):
@@ -396,7 +403,7 @@ def test_what_fails_later_exits_with_1(tiny_cli: Callable[..., int], photo: Path
     def edit(*arguments: object, **more: object) -> None:
         raise RuntimeError("the denoiser\ncaught a cold")
 
-    monkeypatch.setattr("intarsia.app.edit_commands.edit", edit)
+    monkeypatch.setattr("intarsia.tasks.edit.edit", edit)
     assert tiny_cli("edit", photo, *WORDS) == 1
     assert "RuntimeError: the denoiser caught a cold" in capsys.readouterr().err
     assert not Path("out").exists()
@@ -408,7 +415,7 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(
     def edit(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("intarsia.app.edit_commands.edit", edit)
+    monkeypatch.setattr("intarsia.tasks.edit.edit", edit)
     assert tiny_cli("edit", photo, *WORDS) == 130
     assert "stopped" in capsys.readouterr().err
     assert sorted(p.name for p in photo.parent.iterdir()) == ["photo.png"]
@@ -432,7 +439,7 @@ def test_it_is_a_program() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["edit", "--help"]], ids=" ".join)
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     code = (
-        "import sys; from intarsia.app.cli import main; code = main(sys.argv[1:]); "
+        "import sys; from intarsia.cli.main import main; code = main(sys.argv[1:]); "
         "heavy = {'torch', 'numpy', 'PIL', 'diffusers', 'transformers', 'rich', 'huggingface_hub'} & set(sys.modules); "
         "assert not heavy, heavy; sys.exit(code)"
     )

@@ -11,19 +11,20 @@ import torch
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
-from intarsia.geometry import Size
-from intarsia.images import Photo, photo_from_image
+from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.infill import best_offset, membrane_fill, patch_fill, shift_image
+from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.matting import cut, warp
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import photo_from_image
+from intarsia.layout.background import detail_std, high_pass
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.compose import Composed, compose, correspondences, description, what_changes
-from intarsia.layout.fill import best_offset, continued, shifted, smooth_fill
-from intarsia.layout.layers import cut, warp
-from intarsia.layout.plate import details, liveliness
+from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene, SceneObject
-from intarsia.layout.target import Layout, Placement
-from intarsia.layout.warp import IDENTITY, Matrix, warp_mask
-from intarsia.masks import Mask, depth_inside, dilate
 from intarsia.progress import Progress
-from intarsia.records import ArrangeRecord, ComposeSettings
+from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 
 QUICK = ComposeSettings(plates=2, plate_steps=5, plate_strength=0.4, refine_steps=8, strength=0.25)
 RECORD = ArrangeRecord(photo="scene.png", compose=QUICK)
@@ -280,7 +281,7 @@ def test_a_smooth_fill_continues_a_slope_and_keeps_what_is_known() -> None:
     ys, xs = np.mgrid[:40, :50].astype(np.float32)
     picture = np.stack([xs, ys, xs + ys], -1)
     known = ~disc(50, 40, 24, 20, 10)
-    filled = smooth_fill(np.where(known[..., None], picture, 999), known)
+    filled = membrane_fill(np.where(known[..., None], picture, 999), known)
     assert (filled[known] == picture[known]).all()
     assert np.abs(filled - picture).max() < 1.5
 
@@ -293,8 +294,8 @@ def test_a_fill_continues_stripes() -> None:
         picture = np.stack([100 + 60 * (ys % (9 * unit) < 3 * unit) + xs / unit / 2] * 3, -1)
         picture = (picture + rng.normal(0, 1, picture.shape)).astype(np.float32)
         hole = disc(side, side, 20 * unit, 30 * unit, 11 * unit)
-        filled = continued(np.where(hole[..., None], 0, picture).astype(np.float32), hole, ~hole)
-        smooth = smooth_fill(picture, ~hole)
+        filled = patch_fill(np.where(hole[..., None], 0, picture).astype(np.float32), hole, ~hole)
+        smooth = membrane_fill(picture, ~hole)
         assert np.abs(filled - picture)[hole].mean() < 6
         assert np.abs(smooth - picture)[hole].mean() > 15
         assert (filled[~hole] == picture[~hole]).all()
@@ -305,13 +306,13 @@ def test_where_nothing_can_be_copied_the_fill_is_smooth() -> None:
     hole = np.ones((20, 20), np.bool_)
     hole[0] = False
     assert best_offset(picture, ~hole, np.zeros_like(hole), hole) is None
-    assert np.isfinite(continued(picture, hole, np.zeros_like(hole))).all()
+    assert np.isfinite(patch_fill(picture, hole, np.zeros_like(hole))).all()
 
 
 def test_shifted_moves_right_and_down() -> None:
     pixels = np.arange(12).reshape(3, 4, 1)
-    assert (shifted(pixels, 1, 1)[1:, 1:] == pixels[:2, :3]).all()
-    assert (shifted(pixels, 1, 1)[0] == 0).all() and (shifted(pixels, -9, 0) == 0).all()
+    assert (shift_image(pixels, 1, 1)[1:, 1:] == pixels[:2, :3]).all()
+    assert (shift_image(pixels, 1, 1)[0] == 0).all() and (shift_image(pixels, -9, 0) == 0).all()
 
 
 # ---- details
@@ -319,11 +320,11 @@ def test_shifted_moves_right_and_down() -> None:
 
 def test_details_have_no_drift_and_are_no_livelier_than_the_picture() -> None:
     everywhere = torch.ones(1, 1, 64, 64)
-    assert details(torch.full((1, 3, 64, 64), 0.5), everywhere, 1.0).abs().max() < 1e-5
+    assert high_pass(torch.full((1, 3, 64, 64), 0.5), everywhere, 1.0).abs().max() < 1e-5
     noise = 0.05 * torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
-    assert liveliness(noise, everywhere) == pytest.approx(0.05, rel=0.1)
-    assert details(20 * noise, everywhere, 0.05).abs().max() < 0.11
-    assert torch.allclose(details(noise, everywhere, 10.0), noise, atol=0.02)
+    assert detail_std(noise, everywhere) == pytest.approx(0.05, rel=0.1)
+    assert high_pass(20 * noise, everywhere, 0.05).abs().max() < 0.11
+    assert torch.allclose(high_pass(noise, everywhere, 10.0), noise, atol=0.02)
 
 
 # ---- correspondence

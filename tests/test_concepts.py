@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.diffusion import add_noise, masked_noise_loss
+from intarsia.diffusion.ddim import add_noise, masked_noise_loss
 from intarsia.errors import (
     Cancelled,
     EmptyMaskError,
@@ -26,23 +26,23 @@ from intarsia.errors import (
     OutputError,
     RecordError,
 )
-from intarsia.images import Photo, read_photo, write_photo
-from intarsia.layout import learn as learning
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import read_photo
+from intarsia.imaging.write import write_photo
+from intarsia.layout import checkpoint
+from intarsia.layout import prior as prior_module
+from intarsia.layout import train as learning
 from intarsia.layout.cache import MemoryCache
-from intarsia.layout.concepts import (
-    Concepts,
-    named_by_tokens,
-    places_of,
-    prompt_for,
-    sentence,
-    tokens_added,
-)
-from intarsia.layout.learn import SAMPLES, Sample, emphasis, learn, open_tracker, prior, shows, spread_timesteps
-from intarsia.layout.regenerate import regenerate, seen
+from intarsia.layout.concepts import Concepts, named_by_tokens, places_of, prompt_for, sentence, tokens_added
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.prior import prior
+from intarsia.layout.regenerate import regenerate, visible_masks_of
 from intarsia.layout.scene import Scene, SceneObject
-from intarsia.layout.target import Layout, Placement
+from intarsia.layout.tracking import open_tracker
+from intarsia.layout.train import SAMPLES, Sample, learn, shows
+from intarsia.layout.train_objective import emphasis, spread_timesteps
 from intarsia.progress import Progress
-from intarsia.records import ArrangeRecord, GuideSettings, LearnSettings
+from intarsia.records.arrange import ArrangeRecord, GuideSettings, LearnSettings
 
 SIDE = 32
 SCENES = Path(__file__).parent / "scenes"
@@ -486,7 +486,7 @@ def test_learning_goes_on_from_a_checkpoint_as_if_nothing_had_happened(
     saved_every: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(learning, "SAVED_EVERY", saved_every)
+    monkeypatch.setattr(checkpoint, "SAVED_EVERY", saved_every)
     scene, file, told = scene_of("cat", "dog"), tmp_path / "learning.safetensors", list[Progress]()
     with pytest.raises(Cancelled):
         learn(scene, record_of(learn=LONG), tiny_backbones, seed=3, checkpoint=file, on_progress=stopped_at(stop_at))
@@ -501,7 +501,7 @@ def test_learning_goes_on_from_a_checkpoint_as_if_nothing_had_happened(
 def test_the_published_schedule_goes_on_as_well(
     tiny_backbones: Backbones, tmp_path: Path, stop_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "SAVED_EVERY", 1)
+    monkeypatch.setattr(checkpoint, "SAVED_EVERY", 1)
     monkeypatch.setattr(learning, "PAPER", dataclasses.replace(learning.PAPER, token_steps=2, weight_steps=3))
     write_photo(scene_of("cat").photo, tmp_path / "cat-0001.png")
     settings = dataclasses.replace(LONG, prior=str(tmp_path))
@@ -522,7 +522,7 @@ def test_the_published_schedule_goes_on_as_well(
 def test_a_checkpoint_is_not_replaced_unasked_nor_taken_for_another_lesson(
     tiny_backbones: Backbones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "SAVED_EVERY", 1)
+    monkeypatch.setattr(checkpoint, "SAVED_EVERY", 1)
     scene, file = scene_of("cat", "dog"), tmp_path / "learning.safetensors"
     with pytest.raises(Cancelled):
         learn(scene, record_of(), tiny_backbones, seed=3, checkpoint=file, on_progress=stopped_at(1))
@@ -554,7 +554,7 @@ def test_tokens_learn_from_their_own_pixels_alone(tiny_backbones: Backbones) -> 
 
 def test_what_was_learned_explains_each_object_better_than_its_word(pocket: Backbones) -> None:
     diffusion, scene = pocket.diffusion, rendered("0002")
-    lesson = learning.lesson_of(scene, record_of(), diffusion)
+    lesson = learning.training_data_of(scene, record_of(), diffusion)
     noise = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(9))
     timesteps = torch.tensor([300, 500, 700])
     alpha = diffusion.alphas_cumprod[timesteps]
@@ -624,7 +624,7 @@ def test_prior_pictures_are_painted_saved_and_read(tiny_backbones: Backbones, tm
     (tmp_path / "potted plant").mkdir()
     write_photo(pictures[0], tmp_path / "potted plant" / "0001.png")
     write_photo(pictures[1], tmp_path / "cat-0002.png")
-    found = learning.read_prior(tmp_path, tiny_backbones.diffusion)
+    found = prior_module.read_prior(tmp_path, tiny_backbones.diffusion)
     assert sorted(words for words, _ in found) == ["cat", "potted plant"]
     settings = LearnSettings(token_steps=0, weight_steps=2, batch=1, prior=str(tmp_path))
     meter = tiny_backbones.diffusion.meter
@@ -634,7 +634,7 @@ def test_prior_pictures_are_painted_saved_and_read(tiny_backbones: Backbones, tm
     without = learn(scene_of("cat"), record_of(learn=dataclasses.replace(settings, prior=None)), tiny_backbones, seed=0)
     assert not same(with_prior, without)
     with pytest.raises(RecordError, match="holds no pictures"):
-        learning.read_prior(tmp_path / "nothing", tiny_backbones.diffusion)
+        prior_module.read_prior(tmp_path / "nothing", tiny_backbones.diffusion)
 
 
 def test_timesteps_are_spread_and_noisy_ones_count_more() -> None:
@@ -719,7 +719,7 @@ def test_an_object_hidden_by_another_is_not_asked_for(tiny_backbones: Backbones,
     everything = np.ones_like(scene.objects[0].mask)
     cat, dog = shifted(scene, "dog", -14).placements
     layout = Layout(placements=(dataclasses.replace(cat), dataclasses.replace(dog, mask=everything)))
-    assert list(seen(layout)) == ["dog"]
+    assert list(visible_masks_of(layout)) == ["dog"]
     (one,), _ = regenerate(
         scene, layout, record_of(), tiny_backbones, seeds=(0,), concepts=learned, cache=MemoryCache()
     )

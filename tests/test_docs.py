@@ -7,16 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.records import (
-    ArrangeRecord,
-    ComposeSettings,
-    EditRecord,
-    FitSettings,
-    GuideSettings,
-    LearnSettings,
-    ScoreSettings,
-    SearchSettings,
-)
+from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
+from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
 
 REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text()
 

@@ -12,12 +12,14 @@ from PIL import Image
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled, RegionError
-from intarsia.geometry import Box
-from intarsia.images import Photo, photo_from_image, read_photo
-from intarsia.records import EditRecord, FitSettings, SearchSettings, from_json, to_json
+from intarsia.imaging.geometry import Box
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
+from intarsia.records.serialize import from_json, to_json
 from intarsia.regions.edit import EditResult, Progress, edit
-from intarsia.regions.fit import fit
 from intarsia.regions.network import RegionNetwork
+from intarsia.regions.train import fit
 
 SCENES = Path(__file__).parent / "scenes"
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "learnable_regions"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intarsia.errors import RegionError
-from intarsia.geometry import Box, Grid, Point, Size, working_size
+from intarsia.imaging.geometry import Box, Grid, Point, Size, working_size
 
 sizes = st.builds(Size, st.integers(1, 5000), st.integers(1, 5000))
 edges = st.floats(-1000, 6000, allow_nan=False)

@@ -9,17 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from intarsia.attention import AttentionRecorder
 from intarsia.backbones.protocols import Backbones
-from intarsia.layout.guidance import (
-    Goal,
-    falling,
-    guided_step,
-    layout_losses,
-    published_losses,
-    refine,
-    total,
-)
+from intarsia.diffusion.attention_maps import AttentionRecorder
+from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_losses, published_losses, refine, total
 
 
 def goal(rows: int = 4, columns: int = 4) -> Goal:
@@ -64,9 +56,9 @@ def test_mean_and_max_give_up_no_object() -> None:
 
 
 def test_the_scale_falls_as_published() -> None:
-    assert falling(0, 50) == 1
-    assert falling(49, 50) == pytest.approx(math.sqrt(0.5))
-    assert falling(0, 1) == 1
+    assert guidance_decay(0, 50) == 1
+    assert guidance_decay(49, 50) == pytest.approx(math.sqrt(0.5))
+    assert guidance_decay(0, 1) == 1
 
 
 def looking(backbones: Backbones, there: Goal) -> Callable[[Tensor], Tensor]:

@@ -154,7 +154,7 @@ def test_the_wheel_works_where_it_is_unpacked(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "unpacked")
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'unpacked')!r}); import intarsia; "
-        "from intarsia.app.demo import plan_demo; from pathlib import Path; "
+        "from intarsia.demo.run import plan_demo; from pathlib import Path; "
         f"assert intarsia.__file__.startswith({str(tmp_path)!r}); "
         "print(len(plan_demo(Path('demo-out')).jobs), intarsia.load_backbones('pocket').name)"
     )

@@ -19,20 +19,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
-from intarsia import images
 from intarsia.errors import ModelError, OutputError, PictureError
-from intarsia.geometry import Size
-from intarsia.images import (
-    Photo,
-    paste_back,
-    photo_from_image,
-    read_photo,
-    read_text_chunk,
-    to_photo_pixels,
-    to_tensor,
-    write_bytes_atomically,
-    write_photo,
-)
+from intarsia.imaging import metadata
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.photo import Photo, paste_back, resize_to_photo, to_tensor, write_bytes_atomically
+from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
+from intarsia.imaging.write import write_photo
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = ("png", "webp", "tif")
@@ -169,7 +161,7 @@ def test_every_orientation_is_turned_upright_once(tmp_path: Path, orientation: i
     upright = Image.new("RGB", (48, 32), "white")
     upright.paste("red", (0, 0, 16, 16))
     upright.paste("blue", (32, 0, 48, 16))
-    back = {**images.TURNS, 6: images.TURNS[8], 8: images.TURNS[6]}
+    back = {**metadata.TURNS, 6: metadata.TURNS[8], 8: metadata.TURNS[6]}
     stored = upright.transpose(back[orientation]) if orientation > 1 else upright
     path = save(tmp_path / f"a.{suffix}", stored, exif=exif_of(orientation))
     photo = read_photo(path)
@@ -327,7 +319,7 @@ def test_a_tensor_at_the_photo_s_size_is_exact() -> None:
     tensor = to_tensor(photo, photo.size)
     assert tensor.shape == (1, 3, 17, 31) and tensor.dtype == torch.float32
     assert tensor.min() >= -1 and tensor.max() <= 1
-    assert np.array_equal(to_photo_pixels(tensor[0], photo.size), photo.pixels)
+    assert np.array_equal(resize_to_photo(tensor[0], photo.size), photo.pixels)
 
 
 def test_resizing_keeps_the_whole_picture_and_its_mean() -> None:
@@ -340,9 +332,9 @@ def test_resizing_keeps_the_whole_picture_and_its_mean() -> None:
 
 def test_values_beyond_the_range_are_cut_and_nan_is_refused() -> None:
     size = Size(16, 16)
-    assert (to_photo_pixels(torch.full((3, 16, 16), 7.0), size) == 255).all()
+    assert (resize_to_photo(torch.full((3, 16, 16), 7.0), size) == 255).all()
     with pytest.raises(ModelError, match="float32"):
-        to_photo_pixels(torch.full((3, 16, 16), torch.nan), size)
+        resize_to_photo(torch.full((3, 16, 16), torch.nan), size)
 
 
 # Pasting back
@@ -357,7 +349,7 @@ def test_pasting_keeps_takes_or_mixes(width: int, height: int, seed: int) -> Non
     blend = np.clip(rng.uniform(-1, 2, (height, width)), 0, 1).astype(np.float32)
     blend[:, : width // 3] = 0
     result = paste_back(photo, edited, blend)
-    fresh = to_photo_pixels(edited, photo.size)
+    fresh = resize_to_photo(edited, photo.size)
     assert np.array_equal(result.pixels[blend == 0], photo.pixels[blend == 0])
     assert np.array_equal(result.pixels[blend == 1], fresh[blend == 1])
     exact = photo.pixels + (fresh.astype(np.float64) - photo.pixels) * blend[..., None]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
+from intarsia.diffusion.attention_control import Correspondence, grid_of, inject_self_attention, mask_self_attention
 from intarsia.errors import Cancelled
-from intarsia.injection import Correspondence, grid_of, hiding, injecting
 
 ROWS = COLUMNS = 16
 
@@ -59,9 +59,9 @@ def answer(diffusion: LatentDiffusion, latents: Tensor) -> Tensor:
 def test_attached_and_detached_the_network_answers_as_before(diffusion: LatentDiffusion) -> None:
     latents, processors = torch.cat([noisy(0), noisy(1)]), dict(diffusion.unet.attn_processors)
     before = answer(diffusion, latents)
-    with injecting(diffusion.unet, ROWS, COLUMNS, itself):
+    with inject_self_attention(diffusion.unet, ROWS, COLUMNS, itself):
         inside = answer(diffusion, latents)
-    with hiding(diffusion.unet, torch.eye(ROWS)):
+    with mask_self_attention(diffusion.unet, torch.eye(ROWS)):
         answer(diffusion, latents)
     assert not torch.allclose(inside[1], before[1], atol=1e-3)
     assert torch.equal(answer(diffusion, latents), before)
@@ -70,7 +70,10 @@ def test_attached_and_detached_the_network_answers_as_before(diffusion: LatentDi
 
 def test_the_processors_come_back_when_the_work_is_cancelled(diffusion: LatentDiffusion) -> None:
     processors = dict(diffusion.unet.attn_processors)
-    for attached in (injecting(diffusion.unet, ROWS, COLUMNS, itself), hiding(diffusion.unet, torch.eye(ROWS))):
+    for attached in (
+        inject_self_attention(diffusion.unet, ROWS, COLUMNS, itself),
+        mask_self_attention(diffusion.unet, torch.eye(ROWS)),
+    ):
         with pytest.raises(Cancelled), attached:
             raise Cancelled("stop")
         assert dict(diffusion.unet.attn_processors) == processors
@@ -79,7 +82,7 @@ def test_the_processors_come_back_when_the_work_is_cancelled(diffusion: LatentDi
 def test_a_picture_that_is_given_itself_stays_as_it_is(diffusion: LatentDiffusion) -> None:
     latents = torch.cat([noisy(0), noisy(0)])
     plain = answer(diffusion, latents)
-    with injecting(diffusion.unet, ROWS, COLUMNS, itself):
+    with inject_self_attention(diffusion.unet, ROWS, COLUMNS, itself):
         given = answer(diffusion, latents)
     assert torch.allclose(given, plain, atol=1e-4)
 
@@ -87,9 +90,9 @@ def test_a_picture_that_is_given_itself_stays_as_it_is(diffusion: LatentDiffusio
 def test_the_source_itself_and_a_picture_without_known_cells_answer_as_always(diffusion: LatentDiffusion) -> None:
     latents = torch.cat([noisy(0), noisy(1), noisy(2)])
     plain = answer(diffusion, latents)
-    with injecting(diffusion.unet, ROWS, COLUMNS, itself):
+    with inject_self_attention(diffusion.unet, ROWS, COLUMNS, itself):
         given = answer(diffusion, latents)
-    with injecting(diffusion.unet, ROWS, COLUMNS, nowhere):
+    with inject_self_attention(diffusion.unet, ROWS, COLUMNS, nowhere):
         kept = answer(diffusion, latents)
     assert torch.allclose(given[0], plain[0], atol=1e-4)
     assert not torch.allclose(given[1], plain[1], atol=1e-3)
@@ -111,7 +114,7 @@ def test_an_object_takes_from_the_source_of_its_own_label(diffusion: LatentDiffu
     other[0] = torch.where(torch.arange(256)[:, None] % 16 >= 8, -states[0], states[0])
     changes = {}
     for name, correspondence in (("labelled", halves), ("mixed", itself)):
-        with injecting(diffusion.unet, ROWS, COLUMNS, correspondence):
+        with inject_self_attention(diffusion.unet, ROWS, COLUMNS, correspondence):
             changes[name] = (layer(states) - layer(other))[1].reshape(16, 16, -1).abs().mean(-1)
     assert changes["labelled"][:, :8].mean() < 0.05 * changes["mixed"][:, :8].mean()
     assert changes["labelled"][:, 8:].mean() > 0.5 * changes["mixed"][:, 8:].mean()
@@ -123,7 +126,7 @@ def test_what_is_hidden_is_not_looked_at(diffusion: LatentDiffusion) -> None:
     hidden = torch.zeros(ROWS, COLUMNS)
     hidden[4:8, 4:8] = 1
     changed = torch.where(hidden.flatten()[:, None] > 0, -states, states)
-    with hiding(diffusion.unet, hidden):
+    with mask_self_attention(diffusion.unet, hidden):
         first, second = layer(states)[0], layer(changed)[0]
     seen = hidden.flatten() == 0
     assert torch.allclose(first[seen], second[seen], atol=1e-5)
@@ -133,7 +136,7 @@ def test_what_is_hidden_is_not_looked_at(diffusion: LatentDiffusion) -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_hiding_nothing_or_everything_changes_nothing(diffusion: LatentDiffusion, share: float) -> None:
     plain = answer(diffusion, noisy(0))
-    with hiding(diffusion.unet, torch.full((ROWS, COLUMNS), share)):
+    with mask_self_attention(diffusion.unet, torch.full((ROWS, COLUMNS), share)):
         assert torch.allclose(answer(diffusion, noisy(0)), plain, atol=1e-4)
 
 

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, Prediction
-from intarsia.diffusion import add_noise
+from intarsia.diffusion.ddim import add_noise
 from intarsia.errors import Cancelled
-from intarsia.geometry import Size
-from intarsia.images import read_photo, to_tensor
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.photo import to_tensor
+from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
-from intarsia.layout.inversion import back, invert, there, with_signal
+from intarsia.layout.inversion import ddim_invert, ddim_sample, invert, with_signal
 from intarsia.progress import Progress
 
 SCENE = Path(__file__).parent / "scenes" / "0001.png"
@@ -28,10 +29,10 @@ def perfect(clean: Tensor, noise: Tensor):  # type: ignore[no-untyped-def]
 def test_there_and_back_is_identity_for_a_denoiser_that_knows() -> None:
     clean, noise = torch.randn(1, 4, 3, 3).double(), torch.randn(1, 4, 3, 3).double()
     timesteps = list(range(98, 0, -7))
-    found = there(perfect(clean, noise), clean, timesteps, ALPHAS)
+    found = ddim_invert(perfect(clean, noise), clean, timesteps, ALPHAS)
     for timestep, latents in zip(timesteps, found, strict=True):
         assert torch.allclose(latents, add_noise(clean, noise, ALPHAS[timestep])[0])
-    assert torch.allclose(back(perfect(clean, noise), found[:1], timesteps, ALPHAS), clean)
+    assert torch.allclose(ddim_sample(perfect(clean, noise), found[:1], timesteps, ALPHAS), clean)
 
 
 def test_there_and_back_is_identity_for_a_linear_denoiser_in_the_limit_of_small_steps() -> None:
@@ -45,8 +46,8 @@ def test_there_and_back_is_identity_for_a_linear_denoiser_in_the_limit_of_small_
     errors = []
     for stride in (8, 1):
         timesteps = list(range(90, 0, -stride))
-        found = there(linear, clean, timesteps, ALPHAS)
-        again = back(linear, found[:1], timesteps, ALPHAS)
+        found = ddim_invert(linear, clean, timesteps, ALPHAS)
+        again = ddim_sample(linear, found[:1], timesteps, ALPHAS)
         errors.append(float((again - clean).abs().mean() / clean.abs().mean()))
     assert errors[1] < 0.05 and errors[1] < errors[0] / 4
 
@@ -67,7 +68,7 @@ def test_with_the_pocket_models_the_way_back_ends_close_to_the_picture(pocket: B
     assert inversion.latents.shape == (24, 4, 16, 16)
     assert inversion.latents.isfinite().all()
     # From the middle of the schedule, where the objects are being painted.
-    again = back(
+    again = ddim_sample(
         lambda noisy, t: diffusion.predict(noisy, t, text),
         inversion.latents[8:9],
         inversion.timesteps[8:],
@@ -76,7 +77,7 @@ def test_with_the_pocket_models_the_way_back_ends_close_to_the_picture(pocket: B
     off = float((again - clean).square().mean() / clean.square().mean())
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     start = add_noise(clean, noise, float(diffusion.alphas_cumprod[inversion.timesteps[8]]))
-    drawn = back(
+    drawn = ddim_sample(
         lambda noisy, t: diffusion.predict(noisy, t, text), start, inversion.timesteps[8:], diffusion.alphas_cumprod
     )
     # Noise that was drawn leads elsewhere from the same timestep.

@@ -17,11 +17,12 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate import layout as metrics
 from intarsia.evaluate.baselines import paste_inpaint
 from intarsia.evaluate.judge import load_judge
-from intarsia.images import photo_from_image
+from intarsia.imaging.affine import warp_mask
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.read import photo_from_image
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import IDENTITY, Matrix
 from intarsia.layout.scene import Scene, SceneObject
-from intarsia.layout.target import IDENTITY, Layout, Matrix, Placement
-from intarsia.layout.warp import warp_mask
-from intarsia.masks import Mask
 from training import world
 
 needs_font = pytest.mark.skipif(not any(f.exists() for f in world.FONT_FILES), reason="the emoji font is not installed")

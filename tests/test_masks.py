@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
 from intarsia.errors import EmptyMaskError, PictureError, RegionError
-from intarsia.geometry import Box, Size
-from intarsia.images import TURNS
-from intarsia.masks import box_mask, dilate, feather, read_mask, shrink_to_cells
+from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.masks import box_mask, dilate, feather, read_mask, shrink_to_cells
+from intarsia.imaging.metadata import TURNS
 
 SIZE = Size(60, 40)
 

@@ -12,22 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from intarsia.app.demo import contact_sheet, strip, wrapped
-from intarsia.app.outputs import (
-    mask_picture,
-    pixel_digest,
-    plan_outputs,
-    read_replay,
-    safe_stem,
-    write_outputs,
-)
-from intarsia.app.overlay import CHOSEN, draw_overlay, free_place
-from intarsia.app.page import Row, demo_page
+from intarsia.demo.page import Row, demo_page
+from intarsia.demo.sheet import contact_sheet, strip, wrapped
 from intarsia.errors import OutputError, RecordError
-from intarsia.geometry import Box, Point
-from intarsia.images import Photo, photo_from_image, read_photo, read_text_chunk
-from intarsia.records import EditRecord
+from intarsia.imaging.geometry import Box, Point
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
+from intarsia.records.edit import EditRecord
 from intarsia.regions.edit import Candidate, Cost, EditResult, Scores
+from intarsia.results.document import pixel_digest
+from intarsia.results.overlay_edit import CHOSEN, draw_overlay, free_place
+from intarsia.results.replay import read_replay
+from intarsia.results.staging import mask_picture, safe_stem
+from intarsia.results.write_edit import plan_edit, write_edit
 
 
 def noise(seed: int, width: int = 60, height: int = 44) -> Photo:
@@ -81,8 +78,8 @@ def photo_file(tmp_path: Path) -> Path:
 
 def test_the_files_of_an_edit(photo_file: Path, tmp_path: Path) -> None:
     photo, result = read_photo(photo_file), result_for(photo_file)
-    targets = plan_outputs(photo_file, tmp_path / "out", keep=4, draw_boxes=True)
-    facts, written = write_outputs(result, photo, targets)
+    targets = plan_edit(photo_file, tmp_path / "out", keep=4, draw_boxes=True)
+    facts, written = write_edit(result, photo, targets)
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert names == {f"my photo{end}" for end in (".png", ".json", ".mask.png", ".boxes.png", ".2.png")}
     assert {p.name for p in written} == names
@@ -101,8 +98,8 @@ def test_the_files_of_an_edit(photo_file: Path, tmp_path: Path) -> None:
 
 def test_every_picture_carries_its_own_record(photo_file: Path, tmp_path: Path) -> None:
     result = result_for(photo_file)
-    targets = plan_outputs(photo_file, tmp_path / "out", keep=2)
-    write_outputs(result, read_photo(photo_file), targets)
+    targets = plan_edit(photo_file, tmp_path / "out", keep=2)
+    write_edit(result, read_photo(photo_file), targets)
     for index, (file, seed) in enumerate(((targets.picture, 5), (targets.others[0], 6))):
         facts = json.loads(read_text_chunk(file) or "")
         shown = read_photo(file)
@@ -117,8 +114,8 @@ def test_every_picture_carries_its_own_record(photo_file: Path, tmp_path: Path) 
 
 
 def test_metadata_can_be_left_out(photo_file: Path, tmp_path: Path) -> None:
-    targets = plan_outputs(photo_file, tmp_path / "out")
-    write_outputs(result_for(photo_file), read_photo(photo_file), targets, metadata=False)
+    targets = plan_edit(photo_file, tmp_path / "out")
+    write_edit(result_for(photo_file), read_photo(photo_file), targets, metadata=False)
     assert read_text_chunk(targets.picture) is None
     assert read_text_chunk(targets.picture, "parameters") is None
     assert read_replay(targets.record).record.prompt == "a house, 20% off"
@@ -137,10 +134,10 @@ def test_a_failure_leaves_nothing_behind(photo_file: Path, tmp_path: Path, monke
     def fail(*arguments: object, **more: object) -> None:
         raise OutputError("The disk is full.")
 
-    monkeypatch.setattr("intarsia.app.outputs.write_bytes_atomically", fail)
-    targets = plan_outputs(photo_file, tmp_path / "deep" / "out")
+    monkeypatch.setattr("intarsia.results.write_edit.write_bytes_atomically", fail)
+    targets = plan_edit(photo_file, tmp_path / "deep" / "out")
     with pytest.raises(OutputError, match="full"):
-        write_outputs(result_for(photo_file), read_photo(photo_file), targets)
+        write_edit(result_for(photo_file), read_photo(photo_file), targets)
     assert not (tmp_path / "deep" / "out").exists()
 
 
@@ -148,7 +145,7 @@ def test_a_failure_leaves_nothing_behind(photo_file: Path, tmp_path: Path, monke
 def test_a_file_that_cannot_be_moved_puts_the_others_back(
     existed: bool, photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    targets = plan_outputs(photo_file, tmp_path / "out")
+    targets = plan_edit(photo_file, tmp_path / "out")
     (tmp_path / "out").mkdir()
     if existed:
         for target in targets.all():
@@ -162,23 +159,23 @@ def test_a_file_that_cannot_be_moved_puts_the_others_back(
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OutputError, match="not writable"):
-        write_outputs(result_for(photo_file), read_photo(photo_file), targets, overwrite=existed)
+        write_edit(result_for(photo_file), read_photo(photo_file), targets, overwrite=existed)
     left = {p.name: p.read_text() for p in (tmp_path / "out").iterdir()}
     assert left == ({t.name: f"former {t.name}" for t in targets.all()} if existed else {})
 
 
 def test_a_name_that_was_taken_meanwhile_is_kept(photo_file: Path, tmp_path: Path) -> None:
-    targets = plan_outputs(photo_file, tmp_path / "out")
+    targets = plan_edit(photo_file, tmp_path / "out")
     (tmp_path / "out").mkdir()
     targets.mask.write_text("somebody else's")
     with pytest.raises(OutputError, match="exists already"):
-        write_outputs(result_for(photo_file), read_photo(photo_file), targets)
+        write_edit(result_for(photo_file), read_photo(photo_file), targets)
     assert [p.read_text() for p in (tmp_path / "out").iterdir()] == ["somebody else's"]
 
 
 def test_the_photo_is_never_overwritten(photo_file: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is the picture to edit"):
-        plan_outputs(photo_file, tmp_path, overwrite=True)
+        plan_edit(photo_file, tmp_path, overwrite=True)
 
 
 @given(st.text(min_size=1).filter(lambda name: "/" not in name and "\0" not in name and name not in (".", "..")))
@@ -193,8 +190,8 @@ def test_a_changed_or_missing_mask_is_noticed(photo_file: Path, tmp_path: Path) 
     mask = tmp_path / "mask.png"
     Image.new("L", (60, 44), 255).save(mask)
     record = EditRecord(photo=str(photo_file), prompt="a house", models="pocket", mask=str(mask))
-    targets = plan_outputs(photo_file, tmp_path / "out")
-    write_outputs(result_for(photo_file, record=record), read_photo(photo_file), targets)
+    targets = plan_edit(photo_file, tmp_path / "out")
+    write_edit(result_for(photo_file, record=record), read_photo(photo_file), targets)
     assert read_replay(targets.record).record.mask == str(mask)
     Image.new("L", (60, 44), 254).save(mask)
     with pytest.raises(RecordError, match="is not the mask"):

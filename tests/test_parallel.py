@@ -19,14 +19,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from intarsia.cli import load_models
+from intarsia.distributed import ALONE, World, from_main, in_step, portable, sum_over, world
 from intarsia.errors import OutputError, PictureError
-from intarsia.geometry import Box, Size
-from intarsia.parallel import ALONE, World, from_main, in_step, portable, sum_over, world
-from intarsia.records import FitSettings
-from intarsia.regions.fit import Example, fit_network
+from intarsia.imaging.geometry import Box, Size
+from intarsia.records.edit import FitSettings
+from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.losses import expected_loss
 from intarsia.regions.network import RegionNetwork
-from intarsia.regions.view import View
+from intarsia.regions.train import Example, fit_network
 
 ROOT = Path(__file__).parents[1]
 PATCHES, TEXT = 8, 12
@@ -39,7 +40,7 @@ def example(seed: int, dtype: torch.dtype) -> Example:
     """One picture of noise with four boxes and their losses."""
     dice = torch.Generator().manual_seed(seed)
     saliency = torch.rand(8, 8, generator=dice) + 0.1
-    view = View(
+    view = ImageAnalysis(
         picture=torch.zeros(1, 3, 64, 64, dtype=dtype),
         size=Size(64, 64),
         features=torch.randn(PATCHES, 8, 8, generator=dice).to(dtype),
@@ -245,18 +246,18 @@ def fail_in(rank: int) -> int:
     """The command, where one process's picture cannot be painted; the networks are none."""
     from types import SimpleNamespace
 
-    from intarsia.app import cli
-    from intarsia.regions import fit
+    from intarsia.cli import main
+    from intarsia.regions import train
 
     def paint(*_: object) -> Example:
         if os.environ["RANK"] == str(rank):
             raise PictureError(GONE)
         return example(0, torch.float32)
 
-    fit.paint_example = paint
+    train.paint_example = paint
     inpainter = SimpleNamespace(meter=SimpleNamespace(evaluations=0))
-    cli.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment, return-value]
-    return cli.main(["regions", "fit", "jobs.json"])
+    load_models.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment, return-value]
+    return main.main(["regions", "fit", "jobs.json"])
 
 
 def free_port() -> int:

@@ -17,18 +17,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.app.batch_work import BatchWork
-from intarsia.app.flags import Machine
-from intarsia.app.outputs import read_replay
+from intarsia.batch.executor import RESULTS, Executor, finished
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger, Row
-from intarsia.batch.local import DEATHS, News, run_local
-from intarsia.batch.on_ray import connected, do_away, files_of, knock, needed, run_on_ray, without
-from intarsia.batch.work import RESULTS, Work, finished
+from intarsia.batch.local import DEATHS, JobEvent, run_local
+from intarsia.batch.ray_cluster import connected, knock, needed
+from intarsia.batch.ray_driver import run_on_ray
+from intarsia.batch.ray_worker import do_away, files_of, without
 from intarsia.errors import Cancelled, ClusterError, MissingExtraError
-from intarsia.images import read_text_chunk
+from intarsia.imaging.read import read_text_chunk
 from intarsia.progress import Progress
-from intarsia.records import EditRecord
+from intarsia.records.edit import EditRecord
+from intarsia.results.replay import read_replay
+from intarsia.tasks.batch_executor import BatchExecutor
+from intarsia.tasks.options import Machine
 from tests.ray_work import FakeWork
 
 SCENES = Path(__file__).parent / "scenes"
@@ -268,11 +270,11 @@ def run(
     jobs: tuple[Job, ...],
     cluster: Any,
     *,
-    work: Work | None = None,
+    work: Executor | None = None,
     workers: int = 2,
     files: str = "store",
     stopping: Callable[[], bool] = lambda: False,
-    listen: Callable[[News], None] | None = None,
+    listen: Callable[[JobEvent], None] | None = None,
 ) -> list[Row]:
     """Do jobs on a cluster; their rows."""
     if work is None:
@@ -294,7 +296,7 @@ def run(
 @pytest.mark.parametrize("files", ["store", "shared"])
 def test_jobs_come_back_from_a_cluster_as_from_this_machine(tmp_path: Path, cluster: Any, files: str) -> None:
     jobs = jobs_of(tmp_path, ["do"] * 6, AWKWARD)
-    news: list[News] = []
+    news: list[JobEvent] = []
     rows = run(tmp_path, jobs, cluster, files=files, listen=news.append)
     assert [row.state for row in rows] == ["done"] * 6
     assert all(row.worker.startswith("worker ") for row in rows)
@@ -332,7 +334,7 @@ def test_a_machine_that_is_lost_takes_no_job_with_it(tmp_path: Path, two_machine
     lost: list[int] = []
     lone = two_machines.worker_nodes
 
-    def listen(news: News) -> None:
+    def listen(news: JobEvent) -> None:
         if news.what == "done" and lone:
             lost.append(news.job.number)
             two_machines.remove_node(next(iter(lone)), allow_graceful=False)
@@ -349,7 +351,7 @@ def test_who_is_stopped_stops_within_a_step_and_goes_on_later(tmp_path: Path, cl
     jobs = jobs_of(tmp_path, ["steps 5000"] * 2 + ["do"] * 4)
     began: list[float] = []
 
-    def listen(news: News) -> None:
+    def listen(news: JobEvent) -> None:
         began.append(time.monotonic())
 
     rows = run(tmp_path, jobs, cluster, stopping=lambda: len(began) >= 2, listen=listen)
@@ -382,7 +384,7 @@ def test_edits_on_ray_have_the_pixels_of_edits_here(tmp_path: Path, monkeypatch:
     listed = tmp_path / "jobs.jsonl"
     listed.write_text("\n".join(map(json.dumps, lines)))
     jobs = read_jobs(listed, image_dir=pictures)
-    work = BatchWork(machine=Machine(device="cpu"), threads=1)
+    work = BatchExecutor(machine=Machine(device="cpu"), threads=1)
     found: dict[str, list[str]] = {}
     for place in ("here", "ray"):
         with Ledger.open(tmp_path / place) as ledger:

@@ -10,18 +10,9 @@ from typing import Any
 import pytest
 
 from intarsia.errors import RecordError
-from intarsia.records import (
-    ArrangeRecord,
-    ComposeSettings,
-    EditRecord,
-    FitSettings,
-    GuideSettings,
-    LearnSettings,
-    ScoreSettings,
-    SearchSettings,
-    from_json,
-    to_json,
-)
+from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
+from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
+from intarsia.records.serialize import from_json, to_json
 
 GROUPS = {
     "search": SearchSettings,

@@ -12,25 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from intarsia.backbones.protocols import Meter, OnStep
+from intarsia.backbones.protocols import EvalCounter, OnStep
 from intarsia.errors import ModelError
-from intarsia.geometry import Box, Grid, Point, Size
-from intarsia.records import FitSettings, ScoreSettings
+from intarsia.imaging.geometry import Box, Grid, Point, Size
+from intarsia.records.edit import FitSettings, ScoreSettings
+from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.anchors import choose_anchors
-from intarsia.regions.fit import Example, fit_network
 from intarsia.regions.losses import direction_loss, expected_loss, guidance_loss, sampled_loss, structure_loss
 from intarsia.regions.network import PublishedNetwork, RegionNetwork, choose, roi_align
 from intarsia.regions.proposals import concentric, coverage, outline, outlines, propose, rectangles, shortlist
 from intarsia.regions.published import rank
-from intarsia.regions.ranking import Ranker
+from intarsia.regions.scoring import Ranker
 from intarsia.regions.search import Evaluator, Region, successive_halving
-from intarsia.regions.view import View
+from intarsia.regions.train import Example, fit_network
 
 SIZE = Size(64, 64)
 THING = Box(36.0, 8.0, 56.0, 24.0)  # right of and above the diagonal
 
 
-def view_with(thing: Box = THING, *, seed: int = 0) -> View:
+def view_with(thing: Box = THING, *, seed: int = 0) -> ImageAnalysis:
     """A view of a picture with one relevant thing; features show it in their first channel."""
     relevance = torch.zeros(64, 64)
     relevance[int(thing.y0) : int(thing.y1), int(thing.x0) : int(thing.x1)] = 1
@@ -38,7 +38,7 @@ def view_with(thing: Box = THING, *, seed: int = 0) -> View:
     noise = torch.randn(8, 16, 16, generator=torch.Generator().manual_seed(seed)) * 0.1
     noise[0] += cells
     words = torch.nn.functional.normalize(torch.randn(2, 12, generator=torch.Generator().manual_seed(7)), dim=1)
-    return View(
+    return ImageAnalysis(
         picture=relevance[None, None].expand(1, 3, 64, 64) * 2 - 1,
         size=SIZE,
         features=noise,
@@ -56,7 +56,7 @@ class FakeInpainter:
     name, native_side, stride = "fake", 64, 8
 
     def __init__(self) -> None:
-        self.meter = Meter()
+        self.meter = EvalCounter()
         self.calls: list[tuple[int, int]] = []
 
     def inpaint(

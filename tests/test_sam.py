@@ -27,18 +27,20 @@ from transformers import (
 )
 from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
-from intarsia.app.cli import main
-from intarsia.backbones import CATALOG, POCKET, catalog, load_backbones
-from intarsia.backbones.protocols import Backbones, Outliner, Outlines
-from intarsia.backbones.sam import Sam3Segmenter, SamOutliner, load_outliner, load_sam3, prepare
-from intarsia.backbones.segmenters import ClipSegSegmenter, OutlinedSegmenter, load_segmenter
+from intarsia.backbones import CATALOG, POCKET, helpers, hub, load_backbones, placement
+from intarsia.backbones.clipseg import ClipSegSegmenter
+from intarsia.backbones.protocols import Backbones, MaskProposals, MaskRefiner
+from intarsia.backbones.sam import Sam3Segmenter, SamMaskRefiner, load_mask_refiner, load_sam3, prepare
+from intarsia.backbones.segmenters import RefinedSegmenter, load_segmenter
+from intarsia.cli.main import main
 from intarsia.errors import LayoutError, ModelError
-from intarsia.geometry import Box, Point
-from intarsia.images import Photo, photo_from_image, to_tensor
-from intarsia.layout.find import find_masks, iou, outlined, surest
-from intarsia.layout.scene import read_scene, read_scene_folder
-from intarsia.masks import Mask
-from intarsia.records import ArrangeRecord
+from intarsia.imaging.geometry import Box, Point
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.photo import Photo, to_tensor
+from intarsia.imaging.read import photo_from_image
+from intarsia.layout.detect import find_masks, iou, refine_masks, surest_point
+from intarsia.layout.scene_files import read_scene, read_scene_folder
+from intarsia.records.arrange import ArrangeRecord
 from tests import tiny
 
 SIDE, WIDTH = 64, 16
@@ -157,8 +159,8 @@ def sams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def outliners(sams: Path) -> dict[str, SamOutliner]:
-    return {kind: load_outliner(sams / kind, kind, device="cpu") for kind in ("sam", "sam2")}
+def outliners(sams: Path) -> dict[str, SamMaskRefiner]:
+    return {kind: load_mask_refiner(sams / kind, kind, device="cpu") for kind in ("sam", "sam2")}
 
 
 @pytest.fixture(scope="session")
@@ -185,7 +187,7 @@ POINTS = [Point(12.5, 14.5), Point(20.5, 30.5)]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_sam_gets_and_gives_what_transformers_own_processor_makes_of_it(
-    outliners: dict[str, SamOutliner], sams: Path, size: tuple[int, int]
+    outliners: dict[str, SamMaskRefiner], sams: Path, size: tuple[int, int]
 ) -> None:
     height, width = size
     processor = SamProcessor(
@@ -221,7 +223,7 @@ def test_sam_gets_and_gives_what_transformers_own_processor_makes_of_it(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_sam2_stretches_the_picture_and_its_prompts_to_its_square(
-    outliners: dict[str, SamOutliner], sams: Path, size: tuple[int, int]
+    outliners: dict[str, SamMaskRefiner], sams: Path, size: tuple[int, int]
 ) -> None:
     height, width = size
     ours = outliners["sam2"]
@@ -245,7 +247,7 @@ def test_sam2_stretches_the_picture_and_its_prompts_to_its_square(
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
-def test_an_outline_does_not_depend_on_the_other_objects(outliners: dict[str, SamOutliner], kind: str) -> None:
+def test_an_outline_does_not_depend_on_the_other_objects(outliners: dict[str, SamMaskRefiner], kind: str) -> None:
     both = outliners[kind].outline(picture_of(48, 96), BOXES, POINTS)
     alone = outliners[kind].outline(picture_of(48, 96), BOXES[1:], POINTS[1:])
     assert torch.allclose(both.scores[1:], alone.scores, atol=1e-4)
@@ -314,16 +316,16 @@ def test_sam3_honours_that_nothing_of_the_kind_is_there(sam3: Sam3Segmenter) -> 
 
 def test_the_kind_of_checkpoint_says_what_is_loaded(sams: Path, tiny_models: Path) -> None:
     words = tiny_models / "clipseg"
-    assert catalog.segmenter_folders(None, tiny_models) == (words, None)
-    assert catalog.segmenter_folders(str(words), tiny_models) == (words, None)
-    assert catalog.segmenter_folders(str(sams / "sam"), tiny_models) == (words, sams / "sam")
-    assert catalog.segmenter_folders(str(sams / "sam2"), tiny_models) == (words, sams / "sam2")
-    assert catalog.segmenter_folders(str(sams / "sam3"), tiny_models) == (sams / "sam3", None)
+    assert helpers.segmenter_folders(None, tiny_models) == (words, None)
+    assert helpers.segmenter_folders(str(words), tiny_models) == (words, None)
+    assert helpers.segmenter_folders(str(sams / "sam"), tiny_models) == (words, sams / "sam")
+    assert helpers.segmenter_folders(str(sams / "sam2"), tiny_models) == (words, sams / "sam2")
+    assert helpers.segmenter_folders(str(sams / "sam3"), tiny_models) == (sams / "sam3", None)
     assert isinstance(load_segmenter(words, device="cpu"), ClipSegSegmenter)
     assert isinstance(load_segmenter(sams / "sam3", device="cpu"), Sam3Segmenter)
     both = load_segmenter(words, sams / "sam2", device="cpu")
-    assert isinstance(both, OutlinedSegmenter) and isinstance(both, Outliner)
-    assert not isinstance(both.words, Outliner)
+    assert isinstance(both, RefinedSegmenter) and isinstance(both, MaskRefiner)
+    assert not isinstance(both.words, MaskRefiner)
 
 
 def test_catalogue_names_of_segmenters_are_taken(
@@ -335,26 +337,26 @@ def test_catalogue_names_of_segmenters_are_taken(
         asked.append(repository)
         return sams / "sam2"
 
-    monkeypatch.setattr(catalog, "fetch", fetch)
-    assert catalog.segmenter_folders("sam2", tiny_models) == (tiny_models / "clipseg", sams / "sam2")
+    monkeypatch.setattr(hub, "fetch", fetch)
+    assert helpers.segmenter_folders("sam2", tiny_models) == (tiny_models / "clipseg", sams / "sam2")
     assert asked == ["facebook/sam2.1-hiera-small"]
     with pytest.raises(ModelError, match="nor known by name: clipseg, sam, sam2, sam3"):
-        catalog.segmenter_folders("dino", tiny_models)
+        helpers.segmenter_folders("dino", tiny_models)
     assert {CATALOG[name].part for name in ("sam", "sam2", "sam3")} == {"segmenter"}
 
 
 def test_other_kinds_are_refused_in_a_sentence(tiny_models: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="kind 'clip', which finds no objects: pass a checkpoint of CLIPSeg, SAM"):
-        catalog.segmenter_folders(str(tiny_models / "clip"), tiny_models)
+        helpers.segmenter_folders(str(tiny_models / "clip"), tiny_models)
     shutil.copytree(tiny_models / "clip", tmp_path / "clip")
     for damaged in ("{", "[]"):
         (tmp_path / "clip" / "config.json").write_text(damaged)
         with pytest.raises(ModelError, match=r"config.json is damaged"):
-            catalog.segmenter_folders(str(tmp_path / "clip"), tiny_models)
+            helpers.segmenter_folders(str(tmp_path / "clip"), tiny_models)
 
 
 def test_the_video_checkpoints_of_the_hub_are_read(
-    sams: Path, outliners: dict[str, SamOutliner], sam3: Sam3Segmenter, tmp_path: Path, tiny_models: Path
+    sams: Path, outliners: dict[str, SamMaskRefiner], sam3: Sam3Segmenter, tmp_path: Path, tiny_models: Path
 ) -> None:
     """Those of SAM 2 hold its weights beside those of a memory, those of SAM 3 theirs inside `detector_model`."""
     for kind in ("sam2", "sam3"):
@@ -371,11 +373,11 @@ def test_the_video_checkpoints_of_the_hub_are_read(
             weights["tracker_model.mask_decoder.iou_token.weight"] = torch.ones(1, 4)
         (place / "config.json").write_text(json.dumps(config))
         save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
-    words, outliner = catalog.segmenter_folders(str(tmp_path / "sam2"), tiny_models)
-    with catalog.quiet_loading():
+    words, outliner = helpers.segmenter_folders(str(tmp_path / "sam2"), tiny_models)
+    with placement.quiet_loading():
         ours = load_segmenter(words, outliner, device="cpu")
         texts = load_segmenter(tmp_path / "sam3", device="cpu")
-    assert isinstance(ours, OutlinedSegmenter)
+    assert isinstance(ours, RefinedSegmenter)
     picture = picture_of(48, 96)
     assert torch.equal(
         ours.outline(picture, BOXES, POINTS).masks, outliners["sam2"].outline(picture, BOXES, POINTS).masks
@@ -385,7 +387,7 @@ def test_the_video_checkpoints_of_the_hub_are_read(
 
 def test_loaded_backbones_carry_the_outlines_and_record_both_weights(sams: Path, tiny_models: Path) -> None:
     loaded = load_backbones(str(tiny_models), device="cpu", segmenter=str(sams / "sam"))
-    assert isinstance(loaded.segmenter, OutlinedSegmenter)
+    assert isinstance(loaded.segmenter, RefinedSegmenter)
     assert loaded.versions["segmenter"].startswith("clipseg#") and loaded.versions["outliner"].startswith("sam#")
     assert loaded.segmenter.heat(torch.zeros(1, 3, 20, 30), ["cat"]).shape == (1, 20, 30)
 
@@ -423,11 +425,11 @@ class Known:
     points: list[Point] = dataclasses.field(default_factory=list)
     sizes: list[tuple[int, ...]] = dataclasses.field(default_factory=list)
 
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> Outlines:
+    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         self.boxes, self.points = list(boxes), list(points)
         self.sizes.append(tuple(picture.shape))
         shapes = torch.from_numpy(np.stack(self.shapes))
-        return Outlines(
+        return MaskProposals(
             masks=shapes[None].repeat(len(boxes), 1, 1, 1), scores=torch.tensor(self.scores).repeat(len(boxes), 1)
         )
 
@@ -450,7 +452,7 @@ def test_an_outline_that_agrees_makes_the_mask_exact() -> None:
 
 
 def test_a_segmenter_that_outlines_is_its_own_outliner() -> None:
-    both = OutlinedSegmenter(Spots({"cow": BLOB}), Known([CORNERED], [0.9]))  # type: ignore[arg-type]
+    both = RefinedSegmenter(Spots({"cow": BLOB}), Known([CORNERED], [0.9]))  # type: ignore[arg-type]
     assert (find_masks(GREY, ["cow"], both, side=64)["cow"] == CORNERED).all()
 
 
@@ -486,12 +488,12 @@ def test_two_dogs_stay_two_and_the_outliner_sees_the_photo_at_its_own_size() -> 
 def test_outlines_that_overlap_are_parted_and_what_was_found_stays_with_its_object() -> None:
     left, right = box(slice(10, 50), slice(4, 28)), box(slice(10, 50), slice(36, 60))
     both = [box(slice(10, 50), slice(4, 40)), box(slice(10, 50), slice(24, 60))]
-    outlines = Outlines(
+    outlines = MaskProposals(
         masks=torch.from_numpy(np.stack([[both[0], both[1]], [both[0], both[1]]])),
         scores=torch.tensor([[0.9, 0.1], [0.1, 0.6]]),
     )
     fixed = SimpleNamespace(outline=lambda picture, boxes, points: outlines)
-    one, other = outlined(GREY, [left, right], [Point(10, 20), Point(50, 20)], fixed)
+    one, other = refine_masks(GREY, [left, right], [Point(10, 20), Point(50, 20)], fixed)
     assert not (one & other).any()
     assert (one | other == both[0] | both[1]).all()
     assert (one & left == left).all() and (other & right == right).all()
@@ -500,17 +502,17 @@ def test_outlines_that_overlap_are_parted_and_what_was_found_stays_with_its_obje
 
 def test_a_ring_is_shown_by_a_point_that_lies_on_it() -> None:
     ring = box(slice(4, 60), slice(4, 60)) & ~box(slice(14, 56), slice(14, 56))
-    point = surest(ring, ring.astype(np.float32))
+    point = surest_point(ring, ring.astype(np.float32))
     assert ring[int(point.y), int(point.x)]
     line = box(slice(3, 4), slice(0, 700), (9, 700))
-    point = surest(line, line.astype(np.float32))
+    point = surest_point(line, line.astype(np.float32))
     assert line[int(point.y), int(point.x)]
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
 @pytest.mark.parametrize("size", [(48, 96), (90, 40)])
 def test_masks_come_at_the_photos_size_apart_and_not_empty(
-    outliners: dict[str, SamOutliner], kind: str, size: tuple[int, int]
+    outliners: dict[str, SamMaskRefiner], kind: str, size: tuple[int, int]
 ) -> None:
     height, width = size
     cat, dog = box(slice(2, 20), slice(2, 18), size), box(slice(24, 44), slice(20, 38), size)
@@ -534,13 +536,13 @@ def test_objects_takes_a_folder_of_sam(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     asked: list[int] = []
-    whole = SamOutliner.outline
+    whole = SamMaskRefiner.outline
 
-    def outline(self: SamOutliner, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> Outlines:
+    def outline(self: SamMaskRefiner, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         asked.append(len(boxes))
         return whole(self, picture, boxes, points)
 
-    monkeypatch.setattr(SamOutliner, "outline", outline)
+    monkeypatch.setattr(SamMaskRefiner, "outline", outline)
     flags = ["--find", "car", "ball", "--models", "pocket", "--segmenter", str(sams / kind), "--device", "cpu"]
     assert main(["objects", str(SCENE), *flags, "--json"]) == 0
     found = {thing["name"] for thing in json.loads(capsys.readouterr().out)["objects"]}

@@ -16,20 +16,14 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import EmptyMaskError, LayoutError, PictureError, RegionError
-from intarsia.images import Photo, photo_from_image, read_photo
-from intarsia.layout.find import apart, components, find_masks, tidy, words_of
-from intarsia.layout.scene import (
-    BACKGROUND,
-    colour_map,
-    distinct_colours,
-    find_objects,
-    photo_of,
-    read_colours,
-    read_scene,
-)
-from intarsia.layout.target import read_layout
-from intarsia.masks import Mask
-from intarsia.records import ArrangeRecord
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.layout.colour_map import colour_map, distinct_colours, read_colours
+from intarsia.layout.detect import components, find_masks, split_touching, tidy_mask, words_of
+from intarsia.layout.layout_files import read_layout
+from intarsia.layout.scene_files import BACKGROUND, find_objects, photo_of, read_scene
+from intarsia.records.arrange import ArrangeRecord
 
 SCENES = Path(__file__).parent / "scenes"
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "layout_editing"
@@ -465,7 +459,7 @@ def test_specks_and_small_holes_go_and_large_ones_stay() -> None:
     mask = box(slice(10, 40), slice(10, 40))
     mask[0, 0], mask[20, 20] = True, False
     mask[30:38, 12:38] = False
-    clean = tidy(mask)
+    clean = tidy_mask(mask)
     assert not clean[0, 0] and clean[20, 20] and not clean[34, 20]
 
 
@@ -473,6 +467,6 @@ def test_touching_objects_are_cut_where_they_are_narrow() -> None:
     rows, columns = np.mgrid[:64, :64]
     left: Mask = (rows - 30) ** 2 + (columns - 20) ** 2 < 144
     right: Mask = (rows - 30) ** 2 + (columns - 42) ** 2 < 144
-    parts = apart(left | right, np.ones((64, 64), np.float32), ["dog 1", "dog 2"])
+    parts = split_touching(left | right, np.ones((64, 64), np.float32), ["dog 1", "dog 2"])
     for part, true in zip(parts, (left, right), strict=True):
         assert (part & true).sum() / (part | true).sum() > 0.9

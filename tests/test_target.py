@@ -13,14 +13,26 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from intarsia.errors import LayoutError
-from intarsia.geometry import Box, Point, Size
-from intarsia.images import photo_from_image, read_photo
-from intarsia.layout.fit import fit_mask
-from intarsia.layout.scene import Scene, SceneObject, colour_map, distinct_colours, read_scene
-from intarsia.layout.target import IDENTITY, Layout, Matrix, Placement, read_layout, warp_mask, warp_picture
-from intarsia.layout.warp import applied, box_of, box_to_box, inverse, scaling, shift, then, turning
-from intarsia.masks import Mask
-from intarsia.records import ArrangeRecord
+from intarsia.imaging.affine import (
+    apply,
+    bounding_box,
+    box_to_box,
+    compose_maps,
+    inverse_map,
+    rotation,
+    scaling_map,
+    translation,
+)
+from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.layout.colour_map import colour_map, distinct_colours
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import IDENTITY, Matrix, read_layout, warp_mask, warp_picture
+from intarsia.layout.registration import register_mask
+from intarsia.layout.scene import Scene, SceneObject
+from intarsia.layout.scene_files import read_scene
+from intarsia.records.arrange import ArrangeRecord
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "layout_editing"
 SIZE = Size(80, 60)
@@ -72,8 +84,8 @@ def iou(one: Mask, other: Mask) -> float:
 
 
 maps = st.builds(
-    lambda x, y, wide, high, angle: then(
-        then(scaling(Point(x, y), wide, high), turning(Point(y, x), angle)), shift(x - 20, y)
+    lambda x, y, wide, high, angle: compose_maps(
+        compose_maps(scaling_map(Point(x, y), wide, high), rotation(Point(y, x), angle)), translation(x - 20, y)
     ),
     st.floats(-50, 50),
     st.floats(-50, 50),
@@ -85,30 +97,30 @@ maps = st.builds(
 
 @given(maps, st.floats(-100, 100), st.floats(-100, 100))
 def test_a_map_and_its_inverse_lead_back(matrix: Matrix, x: float, y: float) -> None:
-    there = applied(matrix, Point(x, y))
-    back = applied(inverse(matrix), there)
+    there = apply(matrix, Point(x, y))
+    back = apply(inverse_map(matrix), there)
     assert (back.x, back.y) == pytest.approx((x, y), abs=1e-6)
-    assert then(matrix, inverse(matrix)) == pytest.approx(IDENTITY, abs=1e-6)
+    assert compose_maps(matrix, inverse_map(matrix)) == pytest.approx(IDENTITY, abs=1e-6)
 
 
 @given(maps, maps, st.floats(-100, 100))
 def test_then_does_one_after_the_other(first: Matrix, second: Matrix, x: float) -> None:
-    one = applied(second, applied(first, Point(x, 3.0)))
-    other = applied(then(first, second), Point(x, 3.0))
+    one = apply(second, apply(first, Point(x, 3.0)))
+    other = apply(compose_maps(first, second), Point(x, 3.0))
     assert (one.x, one.y) == pytest.approx((other.x, other.y), rel=1e-6, abs=1e-6)
 
 
 def test_a_turn_is_clockwise_and_quarters_are_exact() -> None:
-    assert applied(turning(Point(5, 5), 90), Point(8, 5)) == Point(5, 8)
-    assert then(turning(Point(5, 5), 90), turning(Point(5, 5), 270)) == IDENTITY
-    assert applied(turning(Point(0, 0), 45), Point(1, 0)).y == pytest.approx(math.sqrt(0.5))
+    assert apply(rotation(Point(5, 5), 90), Point(8, 5)) == Point(5, 8)
+    assert compose_maps(rotation(Point(5, 5), 90), rotation(Point(5, 5), 270)) == IDENTITY
+    assert apply(rotation(Point(0, 0), 45), Point(1, 0)).y == pytest.approx(math.sqrt(0.5))
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.floats(1, 40), st.floats(1, 40))
 def test_a_box_goes_to_a_box(x: int, y: int, width: float, height: float) -> None:
     source, target = Box(3, 4, 12, 20), Box(x, y, x + width, y + height)
     matrix = box_to_box(source, target)
-    corner = applied(matrix, Point(12, 20))
+    corner = apply(matrix, Point(12, 20))
     assert (corner.x, corner.y) == pytest.approx((target.x1, target.y1))
     assert box_to_box(source, source) == IDENTITY
 
@@ -121,21 +133,21 @@ def test_a_box_goes_to_a_box(x: int, y: int, width: float, height: float) -> Non
 def test_whole_pixels_are_copied_bit_for_bit(right: int, down: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     pixels, mask = rng.integers(0, 256, (60, 80, 3), np.uint8), rng.random((60, 80)) < 0.5
-    colour, coverage = warp_picture(pixels, shift(right, down), SIZE, mask)
+    colour, coverage = warp_picture(pixels, translation(right, down), SIZE, mask)
     ys, xs = np.nonzero(mask)
     inside = (ys + down >= 0) & (ys + down < 60) & (xs + right >= 0) & (xs + right < 80)
     ys, xs = ys[inside], xs[inside]
     assert (colour[ys + down, xs + right] == pixels[ys, xs]).all()
     assert set(np.unique(coverage)) <= {0.0, 1.0} and coverage.sum() == len(ys)
-    assert (warp_mask(mask, shift(right, down), SIZE) == (coverage == 1)).all()
+    assert (warp_mask(mask, translation(right, down), SIZE) == (coverage == 1)).all()
 
 
 def test_mirrors_and_quarter_turns_are_exact() -> None:
     mask = ell(Size(60, 60))
-    assert (warp_mask(mask, scaling(Point(30, 30), -1, 1), Size(60, 60)) == mask[:, ::-1]).all()
-    assert (warp_mask(mask, scaling(Point(30, 30), 1, -1), Size(60, 60)) == mask[::-1]).all()
-    assert (warp_mask(mask, turning(Point(30, 30), 90), Size(60, 60)) == np.rot90(mask, -1)).all()
-    assert (warp_mask(mask, turning(Point(30, 30), 180), Size(60, 60)) == mask[::-1, ::-1]).all()
+    assert (warp_mask(mask, scaling_map(Point(30, 30), -1, 1), Size(60, 60)) == mask[:, ::-1]).all()
+    assert (warp_mask(mask, scaling_map(Point(30, 30), 1, -1), Size(60, 60)) == mask[::-1]).all()
+    assert (warp_mask(mask, rotation(Point(30, 30), 90), Size(60, 60)) == np.rot90(mask, -1)).all()
+    assert (warp_mask(mask, rotation(Point(30, 30), 180), Size(60, 60)) == mask[::-1, ::-1]).all()
 
 
 def smooth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -145,14 +157,14 @@ def smooth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     "matrix",
     [
-        shift(3.3, -2.7),
-        scaling(Point(150, 100), 0.5, 0.5),
-        scaling(Point(150, 100), 1.7, 1.2),
-        scaling(Point(150.25, 100), -1, 0.8),
-        scaling(Point(150, 100), 0.11, 0.13),
-        turning(Point(150, 100), 33),
-        then(scaling(Point(150, 100), 0.4, 0.7), turning(Point(150, 100), -50)),
-        then(scaling(Point(150, 100), 0.12, 0.12), turning(Point(150, 100), 20)),
+        translation(3.3, -2.7),
+        scaling_map(Point(150, 100), 0.5, 0.5),
+        scaling_map(Point(150, 100), 1.7, 1.2),
+        scaling_map(Point(150.25, 100), -1, 0.8),
+        scaling_map(Point(150, 100), 0.11, 0.13),
+        rotation(Point(150, 100), 33),
+        compose_maps(scaling_map(Point(150, 100), 0.4, 0.7), rotation(Point(150, 100), -50)),
+        compose_maps(scaling_map(Point(150, 100), 0.12, 0.12), rotation(Point(150, 100), 20)),
     ],
 )
 def test_positions_are_where_the_map_takes_them(matrix: Matrix) -> None:
@@ -163,7 +175,7 @@ def test_positions_are_where_the_map_takes_them(matrix: Matrix) -> None:
 
     picture = smooth(xs, ys)[..., None].astype(np.float32)
     colour, coverage = warp_picture(picture, matrix, Size(300, 200), shape(xs, ys))
-    a, b, c, d, e, f = inverse(matrix)
+    a, b, c, d, e, f = inverse_map(matrix)
     x, y = a * xs + b * ys + c, d * xs + e * ys + f
     assert iou(coverage >= 0.5, shape(x, y)) > 0.95
     steepness = max(math.hypot(a, d), math.hypot(b, e), 1)
@@ -175,7 +187,7 @@ def test_an_edge_holds_the_colours_of_the_object_alone() -> None:
     pixels = np.zeros((60, 80, 3), np.uint8)
     mask = ell()
     pixels[mask] = (200, 30, 90)
-    for matrix in (shift(0.5, 0.5), scaling(Point(20, 20), 0.6, 0.6), turning(Point(20, 20), 30)):
+    for matrix in (translation(0.5, 0.5), scaling_map(Point(20, 20), 0.6, 0.6), rotation(Point(20, 20), 30)):
         colour, coverage = warp_picture(pixels, matrix, SIZE, mask)
         assert np.abs(colour[coverage > 0.05] - (200, 30, 90)).max() < 1
         assert (colour[coverage == 0] == 0).all()
@@ -183,7 +195,10 @@ def test_an_edge_holds_the_colours_of_the_object_alone() -> None:
 
 def test_shrinking_averages() -> None:
     checks = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)[..., None]
-    for matrix in (scaling(Point(0, 0), 0.25, 0.25), then(scaling(Point(0, 0), 0.25, 0.25), turning(Point(8, 8), 20))):
+    for matrix in (
+        scaling_map(Point(0, 0), 0.25, 0.25),
+        compose_maps(scaling_map(Point(0, 0), 0.25, 0.25), rotation(Point(8, 8), 20)),
+    ):
         colour, coverage = warp_picture(checks, matrix, Size(16, 16))
         assert np.abs(colour[coverage > 0.99] - 127.5).max() < 12
 
@@ -193,7 +208,7 @@ def test_shrinking_averages() -> None:
 def test_no_map_breaks(matrix: Matrix) -> None:
     mask = warp_mask(ell(), matrix, Size(33, 21))
     assert mask.shape == (21, 33) and mask.dtype == np.bool_
-    assert not warp_mask(ell(), scaling(Point(0, 0), 1e-7, 1), Size(33, 21)).any()
+    assert not warp_mask(ell(), scaling_map(Point(0, 0), 1e-7, 1), Size(33, 21)).any()
 
 
 # Moves
@@ -201,7 +216,7 @@ def test_no_map_breaks(matrix: Matrix) -> None:
 
 def test_moves_are_about_the_middle_of_each_object(scene: Scene) -> None:
     layout = read_layout(record(move=("cat=+20,-3", "dog 1=0,4"), scale=("pot=0.5",)), scene)
-    assert placed(layout, "cat").matrix == shift(20, -3)
+    assert placed(layout, "cat").matrix == translation(20, -3)
     assert (placed(layout, "cat").mask == np.roll(scene.objects[0].mask, (-3, 20), (0, 1))).all()
     assert placed(layout, "dog 1").mask[9:19, 50:60].all()
     assert (placed(layout, "pot").mask == block(slice(44, 52), slice(56, 68))).all()
@@ -211,7 +226,7 @@ def test_moves_are_about_the_middle_of_each_object(scene: Scene) -> None:
 
 def test_to_takes_the_middle_of_an_object_to_a_place_off_the_diagonal(scene: Scene) -> None:
     layout = read_layout(record(to=("dog 1=15,45",), scale=("dog 1=2",)), scene)
-    box = box_of(placed(layout, "dog 1").mask)
+    box = bounding_box(placed(layout, "dog 1").mask)
     assert (box.center, box.width, box.height) == (Point(15, 45), 20, 20)
 
 
@@ -274,7 +289,7 @@ def test_moves_that_make_no_sense_are_one_clear_sentence(scene: Scene, values: d
 
 def test_a_name_may_hold_an_equals_sign() -> None:
     odd = Scene(photo=scene_with(a=ell()).photo, objects=(SceneObject(name="a=b", words="a", mask=ell()),))
-    assert read_layout(record(move=("a=b=1,2",)), odd).placements[0].matrix == shift(1, 2)
+    assert read_layout(record(move=("a=b=1,2",)), odd).placements[0].matrix == translation(1, 2)
 
 
 # Boxes
@@ -359,12 +374,12 @@ def test_what_moves_over_another_stands_before_it(scene: Scene, tmp_path: Path) 
     layout = read_layout(record(**drawing(tmp_path, {"cat": cat, "dog 1": dog, "pot": pot}, scene.names)), scene)
     assert [p.name for p in layout.placements] == ["cat", "dog 1", "pot"]
     before = read_layout(record(**drawing(tmp_path, {"cat": cat, "pot": pot, "dog 1": over}, scene.names)), scene)
-    assert placed(before, "dog 1").matrix == shift(3, 37) and placed(before, "pot").matrix == IDENTITY
+    assert placed(before, "dog 1").matrix == translation(3, 37) and placed(before, "pot").matrix == IDENTITY
     assert [p.name for p in before.placements] == ["cat", "pot", "dog 1"]
     assert (placed(before, "pot").mask == pot).all() and placed(before, "pot").fit == 1
     half = np.roll(dog, (30, 0), (0, 1))  # the pot covers its lower half
     behind = read_layout(record(**drawing(tmp_path, {"cat": cat, "dog 1": half, "pot": pot}, scene.names)), scene)
-    assert placed(behind, "dog 1").matrix == shift(0, 30)
+    assert placed(behind, "dog 1").matrix == translation(0, 30)
     assert (placed(behind, "dog 1").mask == half).all()
     assert [p.name for p in behind.placements] == ["cat", "dog 1", "pot"]
 
@@ -374,7 +389,7 @@ def test_a_drawing_and_moves_add_up(scene: Scene, tmp_path: Path) -> None:
     layout = read_layout(
         record(**drawing(tmp_path, masks, scene.names), move=("cat=5,0",), remove=("pot",), front=("cat",)), scene
     )
-    assert placed(layout, "cat").matrix == shift(5, -3)
+    assert placed(layout, "cat").matrix == translation(5, -3)
     assert [p.name for p in layout.placements] == ["dog 1", "cat"] and layout.removed == ("pot",)
 
 
@@ -418,12 +433,12 @@ def test_another_shape_fits_badly_and_keeps_its_drawing(scene: Scene, tmp_path: 
 def test_a_similarity_is_found_again(scale: float, angle: float, mirrored: bool, x: float, y: float) -> None:
     size = Size(120, 120)
     mask = ell(size, left=40, top=30, unit=12)
-    middle = box_of(mask).center
-    known = then(scaling(middle, -scale if mirrored else scale, scale), turning(middle, angle))
-    known = then(known, shift(x, y))
+    middle = bounding_box(mask).center
+    known = compose_maps(scaling_map(middle, -scale if mirrored else scale, scale), rotation(middle, angle))
+    known = compose_maps(known, translation(x, y))
     target = warp_mask(mask, known, size)
     assume(target.sum() > 0.8 * scale**2 * mask.sum())  # most of it is in the picture
-    matrix, fit = fit_mask(mask, target, np.zeros_like(mask))
+    matrix, fit = register_mask(mask, target, np.zeros_like(mask))
     assert fit > 0.9
     assert iou(warp_mask(mask, matrix, size), target) == pytest.approx(fit)
 
@@ -433,24 +448,24 @@ def test_a_symmetric_object_is_neither_turned_nor_mirrored() -> None:
     rows, columns = np.mgrid[:120, :120]
     disc: Mask = (rows - 50) ** 2 + (columns - 40) ** 2 < 20**2
     larger: Mask = (rows - 70) ** 2 + (columns - 60) ** 2 < 30**2
-    (a, b, _, d, e, _), fit = fit_mask(disc, larger, np.zeros_like(disc))
+    (a, b, _, d, e, _), fit = register_mask(disc, larger, np.zeros_like(disc))
     assert fit > 0.97 and b == d == 0
     assert a == e == pytest.approx(1.5, abs=0.04)
     square = block(slice(20, 60), slice(20, 60), size)
-    assert fit_mask(square, np.roll(square, 30, 1), np.zeros_like(square)) == (shift(30, 0), 1.0)
+    assert register_mask(square, np.roll(square, 30, 1), np.zeros_like(square)) == (translation(30, 0), 1.0)
 
 
 def test_a_mirror_that_is_meant_is_found_exactly() -> None:
     mask = ell(Size(120, 120), left=40, top=30, unit=12)
-    matrix, fit = fit_mask(mask, mask[:, ::-1], np.zeros_like(mask))
+    matrix, fit = register_mask(mask, mask[:, ::-1], np.zeros_like(mask))
     assert fit == 1 and (warp_mask(mask, matrix, Size(120, 120)) == mask[:, ::-1]).all()
     assert (matrix[0], matrix[4]) == (-1, 1)
 
 
 def test_an_object_goes_on_over_the_border_of_the_picture() -> None:
     mask = ell(Size(120, 120), left=40, top=30, unit=12)
-    known = shift(60, 20)
-    matrix, fit = fit_mask(mask, warp_mask(mask, known, Size(120, 120)), np.zeros_like(mask))
+    known = translation(60, 20)
+    matrix, fit = register_mask(mask, warp_mask(mask, known, Size(120, 120)), np.zeros_like(mask))
     assert (matrix, fit) == (known, 1.0)
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from intarsia.errors import RecordError
 from intarsia.evaluate import judge as judging
 from intarsia.evaluate.judge import UNet, load_judge
-from intarsia.geometry import Box
+from intarsia.imaging.geometry import Box
 from training import world
 
 SCENES = Path(__file__).parent / "scenes"  # python -m training.world --seed 424242 --count 6 --out tests/scenes

@@ -19,28 +19,19 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from intarsia.app.ui import batch_tab, outside
-from intarsia.app.ui.batch_tab import (
-    RoomPerformer,
-    batch_of,
-    batches,
-    download,
-    packed,
-    rate,
-    results_page,
-    rows_of,
-    status_of,
-    take_in,
-    turn,
-)
-from intarsia.app.ui.room import Room, Step, Visit, watched
 from intarsia.backbones.protocols import Backbones
+from intarsia.batch.executor import do_job
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger, Outcome
-from intarsia.batch.work import do
 from intarsia.errors import Cancelled, OutputError, RecordError
-from intarsia.images import read_photo
+from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress, Progress
+from intarsia.web import batch_cards, batch_service, watched_batches
+from intarsia.web.batch_cards import download, results_page, status_of
+from intarsia.web.batch_service import SessionWorker, batch_of, batches, packed, rate, rows_of, take_in, turn
+from intarsia.web.sessions import Session, SessionStore
+from intarsia.web.tabs import batch
+from intarsia.web.work import Step, run_watched
 from tests.fake_work import FakePerformer, FakeWork
 
 PROMPT = {"prompt": "a red house"}
@@ -52,14 +43,14 @@ QUICK: dict[str, Any] = {
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
-    room = Room(tmp_path / "room", models="auto")
+def room(tmp_path: Path) -> Iterator[SessionStore]:
+    room = SessionStore(tmp_path / "room", models="auto")
     yield room
     room.close()
 
 
 @pytest.fixture
-def visit(room: Room) -> Visit:
+def visit(room: SessionStore) -> Session:
     return room.enter(None)
 
 
@@ -100,8 +91,8 @@ def states(folder: Path) -> list[str]:
 # What comes in
 
 
-def test_the_list_that_the_page_shows_is_a_list(visit: Visit, sent: Path) -> None:
-    shown = re.search(r"<pre>(.*)</pre>", batch_tab.HOW, re.DOTALL)
+def test_the_list_that_the_page_shows_is_a_list(visit: Session, sent: Path) -> None:
+    shown = re.search(r"<pre>(.*)</pre>", batch.HOW, re.DOTALL)
     assert shown
     folder = take_in(
         visit, [text(sent, "images.json", shown[1]), picture(sent, "garden.jpg"), picture(sent, "yard.png", 1)], {}, 0
@@ -111,7 +102,7 @@ def test_the_list_that_the_page_shows_is_a_list(visit: Visit, sent: Path) -> Non
     assert states(folder) == ["waiting", "waiting"]
 
 
-def test_pictures_alone_take_the_words_for_all(visit: Visit, sent: Path) -> None:
+def test_pictures_alone_take_the_words_for_all(visit: Session, sent: Path) -> None:
     folder = take_in(visit, [picture(sent, "b.png", 1), picture(sent, "a (1) & b.png", 2)], PROMPT, 0)
     assert [(row.photo, row.words, row.state) for row in rows_of(folder)] == [
         ("a (1) & b.png", "a red house", "waiting"),
@@ -120,7 +111,7 @@ def test_pictures_alone_take_the_words_for_all(visit: Visit, sent: Path) -> None
     assert folder.parent == visit.folder
 
 
-def test_the_published_list_names_its_pictures(visit: Visit, sent: Path) -> None:
+def test_the_published_list_names_its_pictures(visit: Session, sent: Path) -> None:
     listed = text(sent, "images.json", {"2.png": ["trees", "a house"], "1.png": ["sky", "a moon"]})
     folder = take_in(visit, [picture(sent, "1.png", 1), listed, picture(sent, "2.png", 2)], {}, 0)
     assert [(row.photo, row.words) for row in rows_of(folder)] == [
@@ -129,7 +120,7 @@ def test_the_published_list_names_its_pictures(visit: Visit, sent: Path) -> None
     ]
 
 
-def test_a_json_beside_a_list_is_no_second_list(visit: Visit, sent: Path) -> None:
+def test_a_json_beside_a_list_is_no_second_list(visit: Session, sent: Path) -> None:
     lines = text(sent, "jobs.jsonl", {"photo": "1.png", "prompt": "x"})
     folder = take_in(visit, [lines, text(sent, "boxes.json", {}), picture(sent, "1.png")], {}, 0)
     assert len(rows_of(folder)) == 1
@@ -147,31 +138,33 @@ def test_a_json_beside_a_list_is_no_second_list(visit: Visit, sent: Path) -> Non
         ([f"{k}.png" for k in range(201)], "takes 200"),
     ],
 )
-def test_what_is_no_batch_is_refused_and_leaves_nothing(visit: Visit, sent: Path, names: list[str], said: str) -> None:
+def test_what_is_no_batch_is_refused_and_leaves_nothing(
+    visit: Session, sent: Path, names: list[str], said: str
+) -> None:
     with pytest.raises(RecordError, match=said):
         take_in(visit, [text(sent, name, "") for name in names], PROMPT, 0)
     assert list(visit.folder.iterdir()) == []
 
 
-def test_too_many_bytes_are_refused(visit: Visit, sent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_tab, "MOST_BYTES", 1000)
+def test_too_many_bytes_are_refused(visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_service, "MOST_BYTES", 1000)
     with pytest.raises(RecordError, match="together"):
         take_in(visit, [picture(sent, "a.png")], PROMPT, 0)
 
 
-def test_pictures_without_any_words_are_refused(visit: Visit, sent: Path) -> None:
+def test_pictures_without_any_words_are_refused(visit: Session, sent: Path) -> None:
     with pytest.raises(RecordError, match="what the pictures should become"):
         take_in(visit, [picture(sent, "a.png")], {}, 0)
 
 
-def test_a_broken_list_says_so_without_paths_of_the_server(visit: Visit, sent: Path) -> None:
+def test_a_broken_list_says_so_without_paths_of_the_server(visit: Session, sent: Path) -> None:
     with pytest.raises(RecordError, match=r"images\.json") as raised:
         take_in(visit, [text(sent, "images.json", "{"), picture(sent, "a.png")], {}, 0)
     assert str(visit.folder) not in str(raised.value)
     assert list(visit.folder.iterdir()) == []
 
 
-def test_jobs_reach_no_file_of_the_server(visit: Visit, sent: Path) -> None:
+def test_jobs_reach_no_file_of_the_server(visit: Session, sent: Path) -> None:
     secret = sent / "secret.png"
     Image.new("RGB", (32, 32)).save(secret)
     jobs = [
@@ -194,26 +187,28 @@ def test_jobs_reach_no_file_of_the_server(visit: Visit, sent: Path) -> None:
 
 
 def test_a_turn_ends_between_two_jobs_and_the_next_goes_on(
-    room: Room, visit: Visit, sent: Path, monkeypatch: pytest.MonkeyPatch
+    room: SessionStore, visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(3)], PROMPT, 0)
-    monkeypatch.setattr(batch_tab, "TURN", 0.0)
+    monkeypatch.setattr(batch_service, "TURN", 0.0)
     for done in (1, 2, 3, 3):
         turn(room, folder, fake(), ignore, ignore)
         assert states(folder).count("done") == done
 
 
-def test_a_failed_job_is_a_row_and_not_the_end(room: Room, visit: Visit, sent: Path) -> None:
+def test_a_failed_job_is_a_row_and_not_the_end(room: SessionStore, visit: Session, sent: Path) -> None:
     listed = text(sent, "images.json", {"a.png": ["", "fail"], "b.png": ["", "a house"], "c.png": 7})
     folder = take_in(visit, [listed, picture(sent, "a.png", 1), picture(sent, "b.png", 2)], {}, 0)
     turn(room, folder, fake(), ignore, ignore)
     assert states(folder) == ["failed", "done", "failed"]
 
 
-def test_a_stop_ends_within_a_step_and_the_job_waits_again(room: Room, visit: Visit, sent: Path) -> None:
+def test_a_stop_ends_within_a_step_and_the_job_waits_again(room: SessionStore, visit: Session, sent: Path) -> None:
     folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
     begun: list[Any] = []
-    work = watched(visit, lambda on_progress, show: turn(room, folder, fake(steps=1000, pause=0.01), on_progress, show))
+    work = run_watched(
+        visit, lambda on_progress, show: turn(room, folder, fake(steps=1000, pause=0.01), on_progress, show)
+    )
     with pytest.raises(Cancelled):
         for news in work:
             begun.append(news)
@@ -232,11 +227,11 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
         loaded.append(models)
         return tiny_backbones
 
-    room = Room(tmp_path / "room", models=str(tiny_models), load=load)
+    room = SessionStore(tmp_path / "room", models=str(tiny_models), load=load)
     visit = room.enter(None)
     jobs = [{"photo": "1.png", "prompt": "x", "models": "somebody/else", **QUICK, "seed": k} for k in range(2)]
     folder = take_in(visit, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
-    turn(room, folder, RoomPerformer(room), ignore, ignore)
+    turn(room, folder, SessionWorker(room), ignore, ignore)
     rows = rows_of(folder)
     assert [row.state for row in rows] == ["done", "done"], [row.error for row in rows]
     assert loaded == [str(tiny_models)]
@@ -253,7 +248,7 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
 
 
 def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent: Path) -> None:
-    room = Room(tmp_path / "room", models=("pocket", "sd15"))
+    room = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
     visit = room.enter(None)
     jobs = [{"photo": "1.png", "prompt": "x", "models": models} for models in ("sd15", "somebody/else", "auto")]
     folder = take_in(visit, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {"models": "pocket"}, 0)
@@ -271,19 +266,19 @@ def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent:
 
 
 def test_settings_for_all_choose_the_networks(tmp_path: Path, sent: Path) -> None:
-    room = Room(tmp_path / "room", models=("pocket", "sd15"))
+    room = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
     shared = {**PROMPT, "models": "sd15"}
     folder = take_in(room.enter(None), [picture(sent, "a.png")], shared, 0)
     with Ledger.open(folder) as ledger:
-        (job,) = batch_tab.enter(folder, ledger)
-    assert job.record is not None and batch_tab.models_of(room, job.record) == "sd15"
+        (job,) = batch_service.enter(folder, ledger)
+    assert job.record is not None and batch_service.models_of(room, job.record) == "sd15"
 
 
 # Batches of other programs
 
 
 @pytest.fixture
-def trees(room: Room, sent: Path) -> Path:
+def trees(room: SessionStore, sent: Path) -> Path:
     """A batch that the command line does below the output folder; a job of it is done, one failed, one waits."""
     folder = room.root / "runs" / "trees"
     listed = text(sent, "images.json", {"0.png": ["", "a"], "1.png": ["", "fail"], "2.png": ["", "b"]})
@@ -296,7 +291,7 @@ def trees(room: Room, sent: Path) -> Path:
     with Ledger.open(folder) as ledger:
         ledger.enter(jobs)
         ledger.begin(jobs[0].id, "worker 1")
-        ledger.done(jobs[0].id, do(jobs[0], fake(), folder, ignore))
+        ledger.done(jobs[0].id, do_job(jobs[0], fake(), folder, ignore))
         ledger.failed(jobs[1].id, f"The picture {place}/1.png is no picture: pass --size 512.")
     return folder
 
@@ -305,14 +300,16 @@ def everything_below(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_a_batch_of_another_program_is_read_and_not_touched(room: Room, visit: Visit, trees: Path) -> None:
+def test_a_batch_of_another_program_is_read_and_not_touched(room: SessionStore, visit: Session, trees: Path) -> None:
     before = everything_below(trees)
-    folder = outside.find(room.root, " runs/trees ")
-    rows = batch_tab.of_others(outside.rows_of(folder))
+    folder = watched_batches.find_batch(room.root, " runs/trees ")
+    rows = batch_cards.of_others(watched_batches.rows_of(folder))
     assert [row.state for row in rows] == ["done", "failed", "waiting"]
-    assert "1 of 3 jobs done, 1 failed, 1 left" in batch_tab.standing(rows)
+    assert "1 of 3 jobs done, 1 failed, 1 left" in batch_cards.standing(rows)
     assert rows[1].error == "The picture 1.png is no picture: set “Size” to 512."
-    file = batch_tab.pack(rows, lambda row: outside.files_of(folder, row), outside.kept(visit, folder) / "results.zip")
+    file = batch_service.pack(
+        rows, lambda row: watched_batches.files_of(folder, row), watched_batches.kept(visit, folder) / "results.zip"
+    )
     assert file is not None and file.is_relative_to(visit.folder)
     with zipfile.ZipFile(file) as archive:
         assert archive.read(f"{rows[0].folder}/picture.txt") == before[f"results/{rows[0].folder}/picture.txt"]
@@ -323,10 +320,10 @@ def test_a_batch_of_another_program_is_read_and_not_touched(room: Room, visit: V
     assert everything_below(trees) == before
 
 
-def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(room: Room, trees: Path) -> None:
+def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(room: SessionStore, trees: Path) -> None:
     with Ledger.open(trees) as writer:
         waiting = writer.rows(state="waiting")[0]
-        with outside.reading(outside.find(room.root, "runs/trees")) as reader:
+        with watched_batches.reading(watched_batches.find_batch(room.root, "runs/trees")) as reader:
             assert reader.counts().running == 0
             began = time.monotonic()
             with writer.at_once():
@@ -336,10 +333,12 @@ def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(room: Room, trees: P
             assert reader.counts().running == 1
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
                 reader.begin(waiting.id, "a visitor")
-    assert outside.rows_of(trees)[2].worker == "worker 1"
+    assert watched_batches.rows_of(trees)[2].worker == "worker 1"
 
 
-def test_only_batches_below_the_output_folder_are_found(room: Room, visit: Visit, trees: Path, tmp_path: Path) -> None:
+def test_only_batches_below_the_output_folder_are_found(
+    room: SessionStore, visit: Session, trees: Path, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(trees, elsewhere)
     shutil.copytree(trees, room.root / ".hidden")
@@ -358,34 +357,40 @@ def test_only_batches_below_the_output_folder_are_found(room: Room, visit: Visit
         *("runs/trees\0", "a" * 5000, "~", None, 7, ["runs/trees"]),
     ):
         with pytest.raises(RecordError) as raised:
-            outside.find(room.root, name)
+            watched_batches.find_batch(room.root, name)
         said.add(str(raised.value))
     assert len(said) == 1, "what is there and what is not are told apart"
-    assert outside.find(room.root, "in") == outside.find(room.root, "runs/./trees") == trees.resolve()
+    assert (
+        watched_batches.find_batch(room.root, "in")
+        == watched_batches.find_batch(room.root, "runs/./trees")
+        == trees.resolve()
+    )
 
 
-def test_results_that_lead_elsewhere_are_left_out(room: Room, visit: Visit, trees: Path, tmp_path: Path) -> None:
+def test_results_that_lead_elsewhere_are_left_out(
+    room: SessionStore, visit: Session, trees: Path, tmp_path: Path
+) -> None:
     (tmp_path / "secret.txt").write_text("the secret")
-    (row,) = (row for row in outside.rows_of(trees) if row.state == "done")
+    (row,) = (row for row in watched_batches.rows_of(trees) if row.state == "done")
     (trees / "results" / row.folder / "link.txt").symlink_to(tmp_path / "secret.txt")
-    assert [file.name for file in outside.files_of(trees, row)] == ["half.txt", "job.json", "picture.txt"]
+    assert [file.name for file in watched_batches.files_of(trees, row)] == ["half.txt", "job.json", "picture.txt"]
     for folder in ("../..", "..", ".", "", "a/b"):
-        assert outside.files_of(trees, dataclasses.replace(row, folder=folder)) == []
+        assert watched_batches.files_of(trees, dataclasses.replace(row, folder=folder)) == []
 
 
-def test_thumbs_are_copied_into_the_visitor_s_folder(room: Room, visit: Visit, trees: Path) -> None:
-    (row,) = (row for row in outside.rows_of(trees) if row.state == "done")
+def test_thumbs_are_copied_into_the_visitor_s_folder(room: SessionStore, visit: Session, trees: Path) -> None:
+    (row,) = (row for row in watched_batches.rows_of(trees) if row.state == "done")
     (trees / "results" / row.folder / "after.jpg").write_bytes(b"after")
-    place = outside.copy_thumbs(visit, trees, row)
+    place = watched_batches.copy_thumbs(visit, trees, row)
     assert place.is_relative_to(visit.folder) and (place / "after.jpg").read_bytes() == b"after"
     assert [file.name for file in place.iterdir()] == ["after.jpg"]
 
 
 def test_an_archive_that_is_too_large_is_refused(trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_tab, "LARGEST_ZIP", 10)
-    rows = outside.rows_of(trees)
+    monkeypatch.setattr(batch_service, "LARGEST_ZIP", 10)
+    rows = watched_batches.rows_of(trees)
     with pytest.raises(OutputError, match="packed at most"):
-        batch_tab.pack(rows, lambda row: outside.files_of(trees, row), tmp_path / "results.zip")
+        batch_service.pack(rows, lambda row: watched_batches.files_of(trees, row), tmp_path / "results.zip")
     assert not (tmp_path / "results.zip").exists()
 
 
@@ -393,9 +398,9 @@ def test_an_archive_that_is_too_large_is_refused(trees: Path, tmp_path: Path, mo
 
 
 def test_of_very_many_results_the_last_are_shown(
-    room: Room, visit: Visit, sent: Path, monkeypatch: pytest.MonkeyPatch
+    room: SessionStore, visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_tab, "MOST_SHOWN", 2)
+    monkeypatch.setattr(batch_cards, "MOST_SHOWN", 2)
     folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(5)], PROMPT, 0)
     turn(room, folder, fake(), ignore, ignore)
     page = results_page(folder)
@@ -403,21 +408,21 @@ def test_of_very_many_results_the_last_are_shown(
     assert "The last 2 are shown; 3 more" in page
 
 
-def test_texts_of_visitors_are_text(room: Room, visit: Visit, sent: Path) -> None:
+def test_texts_of_visitors_are_text(room: SessionStore, visit: Session, sent: Path) -> None:
     listed = text(sent, "images.json", {f"{HOSTILE}.png": [HOSTILE, HOSTILE], "2.png": ["", "fail" + HOSTILE]})
     folder = take_in(visit, [listed, picture(sent, f"{HOSTILE}.png"), picture(sent, "2.png", 2)], {}, 0)
     turn(room, folder, fake(), ignore, ignore)
-    for shown in (results_page(folder), status_of(folder, now=batch_tab.Now(photo=HOSTILE), text=HOSTILE)):
+    for shown in (results_page(folder), status_of(folder, now=batch_service.Now(photo=HOSTILE), text=HOSTILE)):
         assert "<img src=x" not in shown
         assert 'onerror="' not in shown
         assert "&lt;img src=x" in shown
 
 
-def test_the_status_counts_and_tells_speed_and_time_left(visit: Visit, room: Room, sent: Path) -> None:
+def test_the_status_counts_and_tells_speed_and_time_left(visit: Session, room: SessionStore, sent: Path) -> None:
     folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
     assert "0 of 2 jobs done, 2 left" in status_of(folder)
     assert rate(rows_of(folder)) is None
-    now = batch_tab.Now(photo="0.png", step=Step(progress=Progress(stage="painting", done=1, total=4), left=8.2))
+    now = batch_service.Now(photo="0.png", step=Step(progress=Progress(stage="painting", done=1, total=4), left=8.2))
     assert "0.png, painting: 1 of 4, about 8 s left" in status_of(folder, now=now)
     assert "width:12.5%" in status_of(folder, now=now)
     turn(room, folder, fake(pause=0.01), ignore, ignore)
@@ -426,12 +431,12 @@ def test_the_status_counts_and_tells_speed_and_time_left(visit: Visit, room: Roo
 
 
 def test_the_archive_is_made_once_and_anew_when_more_is_done(
-    room: Room, visit: Visit, sent: Path, monkeypatch: pytest.MonkeyPatch
+    room: SessionStore, visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = text(sent, "images.json", {"0.png": ["", "fail"], "1.png": ["", "a"], "2.png": ["", "b"]})
     folder = take_in(visit, [listed, *(picture(sent, f"{k}.png", k) for k in range(3))], {}, 0)
     assert packed(folder) is None and download(folder) == ""
-    monkeypatch.setattr(batch_tab, "TURN", 0.0)
+    monkeypatch.setattr(batch_service, "TURN", 0.0)
     sizes = []
     for _ in range(3):
         turn(room, folder, fake(), ignore, ignore)
@@ -447,7 +452,7 @@ def test_the_archive_is_made_once_and_anew_when_more_is_done(
     assert f'download="{folder.name}.zip"' in download(folder)
 
 
-def test_only_own_batches_are_found(room: Room, visit: Visit, sent: Path) -> None:
+def test_only_own_batches_are_found(room: SessionStore, visit: Session, sent: Path) -> None:
     folder = take_in(visit, [picture(sent, "a.png")], PROMPT, 0)
     other = room.enter(None)
     assert batches(visit) == [folder] and batches(other) == []

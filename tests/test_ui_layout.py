@@ -16,50 +16,49 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="the web pages are an extra")
 
-from intarsia.app.flags import Machine
-from intarsia.app.ui.layout_api import asked, problem_of
-from intarsia.app.ui.layout_examples import EXAMPLES, example_cards
-from intarsia.app.ui.layout_settings import ADVANCED, setting_of, with_settings
-from intarsia.app.ui.layout_tab import history_cards, sentence, way
-from intarsia.app.ui.learning_view import Loss, Painted, learning_view, loss_plot
-from intarsia.app.ui.room import Room, Step, Visit
-from intarsia.app.ui.stage import (
+from intarsia.errors import Cancelled, LayoutError, RecordError
+from intarsia.imaging.affine import apply, bounding_box, warp_mask
+from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.photo import Photo
+from intarsia.layout.layout_files import read_layout
+from intarsia.layout.scene import Scene, SceneObject
+from intarsia.layout.scene_files import read_scene_folder
+from intarsia.progress import Progress
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.tasks.options import Machine
+from intarsia.web.api import asked, problem_of
+from intarsia.web.arrange_examples import EXAMPLES, example_cards
+from intarsia.web.arrange_service import ArrangeService, one_more, renamed, unless_stopped
+from intarsia.web.arrange_settings import ADVANCED, setting_of, with_settings
+from intarsia.web.arrange_store import (
+    chosen,
+    names_of,
+    numbered,
+    remember,
+    result_facts,
+    results,
+    scene_record,
+    split_names,
+)
+from intarsia.web.canvas import (
     LONGEST_SHOWN,
     Move,
+    canvas_matrix,
+    canvas_value,
     mask_at,
     quick_fill,
     read_moves,
     record_of,
     restacked,
-    stage_matrix,
-    stage_value,
     taken_apart,
     told_by,
     unmoved,
 )
-from intarsia.app.ui.studio import (
-    Studio,
-    chosen,
-    names_of,
-    numbered,
-    one_more,
-    remember,
-    renamed,
-    result_facts,
-    results,
-    scene_record,
-    split_names,
-    unless_stopped,
-)
-from intarsia.app.ui.turns import Turns
-from intarsia.errors import Cancelled, LayoutError, RecordError
-from intarsia.geometry import Box, Point, Size
-from intarsia.images import Photo
-from intarsia.layout.scene import Scene, SceneObject, read_scene_folder
-from intarsia.layout.target import read_layout
-from intarsia.layout.warp import applied, box_of, warp_mask
-from intarsia.progress import Progress
-from intarsia.records import ArrangeRecord
+from intarsia.web.loss_plot import Loss, Painted, loss_plot, loss_plot_html
+from intarsia.web.queue import WorkQueue
+from intarsia.web.sessions import Session, SessionStore
+from intarsia.web.tabs.arrange import history_cards, sentence, way
+from intarsia.web.work import Step
 
 YARD = Path(__file__).parents[1] / "src/intarsia/app/scenes/yard.scene"
 NAMES = ("house", "tree", "dog")
@@ -72,8 +71,8 @@ def yard() -> Scene:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path / "room", models="pocket", machine=Machine(device="cpu"))
+def room(tmp_path: Path) -> SessionStore:
+    return SessionStore(tmp_path / "room", models="pocket", machine=Machine(device="cpu"))
 
 
 def moved(**dog: Any) -> tuple[Move, ...]:
@@ -103,7 +102,7 @@ WISHES = [
 def test_the_stage_shows_what_a_browser_makes_of_the_same_words(wish: dict[str, Any]) -> None:
     move, box = Move(name="dog", **wish), Box(100, 60, 180, 200)
     for point in (Point(100, 60), Point(171, 133), Point(-5, 9)):
-        here, there = applied(stage_matrix(move, box), point), as_browsers_do(move, box, point)
+        here, there = apply(canvas_matrix(move, box), point), as_browsers_do(move, box, point)
         assert (here.x, here.y) == pytest.approx((there.x, there.y))
 
 
@@ -112,7 +111,7 @@ def test_the_record_puts_an_object_where_the_stage_shows_it(yard: Scene, wish: d
     moves = moved(**wish)
     placed = {p.name: p for p in read_layout(record_of(moves, NAMES, BASE), yard).placements}
     mask = yard.objects[2].mask
-    matrix = stage_matrix(moves[2], box_of(mask))
+    matrix = canvas_matrix(moves[2], bounding_box(mask))
     assert placed["dog"].matrix == pytest.approx(matrix, abs=1e-3)
     expected = warp_mask(mask, matrix, yard.photo.size)
     both, either = (placed["dog"].mask & expected).sum(), (placed["dog"].mask | expected).sum()
@@ -212,15 +211,15 @@ def test_ground_and_cut_outs_are_the_picture_again(yard: Scene) -> None:
 
 
 def test_the_stage_gets_cut_outs_at_their_places(yard: Scene) -> None:
-    value = stage_value(yard, "scene-0001")
+    value = canvas_value(yard, "scene-0001")
     assert (value["width"], value["height"]) == (320, 240)
     assert [o["name"] for o in value["objects"]] == list(NAMES)
     dog = value["objects"][2]
-    assert dog["box"] == list(box_of(yard.objects[2].mask).as_tuple())
+    assert dog["box"] == list(bounding_box(yard.objects[2].mask).as_tuple())
     image = Image.open(io.BytesIO(base64.b64decode(dog["picture"].partition(",")[2])))
     x0, y0, x1, y1 = dog["around"]
     assert image.mode == "RGBA" and image.size == (x1 - x0, y1 - y0)
-    middle = box_of(yard.objects[2].mask).center
+    middle = bounding_box(yard.objects[2].mask).center
     column, row = int(middle.x), int(middle.y)
     pixel = image.getpixel((column - int(x0), row - int(y0)))
     assert isinstance(pixel, tuple)
@@ -236,7 +235,7 @@ def test_a_large_photo_is_shown_smaller_and_measured_in_its_own_pixels() -> None
     pixels = np.full((1000, 1600, 3), 200, np.uint8)
     pixels[mask] = (200, 20, 20)
     scene = Scene(photo=Photo(pixels=pixels), objects=(SceneObject(name="box", words="box", mask=mask),))
-    value = stage_value(scene, "scene-0001")
+    value = canvas_value(scene, "scene-0001")
     ground = Image.open(io.BytesIO(base64.b64decode(value["ground"].partition(",")[2])))
     assert max(ground.size) == LONGEST_SHOWN and (value["width"], value["height"]) == (1600, 1000)
     thing = value["objects"][0]
@@ -311,14 +310,14 @@ def test_stopping_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "scene-0001", "../scene-0001", "photo-0001/..", "/etc", "arrange-0001"])
-def test_a_page_names_only_what_is_in_its_own_folder(room: Room, name: str) -> None:
+def test_a_page_names_only_what_is_in_its_own_folder(room: SessionStore, name: str) -> None:
     visit = room.enter(None)
     (visit.folder.parent / "scene-0001").mkdir()
     with pytest.raises(LayoutError, match="no picture"):
         chosen(visit, name)
 
 
-def visit_with_yard(room: Room) -> tuple[Visit, str]:
+def visit_with_yard(room: SessionStore) -> tuple[Session, str]:
     import shutil
 
     visit = room.enter(None)
@@ -331,18 +330,18 @@ def values() -> dict[str, Any]:
     return {"mode": "auto", **{name: setting_of(name).default for name in ADVANCED}}
 
 
-def test_a_wish_is_the_record_of_the_scene_and_the_moves(room: Room) -> None:
+def test_a_wish_is_the_record_of_the_scene_and_the_moves(room: SessionStore) -> None:
     visit, scene = visit_with_yard(room)
     stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
-    record, moves = Studio(room).wish(visit, stage, values(), None, None)
+    record, moves = ArrangeService(room).wish(visit, stage, values(), None, None)
     assert record.move == ("dog=+9,+0",)
     assert record.photo == str(visit.folder / scene / "yard.scene" / "photo.png")
     assert [m.name for m in moves] == list(NAMES)
     with pytest.raises(LayoutError, match="move an object first"):
-        Studio(room).wish(visit, {"id": scene, "moves": []}, values(), None, None)
+        ArrangeService(room).wish(visit, {"id": scene, "moves": []}, values(), None, None)
 
 
-def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(room: Room, tmp_path: Path) -> None:
+def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(room: SessionStore, tmp_path: Path) -> None:
     visit, scene = visit_with_yard(room)
     key = tmp_path / "key.json"
     key.write_text('{"house": [1, 1, 1], "tree": [2, 2, 2], "dog": [3, 3, 3], "background": [0, 0, 0]}')
@@ -352,21 +351,23 @@ def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(room: Room, tm
     for number, name in enumerate(NAMES, 1):
         drawn[(mask == colours[name]).all(-1)] = number
     Image.fromarray(np.roll(drawn, 6, axis=1)).save(tmp_path / "layout.png")
-    record, _ = Studio(room).wish(visit, {"id": scene, "moves": []}, values(), str(tmp_path / "layout.png"), str(key))
+    record, _ = ArrangeService(room).wish(
+        visit, {"id": scene, "moves": []}, values(), str(tmp_path / "layout.png"), str(key)
+    )
     layout = read_layout(record, read_scene_folder(Path(record.photo)))
     assert all(p.matrix == pytest.approx((1, 0, 6, 0, 1, 0), abs=0.2) for p in layout.placements)
 
 
-def test_learned_looks_are_used_from_then_on(room: Room) -> None:
+def test_learned_looks_are_used_from_then_on(room: SessionStore) -> None:
     visit, scene = visit_with_yard(room)
     stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
     for number in (1, 2):
         (visit.folder / scene / f"looks-000{number}.safetensors").touch()
-    record, _ = Studio(room).wish(visit, stage, values(), None, None)
+    record, _ = ArrangeService(room).wish(visit, stage, values(), None, None)
     assert record.concepts == str(visit.folder / scene / "looks-0002.safetensors")
 
 
-def test_results_are_found_again_in_the_order_they_were_made(room: Room) -> None:
+def test_results_are_found_again_in_the_order_they_were_made(room: SessionStore) -> None:
     visit, scene = visit_with_yard(room)
     for number in (1, 2):
         folder = visit.new_folder("arrange")
@@ -379,14 +380,14 @@ def test_results_are_found_again_in_the_order_they_were_made(room: Room) -> None
     assert read_moves(found[1].moves, NAMES) == moved(x=2.0)
 
 
-def test_other_programs_ask_by_scene_and_moves(room: Room) -> None:
+def test_other_programs_ask_by_scene_and_moves(room: SessionStore) -> None:
     owner, scene = visit_with_yard(room)
     wish = {"scene": f"{owner.token}/{scene}", "moves": [{"name": "dog", "gone": True}]}
-    record, _, _ = asked(Studio(room), room.enter(None), None, wish)
+    record, _, _ = asked(ArrangeService(room), room.enter(None), None, wish)
     assert record.remove == ("dog",)
     assert record.mask == scene_record(owner.folder / scene / "yard.scene").mask
     given = {"scene": wish["scene"], "record": {"mask": "/etc/passwd", "move": ["dog=+3,0"], "seed": 4}}
-    record, _, _ = asked(Studio(room), room.enter(None), None, given)
+    record, _, _ = asked(ArrangeService(room), room.enter(None), None, given)
     assert (record.move, record.seed) == (("dog=+3,0",), 4)
     assert record.mask == scene_record(owner.folder / scene / "yard.scene").mask
 
@@ -401,23 +402,23 @@ def test_other_programs_ask_by_scene_and_moves(room: Room) -> None:
         {"masks": ["a=b"]},
     ],
 )
-def test_other_programs_cannot_name_files_of_this_machine(room: Room, record: dict[str, Any]) -> None:
+def test_other_programs_cannot_name_files_of_this_machine(room: SessionStore, record: dict[str, Any]) -> None:
     owner, scene = visit_with_yard(room)
     with pytest.raises(RecordError, match="files"):
-        asked(Studio(room), room.enter(None), None, {"scene": f"{owner.token}/{scene}", "record": record})
+        asked(ArrangeService(room), room.enter(None), None, {"scene": f"{owner.token}/{scene}", "record": record})
 
 
 @pytest.mark.parametrize("wish", [None, 3, {}, {"record": 3}, {"scene": "nobody/scene-0001"}])
-def test_other_programs_are_told_what_is_wrong(room: Room, wish: Any) -> None:
+def test_other_programs_are_told_what_is_wrong(room: SessionStore, wish: Any) -> None:
     with pytest.raises(RecordError):
-        asked(Studio(room), room.enter(None), None, wish)
+        asked(ArrangeService(room), room.enter(None), None, wish)
 
 
 # A page's work, results and examples
 
 
 def test_a_page_has_one_piece_of_work_at_a_time() -> None:
-    turns: Turns[str] = Turns()
+    turns: WorkQueue[str] = WorkQueue()
     assert turns.take("one", "first") and not turns.take("one", "second") and turns.take("two", "other")
     assert turns.begin("one") == "first"
     assert turns.begin("one") is None
@@ -430,7 +431,7 @@ def test_a_page_has_one_piece_of_work_at_a_time() -> None:
 
 
 def test_what_waits_is_called_off_and_something_else_wanted() -> None:
-    turns: Turns[str] = Turns()
+    turns: WorkQueue[str] = WorkQueue()
     turns.take("one", "first")
     assert turns.call_off("one") and not turns.call_off("one")
     assert turns.begin("one") is None
@@ -441,7 +442,7 @@ def test_what_waits_is_called_off_and_something_else_wanted() -> None:
     assert turns.begin("one") is None
 
 
-def test_work_that_was_to_stop_counts_for_nothing(room: Room) -> None:
+def test_work_that_was_to_stop_counts_for_nothing(room: SessionStore) -> None:
     visit = room.enter(None)
     with pytest.raises(Cancelled):
         list(unless_stopped(visit, visit.stop.set))
@@ -465,15 +466,15 @@ def test_one_more_object_comes_to_the_front_and_leaves_the_others() -> None:
     assert renamed(moves, "dog", "wolf")[2] == Move(name="wolf", x=9.0)
 
 
-def test_an_object_gets_another_name_in_a_scene_of_its_own(room: Room) -> None:
+def test_an_object_gets_another_name_in_a_scene_of_its_own(room: SessionStore) -> None:
     visit, scene = visit_with_yard(room)
     place = chosen(visit, scene)
-    name, made = Studio(room).rename(visit, place, "dog", "  my   wolf ")
+    name, made = ArrangeService(room).rename(visit, place, "dog", "  my   wolf ")
     assert name != scene and names_of(chosen(visit, name)) == ("house", "tree", "my wolf") == made.names
     assert names_of(place) == NAMES
     for former, wanted in (("dog", "tree"), ("dog", " "), ("dog", "Background"), ("cat", "wolf")):
         with pytest.raises(LayoutError):
-            Studio(room).rename(visit, place, former, wanted)
+            ArrangeService(room).rename(visit, place, former, wanted)
 
 
 def test_examples_come_with_all_that_they_need(tmp_path: Path) -> None:
@@ -489,14 +490,14 @@ def test_examples_come_with_all_that_they_need(tmp_path: Path) -> None:
 
 
 def test_pictures_of_learning_say_how_far_it_was() -> None:
-    drawn = learning_view(
+    drawn = loss_plot_html(
         [Loss(stage="tokens", step=1, value=1.0)], [Painted(done=30, total=140, url='data:"><img onerror=1>')]
     )
     assert "update 30 of 140" in drawn and drawn.count("<img") == 1 and "<svg" in drawn
-    assert learning_view([], []) == ""
+    assert loss_plot_html([], []) == ""
 
 
-def test_a_result_shows_its_files_and_where_it_began(room: Room) -> None:
+def test_a_result_shows_its_files_and_where_it_began(room: SessionStore) -> None:
     visit, scene = visit_with_yard(room)
     folder = visit.new_folder("arrange")
     files = {kind: str(folder / name) for kind, name in FILES.items()}
@@ -514,7 +515,7 @@ def test_a_result_shows_its_files_and_where_it_began(room: Room) -> None:
 FILES = {"picture": "yard.png", "record": "yard.json", "layout": "yard.layout.png", "mask": "yard.mask.png"}
 
 
-def test_the_history_has_the_results_of_both_ways_in_their_order(room: Room) -> None:
+def test_the_history_has_the_results_of_both_ways_in_their_order(room: SessionStore) -> None:
     visit, scene = visit_with_yard(room)
     by_words = visit.new_folder("edit")
     Image.new("RGB", (8, 8)).save(by_words / "a.png")
@@ -529,17 +530,17 @@ def test_the_history_has_the_results_of_both_ways_in_their_order(room: Room) -> 
 
 
 def test_models_are_chosen_only_where_there_is_a_choice(tmp_path: Path) -> None:
-    from intarsia.app.ui.server import build
+    from intarsia.web.server import build
 
     for names, seen in ((("pocket",), False), (("pocket", "sd15"), True)):
-        page = build(Room(tmp_path / "-".join(names), models=names, machine=Machine(device="cpu")))
+        page = build(SessionStore(tmp_path / "-".join(names), models=names, machine=Machine(device="cpu")))
         [found] = (b for b in page.blocks.values() if getattr(b, "elem_id", None) == "layout-models")
         assert found.visible is seen
         assert found.value == "pocket" and [value for _, value in found.choices] == list(names)
 
 
 def test_an_empty_number_is_shown_empty() -> None:
-    from intarsia.app.ui.layout_settings import control
+    from intarsia.web.arrange_settings import control
 
     assert control(setting_of("size")).value is None
     assert control(setting_of("seed")).value == 0

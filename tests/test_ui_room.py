@@ -11,8 +11,9 @@ import pytest
 
 pytest.importorskip("gradio")
 
-from intarsia.app.ui.room import SILENT, Pace, Room, Step, Visit, span, watched, way_of
 from intarsia.progress import Progress
+from intarsia.web.sessions import SILENT, Session, SessionStore
+from intarsia.web.work import EtaEstimator, Step, in_time_units, progress_line, run_watched
 
 
 class Loader:
@@ -20,7 +21,7 @@ class Loader:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
-        monkeypatch.setattr("intarsia.app.ui.room.remembering", lambda found: found)
+        monkeypatch.setattr("intarsia.web.sessions.remembering", lambda found: found)
 
     def __call__(self, models: str, **_: Any) -> Any:
         self.asked.append(models)
@@ -31,7 +32,7 @@ def test_one_set_of_networks_is_in_memory_and_only_the_operators_choices_are_loa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = Loader(monkeypatch)
-    room = Room(tmp_path / "rooms", models=("pocket", "sd15", "pocket"), load=loader)
+    room = SessionStore(tmp_path / "rooms", models=("pocket", "sd15", "pocket"), load=loader)
     assert (room.models, room.choices) == ("pocket", ("pocket", "sd15"))
     assert room.load("/etc/models").name == "pocket"
     assert room.load("pocket") is room.backbones
@@ -48,7 +49,7 @@ def test_a_set_that_cannot_be_loaded_leaves_none_half_loaded(tmp_path: Path, mon
             raise OSError("no such folder")
         return loader(models, **given)
 
-    room = Room(tmp_path / "rooms", models=("pocket", "broken"), load=load)
+    room = SessionStore(tmp_path / "rooms", models=("pocket", "broken"), load=load)
     assert room.backbones.name == "pocket"
     with pytest.raises(OSError, match="no such folder"):
         room.load("broken")
@@ -58,7 +59,7 @@ def test_a_set_that_cannot_be_loaded_leaves_none_half_loaded(tmp_path: Path, mon
 
 def test_the_time_left_is_that_of_the_stage_at_its_own_pace() -> None:
     moments = iter([0.0, 2.0, 4.0, 5.0, 5.5, 8.0])
-    pace = Pace(clock=lambda: next(moments))
+    pace = EtaEstimator(clock=lambda: next(moments))
     told = [
         pace.left(Progress(stage=stage, done=done, total=10))
         for stage, done in (("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 6))
@@ -69,7 +70,7 @@ def test_the_time_left_is_that_of_the_stage_at_its_own_pace() -> None:
 
 def test_a_stage_that_begins_again_is_timed_again() -> None:
     moments = iter([0.0, 10.0, 11.0, 13.0])
-    pace = Pace(clock=lambda: next(moments))
+    pace = EtaEstimator(clock=lambda: next(moments))
     pace.left(Progress(stage="painting", done=1, total=4))
     pace.left(Progress(stage="painting", done=4, total=4))
     assert pace.left(Progress(stage="painting", done=1, total=4)) is None
@@ -78,9 +79,9 @@ def test_a_stage_that_begins_again_is_timed_again() -> None:
 
 def test_a_line_says_how_far_and_how_long() -> None:
     progress = Progress(stage="painting pocket's cats", done=12, total=50)
-    assert way_of(Step(progress=progress)) == "Painting pocket's cats: 12 of 50"
-    assert way_of(Step(progress=progress, left=8.4)) == "Painting pocket's cats: 12 of 50, about 8 s left"
-    assert [span(seconds) for seconds in (0.2, 89, 95, 5400, 7500)] == [
+    assert progress_line(Step(progress=progress)) == "Painting pocket's cats: 12 of 50"
+    assert progress_line(Step(progress=progress, left=8.4)) == "Painting pocket's cats: 12 of 50, about 8 s left"
+    assert [in_time_units(seconds) for seconds in (0.2, 89, 95, 5400, 7500)] == [
         "1 s",
         "89 s",
         "2 min",
@@ -90,8 +91,8 @@ def test_a_line_says_how_far_and_how_long() -> None:
 
 
 def test_steps_that_are_watched_say_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intarsia.app.ui.room.SETTLED", 0.0)
-    visit, seen = Visit(token="t", folder=tmp_path), threading.Event()
+    monkeypatch.setattr("intarsia.web.work.SETTLED", 0.0)
+    visit, seen = Session(token="t", folder=tmp_path), threading.Event()
 
     def work(on_progress: Any, show: Any) -> str:
         for done in (1, 2):
@@ -99,7 +100,7 @@ def test_steps_that_are_watched_say_how_long(tmp_path: Path, monkeypatch: pytest
             seen.wait(0.2)  # the second step takes a while, and is told apart from the first
         return "done"
 
-    steps = [step for step in watched(visit, work) if isinstance(step, Step)]
+    steps = [step for step in run_watched(visit, work) if isinstance(step, Step)]
     assert steps[-1].progress.done == 2
     assert steps[-1].left is not None and 0.1 < steps[-1].left < 2
 
@@ -108,8 +109,8 @@ def test_a_page_that_was_silent_for_a_day_is_forgotten_and_one_that_asks_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("intarsia.app.ui.room.time.monotonic", lambda: now)
-    room = Room(tmp_path / "rooms")
+    monkeypatch.setattr("intarsia.web.sessions.time.monotonic", lambda: now)
+    room = SessionStore(tmp_path / "rooms")
     silent, asking = room.enter(None), room.enter(None)
     now += SILENT - 1
     room.visit(asking.token)

@@ -24,11 +24,11 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
-from intarsia.app import cli
-from intarsia.app.ui import door, guard
-from intarsia.app.ui.discreet import discreet
-from intarsia.app.ui.guard import Guard
-from intarsia.app.ui.room import Room, Visit
+from intarsia.cli import main
+from intarsia.web import security, startup
+from intarsia.web.log_privacy import private_logging
+from intarsia.web.security import SecurityMiddleware
+from intarsia.web.sessions import Session, SessionStore
 
 # Of Gradio's own, and of its server's threads.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -41,7 +41,7 @@ QUICK = {"steps": 2, "search": {"proposals": 2, "preview_steps": [1], "survivors
 class Site:
     """A server at a free port of this machine, and the folders behind it."""
 
-    def __init__(self, address: str, room: Room, uploads: Path) -> None:
+    def __init__(self, address: str, room: SessionStore, uploads: Path) -> None:
         self.address, self.room, self.uploads = address.rstrip("/"), room, uploads
         self.client = httpx.Client(timeout=60, trust_env=False)
 
@@ -79,21 +79,21 @@ def shut(demo: Any, site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Site]:
-    with door.folders(tmp_path_factory.mktemp("results") / "results") as results:
+    with startup.folders(tmp_path_factory.mktemp("results") / "results") as results:
         from gradio.utils import get_upload_folder
 
-        from intarsia.app.ui import server
+        from intarsia.web import server
 
-        room = Room(results, models=str(tiny_models), forget=0.2)
+        room = SessionStore(results, models=str(tiny_models), forget=0.2)
         demo = server.build(room)
-        address = server.launch(demo, room, port=door.free_port("127.0.0.1"))
+        address = server.launch(demo, room, port=startup.free_port("127.0.0.1"))
         site = Site(address.local, room, Path(get_upload_folder()))
         yield site
         shut(demo, site)
 
 
 @pytest.fixture
-def visit(site: Site) -> Iterator[Visit]:
+def visit(site: Site) -> Iterator[Session]:
     visit = site.room.enter(None)
     yield visit
     site.room.leave(visit.token)
@@ -128,7 +128,7 @@ def bomb(side: int) -> bytes:
 # Files
 
 
-def test_files_elsewhere_are_not_served(site: Site, visit: Visit, secret: Path) -> None:
+def test_files_elsewhere_are_not_served(site: Site, visit: Session, secret: Path) -> None:
     own = visit.folder / "own.txt"
     own.write_text("own")
     assert site.get(f"/gradio_api/file={own}").text == "own"
@@ -147,7 +147,7 @@ def test_files_elsewhere_are_not_served(site: Site, visit: Visit, secret: Path) 
         f"file://{secret}",
         f"{secret}%00.png",
         "/proc/self/environ",
-        str(Path(cli.__file__)),
+        str(Path(main.__file__)),
     ):
         for route in ("file=", "file/"):
             answer = site.get(f"/gradio_api/{route}{path}")
@@ -157,7 +157,7 @@ def test_files_elsewhere_are_not_served(site: Site, visit: Visit, secret: Path) 
         assert "root:" not in site.get(path).text
 
 
-def test_a_link_that_leads_out_is_not_followed(site: Site, visit: Visit, secret: Path) -> None:
+def test_a_link_that_leads_out_is_not_followed(site: Site, visit: Session, secret: Path) -> None:
     link = visit.folder / "link.txt"
     link.symlink_to(secret)
     folder = visit.folder / "folder"
@@ -166,7 +166,7 @@ def test_a_link_that_leads_out_is_not_followed(site: Site, visit: Visit, secret:
         assert site.get(f"/gradio_api/file={path}").status_code == 403
 
 
-def test_folders_are_not_listed(site: Site, visit: Visit) -> None:
+def test_folders_are_not_listed(site: Site, visit: Session) -> None:
     for folder in (visit.folder, visit.folder.parent, site.uploads):
         answer = site.get(f"/gradio_api/file={folder}")
         assert answer.status_code == 403
@@ -188,7 +188,7 @@ def test_a_token_is_not_told_to_another(site: Site) -> None:
         site.room.leave(each.token)
 
 
-def test_pages_that_visitors_store_run_nothing(site: Site, visit: Visit) -> None:
+def test_pages_that_visitors_store_run_nothing(site: Site, visit: Session) -> None:
     for name in ("page.html", "drawing.svg", "page.xhtml", "script.js"):
         (visit.folder / name).write_text("<script>alert(1)</script>")
         served = site.get(f"/gradio_api/file={visit.folder / name}").headers
@@ -210,7 +210,7 @@ def test_the_folder_of_a_visitor_who_left_is_removed(site: Site) -> None:
     assert site.get(f"/gradio_api/file={file}").status_code == 403
 
 
-def test_what_lies_beside_the_visitors_folders_is_not_served(site: Site, visit: Visit) -> None:
+def test_what_lies_beside_the_visitors_folders_is_not_served(site: Site, visit: Session) -> None:
     """The operator's own, where --out names a folder that holds more."""
     beside = site.room.root / "runs" / "trees"
     beside.mkdir(parents=True, exist_ok=True)
@@ -294,7 +294,7 @@ def test_a_guess_ends_nothing_of_others_and_reads_nothing(site: Site) -> None:
 
 
 def test_uploads_that_are_too_large_together_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "LARGEST_UPLOAD", 1 << 20)
+    monkeypatch.setattr(security, "LARGEST_UPLOAD", 1 << 20)
     url = f"{site.address}/gradio_api/upload"
     files = [("files", (f"{k}.png", bytes(300_000))) for k in range(4)]
     assert site.client.post(url, files=files).status_code == 413
@@ -306,13 +306,13 @@ def test_uploads_that_are_too_large_together_are_refused(site: Site, monkeypatch
 
 
 def test_a_full_disk_takes_no_uploads(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(security, "LEAST_FREE", 1 << 60)
     answer = site.upload(picture(), "a.png")
     assert answer.status_code == 507 and "disk is full" in answer.text
 
 
 def test_uploads_that_were_broken_off_are_removed(site: Site) -> None:
-    from intarsia.app.ui.server import BROKEN_OFF, remove_broken_off
+    from intarsia.web.server import BROKEN_OFF, remove_broken_off
 
     old, new, whole = site.uploads / "tmpold", site.uploads / "tmpnew", site.uploads / "0a" / "a.png"
     whole.parent.mkdir()
@@ -328,7 +328,7 @@ def test_uploads_that_were_broken_off_are_removed(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/x", "multipart/form-data; boundary=x", "application/json"])
 def test_large_requests_that_are_no_uploads_are_refused(site: Site, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "LARGEST_REQUEST", 1 << 16)
+    monkeypatch.setattr(security, "LARGEST_REQUEST", 1 << 16)
     body = json.dumps({"data": ["x" * (1 << 17)], "fn_index": 0, "session_hash": "x"}).encode()
     for route in ("queue/join", "call/edit", "cancel", "run/edit"):
         url = f"{site.address}/gradio_api/{route}"
@@ -468,9 +468,9 @@ def test_the_log_repeats_no_words(
             raise ZeroDivisionError(f"no {secret} here") from problem
 
     (path,) = site.upload(picture(), "a.png").json()
-    with discreet():
+    with private_logging():
         site.edit(path, f"{secret} " * 60)  # more than the text encoder reads
-        monkeypatch.setattr("intarsia.app.edit_commands.edit", failing)
+        monkeypatch.setattr("intarsia.tasks.edit.edit", failing)
         site.edit(path, "a moon")
         logging.getLogger("asyncio").error(f"a task failed\nfuture: {secret}", exc_info=ZeroDivisionError(secret))
         logging.getLogger("uvicorn.error").error("failed", exc_info=ZeroDivisionError(secret))
@@ -572,7 +572,7 @@ def test_names_of_the_operator_are_names_of_this_server(host: str, hosts: set[st
     async def send(message: Any) -> None:
         told.append(message)
 
-    guard = Guard(app, hosts=None if hosts is None else frozenset(hosts))
+    guard = SecurityMiddleware(app, hosts=None if hosts is None else frozenset(hosts))
     for kind in ("http", "websocket"):
         scope = {"type": kind, "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
         asyncio.run(guard(scope, receive, send))
@@ -583,23 +583,23 @@ def test_names_of_the_operator_are_names_of_this_server(host: str, hosts: set[st
 
 def test_a_name_with_more_than_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("https://pictures.example.org", "pictures.example.org/", "pictures.example.org:80", "*", ""):
-        assert cli.main(["ui", "--hosts", name, "--port", "0"]) == 2
+        assert main.main(["ui", "--hosts", name, "--port", "0"]) == 2
         assert "--hosts" in capsys.readouterr().err
 
 
 def test_all_models_that_visitors_may_choose_are_looked_up_at_the_start(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intarsia.app.ui.server.Room", None)  # nothing is loaded before
-    assert cli.main(["ui", "--models", "pocket", "no such thing", "--port", "0"]) != 0
+    monkeypatch.setattr("intarsia.web.server.Room", None)  # nothing is loaded before
+    assert main.main(["ui", "--models", "pocket", "no such thing", "--port", "0"]) != 0
     assert "'no such thing' is no known checkpoint" in capsys.readouterr().err
-    assert cli.main(["ui", "--models", "--port", "0"]) == 2
+    assert main.main(["ui", "--models", "--port", "0"]) == 2
 
 
 def test_an_open_door_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(door.AUTH_VARIABLE, raising=False)
+    monkeypatch.delenv(startup.AUTH_VARIABLE, raising=False)
     for flags in (["--host", "0.0.0.0"], ["--share"], ["--host", "::"]):
-        assert cli.main(["ui", *flags, "--port", "0"]) == 2
+        assert main.main(["ui", *flags, "--port", "0"]) == 2
         said = capsys.readouterr().err
         assert "--auth" in said and "Traceback" not in said
 
@@ -607,13 +607,13 @@ def test_an_open_door_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch
 def test_with_a_password_nothing_is_served_before(
     tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with door.folders(tmp_path / "results") as results:
-        from intarsia.app.ui import server
+    with startup.folders(tmp_path / "results") as results:
+        from intarsia.web import server
 
-        room = Room(results, models=str(tiny_models))
+        room = SessionStore(results, models=str(tiny_models))
         demo = server.build(room)
         address = server.launch(
-            demo, room, host="0.0.0.0", port=door.free_port("127.0.0.1"), known=("anna", "secret word")
+            demo, room, host="0.0.0.0", port=startup.free_port("127.0.0.1"), known=("anna", "secret word")
         )
         site = Site(address.local.replace("0.0.0.0", "127.0.0.1"), room, results)
         try:
@@ -630,14 +630,14 @@ def test_with_a_password_nothing_is_served_before(
             assert closed == [401] * len(closed)
             wrong = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "wrong"})
             assert wrong.status_code == 400
-            monkeypatch.setattr(guard, "MOST_KNOCKING", 0)
+            monkeypatch.setattr(security, "MOST_KNOCKING", 0)
             many = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "secret word"})
             assert many.status_code == 429
             monkeypatch.undo()
             began = time.monotonic()
             right = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "secret word"})
             assert right.status_code == 200
-            assert time.monotonic() - began >= guard.KNOCK
+            assert time.monotonic() - began >= security.LOGIN_DELAY
             assert site.get("/config", headers={"host": "pictures.example.org"}).status_code == 200
             assert site.get(f"/gradio_api/file={visit.folder}/own.txt").text == "own"
             strange = site.get("/config", headers={"origin": EVIL})

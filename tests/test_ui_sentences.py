@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.app.ui.sentences import for_pages, sentence
 from intarsia.errors import LayoutError
+from intarsia.web.error_messages import for_pages, message_for
 
 SOURCE = Path(__file__).parents[1] / "src" / "intarsia"
 FLAG = re.compile(r"--[a-z]|\bintarsia [a-z]")
@@ -121,9 +121,9 @@ def test_a_remedy_is_one_of_the_page(text: str, said: str) -> None:
 
 
 def test_what_nobody_has_foreseen_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    assert sentence(LayoutError("Name some, e.g. with --size.")) == "Name some, e.g. with “Size”."
+    assert message_for(LayoutError("Name some, e.g. with --size.")) == "Name some, e.g. with “Size”."
     with caplog.at_level(logging.ERROR):
-        said = sentence(ZeroDivisionError("a secret word"))
+        said = message_for(ZeroDivisionError("a secret word"))
     assert "ZeroDivisionError" in said and "secret" not in said
     assert len(caplog.records) == 1 and caplog.records[0].exc_info
-    assert "Out of memory" in sentence(RuntimeError("CUDA out of memory"))
+    assert "Out of memory" in message_for(RuntimeError("CUDA out of memory"))

@@ -16,19 +16,20 @@ import pytest
 import torch
 from PIL import Image
 
-from intarsia.app.cli import main
-from intarsia.app.flags import FlagError
-from intarsia.app.ui import door, words
-from intarsia.app.ui.fields import field_help, label
-from intarsia.app.ui.room import Room, Visit
-from intarsia.app.ui_flags import Ui
 from intarsia.backbones.protocols import Backbones
-from intarsia.errors import MissingExtraError, PictureError, RecordError
+from intarsia.cli.commands.ui import Ui
+from intarsia.cli.main import main
+from intarsia.errors import MissingExtraError, PictureError, RecordError, UsageError
 from intarsia.evaluate.judge import load_judge
-from intarsia.geometry import Box
-from intarsia.images import read_photo, to_tensor
-from intarsia.records import EditRecord, SearchSettings
-from intarsia.regions.edit import Looked, Preview, edit
+from intarsia.imaging.geometry import Box
+from intarsia.imaging.photo import to_tensor
+from intarsia.imaging.read import read_photo
+from intarsia.records.edit import EditRecord, SearchSettings
+from intarsia.regions.edit import AnalysisEvent, Preview, edit
+from intarsia.web import edit_service, result_store, startup
+from intarsia.web import uploads as uploads_module
+from intarsia.web.field_labels import field_help, label
+from intarsia.web.sessions import Session, SessionStore
 
 SCENE = Path(__file__).parent / "scenes" / "0000.png"
 QUICK = SearchSettings(proposals=4, preview_steps=(1, 2), survivors=(3, 2))
@@ -39,9 +40,9 @@ class Watcher:
     """Remembers what it was shown, and spoils its copies."""
 
     def __init__(self) -> None:
-        self.seen: list[Looked | Sequence[Preview]] = []
+        self.seen: list[AnalysisEvent | Sequence[Preview]] = []
 
-    def looked(self, seen: Looked) -> None:
+    def looked(self, seen: AnalysisEvent) -> None:
         self.seen.append(seen)
         seen.saliency.fill(0)
 
@@ -51,19 +52,21 @@ class Watcher:
             preview.picture.clone()
 
 
-def visit_in(folder: Path) -> Visit:
+def visit_in(folder: Path) -> Session:
     folder.mkdir(parents=True, exist_ok=True)
-    return Visit(token="t", folder=folder)
+    return Session(token="t", folder=folder)
 
 
-def room_of(tmp_path: Path, backbones: Backbones) -> Room:
+def room_of(tmp_path: Path, backbones: Backbones) -> SessionStore:
     """One whose networks are named as records name them."""
-    return Room(tmp_path / "rooms", models=backbones.name, load=lambda *_, **__: backbones)
+    return SessionStore(tmp_path / "rooms", models=backbones.name, load=lambda *_, **__: backbones)
 
 
-def empty_room(tmp_path: Path, *models: str) -> Room:
+def empty_room(tmp_path: Path, *models: str) -> SessionStore:
     """One in which nothing is ever painted."""
-    return Room(tmp_path / "rooms", models=models or "auto", load=lambda *_, **__: pytest.fail("nobody paints here"))
+    return SessionStore(
+        tmp_path / "rooms", models=models or "auto", load=lambda *_, **__: pytest.fail("nobody paints here")
+    )
 
 
 # Who watches an edit
@@ -85,17 +88,17 @@ def test_watching_changes_no_pixel_and_shows_the_rounds_in_order(tiny_backbones:
     assert [c.scores for c in alone.candidates] == [c.scores for c in watched.candidates]
     assert np.array_equal(alone.saliency, watched.saliency)
     look, *rounds = watcher.seen
-    assert isinstance(look, Looked) and look.anchors == watched.anchors
-    steps = [[p.steps for p in shown] for shown in rounds if not isinstance(shown, Looked)]
+    assert isinstance(look, AnalysisEvent) and look.anchors == watched.anchors
+    steps = [[p.steps for p in shown] for shown in rounds if not isinstance(shown, AnalysisEvent)]
     expected = {"default": [[1] * 4, [2] * 3, [3] * 2], "exhaustive": [[2] * 4], "paper": [[2] * 9] * 2}
     if preset in expected:
         assert steps == expected[preset]
     for shown in rounds:
-        assert not isinstance(shown, Looked)
+        assert not isinstance(shown, AnalysisEvent)
         assert [p.score for p in shown] == sorted((p.score for p in shown), reverse=True)
         assert all(p.picture.shape == (3, 32, 32) and p.box.clipped(photo.size) == p.box for p in shown)
     last = rounds[-1]
-    assert not isinstance(last, Looked)
+    assert not isinstance(last, AnalysisEvent)
     if preset in ("default", "exhaustive"):
         assert last[0].box == watched.candidates[0].box and last[0].score == watched.candidates[0].scores.total
 
@@ -105,39 +108,39 @@ def test_who_watches_an_edit_in_a_given_box_sees_no_anchors(tiny_backbones: Back
     record = EditRecord(photo=str(SCENE), prompt="a house", box=(8, 8, 40, 40), keep=2, steps=1)
     edit(read_photo(SCENE), record, tiny_backbones, watch=watcher)
     look, shown = watcher.seen
-    assert isinstance(look, Looked) and look.anchors == () and look.relevance is None
-    assert not isinstance(shown, Looked) and [p.box for p in shown] == [Box(8, 8, 40, 40)] * 2
+    assert isinstance(look, AnalysisEvent) and look.anchors == () and look.relevance is None
+    assert not isinstance(shown, AnalysisEvent) and [p.box for p in shown] == [Box(8, 8, 40, 40)] * 2
 
 
 # The door
 
 
 def test_user_and_password_come_from_the_flag_or_else_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(door.AUTH_VARIABLE, raising=False)
-    assert door.credentials(None) is None
-    assert door.credentials("ann:b:c") == ("ann", "b:c")
-    monkeypatch.setenv(door.AUTH_VARIABLE, "bob:x")
-    assert door.credentials(None) == ("bob", "x")
-    assert door.credentials("ann:y") == ("ann", "y")
+    monkeypatch.delenv(startup.AUTH_VARIABLE, raising=False)
+    assert startup.credentials(None) is None
+    assert startup.credentials("ann:b:c") == ("ann", "b:c")
+    monkeypatch.setenv(startup.AUTH_VARIABLE, "bob:x")
+    assert startup.credentials(None) == ("bob", "x")
+    assert startup.credentials("ann:y") == ("ann", "y")
     for wrong in ("ann", "ann:", ":y"):
-        with pytest.raises(FlagError, match="user:password"):
-            door.credentials(wrong)
+        with pytest.raises(UsageError, match="user:password"):
+            startup.credentials(wrong)
 
 
 @pytest.mark.parametrize("flags", [["--host", "0.0.0.0"], ["--share"], ["--host", "192.168.0.7"]])
 def test_nobody_is_let_in_from_outside_unasked(
     flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(door.AUTH_VARIABLE, raising=False)
+    monkeypatch.delenv(startup.AUTH_VARIABLE, raising=False)
     assert main(["ui", *flags]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "pass --auth user:password too." in said
-    door.refuse_open_door(Ui(host="0.0.0.0"), ("ann", "x"))
-    door.refuse_open_door(Ui(), None)
+    startup.check_auth(Ui(host="0.0.0.0"), ("ann", "x"))
+    startup.check_auth(Ui(), None)
 
 
 def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "require_gradio", lambda: None)
+    monkeypatch.setattr(startup, "require_gradio", lambda: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -148,17 +151,17 @@ def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], monkey
 
 
 def test_without_gradio_the_command_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(startup.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=re.escape("pip install 'intarsia[ui]'")):
-        door.ui_command(Ui())
+        startup.ui_command(Ui())
 
 
 def test_the_temporary_folders_go_and_a_named_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "before")
-    with door.folders(None) as results:
-        assert results.is_dir() and door.os.environ["GRADIO_TEMP_DIR"] == str(results.parent / "uploads")
-    assert not results.parent.exists() and door.os.environ["GRADIO_TEMP_DIR"] == "before"
-    with door.folders(tmp_path / "mine") as results:
+    with startup.folders(None) as results:
+        assert results.is_dir() and startup.os.environ["GRADIO_TEMP_DIR"] == str(results.parent / "uploads")
+    assert not results.parent.exists() and startup.os.environ["GRADIO_TEMP_DIR"] == "before"
+    with startup.folders(tmp_path / "mine") as results:
         assert results == tmp_path / "mine"
     assert results.is_dir()
 
@@ -181,10 +184,10 @@ def test_an_upload_is_kept_byte_for_byte_under_a_safe_name(tmp_path: Path) -> No
     uploads.mkdir(parents=True)
     file = uploads / "<b>my 'cat'.html"
     shutil.copyfile(SCENE, file)
-    kept = words.take_upload(file, tmp_path / "uploads", visit_in(tmp_path / "visit"))
+    kept = uploads_module.take_upload(file, tmp_path / "uploads", visit_in(tmp_path / "visit"))
     assert kept.read_bytes() == SCENE.read_bytes()
     assert kept.name == "_b_my _cat_.png" and kept.is_relative_to(tmp_path / "visit")
-    facts = words.photo_facts(kept)
+    facts = uploads_module.photo_facts(kept)
     assert (facts["width"], facts["height"]) == (64, 64)
     assert facts["url"].startswith("gradio_api/file=/") and not set("<>\"' ") & set(facts["url"])
 
@@ -196,18 +199,18 @@ def test_only_uploads_are_taken(tmp_path: Path) -> None:
     (uploads / "link.png").symlink_to(SCENE)
     for file in (SCENE, uploads / ".." / "x.png", uploads, uploads / "gone.png", uploads / "link.png"):
         with pytest.raises(PictureError, match="did not arrive"):
-            words.take_upload(file, uploads, visit)
+            uploads_module.take_upload(file, uploads, visit)
     (uploads / "page.png").write_text("<script>alert(1)</script>")
     with pytest.raises(PictureError) as refused:
-        words.take_upload(uploads / "page.png", uploads, visit)
+        uploads_module.take_upload(uploads / "page.png", uploads, visit)
     assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Path) -> None:
     with Image.open(SCENE) as picture:
         picture.save(tmp_path / "scan.tiff")
-    kept = words.take_photo(tmp_path / "scan.tiff", visit_in(tmp_path / "visit"))
-    assert kept.name == "scan.tiff" and words.photo_facts(kept)["url"].endswith("/shown.png")
+    kept = uploads_module.take_photo(tmp_path / "scan.tiff", visit_in(tmp_path / "visit"))
+    assert kept.name == "scan.tiff" and uploads_module.photo_facts(kept)["url"].endswith("/shown.png")
     assert np.array_equal(read_photo(kept.with_name("shown.png")).pixels, read_photo(SCENE).pixels)
 
 
@@ -218,24 +221,24 @@ def test_a_visitor_names_no_file_of_this_machine(tmp_path: Path) -> None:
     room = empty_room(tmp_path)
     for name in ("mask", "regions"):
         with pytest.raises(RecordError, match="names a file of the server"):
-            words.record_of(SCENE, {"prompt": "a house", name: "/etc/passwd"}, room)
+            edit_service.record_of(SCENE, {"prompt": "a house", name: "/etc/passwd"}, room)
     with pytest.raises(RecordError, match="not offered here"):
-        words.record_of(SCENE, {"prompt": "a house", "models": "/etc/passwd"}, room)
-    record = words.record_of(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "mask": None}, room)
+        edit_service.record_of(SCENE, {"prompt": "a house", "models": "/etc/passwd"}, room)
+    record = edit_service.record_of(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "mask": None}, room)
     assert record.photo == str(SCENE) and record.models == "auto"
 
 
 def test_a_page_cannot_send_a_box_that_is_none(tmp_path: Path) -> None:
     room = empty_room(tmp_path)
-    assert words.record_of(SCENE, {"prompt": "a house"}, room, [1, 2, 30, 40]).box == (1, 2, 30, 40)
+    assert edit_service.record_of(SCENE, {"prompt": "a house"}, room, [1, 2, 30, 40]).box == (1, 2, 30, 40)
     for wrong in ("<b>", [1, 2, 3], [1, 2, "x", 4], {"x": 1}, [float("nan")] * 4):
         with pytest.raises(RecordError):
-            words.record_of(SCENE, {"prompt": "a house"}, room, wrong)
+            edit_service.record_of(SCENE, {"prompt": "a house"}, room, wrong)
 
 
 def test_a_whole_number_from_a_page_is_the_number_of_the_command_line(tmp_path: Path) -> None:
     sent = {"prompt": "a house", "guidance": 7, "steps": 9, "search": {"largest_window": 1}, "size": None}
-    record = words.record_of(SCENE, sent, empty_room(tmp_path), [1, 2, 30, 40])
+    record = edit_service.record_of(SCENE, sent, empty_room(tmp_path), [1, 2, 30, 40])
     assert repr((record.guidance, record.steps, record.box)) == "(7.0, 9, (1.0, 2.0, 30.0, 40.0))"
     assert repr(record.search.largest_window) == "1.0" and record.size is None
     assert record == dataclasses.replace(record) and record.search.survivors == SearchSettings().survivors
@@ -246,41 +249,44 @@ def test_visitors_choose_among_the_operators_networks(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     room = empty_room(tmp_path, "pocket", "sd15", "mine")
     for nothing in (None, "", "auto", "pocket"):
-        assert words.offered(room, nothing) == "pocket"
-    assert words.offered(room, "sd15") == "sd15"
-    assert words.offered(room, str(tmp_path / "mine")) == words.offered(room, "mine") == "mine"
+        assert edit_service.offered(room, nothing) == "pocket"
+    assert edit_service.offered(room, "sd15") == "sd15"
+    assert edit_service.offered(room, str(tmp_path / "mine")) == edit_service.offered(room, "mine") == "mine"
     wrong: Any
     for wrong in ("sd2", str(tmp_path), 3, ["pocket"], {"pocket": 1}):
         with pytest.raises(RecordError, match="leave it out, or choose one of pocket, sd15, mine") as refused:
-            words.offered(room, wrong)
+            edit_service.offered(room, wrong)
         assert str(tmp_path / "mine") not in str(refused.value)
     # "auto" finds what this machine has, and records say what it has found.
-    monkeypatch.setattr("intarsia.backbones.catalog.best_cached", lambda: "pocket")
-    assert words.offered(empty_room(tmp_path, "auto"), "pocket") == "auto"
-    assert words.models_label(str(tmp_path / "mine")) == "mine" and words.models_label("owner/name") == "owner/name"
+    monkeypatch.setattr("intarsia.backbones.resolve.best_cached", lambda: "pocket")
+    assert edit_service.offered(empty_room(tmp_path, "auto"), "pocket") == "auto"
+    assert (
+        edit_service.models_label(str(tmp_path / "mine")) == "mine"
+        and edit_service.models_label("owner/name") == "owner/name"
+    )
 
 
 # Examples
 
 
 def test_examples_are_shown_small_and_inside_the_page() -> None:
-    shown = words.example_facts()
-    assert [(one["source"], one["prompt"]) for one in shown] == [(e.source, e.prompt) for e in words.EXAMPLES]
+    shown = edit_service.example_facts()
+    assert [(one["source"], one["prompt"]) for one in shown] == [(e.source, e.prompt) for e in edit_service.EXAMPLES]
     assert all(one["url"].startswith("data:image/webp;base64,") for one in shown)
     assert len(json.dumps(shown)) < 40_000
-    for wrong in (-1, len(words.EXAMPLES), "0", None, True):
+    for wrong in (-1, len(edit_service.EXAMPLES), "0", None, True):
         with pytest.raises(RecordError, match="not here"):
-            words.example_of(wrong)
+            edit_service.example_of(wrong)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", words.EXAMPLES, ids=lambda example: example.photo.stem)
+@pytest.mark.parametrize("example", edit_service.EXAMPLES, ids=lambda example: example.photo.stem)
 def test_each_example_comes_out_well_on_the_pocket_models(
-    example: words.Example, pocket: Backbones, tmp_path: Path
+    example: edit_service.Example, pocket: Backbones, tmp_path: Path
 ) -> None:
     judge, photo = load_judge(), read_photo(example.photo)
-    settings = {"source": example.source, "prompt": example.prompt, "keep": words.KEEP}
-    record = words.record_of(example.photo, settings, empty_room(tmp_path, "pocket"))
+    settings = {"source": example.source, "prompt": example.prompt, "keep": result_store.KEEP}
+    record = edit_service.record_of(example.photo, settings, empty_room(tmp_path, "pocket"))
     best = edit(photo, record, pocket).candidates[0]
     assert best.photo is not None
     painted, before = to_tensor(best.photo, photo.size), to_tensor(photo, photo.size)
@@ -292,8 +298,8 @@ def test_each_example_comes_out_well_on_the_pocket_models(
 
 
 def test_trying_again_takes_noise_that_was_not_used() -> None:
-    assert words.next_seed(7, keep=3, boxed=False) == 8
-    assert words.next_seed(7, keep=3, boxed=True) == 10
+    assert edit_service.next_seed(7, keep=3, boxed=False) == 8
+    assert edit_service.next_seed(7, keep=3, boxed=True) == 10
 
 
 # What is shown
@@ -302,53 +308,57 @@ def test_trying_again_takes_noise_that_was_not_used() -> None:
 def test_the_map_glows_where_it_is_high() -> None:
     heat = np.zeros((8, 16), np.float32)
     heat[2, 3] = 5
-    picture = words.heat_picture(heat)
+    picture = edit_service.heat_picture(heat)
     alpha = np.asarray(picture)[..., 3]
     y, x = np.unravel_index(alpha.argmax(), alpha.shape)
     assert picture.size == (256, 128) and abs(x - 56) <= 8 and abs(y - 40) <= 8
-    assert alpha.min() == 0 and np.asarray(words.heat_picture(np.ones((4, 4))))[..., 3].max() == 0
+    assert alpha.min() == 0 and np.asarray(edit_service.heat_picture(np.ones((4, 4))))[..., 3].max() == 0
 
 
 def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> None:
     shown: list[dict[str, Any]] = []
-    showing = words.Showing(tmp_path / "seen", shown.append)
-    showing.looked(Looked(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
+    showing = edit_service.PageObserver(tmp_path / "seen", shown.append)
+    showing.looked(AnalysisEvent(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
     previews = [
         Preview(box=Box(0, 0, k + 1, 9), picture=torch.full((3, 8, 12), -1.0), score=-k, steps=4) for k in range(20)
     ]
     showing.tried(previews)
     assert shown[0]["look"]["anchors"] == []
     best = shown[1]["round"]["best"]
-    assert shown[1]["round"]["of"] == 20 and len(best) == words.BEST and best[0]["box"] == [0, 0, 1, 9]
+    assert shown[1]["round"]["of"] == 20 and len(best) == result_store.BEST and best[0]["box"] == [0, 0, 1, 9]
     with Image.open(tmp_path / "seen" / "round-1-1.jpg") as picture:
         assert picture.size == (12, 8)
 
 
-def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Visit, Path]:
+def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Session, Path]:
     visit = visit_in(tmp_path / "visit")
-    photo = words.take_photo(SCENE, visit)
+    photo = uploads_module.take_photo(SCENE, visit)
     room = room_of(tmp_path, backbones)
-    record = words.record_of(photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings, room)
+    record = edit_service.record_of(
+        photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings, room
+    )
     record = dataclasses.replace(record, search=QUICK)
-    return visit, words.edit_for(visit, room, record, lambda progress: None, lambda what: None)
+    return visit, edit_service.edit_for(visit, room, record, lambda progress: None, lambda what: None)
 
 
 def test_a_result_is_found_again_with_all_its_candidates(tmp_path: Path, tiny_backbones: Backbones) -> None:
     visit, folder = made_in(tmp_path, tiny_backbones)
-    facts = json.loads(json.dumps(words.result_facts(folder)))
+    facts = json.loads(json.dumps(result_store.result_facts(folder)))
     assert [one["picture_name"] for one in facts["candidates"]] == ["0000.png", "0000.2.png"]
     second = json.loads((folder / "0000.2.json").read_text())
     assert second["chosen"] == 1 and second["candidates"][1]["box"] == facts["candidates"][1]["box"]
     assert facts["look"] and facts["photo"]["name"] == "0000.png"
-    assert [one["folder"] for one in words.history(visit)] == [folder.name]
-    assert words.picture_of(words.result_folder(visit, folder.name), 1).name == "0000.2.png"
-    assert words.replay_for(visit, room_of(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None)
+    assert [one["folder"] for one in result_store.history(visit)] == [folder.name]
+    assert result_store.picture_of(result_store.result_folder(visit, folder.name), 1).name == "0000.2.png"
+    assert edit_service.replay_for(
+        visit, room_of(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None
+    )
     for wrong in ("../visit", "edit-9999", None, 3, "photo-0001"):
         with pytest.raises(RecordError, match="not here"):
-            words.result_folder(visit, wrong)
+            result_store.result_folder(visit, wrong)
     for index in (2, -1, "0", None, True):
         with pytest.raises(RecordError, match="not here"):
-            words.picture_of(folder, index)
+            result_store.picture_of(folder, index)
 
 
 def test_nothing_stays_of_an_edit_that_fails(tmp_path: Path, tiny_backbones: Backbones) -> None:
@@ -367,7 +377,7 @@ gradio_warnings = pytest.mark.filterwarnings("ignore::DeprecationWarning", "igno
 @pytest.mark.slow
 def test_a_page_names_no_other_host() -> None:
     pytest.importorskip("gradio")
-    from intarsia.app.ui.server import without_outside
+    from intarsia.web.theme import without_outside
 
     page = b'<head><meta property="og:image" content="https://a.example/x.png" /><link href="https://b.example/f"><p>'
     assert without_outside(page) == b"<head><p>"
@@ -376,11 +386,11 @@ def test_a_page_names_no_other_host() -> None:
 @pytest.fixture
 def served(tmp_path: Path, tiny_backbones: Backbones) -> Iterator[str]:
     pytest.importorskip("gradio")
-    from intarsia.app.ui.server import build, launch
+    from intarsia.web.server import build, launch
 
     room = room_of(tmp_path, tiny_backbones)
     demo = build(room)
-    yield launch(demo, room, port=door.free_port("127.0.0.1")).local
+    yield launch(demo, room, port=startup.free_port("127.0.0.1")).local
     demo.close(verbose=False)
     room.close()
 

@@ -41,7 +41,7 @@ from transformers import (
 )
 
 from intarsia.evaluate.judge import WEIGHTS, load_judge
-from intarsia.geometry import Box
+from intarsia.imaging.geometry import Box
 from training import autoencoder, clip, clipseg, data, dino, judge, loop, world
 
 SEED = 90_210

@@ -18,9 +18,9 @@ from rich.progress import Progress as Bar
 
 from intarsia.backbones import load_backbones
 from intarsia.progress import Progress
-from intarsia.records import EditRecord, FitSettings
+from intarsia.records.edit import EditRecord, FitSettings
 from intarsia.regions.edit import POCKET_NETWORK
-from intarsia.regions.fit import fit
+from intarsia.regions.train import fit
 from training import data, world
 
 SEED = 6006

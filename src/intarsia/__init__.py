@@ -35,67 +35,67 @@ if TYPE_CHECKING:
     from intarsia.errors import RecordError as RecordError
     from intarsia.errors import RegionError as RegionError
     from intarsia.errors import WorkersError as WorkersError
-    from intarsia.images import Photo as Photo
-    from intarsia.images import read_photo as read_photo
-    from intarsia.images import write_photo as write_photo
+    from intarsia.imaging.photo import Photo as Photo
+    from intarsia.imaging.read import read_photo as read_photo
+    from intarsia.imaging.write import write_photo as write_photo
     from intarsia.layout.concepts import Concepts as Concepts
     from intarsia.layout.edit import ArrangeResult as ArrangeResult
     from intarsia.layout.edit import arrange as arrange
-    from intarsia.layout.learn import learn as learn
+    from intarsia.layout.layout import Layout as Layout
+    from intarsia.layout.layout import Placement as Placement
+    from intarsia.layout.layout_files import read_layout as read_layout
     from intarsia.layout.scene import Scene as Scene
     from intarsia.layout.scene import SceneObject as SceneObject
-    from intarsia.layout.scene import read_scene as read_scene
-    from intarsia.layout.target import Layout as Layout
-    from intarsia.layout.target import Placement as Placement
-    from intarsia.layout.target import read_layout as read_layout
-    from intarsia.records import ArrangeRecord as ArrangeRecord
-    from intarsia.records import ComposeSettings as ComposeSettings
-    from intarsia.records import EditRecord as EditRecord
-    from intarsia.records import FitSettings as FitSettings
-    from intarsia.records import GuideSettings as GuideSettings
-    from intarsia.records import LearnSettings as LearnSettings
-    from intarsia.records import ScoreSettings as ScoreSettings
-    from intarsia.records import SearchSettings as SearchSettings
+    from intarsia.layout.scene_files import read_scene as read_scene
+    from intarsia.layout.train import learn as learn
+    from intarsia.records.arrange import ArrangeRecord as ArrangeRecord
+    from intarsia.records.arrange import ComposeSettings as ComposeSettings
+    from intarsia.records.arrange import GuideSettings as GuideSettings
+    from intarsia.records.arrange import LearnSettings as LearnSettings
+    from intarsia.records.edit import EditRecord as EditRecord
+    from intarsia.records.edit import FitSettings as FitSettings
+    from intarsia.records.edit import ScoreSettings as ScoreSettings
+    from intarsia.records.edit import SearchSettings as SearchSettings
     from intarsia.regions.edit import EditResult as EditResult
     from intarsia.regions.edit import edit as edit
 
 HOMES = {
-    "ArrangeRecord": "records",
+    "ArrangeRecord": "records.arrange",
     "ArrangeResult": "layout.edit",
     "Cancelled": "errors",
     "ClusterError": "errors",
-    "ComposeSettings": "records",
+    "ComposeSettings": "records.arrange",
     "Concepts": "layout.concepts",
-    "EditRecord": "records",
+    "EditRecord": "records.edit",
     "EditResult": "regions.edit",
     "EmptyMaskError": "errors",
-    "FitSettings": "records",
-    "GuideSettings": "records",
+    "FitSettings": "records.edit",
+    "GuideSettings": "records.arrange",
     "IntarsiaError": "errors",
-    "Layout": "layout.target",
+    "Layout": "layout.layout",
     "LayoutError": "errors",
-    "LearnSettings": "records",
+    "LearnSettings": "records.arrange",
     "MissingExtraError": "errors",
     "ModelError": "errors",
     "OutputError": "errors",
-    "Photo": "images",
+    "Photo": "imaging.photo",
     "PictureError": "errors",
-    "Placement": "layout.target",
+    "Placement": "layout.layout",
     "RecordError": "errors",
     "RegionError": "errors",
     "Scene": "layout.scene",
     "SceneObject": "layout.scene",
-    "ScoreSettings": "records",
-    "SearchSettings": "records",
+    "ScoreSettings": "records.edit",
+    "SearchSettings": "records.edit",
     "WorkersError": "errors",
     "arrange": "layout.edit",
     "edit": "regions.edit",
-    "learn": "layout.learn",
+    "learn": "layout.train",
     "load_backbones": "backbones",
-    "read_layout": "layout.target",
-    "read_photo": "images",
-    "read_scene": "layout.scene",
-    "write_photo": "images",
+    "read_layout": "layout.layout_files",
+    "read_photo": "imaging.read",
+    "read_scene": "layout.scene_files",
+    "write_photo": "imaging.write",
 }
 __all__ = ["__version__", *HOMES]
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from intarsia.app.cli import main
+from intarsia.cli.main import main
 
 sys.exit(main())

@@ -17,6 +17,8 @@ Each message says the fact, the nearest cause and the remedy. The command line p
 traceback and exits with 2 (bad input); what goes wrong later exits with 1.
 """
 
+from __future__ import annotations
+
 
 class IntarsiaError(Exception):
     """Base of all errors that carry a message for the user."""
@@ -64,3 +66,7 @@ class MissingExtraError(IntarsiaError, ImportError):
 
 class Cancelled(IntarsiaError):
     """The work was stopped on request; nothing was written."""
+
+
+class UsageError(IntarsiaError):
+    """A flag's text cannot be read. No ValueError: tyro would catch that and print it its own way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -80,3 +81,8 @@ def cannot_write(path: Path, problem: OSError) -> OutputError:
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(f"{path} cannot be written, since {path.parent} is not writable: name another folder.")
     return OutputError(f"{path} cannot be written ({problem.strerror or problem}): name another folder or file.")
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

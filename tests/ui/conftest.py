@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from intarsia.app.ui import door
+from intarsia.web import startup
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
-    from intarsia.app.ui.room import Room
+    from intarsia.web.sessions import SessionStore
 
 SHOTS = Path(__file__).parent / "shots"
 SIZES = {"wide": (1280, 720), "phone": (390, 844)}
@@ -43,12 +43,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(room: Room) -> Iterator[str]:
+def served(room: SessionStore) -> Iterator[str]:
     """The pages' address; each file has a `room` of its own."""
-    from intarsia.app.ui.server import build, launch
+    from intarsia.web.server import build, launch
 
     page = build(room)
-    yield launch(page, room, port=door.free_port("127.0.0.1")).local
+    yield launch(page, room, port=startup.free_port("127.0.0.1")).local
     page.close(verbose=False)
     room.close()
 

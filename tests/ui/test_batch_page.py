@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from intarsia.app.cli import main
-from intarsia.app.ui import door
-from intarsia.app.ui.room import Room
 from intarsia.backbones.protocols import Backbones
+from intarsia.batch.executor import RESULTS, do_job
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger, Outcome
-from intarsia.batch.work import RESULTS, do
-from intarsia.images import read_photo
+from intarsia.cli.main import main
+from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress, Progress
+from intarsia.web import startup
+from intarsia.web.sessions import SessionStore
 from tests.fake_work import FakePerformer, FakeWork
 from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived
 
@@ -42,17 +42,17 @@ READY = ".words-root:not([data-phase=arriving])"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Room:
+def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> SessionStore:
     place = tmp_path_factory.mktemp("ui") / "rooms"
-    return Room(place, models=("pocket", "sd15"), load=lambda *_, **__: pocket)
+    return SessionStore(place, models=("pocket", "sd15"), load=lambda *_, **__: pocket)
 
 
 @pytest.fixture(scope="module")
-def served(room: Room) -> Iterator[str]:
-    from intarsia.app.ui.server import build, launch
+def served(room: SessionStore) -> Iterator[str]:
+    from intarsia.web.server import build, launch
 
     page = build(room, ledgers=True)
-    yield launch(page, room, port=door.free_port("127.0.0.1")).local
+    yield launch(page, room, port=startup.free_port("127.0.0.1")).local
     page.close(verbose=False)
     room.close()
 
@@ -74,17 +74,17 @@ def visitor(context: BrowserContext, served: str, problems: list[str]) -> Page:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """No job is done before it is open; until then, one that was begun says how far it is."""
-    from intarsia.app.ui.batch_tab import RoomPerformer
+    from intarsia.web.batch_service import SessionWorker
 
-    opened, perform = threading.Event(), RoomPerformer.__call__
+    opened, perform = threading.Event(), SessionWorker.__call__
 
-    def held(self: RoomPerformer, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+    def held(self: SessionWorker, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
         on_progress(Progress(stage="painting", done=12, total=50))
         while not opened.wait(0.05):
             on_progress(Progress(stage="painting", done=12, total=50))
         return perform(self, job, folder, on_progress)
 
-    monkeypatch.setattr(RoomPerformer, "__call__", held)
+    monkeypatch.setattr(SessionWorker, "__call__", held)
     return opened
 
 
@@ -149,7 +149,7 @@ def test_what_is_done_is_seen_beside_controls_far_down(visitor: Page) -> None:
 
 def test_a_batch_is_stopped_found_again_done_and_taken_home(
     visitor: Page,
-    room: Room,
+    room: SessionStore,
     gate: threading.Event,
     shoot: Shoot,
     browser: Browser,
@@ -233,7 +233,7 @@ def test_a_job_that_fails_is_told_and_the_others_are_done(visitor: Page, tmp_pat
 
 
 @pytest.fixture
-def trees(room: Room, tmp_path: Path) -> Iterator[Callable[[int], None]]:
+def trees(room: SessionStore, tmp_path: Path) -> Iterator[Callable[[int], None]]:
     """A batch that another program does; called with how many of its three jobs are to be done by then."""
     place, folder = tmp_path / "pictures", room.root / "runs" / "trees"
     place.mkdir()
@@ -250,7 +250,7 @@ def trees(room: Room, tmp_path: Path) -> Iterator[Callable[[int], None]]:
         with Ledger.open(folder) as ledger:
             for job in jobs[over:number]:
                 ledger.begin(job.id, "worker 1")
-                outcome = do(job, perform, folder, lambda progress: None)
+                outcome = do_job(job, perform, folder, lambda progress: None)
                 ledger.done(job.id, outcome)
         over = number
 

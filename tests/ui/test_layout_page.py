@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from intarsia.app.cli import main
-from intarsia.app.ui.room import Room, Visit
 from intarsia.backbones.protocols import Backbones
-from intarsia.images import read_photo
-from intarsia.layout.learn import Pupil
+from intarsia.cli.main import main
+from intarsia.imaging.read import read_photo
+from intarsia.layout.train_objective import ConceptTrainer
+from intarsia.web.sessions import Session, SessionStore
 from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived, seen_on_screen
 from tests.ui.taken_home import record_inside, repeatable, without_record
 
@@ -36,11 +36,11 @@ PHOTO, YARD = SCENES / "cat-and-plant.png", SCENES / "yard.scene"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Iterator[Room]:
+def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Iterator[SessionStore]:
     place = tmp_path_factory.mktemp("ui")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-        yield Room(place / "rooms", models="pocket", load=lambda *_, **__: pocket)
+        yield SessionStore(place / "rooms", models="pocket", load=lambda *_, **__: pocket)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot) -> None:
     shoot(visitor, "layout-problem", schemes=SCHEMES)
 
 
-def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, room: Room) -> None:
+def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, room: SessionStore) -> None:
     shoot(cut, "layout-found", schemes=SCHEMES)
     drag_cat(cut, -20, 6)
     hint(cut).to_have_text("cat: moved by -20, +6 pixels.")
@@ -260,13 +260,13 @@ def test_any_result_is_the_start_of_the_next_and_nobody_elses(
 
 
 def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot, monkeypatch: pytest.MonkeyPatch) -> None:
-    update = Pupil.update
+    update = ConceptTrainer.update
 
-    def slowly(pupil: Pupil, seed: int) -> float:
+    def slowly(pupil: ConceptTrainer, seed: int) -> float:
         time.sleep(0.5)  # else a quick machine is over before anybody looks, and a slow one has none to look with
         return update(pupil, seed)
 
-    monkeypatch.setattr(Pupil, "update", slowly)
+    monkeypatch.setattr(ConceptTrainer, "update", slowly)
     drag_cat(cut, -8, 0)
     cut.get_by_role("radio", name="regenerate").check()
     cut.locator("#layout-go").click()
@@ -286,7 +286,7 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     cut: Page,
     browser: Browser,
     served: str,
-    room: Room,
+    room: SessionStore,
     problems: list[str],
     shoot: Shoot,
     monkeypatch: pytest.MonkeyPatch,
@@ -457,7 +457,7 @@ def test_an_object_gets_another_name(cut: Page) -> None:
     assert arrange(cut)["record"]["move"] == ["tiger=-20,+6"]
 
 
-def visit_of(room: Room, page: Page) -> Visit:
+def visit_of(room: SessionStore, page: Page) -> Session:
     """Whose page it is."""
     kept = page.evaluate("Object.values(localStorage).join()")
     tokens = [token for token in room.visits if token in kept]
@@ -465,7 +465,7 @@ def visit_of(room: Room, page: Page) -> Visit:
     return room.visits[tokens[0]] if tokens else list(room.visits.values())[-1]
 
 
-def test_a_result_by_words_becomes_the_picture(visitor: Page, room: Room) -> None:
+def test_a_result_by_words_becomes_the_picture(visitor: Page, room: SessionStore) -> None:
     folder = visit_of(room, visitor).new_folder("edit")
     shutil.copyfile(PHOTO, folder / "bench.png")
     (folder / "bench.json").write_text(json.dumps({"record": {"prompt": "a cat"}}))

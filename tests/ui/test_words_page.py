@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from intarsia.app.cli import main
-from intarsia.app.ui.room import Room
 from intarsia.backbones.protocols import Backbones
+from intarsia.cli.main import main
+from intarsia.web.sessions import SessionStore
 from tests.ui.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived, seen_on_screen
 from tests.ui.taken_home import record_inside, repeatable, without_record
 
@@ -35,13 +35,13 @@ PLACE = ("record", "photo")
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path) -> Room:
+def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path) -> SessionStore:
     from intarsia.backbones import load_backbones
 
     def load(name: str, **machine: Any) -> Backbones:
         return pocket if name == "pocket" else load_backbones(name, device="cpu")
 
-    return Room(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
+    return SessionStore(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
 
 
 @pytest.fixture
@@ -103,18 +103,18 @@ def made(page: Page, number: int) -> None:
     phase(page, "done")
 
 
-def edits(room: Room) -> set[Path]:
+def edits(room: SessionStore) -> set[Path]:
     return {f for visit in room.visits.values() for f in visit.folder.glob("edit-*")}
 
 
-def newest(room: Room) -> dict[str, Any]:
+def newest(room: SessionStore) -> dict[str, Any]:
     """The record of what was made last."""
     folder = max(edits(room), key=lambda f: f.stat().st_mtime_ns)
     found: dict[str, Any] = json.loads(next(folder.glob("[!.]*.json")).read_text())
     return found
 
 
-def test_an_example_is_one_click_away(visitor: Page, room: Room, shoot: Shoot) -> None:
+def test_an_example_is_one_click_away(visitor: Page, room: SessionStore, shoot: Shoot) -> None:
     shoot(visitor, "words-empty", schemes=SCHEMES)
     visitor.evaluate("""() => {
       const status = document.querySelector(".words-root [role=status]");
@@ -142,7 +142,7 @@ def test_an_example_is_one_click_away(visitor: Page, room: Room, shoot: Shoot) -
 
 
 def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
-    visitor: Page, room: Room, tmp_path: Path, shoot: Shoot
+    visitor: Page, room: SessionStore, tmp_path: Path, shoot: Shoot
 ) -> None:
     drop_photo(visitor)
     say(visitor, "tree", "a house")
@@ -192,7 +192,7 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     expect(visitor.locator(".w-message")).to_have_text("The same pixels came out.", timeout=PATIENCE)
 
 
-def test_a_box_is_drawn_kept_and_repainted_with_another_seed(visitor: Page, room: Room, shoot: Shoot) -> None:
+def test_a_box_is_drawn_kept_and_repainted_with_another_seed(visitor: Page, room: SessionStore, shoot: Shoot) -> None:
     drop_photo(visitor)
     visitor.get_by_role("button", name="Draw a box").click()
     edge = visitor.locator(".w-frame").bounding_box()
@@ -238,7 +238,7 @@ def test_the_keyboard_draws_a_box_too(visitor: Page) -> None:
 
 
 @pytest.fixture
-def hold(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+def hold(room: SessionStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """While this is clear, painting stops at its third step; so that what is shown meanwhile can be looked at."""
     on = threading.Event()
     inpainter = room.backbones.inpainter
@@ -261,7 +261,7 @@ def hold(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Even
 
 
 def test_work_is_cancelled_and_what_was_there_before_comes_back(
-    visitor: Page, room: Room, shoot: Shoot, hold: threading.Event
+    visitor: Page, room: SessionStore, shoot: Shoot, hold: threading.Event
 ) -> None:
     message, edit_button = visitor.locator(".w-message"), visitor.get_by_role("button", name="Edit", exact=True)
     drop_photo(visitor)
@@ -305,7 +305,7 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     visitor: Page,
     browser: Browser,
     served: str,
-    room: Room,
+    room: SessionStore,
     shoot: Shoot,
     hold: threading.Event,
     problems: list[str],
@@ -368,7 +368,9 @@ def test_a_reload_finds_the_history_and_nobody_else_does(
     stranger.close()
 
 
-def test_visitors_choose_among_the_networks_that_are_offered(visitor: Page, room: Room, tiny_models: Path) -> None:
+def test_visitors_choose_among_the_networks_that_are_offered(
+    visitor: Page, room: SessionStore, tiny_models: Path
+) -> None:
     drop_photo(visitor)
     visitor.get_by_role("button", name="More settings").click()
     visitor.get_by_label("Models").click()

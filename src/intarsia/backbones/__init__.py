@@ -5,16 +5,11 @@ Importing this package is cheap; torch, diffusers and transformers are imported 
 
 import os
 
-from intarsia.backbones.catalog import (
-    CATALOG,
-    POCKET,
-    Entry,
-    ModelSource,
-    cached,
-    download,
-    load_backbones,
-    resolve,
-)
+from intarsia.backbones.catalog import CATALOG, POCKET, Entry
+from intarsia.backbones.download import download
+from intarsia.backbones.hub import cached
+from intarsia.backbones.load import load_backbones
+from intarsia.backbones.resolve import ModelSource, resolve
 
 __all__ = ["CATALOG", "POCKET", "Entry", "ModelSource", "cached", "download", "load_backbones", "resolve"]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
-from intarsia.backbones.loading import load_network
-from intarsia.backbones.preparation import Preparation, read_preparation
+from intarsia.backbones.network_files import load_network
+from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class ClipScorer:
     The whole picture is squashed to the model's square: cropping would hide edits near the border.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, preparation: Preparation) -> None:
+    def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.preparation = preparation
@@ -77,4 +77,4 @@ def load_scorer(folder: Path, *, device: str) -> ClipScorer:
     """Load a CLIP checkpoint from a folder, in float32: cosines of near-equal pictures need the digits."""
     model = load_network(CLIPModel, folder)
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    return ClipScorer(model.to(device), tokenizer, read_preparation(folder))
+    return ClipScorer(model.to(device), tokenizer, read_preprocessing(folder))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from intarsia.backbones.loading import load_network
-from intarsia.backbones.preparation import Preparation, read_preparation
+from intarsia.backbones.network_files import load_network
+from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import PatchFeatures
 
 
@@ -35,7 +35,7 @@ class DinoPatchEncoder:
         side: pixels of the square whose area every picture is scaled to.
     """
 
-    def __init__(self, model: Any, preparation: Preparation, *, side: int) -> None:
+    def __init__(self, model: Any, preparation: Preprocessing, *, side: int) -> None:
         self.model = model
         self.preparation = preparation
         patch = model.config.patch_size
@@ -68,4 +68,4 @@ def load_patch_encoder(folder: Path, *, device: str, side: int | None = None) ->
     # Self-supervised checkpoints have no pooler; asking for one would draw it at random.
     without: dict[str, Any] = {"add_pooling_layer": False} if config.model_type == "vit" else {}
     model = load_network(AutoModel, folder, config=config, attn_implementation="eager", **without)
-    return DinoPatchEncoder(model.to(device), read_preparation(folder), side=side or config.image_size)
+    return DinoPatchEncoder(model.to(device), read_preprocessing(folder), side=side or config.image_size)

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from intarsia.geometry import Box, Point
+from intarsia.imaging.geometry import Box, Point
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in all) of one call; may raise Cancelled
 
 
 @dataclass
-class Meter:
+class EvalCounter:
     """Counts what the denoiser was asked: one sample-evaluation is one latent through it once.
 
     Guidance doubles the count. The figure is the same on every machine.
@@ -40,7 +40,7 @@ class Inpainter(Protocol):
     """Short side of the pictures that it was trained on, pixels."""
     stride: int
     """Sides of its pictures must be multiples of this, pixels."""
-    meter: Meter
+    meter: EvalCounter
 
     def inpaint(
         self,
@@ -99,7 +99,7 @@ class LatentDiffusion(Protocol):
     """Sides of its pictures must be multiples of this, pixels."""
     cell: int
     """Pixels of a latent cell's side."""
-    meter: Meter
+    meter: EvalCounter
     alphas_cumprod: Tensor
     """(T,) signal power of each timestep, on the CPU, falling."""
     unet: Any
@@ -183,7 +183,7 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlines:
+class MaskProposals:
     """What an outliner proposes: several masks for each object, since a place may mean a thing or a part of it.
 
     Attributes:
@@ -196,10 +196,10 @@ class Outlines:
 
 
 @runtime_checkable
-class Outliner(Protocol):
+class MaskRefiner(Protocol):
     """Knows no words, but where an object ends that it is shown."""
 
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> Outlines:
+    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         """(1, 3, H, W), for each of N objects a box around it and a point on it, in pixels -> masks of them."""
         ...
 

@@ -12,26 +12,26 @@ from torch.nn import functional
 from transformers import CLIPTokenizer, Sam2Model, Sam3Model, SamModel
 
 from intarsia.backbones.clip import tokenize
-from intarsia.backbones.loading import load_network
-from intarsia.backbones.preparation import Preparation, read_preparation
-from intarsia.backbones.protocols import Outlines
-from intarsia.geometry import Box, Point
+from intarsia.backbones.network_files import load_network
+from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
+from intarsia.backbones.protocols import MaskProposals
+from intarsia.imaging.geometry import Box, Point
 
 
-class SamOutliner:
-    """An `Outliner` over SAM (Kirillov et al. 2023, arXiv:2304.02643) or SAM 2 (Ravi et al. 2024, arXiv:2408.00714).
+class SamMaskRefiner:
+    """An `MaskRefiner` over SAM (Kirillov et al. 2023, arXiv:2304.02643) or SAM 2 (Ravi et al. 2024, arXiv:2408.00714).
 
     SAM sees the picture in its own shape, in the corner of a square; SAM 2 sees it stretched to the square.
     """
 
-    def __init__(self, model: Any, preparation: Preparation, *, stretched: bool) -> None:
+    def __init__(self, model: Any, preparation: Preprocessing, *, stretched: bool) -> None:
         self.model = model
         self.preparation = preparation
         self.stretched = stretched
         self.side: int = model.config.prompt_encoder_config.image_size
 
     @torch.no_grad()
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> Outlines:
+    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         """(1, 3, H, W) in [-1, 1], N boxes and points in its pixels -> three masks an object, on the CPU."""
         height, width = picture.shape[-2:]
         rows, columns = self.shape(height, width)
@@ -50,7 +50,7 @@ class SamOutliner:
         masks = torch.empty(*output.pred_masks.shape[1:3], height, width, dtype=torch.bool)
         for place, logits in enumerate(output.pred_masks[0].float()):  # one by one: photos are large
             masks[place] = (self.at_size(logits, rows, columns, height, width) > 0).cpu()
-        return Outlines(masks=masks, scores=output.iou_scores[0].float().cpu())
+        return MaskProposals(masks=masks, scores=output.iou_scores[0].float().cpu())
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the square that a picture takes."""
@@ -69,7 +69,7 @@ class SamOutliner:
 class Sam3Segmenter:
     """A `Segmenter` over SAM 3 (Carion et al. 2025, arXiv:2511.16719), which finds every instance of a text."""
 
-    def __init__(self, model: Any, tokenizer: Any, preparation: Preparation) -> None:
+    def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.preparation = preparation
@@ -98,7 +98,7 @@ class Sam3Segmenter:
         return resize(torch.cat(heats), (height, width))[:, 0].clamp(0, 1).cpu()
 
 
-def prepare(picture: Tensor, size: tuple[int, int], preparation: Preparation) -> Tensor:
+def prepare(picture: Tensor, size: tuple[int, int], preparation: Preprocessing) -> Tensor:
     """(1, 3, H, W) in [-1, 1] -> (1, 3, height, width) as these networks expect it: resized linearly, normalised."""
     if picture.shape[-2:] != size:
         picture = functional.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -110,14 +110,14 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
-def load_outliner(folder: Path, kind: Literal["sam", "sam2"], *, device: str) -> SamOutliner:
+def load_mask_refiner(folder: Path, kind: Literal["sam", "sam2"], *, device: str) -> SamMaskRefiner:
     """Load a SAM or SAM 2 checkpoint from a folder, in float32."""
     model = load_network(SamModel if kind == "sam" else Sam2Model, folder)
-    return SamOutliner(model.to(device), read_preparation(folder), stretched=kind == "sam2")
+    return SamMaskRefiner(model.to(device), read_preprocessing(folder), stretched=kind == "sam2")
 
 
 def load_sam3(folder: Path, *, device: str) -> Sam3Segmenter:
     """Load a SAM 3 checkpoint from a folder, in float32."""
     model = load_network(Sam3Model, folder)
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    return Sam3Segmenter(model.to(device), tokenizer, read_preparation(folder))
+    return Sam3Segmenter(model.to(device), tokenizer, read_preprocessing(folder))

@@ -1,330 +1,189 @@
-"""Stable Diffusion 1 and 2, and every checkpoint of their classes (the pocket models are one).
+"""Stable Diffusion in its parts: for methods that run the sampling loop themselves.
 
-The loop is that of diffusers' StableDiffusionInpaintPipeline. Around it stands what a search over
-regions needs: noise that belongs to the seed and not to the batch, an exact count of what the denoiser
-was asked, a stop within one step, and batches that fit the memory.
+What the denoiser was trained to predict is turned into noise and clean latents here and nowhere else.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import diffusers
 import torch
-from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from intarsia.backbones.latent_diffusion import StableDiffusion
-from intarsia.backbones.loading import load_network, short_reason
-from intarsia.backbones.protocols import OnStep
+from intarsia.backbones.clip import tokenize
+from intarsia.backbones.network_files import load_network
+from intarsia.backbones.protocols import EvalCounter, Prediction
 from intarsia.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
-Vram = Literal["auto", "low", "min"]
-
-# Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
-CPU_CELLS = 16_384
-# Bytes that the denoiser needs a latent cell on an accelerator, guidance included: about 1 GB for 512 px.
-BYTES_PER_CELL = 256 * 1024
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
-class StableDiffusionInpainter:
-    """An `Inpainter` over a 9-channel (inpainting) or 4-channel (text-to-image) denoiser.
+class StableDiffusion:
+    """A `LatentDiffusion` over the parts of a Stable Diffusion 1 or 2 checkpoint.
+
+    A 9-channel (inpainting) denoiser does too: it is told that everything is masked, which is text to image.
 
     Args:
-        pipeline: a StableDiffusionInpaintPipeline on its device, in its precision.
+        unet: a UNet2DConditionModel that reads 4 or 9 channels.
+        vae: an AutoencoderKL.
+        tokenizer: a CLIPTokenizer.
+        text_encoder: a CLIPTextModel.
+        scheduler: whose configuration says what the denoiser predicts and how noisy a timestep is.
         name: what the record calls this checkpoint.
-        max_batch: most candidates a denoiser call; by default what fits the memory.
+        device: where the networks work, which is not where they lie while they are offloaded.
+        meter: counts what the denoiser is asked, by whomever; shared where several denoisers serve one edit.
+
+    Raises:
+        ModelError: the denoiser predicts something that is not known here.
     """
 
-    def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
-        self.pipeline = pipeline
-        self.name = name
-        self.max_batch = max_batch
-        self.parts = StableDiffusion(
-            unet=pipeline.unet,
-            vae=pipeline.vae,
-            tokenizer=pipeline.tokenizer,
-            text_encoder=pipeline.text_encoder,
-            scheduler=pipeline.scheduler,
-            name=name,
-            device=str(pipeline._execution_device),
-        )
-        self.meter = self.parts.meter
-        self.stride, self.native_side = self.parts.stride, self.parts.native_side
-        pipeline.set_progress_bar_config(disable=True)
-
-    def inpaint(
+    def __init__(
         self,
-        picture: Tensor,
-        masks: Tensor,
-        prompts: Sequence[str],
         *,
-        negative_prompt: str = "",
-        seeds: Sequence[int],
-        steps: int,
-        guidance: float,
-        on_step: OnStep | None = None,
-    ) -> Tensor:
-        """Repaint one picture inside each of B masks; see `Inpainter.inpaint`.
+        unet: Any,
+        vae: Any,
+        tokenizer: Any,
+        text_encoder: Any,
+        scheduler: Any,
+        name: str,
+        device: str = "cpu",
+        meter: EvalCounter | None = None,
+    ) -> None:
+        self.unet, self.vae, self.tokenizer, self.text_encoder = unet, vae, tokenizer, text_encoder
+        self.name, self.device = name, device
+        self.meter = meter or EvalCounter()
+        unet.register_forward_hook(self._count, with_kwargs=True)
+        kind: Any = DDIMScheduler
+        self.scheduler = kind.from_config(scheduler.config)
+        self.prediction: str = scheduler.config.prediction_type
+        if self.prediction not in PREDICTIONS:
+            raise ModelError(
+                f"This checkpoint's denoiser predicts {self.prediction!r}, which is not known here. "
+                "Use one that predicts epsilon, v_prediction or sample."
+            )
+        self.alphas_cumprod: Tensor = self.scheduler.alphas_cumprod
+        self.cell: int = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.stride: int = self.cell * 2 ** (len(unet.config.block_out_channels) - 1)
+        cells = unet.config.sample_size
+        self.native_side: int = self.cell * (cells if isinstance(cells, int) else min(cells))
+        self._hidden: dict[tuple[int, int], Tensor] = {}
 
-        When a batch does not fit the accelerator's memory, it is halved and tried again.
+    def timesteps(self, steps: int) -> list[int]:
+        """The timesteps of a schedule of so many steps, from noise to clean, spaced as the checkpoint wants it."""
+        self.scheduler.set_timesteps(steps)
+        return [int(t) for t in self.scheduler.timesteps]
+
+    def predict(self, noisy: Tensor, timestep: int | Tensor, text: Tensor) -> Prediction:
+        """Noise and clean latents; differentiable in `noisy` and `text`, and counted by the meter.
 
         Args:
-            picture: (1, 3, H, W) in [-1, 1], sides multiples of `stride`.
-            masks: (B, 1, H, W), binary, 1 = repaint.
-            prompts: B texts.
-            seeds: B seeds of the start noise.
-            steps: denoising steps.
-            guidance: classifier-free guidance scale; 1 turns it off.
-            on_step: called after each step; what it raises stops the work.
+            noisy: (B, C, h, w).
+            timestep: one for all, or (B,).
+            text: (B, L, D) states of the text encoder.
 
-        Returns:
-            (B, 3, H, W) in [-1, 1] on the CPU, float32, not yet pasted back.
-
-        Raises:
-            ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
+        Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
         """
-        count, _, height, width = masks.shape
-        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
-        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
-        size = self._fitting_batch(height, width)
-        painted: list[Tensor] = []
-        start = finished = 0
-        while start < count:
-            chosen = slice(start, start + size)
-            left = finished + -(-(count - start) // size)
-            try:
-                painted.append(
-                    self._inpaint_batch(
-                        picture,
-                        (masks[chosen] > 0.5).to(picture.dtype),
-                        prompts[chosen],
-                        negative_prompt=negative_prompt,
-                        seeds=seeds[chosen],
-                        steps=steps,
-                        guidance=guidance,
-                        on_step=on_step and batch_progress(on_step, finished, left),
-                    )
-                )
-            except torch.OutOfMemoryError as short:
-                if size == 1:
-                    raise ModelError(
-                        f"The device's memory is too short for one picture of {width} x {height} pixels. "
-                        "Pass --vram low (or min), or a smaller --size."
-                    ) from short
-                size = max(1, size // 2)
-                logger.warning("The device's memory is short: going on with %d pictures a batch.", size)
-                torch.cuda.empty_cache()
-                continue
-            start, finished = start + size, finished + 1
-        return torch.cat(painted)
+        seen = noisy.to(self.unet.dtype)
+        if self.unet.config.in_channels != noisy.shape[1]:
+            condition = self._everything_masked(*noisy.shape[-2:])
+            seen = torch.cat([seen, condition.expand(len(noisy), -1, -1, -1)], 1)
+        text = text.to(self.unet.dtype)
+        where = timestep.to(noisy.device) if isinstance(timestep, Tensor) else timestep
+        answer: Tensor = self.unet(seen, where, encoder_hidden_states=text, return_dict=False)[0].to(noisy.dtype)
+        if answer.requires_grad:
+            answer.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
+        alpha = self.alphas_cumprod[torch.as_tensor(timestep).cpu()].to(noisy.device, noisy.dtype).reshape(-1, 1, 1, 1)
+        signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
+        if self.prediction == "v_prediction":
+            return Prediction(signal * noisy - sigma * answer, sigma * noisy + signal * answer)
+        if self.prediction == "sample":
+            return Prediction(answer, (noisy - signal * answer) / sigma)
+        return Prediction((noisy - sigma * answer) / signal, answer)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
+        different = list(dict.fromkeys(texts))
+        tokens = tokenize(self.tokenizer, different, self.text_encoder.config.max_position_embeddings, whole=True)
+        tokens = {name: ids.to(self.device) for name, ids in tokens.items()}
+        if not getattr(self.text_encoder.config, "use_attention_mask", False):
+            # Stable Diffusion was trained with its text encoder reading the padding too.
+            del tokens["attention_mask"]
+        states: Tensor = self.text_encoder(**tokens)[0]
+        return states[[different.index(text) for text in texts]]
 
     @torch.no_grad()
-    def _inpaint_batch(
-        self,
-        picture: Tensor,
-        masks: Tensor,
-        prompts: Sequence[str],
-        *,
-        negative_prompt: str,
-        seeds: Sequence[int],
-        steps: int,
-        guidance: float,
-        on_step: OnStep | None,
-    ) -> Tensor:
-        height, width = masks.shape[-2:]
-        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        text = self.parts.encode_text(prompts)
-        unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
+    def encode_picture(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.
 
-        def after_step(pipeline: Any, index: int, _timestep: Any, _tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            if on_step is not None:
-                on_step(index + 1, pipeline.num_timesteps)
-            return {}
+        The mode, because a sample would be a second source of luck beside the seed.
+        """
+        moments = self.vae.encode(pictures.to(self.device, self.vae.dtype)).latent_dist
+        mode: Tensor = moments.mode()
+        return mode * float(self.vae.config.scaling_factor)
 
-        try:
-            # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
-            # itself once more for every candidate.
-            latents = self.pipeline(
-                image=self.parts.encode_picture(picture),
-                mask_image=masks,
-                masked_image_latents=self.parts.encode_picture(picture * (1 - masks)),
-                height=height,
-                width=width,
-                strength=1.0,
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-                prompt_embeds=text,
-                negative_prompt_embeds=unwanted,
-                latents=self._start_noise(generators, height, width).to(text.dtype),
-                generator=generators,
-                output_type="latent",
-                callback_on_step_end=after_step,
-            ).images
-            return self.parts.decode_latents(latents)
-        finally:
-            self.pipeline.maybe_free_model_hooks()
+    @torch.no_grad()
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """(B, C, h, w) scaled latents -> (B, 3, H, W) in [-1, 1], float32 on the CPU.
 
-    def _start_noise(self, generators: Sequence[torch.Generator], height: int, width: int) -> Tensor:
-        """(B, C, h, w) noise, drawn on the CPU and one by one: the same on every device and in every batch."""
-        factor = self.pipeline.vae_scale_factor
-        shape = (1, self.pipeline.vae.config.latent_channels, height // factor, width // factor)
-        return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+        Half precision overflows in some autoencoders and gives black pictures: then the autoencoder
+        goes on in float32.
 
-    def _fitting_batch(self, height: int, width: int) -> int:
-        if self.max_batch is not None:
-            return self.max_batch
-        factor: int = self.pipeline.vae_scale_factor
-        cells = (height // factor) * (width // factor)
-        device = self.pipeline._execution_device
-        if device.type != "cuda":
-            return max(1, CPU_CELLS // cells)
-        free, _ = torch.cuda.mem_get_info(device)
-        return max(1, int(free // (cells * BYTES_PER_CELL)))
+        Raises:
+            ModelError: the latents themselves are not finite.
+        """
+        latents = latents / self.vae.config.scaling_factor
+        decoded: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
+        if not decoded.isfinite().all() and latents.isfinite().all() and self.vae.dtype != torch.float32:
+            logger.warning("The autoencoder overflowed in %s and goes on in float32.", self.vae.dtype)
+            self.vae.to(torch.float32)
+            decoded = self.vae.decode(latents.float(), return_dict=False)[0]
+        if not decoded.isfinite().all():
+            raise ModelError(
+                f"The denoiser of {self.name} returned numbers that are not finite, which would be a black picture. "
+                "Half precision is the usual cause: pass --dtype float32."
+            )
+        return decoded.float().clamp(-1, 1).cpu()
+
+    def _everything_masked(self, rows: int, columns: int) -> Tensor:
+        """(1, 5, rows, columns): a mask of ones over the latents of a picture with everything hidden."""
+        if (rows, columns) not in self._hidden:
+            hidden = self.encode_picture(torch.zeros(1, 3, rows * self.cell, columns * self.cell))
+            self._hidden[rows, columns] = torch.cat([torch.ones_like(hidden[:, :1]), hidden], 1).to(self.unet.dtype)
+        return self._hidden[rows, columns]
+
+    def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:
+        sample = positional[0] if positional else named["sample"]
+        self.meter.evaluations += len(sample)
+
+    def _count_backward(self, gradient: Tensor) -> None:
+        self.meter.backward += len(gradient)
 
 
-def batch_progress(on_step: OnStep, finished: int, batches: int) -> OnStep:
-    """Turn the steps of one batch into steps of the whole call, of which `finished` batches are done."""
-    return lambda done, steps: on_step(finished * steps + done, batches * steps)
+def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torch.dtype) -> StableDiffusion:
+    """The text-to-image model of a checkpoint whose inpainting parts are loaded.
 
-
-def fitting_scheduler(scheduler: Any) -> Any:
-    """The checkpoint's own scheduler where its training demands it, else one that needs few steps.
-
-    A denoiser trained to zero terminal signal-to-noise is lost with any schedule that starts elsewhere
-    (Lin et al. 2023, arXiv:2305.08891); all others make usable previews in ten steps of DPM-Solver++.
-    """
-    settings = scheduler.config
-    if settings.get("rescale_betas_zero_snr") or settings.get("timestep_spacing") == "trailing":
-        return scheduler
-    # Settings of the old scheduler alone, about which the pipeline would warn.
-    shared = {name: value for name, value in settings.items() if name not in ("skip_prk_steps", "steps_offset")}
-    solver: Any = DPMSolverMultistepScheduler
-    return solver.from_config(shared, timestep_spacing="trailing", steps_offset=1)
-
-
-def load_inpainter(
-    folder: Path, *, name: str, device: str, dtype: torch.dtype, unet: str = "unet", vram: Vram = "auto"
-) -> StableDiffusionInpainter:
-    """Load a checkpoint from a folder in diffusers layout.
+    The pocket models have a denoiser for each task; elsewhere the one denoiser serves both.
 
     Args:
-        folder: with a denoiser, `vae`, `text_encoder`, `tokenizer` and `scheduler`.
-        name: what the record calls this checkpoint.
-        unet: subfolder of the denoiser, of 9 or 4 channels.
-
-    Raises:
-        ModelError: a part cannot be read.
+        folder: of the checkpoint, or its one file.
     """
-    pipeline = assemble(
-        vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
-        text_encoder=load_network(CLIPTextModel, folder / "text_encoder", dtype=dtype),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-        unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
-        scheduler=load_scheduler(folder / "scheduler"),
-    )
-    return place(pipeline, name=name, device=device, vram=vram)
-
-
-def load_single_file(
-    file: Path, config: Path | None, *, name: str, device: str, dtype: torch.dtype, vram: Vram = "auto"
-) -> StableDiffusionInpainter:
-    """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
-
-    Args:
-        config: a folder in diffusers layout that holds the configurations and the tokenizer; without
-            it they come from the hub, or its cache.
-
-    Raises:
-        ModelError: the configurations are not at hand, or the file is of another kind of model.
-    """
-    try:
-        loaded = StableDiffusionInpaintPipeline.from_single_file(
-            str(file),
-            config=None if config is None else str(config),
-            local_files_only=config is not None,
-            use_safetensors=True,
-            dtype=dtype,
-            safety_checker=None,
-            feature_extractor=None,
-        )
-    # diffusers answers with whatever the broken part raises, down to KeyError and AttributeError.
-    except Exception as fault:
-        remedy = (
-            f"compare it with {config}"
-            if config
-            else f"without network, put the checkpoint's diffusers configuration and tokenizer into {file.with_suffix('')}"
-        )
-        raise ModelError(
-            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)}): {remedy}, "
-            "or try --models pocket."
-        ) from fault
-    pipeline = assemble(
-        vae=loaded.vae,
-        text_encoder=loaded.text_encoder,
-        tokenizer=loaded.tokenizer,
-        unet=loaded.unet,
-        scheduler=loaded.scheduler,
-    )
-    return place(pipeline, name=name, device=device, vram=vram)
-
-
-def load_scheduler(folder: Path) -> Any:
-    """The scheduler that a checkpoint names.
-
-    Raises:
-        ModelError: its class is none of the diffusers schedulers.
-    """
-    settings = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
-    name = str(settings.get("_class_name"))
-    kind = getattr(diffusers, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
-        raise ModelError(
-            f"{folder / 'scheduler_config.json'} names the scheduler {name!r}, which the "
-            "installed diffusers does not have: upgrade diffusers, or download the checkpoint again."
-        )
-    scheduler: Any = kind
-    return scheduler.from_config(settings)
-
-
-def assemble(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Any) -> Any:
-    """The inpainting pipeline over these components, with no safety checker."""
-    kind: Any = StableDiffusionInpaintPipeline
-    return kind(
-        vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
+    if not ((folder / "inpainting_unet").is_dir() and (folder / "unet").is_dir()):
+        return inpainting
+    unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype).to(inpainting.device)
+    unet.to(memory_format=torch.channels_last)
+    return StableDiffusion(
         unet=unet,
-        scheduler=fitting_scheduler(scheduler),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+        vae=inpainting.vae,
+        tokenizer=inpainting.tokenizer,
+        text_encoder=inpainting.text_encoder,
+        scheduler=inpainting.scheduler,
+        name=inpainting.name,
+        device=inpainting.device,
+        meter=inpainting.meter,
     )
-
-
-def place(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDiffusionInpainter:
-    """Move a pipeline to its device, or arrange that its parts visit the accelerator in turns.
-
-    Args:
-        vram: auto keeps everything there; low moves whole networks in and out; min moves layers, and
-            decodes in tiles. On a CPU all three are the same.
-    """
-    for network in (pipeline.unet, pipeline.vae):
-        # Convolutions of this layout run several times faster on CPUs, and no slower on accelerators.
-        network.to(memory_format=torch.channels_last)
-    if device == "cpu" or vram == "auto":
-        return StableDiffusionInpainter(pipeline.to(device), name=name)
-    pipeline.vae.enable_slicing()
-    if vram == "low":
-        pipeline.enable_model_cpu_offload(device=device)
-    else:
-        pipeline.vae.enable_tiling()
-        pipeline.enable_sequential_cpu_offload(device=device)
-    return StableDiffusionInpainter(pipeline, name=name, max_batch=1)

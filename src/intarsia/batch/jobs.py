@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from intarsia.errors import IntarsiaError, RecordError
-from intarsia.inputs import file_digest, input_files, with_files
-from intarsia.records import ArrangeRecord, EditRecord, from_json, to_json
+from intarsia.files import file_digest
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.edit import EditRecord
+from intarsia.records.inputs import input_files, with_files
+from intarsia.records.serialize import from_json, to_json
 
 Kind = Literal["edit", "arrange", "learn"]
 Record = EditRecord | ArrangeRecord
@@ -292,7 +295,7 @@ def read_job(
             raise RecordError(entry)
         # What an edit left beside its picture is a job, too.
         values = dict(entry["record"]) if isinstance(entry.get("record"), dict) else dict(entry)
-        photo, words = said({**shared, **values})
+        photo, words = describe({**shared, **values})
         said_kind = values.pop("kind", "edit")
         name = values.pop("name", "")
         if not isinstance(said_kind, str) or said_kind not in KINDS:
@@ -338,7 +341,7 @@ def plain_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def said(values: Mapping[str, Any]) -> tuple[str, str]:
+def describe(values: Mapping[str, Any]) -> tuple[str, str]:
     """A job's picture and words, for people, whatever else is wrong with it."""
     photo, prompt, source = (values.get(name) for name in ("photo", "prompt", "source"))
     words = str(prompt or "")[:SHOWN]

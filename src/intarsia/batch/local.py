@@ -20,9 +20,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
+from intarsia.batch.executor import Executor, do_job, sentence
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Ledger, Outcome
-from intarsia.batch.work import Work, do, sentence
 from intarsia.errors import Cancelled, WorkersError
 from intarsia.progress import Progress
 
@@ -37,7 +37,7 @@ TELL = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class JobEvent:
     """What happened to a job.
 
     Attributes:
@@ -52,12 +52,12 @@ class News:
     error: str = ""
 
 
-Listen = Callable[[News], None]
+Listen = Callable[[JobEvent], None]
 
 
 def run_local(
     jobs: Sequence[Job],
-    work: Work,
+    work: Executor,
     ledger: Ledger,
     *,
     workers: int,
@@ -80,7 +80,7 @@ def run_local(
     """
     tell: Listen = listen or (lambda news: None)
     shares = Shares(jobs, min(workers, len(jobs)))
-    hands = [Hand(k, first, work, ledger.folder) for k in range(len(shares.shares))]
+    hands = [WorkerHandle(k, first, work, ledger.folder) for k in range(len(shares.shares))]
     asked_at: float | None = None
     try:
         while hands:
@@ -91,7 +91,7 @@ def run_local(
                         ledger.begin(job.id, hand.name)
                     hand.give(job)
                     if job is not None:
-                        tell(News(what="began", job=job, worker=hand.name))
+                        tell(JobEvent(what="began", job=job, worker=hand.name))
             for hand in hands:
                 hand.hear(ledger, tell)
             for hand in [hand for hand in hands if hand.ended]:
@@ -102,7 +102,7 @@ def run_local(
                 elif lost is not None:
                     again(lost, hand, ledger, shares, tell)
                 if asked_at is None and not hand.dismissed:
-                    hands.append(Hand(hand.place, first, work, ledger.folder))
+                    hands.append(WorkerHandle(hand.place, first, work, ledger.folder))
             if asked_at is None and stopping():
                 asked_at = time.monotonic()
                 for hand in hands:
@@ -118,7 +118,7 @@ def run_local(
         ledger.put_back(busy)
 
 
-def again(job: Job, hand: Hand, ledger: Ledger, shares: Shares, tell: Listen) -> None:
+def again(job: Job, hand: WorkerHandle, ledger: Ledger, shares: Shares, tell: Listen) -> None:
     """Let another worker try a job that ended one."""
     deaths = ledger.count_death(job.id)
     if deaths < DEATHS:
@@ -130,7 +130,7 @@ def again(job: Job, hand: Hand, ledger: Ledger, shares: Shares, tell: Listen) ->
         "size, or fewer workers."
     )
     ledger.failed(job.id, error)
-    tell(News(what="failed", job=job, worker=hand.name, error=error))
+    tell(JobEvent(what="failed", job=job, worker=hand.name, error=error))
 
 
 class Shares:
@@ -153,10 +153,10 @@ class Shares:
         self.shares[worker].appendleft(job)
 
 
-class Hand:
+class WorkerHandle:
     """One worker process, as the one who hands out jobs sees it."""
 
-    def __init__(self, place: int, first: int, work: Work, out: Path) -> None:
+    def __init__(self, place: int, first: int, work: Executor, out: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.place = place
         self.index = index = first + place
@@ -225,16 +225,16 @@ class Hand:
                 continue
             job = self.job
             assert job is not None
-            news = News(what=said, job=job, worker=self.name)
+            news = JobEvent(what=said, job=job, worker=self.name)
             match said, what:
                 case "step", Progress():
-                    tell(News(what="step", job=job, worker=self.name, progress=what))
+                    tell(JobEvent(what="step", job=job, worker=self.name, progress=what))
                     continue
                 case "done", Outcome():
                     ledger.done(job.id, what)
                 case "failed", str():
                     ledger.failed(job.id, what)
-                    news = News(what="failed", job=job, worker=self.name, error=what)
+                    news = JobEvent(what="failed", job=job, worker=self.name, error=what)
                 case "stopped", _:
                     ledger.put_back([job.id])
             self.job = None
@@ -260,7 +260,7 @@ class Hand:
         self.connection.close()
 
 
-def serve(connection: Connection, work: Work, index: int, out: Path) -> None:
+def serve(connection: Connection, work: Executor, index: int, out: Path) -> None:
     """The life of a worker: get ready, do what it is given, tell."""
     # Ctrl-C reaches every process of the terminal; the one that hands out decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -280,7 +280,7 @@ def serve(connection: Connection, work: Work, index: int, out: Path) -> None:
                 connection.send(("step", progress))
 
         try:
-            connection.send(("done", do(job, perform, out, on_progress)))
+            connection.send(("done", do_job(job, perform, out, on_progress)))
         except Cancelled:
             connection.send(("stopped", None))
         except Exception as problem:

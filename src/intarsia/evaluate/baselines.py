@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.geometry import working_size
-from intarsia.images import Photo, paste_back, to_tensor
+from intarsia.imaging.affine import warp_picture
+from intarsia.imaging.geometry import working_size
+from intarsia.imaging.masks import Blend, Mask, dilate
+from intarsia.imaging.photo import Photo, paste_back, to_tensor
+from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
-from intarsia.layout.target import Layout
-from intarsia.layout.warp import warp_picture
-from intarsia.masks import Blend, Mask, dilate
 from intarsia.progress import OnProgress, Progress
 
 GROWTH = 0.03

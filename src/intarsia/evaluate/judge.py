@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from intarsia.errors import ModelError, RecordError
-from intarsia.geometry import Box
+from intarsia.imaging.geometry import Box
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SIDE = 64  # pixels of the short side of the pictures that it was trained on

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import PatchEncoder
-from intarsia.geometry import Size
+from intarsia.imaging.affine import bounding_box, inverse_map, warp_mask
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.layout.layout import Layout
+from intarsia.layout.layout_files import IDENTITY, Matrix
 from intarsia.layout.scene import Scene
-from intarsia.layout.target import IDENTITY, Layout, Matrix
-from intarsia.layout.warp import box_of, inverse, warp_mask
-from intarsia.masks import Mask, depth_inside, dilate
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -238,10 +239,10 @@ def identity(
     """
     kept = target if left_out is None else target & ~left_out
     size = Size(source.shape[1], source.shape[0])
-    was = source & warp_mask(kept, inverse(matrix), size)
+    was = source & warp_mask(kept, inverse_map(matrix), size)
     if min(kept.sum(), was.sum()) < LEAST_PIXELS:
         return None
-    box = box_of(source)
+    box = bounding_box(source)
     side = (1 + 2 * CROP_MARGIN) * max(box.width, box.height)
     corners = ((box.x0 + box.x1 - side) / 2, (box.y0 + box.y1 - side) / 2)
     x, y = (corner + (torch.arange(CROP, dtype=torch.float64) + 0.5) * side / CROP for corner in corners)

@@ -12,31 +12,31 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.diffusion import add_noise, blend, ddim_move, guide
-from intarsia.geometry import Size, working_size
-from intarsia.images import Bytes, Photo
-from intarsia.injection import Correspondence, injecting
-from intarsia.layout.cache import Cache, key_of, to_values
-from intarsia.layout.concepts import without_brackets
-from intarsia.layout.fill import Picture, smooth_fill
-from intarsia.layout.layers import WHOLE, Layer, cut, warp
-from intarsia.layout.plate import (
-    details,
+from intarsia.diffusion.attention_control import Correspondence, inject_self_attention
+from intarsia.diffusion.ddim import add_noise, blend, cfg, ddim_step
+from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map, warp_channels
+from intarsia.imaging.geometry import Size, working_size
+from intarsia.imaging.infill import Picture, membrane_fill
+from intarsia.imaging.masks import Blend, Mask, depth_inside, dilate, feather
+from intarsia.imaging.matting import WHOLE, Layer, cut, warp
+from intarsia.imaging.photo import Bytes, Photo
+from intarsia.layout.background import (
+    detail_std,
     draw_noise,
-    from_model,
-    last_part,
-    liveliness,
-    paint_plate,
+    high_pass,
+    image_to_tensor,
+    last_timesteps,
+    paint_background,
     share_of_cells,
     to_cells,
-    to_model,
+    to_image_change,
 )
+from intarsia.layout.cache import Cache, key_of, to_values
+from intarsia.layout.concepts import without_brackets
+from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
-from intarsia.layout.target import Layout
-from intarsia.layout.warp import IDENTITY, Matrix, inverse, warp_channels
-from intarsia.masks import Blend, Mask, depth_inside, dilate, feather
 from intarsia.progress import OnProgress, Progress
-from intarsia.records import ArrangeRecord
+from intarsia.records.arrange import ArrangeRecord
 
 KNOWN = 0.25
 """Share of agreement from which a source's cell counts as the one that belongs at a cell."""
@@ -103,21 +103,21 @@ def compose(
     size = working_size(photo.size, record.size or backbones.diffusion.native_side, backbones.diffusion.stride)
     picture = photo.pixels.astype(np.float32)
 
-    plate = what_lies_behind(
+    plate = inpainted_background(
         scene, change, record, backbones, size=size, seed=seed, cache=cache, on_progress=on_progress
     )
-    composite, region, cover = stack(scene, layout, change, plate, record)
+    composite, region, cover = stack_layers(scene, layout, change, plate, record)
     healing = refine(
         scene, layout, composite, region, change, record, backbones, size=size, seed=seed, on_progress=on_progress
     )
 
     # The denoised picture shows in what was vacated and around the objects, never in them.
     width = record.feather * photo.size.short
-    healed = composite + feather(region & (cover == 0), width)[..., None] * from_model(healing, picture.shape)
+    healed = composite + feather(region & (cover == 0), width)[..., None] * to_image_change(healing, picture.shape)
     share = np.where(cover == 1, np.float32(1), feather(region, width))
     mixed = np.floor(picture + share[..., None] * (healed - picture) + 0.5).clip(0, 255).astype(np.uint8)
     pixels = np.where((share > 0)[..., None], mixed, photo.pixels)
-    alpha = transparency(scene, layout, change, share)
+    alpha = compose_alpha(scene, layout, change, share)
     return Composed(photo=dataclasses.replace(photo, pixels=pixels, alpha=alpha), blend=share)
 
 
@@ -137,7 +137,7 @@ def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
     return Change(gone=gone, still=still, hole=hole, objects=dilate(gone | still, border))
 
 
-def what_lies_behind(
+def inpainted_background(
     scene: Scene,
     change: Change,
     record: ArrangeRecord,
@@ -158,7 +158,7 @@ def what_lies_behind(
     )  # fmt: skip
     kept = cache.get(key)
     if kept is None:
-        painted = paint_plate(
+        painted = paint_background(
             scene.photo.pixels.astype(np.float32),
             change.hole,
             change.objects,
@@ -175,7 +175,7 @@ def what_lies_behind(
     return kept["plate"].numpy().astype(np.float32)
 
 
-def stack(
+def stack_layers(
     scene: Scene, layout: Layout, change: Change, plate: Picture, record: ArrangeRecord
 ) -> tuple[Picture, Mask, Blend]:
     """The plate and the objects on it, from back to front.
@@ -199,7 +199,7 @@ def stack(
         behind = (cover > 0) & dilate(mask, 2)
         if behind.any():
             # Something went behind this object: at its edge that is to be seen, and no longer the old ground.
-            ground = smooth_fill(picture, ~change.objects) if ground is None else ground
+            ground = membrane_fill(picture, ~change.objects) if ground is None else ground
             layer = cut_out(scene, mask, change, ground, record)
             composite = np.where(behind[..., None], layer.over(composite), composite)
             cover = np.where(behind, layer.cover + (1 - layer.cover) * cover, cover)
@@ -223,13 +223,13 @@ def cut_out(scene: Scene, mask: Mask, change: Change, ground: Picture, record: A
     )
 
 
-def transparency(scene: Scene, layout: Layout, change: Change, share: Blend) -> Bytes | None:
+def compose_alpha(scene: Scene, layout: Layout, change: Change, share: Blend) -> Bytes | None:
     """The photo's transparency, moved with its objects; what they leave behind is as clear as what is around it."""
     photo = scene.photo
     if photo.alpha is None or bool((photo.alpha == 255).all()):
         return photo.alpha
     opaque = photo.alpha.astype(np.float32)[..., None]
-    laid = np.where(change.hole[..., None], smooth_fill(opaque, ~change.objects), opaque)
+    laid = np.where(change.hole[..., None], membrane_fill(opaque, ~change.objects), opaque)
     masks = {thing.name: thing.mask[..., None].astype(np.float32) for thing in scene.objects}
     for placement in layout.placements:
         mask = masks[placement.name]
@@ -262,11 +262,11 @@ def refine(
         (3, h, w) by how much the composite changes, in [-1, 1], at the models' size.
     """
     settings, diffusion = record.compose, backbones.diffusion
-    source = diffusion.encode_picture(to_model(scene.photo.pixels.astype(np.float32), size))
-    latents = diffusion.encode_picture(to_model(composite, size))
+    source = diffusion.encode_picture(image_to_tensor(scene.photo.pixels.astype(np.float32), size))
+    latents = diffusion.encode_picture(image_to_tensor(composite, size))
     rows, columns = latents.shape[-2:]
     cells = to_cells(region, rows, columns).to(latents)
-    timesteps = last_part(diffusion.timesteps(settings.refine_steps), settings.strength)
+    timesteps = last_timesteps(diffusion.timesteps(settings.refine_steps), settings.strength)
     powers = [float(diffusion.alphas_cumprod[t]) for t in timesteps] + [1.0]
     noise = draw_noise(latents, [seed])
     prompt = description(scene, layout, record)
@@ -277,19 +277,19 @@ def refine(
     noisy = add_noise(latents, noise, powers[0])
     for done, timestep in enumerate(timesteps):
         batch = torch.cat([add_noise(source, noise, powers[done]), *[noisy] * (len(text) - 1)])
-        given = injecting(diffusion.unet, rows, columns, correspondences(scene, layout))
+        given = inject_self_attention(diffusion.unet, rows, columns, correspondences(scene, layout))
         with given if done < injected else nullcontext():
             seen = diffusion.predict(batch, timestep, text)
-        clean, left = (guide(p[1:2], p[2:3], settings.guidance) if guided else p[1:2] for p in seen)
-        moved = ddim_move(clean, left, powers[done + 1])
+        clean, left = (cfg(p[1:2], p[2:3], settings.guidance) if guided else p[1:2] for p in seen)
+        moved = ddim_step(clean, left, powers[done + 1])
         noisy = blend(moved, add_noise(latents, noise, powers[done + 1]), cells)
         if on_progress is not None:
             on_progress(Progress(stage="joining the objects to the picture", done=done + 1, total=len(timesteps)))
     # What the denoiser changed, not what the autoencoder lost: both pictures went through it.
     changes = diffusion.decode_latents(noisy) - diffusion.decode_latents(latents)
     ground = 1 - to_cells(change.objects, size.height, size.width)
-    lively = liveliness(to_model(scene.photo.pixels.astype(np.float32), size), ground)
-    return details(changes, to_cells(region, size.height, size.width), lively)[0]
+    lively = detail_std(image_to_tensor(scene.photo.pixels.astype(np.float32), size), ground)
+    return high_pass(changes, to_cells(region, size.height, size.width), lively)[0]
 
 
 def description(scene: Scene, layout: Layout, record: ArrangeRecord) -> str:
@@ -342,7 +342,7 @@ def source_cells(
         indexing="ij",
     )
     places = torch.stack([x.flatten(), y.flatten(), torch.ones(rows * columns, dtype=torch.float64)], 1)
-    back = torch.tensor([inverse(m) for m in matrices], dtype=torch.float64).reshape(-1, 2, 3)
+    back = torch.tensor([inverse_map(m) for m in matrices], dtype=torch.float64).reshape(-1, 2, 3)
     was = torch.einsum("nij,nj->ni", back[owner], places)
     column, row = (was[:, 0] / size.width * columns).floor().long(), (was[:, 1] / size.height * rows).floor().long()
     inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)

@@ -10,17 +10,16 @@ from typing import Literal
 import numpy as np
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.cost import Cost, peak_memory_mb
 from intarsia.errors import LayoutError
-from intarsia.images import Photo
+from intarsia.imaging.photo import Photo
 from intarsia.layout.cache import Cache, MemoryCache
 from intarsia.layout.compose import compose
 from intarsia.layout.concepts import Concepts
+from intarsia.layout.layout import Layout
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.scene import Scene
-from intarsia.layout.target import Layout
-from intarsia.progress import OnProgress
-from intarsia.records import ArrangeRecord
+from intarsia.progress import Cost, OnProgress, peak_memory_mb
+from intarsia.records.arrange import ArrangeRecord
 
 CLOSE = 0.6
 """IoU from which a target counts as the source, moved, scaled or turned."""

@@ -68,7 +68,7 @@ def total(losses: Tensor) -> Tensor:
     return losses.mean(1) + losses.amax(1)
 
 
-def falling(step: int, steps: int) -> float:
+def guidance_decay(step: int, steps: int) -> float:
     """What the scale of guidance falls by: from 1 at the first step to sqrt(1/2) at the last."""
     return math.sqrt(1 - 0.5 * step / max(steps - 1, 1))
 

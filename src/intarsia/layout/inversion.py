@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import LatentDiffusion, Prediction
-from intarsia.diffusion import ddim_move
+from intarsia.diffusion.ddim import ddim_step
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.progress import OnProgress, Progress
 
@@ -46,7 +46,7 @@ def with_signal(timesteps: Sequence[int], alphas: Tensor) -> list[int]:
     return [t for t in timesteps if float(alphas[t]) > 0]
 
 
-def there(
+def ddim_invert(
     predict: Predict,
     clean: Tensor,
     timesteps: Sequence[int],
@@ -69,14 +69,14 @@ def there(
     latents, now, found = clean, 0, []
     for done, timestep in enumerate(reversed(timesteps), 1):
         seen = predict(latents, now)
-        latents, now = ddim_move(seen.clean, seen.noise, alphas[timestep]), timestep
+        latents, now = ddim_step(seen.clean, seen.noise, alphas[timestep]), timestep
         found.append(latents)
         if on_step is not None:
             on_step(done)
     return torch.cat(found[::-1])
 
 
-def back(predict: Predict, latents: Tensor, timesteps: Sequence[int], alphas: Tensor) -> Tensor:
+def ddim_sample(predict: Predict, latents: Tensor, timesteps: Sequence[int], alphas: Tensor) -> Tensor:
     """From noise to clean latents, deterministically.
 
     Args:
@@ -88,7 +88,7 @@ def back(predict: Predict, latents: Tensor, timesteps: Sequence[int], alphas: Te
     """
     for timestep, following in zip(timesteps, [*timesteps[1:], None], strict=True):
         seen = predict(latents, timestep)
-        latents = seen.clean if following is None else ddim_move(seen.clean, seen.noise, alphas[following])
+        latents = seen.clean if following is None else ddim_step(seen.clean, seen.noise, alphas[following])
     return latents
 
 
@@ -122,7 +122,7 @@ def invert(
             if on_progress is not None:
                 on_progress(Progress(stage="inverting the picture", done=done, total=len(timesteps)))
 
-        latents = there(
+        latents = ddim_invert(
             lambda noisy, t: diffusion.predict(noisy, t, text), clean, timesteps, diffusion.alphas_cumprod, tell
         )
         kept = to_values(latents=latents)

@@ -10,24 +10,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.attention import AttentionRecorder, sharpened
 from intarsia.backbones.protocols import Backbones, LatentDiffusion, Prediction
-from intarsia.diffusion import add_noise, blend, ddim_move, guide
-from intarsia.geometry import Grid, Size
-from intarsia.images import Photo, paste_back, photo_from_image, to_tensor
+from intarsia.diffusion.attention_maps import AttentionRecorder, sharpen
+from intarsia.diffusion.ddim import add_noise, blend, cfg, ddim_step
+from intarsia.imaging.affine import Matrix, apply, inverse_map, warp_picture
+from intarsia.imaging.geometry import Grid, Size
+from intarsia.imaging.infill import Picture
+from intarsia.imaging.masks import Blend, Mask, dilate, feather
+from intarsia.imaging.photo import Photo, paste_back, to_tensor
+from intarsia.imaging.read import photo_from_image
 from intarsia.layout.cache import Cache, key_of, to_values
-from intarsia.layout.compose import what_changes, what_lies_behind
+from intarsia.layout.compose import inpainted_background, what_changes
 from intarsia.layout.concepts import Concepts, places_of, prompt_for, without_brackets
-from intarsia.layout.fill import Picture
-from intarsia.layout.guidance import Goal, falling, guided_step, layout_losses, published_losses, refine
+from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_losses, published_losses, refine
 from intarsia.layout.inversion import Inversion, invert
-from intarsia.layout.learn import Lesson, learn, lesson_of, settings_of
+from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene
-from intarsia.layout.target import Layout, Placement
-from intarsia.layout.warp import Matrix, applied, inverse, warp_picture
-from intarsia.masks import Blend, Mask, dilate, feather
+from intarsia.layout.train import learn, settings_of, training_data_of
+from intarsia.layout.train_objective import TrainingData
 from intarsia.progress import OnProgress, Progress
-from intarsia.records import ArrangeRecord, GuideSettings
+from intarsia.records.arrange import ArrangeRecord, GuideSettings
 
 PAPER = GuideSettings(
     scale=20.0,
@@ -76,7 +78,7 @@ def regenerate(
     Args:
         scene: the original picture and its objects.
         layout: of every object of the scene.
-        record: `guide`, `learn`, `steps`, `guidance`, `preset`, the prompts.
+        record: `cfg`, `learn`, `steps`, `guidance`, `preset`, the prompts.
         seeds: one a picture, all painted in one batch.
         concepts: the objects' looks; learned first when None, and kept in the cache.
         cache: the inversion and the concepts of this picture are looked up in it.
@@ -98,16 +100,16 @@ def regenerate(
         known_as, concepts = concepts.names, concepts.for_scene(scene)
         tokens = {} if set(scene.names) <= set(known_as) else dict(zip(known_as, scene.names, strict=True))
         record = replace(record, prompt=without_brackets(record.prompt, scene, tokens))
-    lesson = lesson_of(scene, record, diffusion)
+    lesson = training_data_of(scene, record, diffusion)
     if concepts is None:
-        concepts = remembered(scene, record, lesson, backbones, cache=cache, on_progress=on_progress)
+        concepts = cached_start(scene, record, lesson, backbones, cache=cache, on_progress=on_progress)
     region = changed_region(scene, layout, record.compose.border)
     weight = feather(region, record.feather * scene.photo.size.short)
     if not region.any():
         return [Regenerated(photo=scene.photo, blend=weight) for _ in seeds], concepts
 
     with concepts.attached(diffusion) as phrases, torch.no_grad():
-        there = {name: phrases[name] for name in seen(layout)}
+        there = {name: phrases[name] for name in visible_masks_of(layout)}
         before = prompt_for(record.prompt, scene, phrases, record.background)
         after = prompt_for(record.prompt, scene, there, record.background)
         text = diffusion.encode_text([after, record.negative_prompt])
@@ -135,7 +137,7 @@ def regenerate(
         )
         noise = noise.to(lesson.clean)
         if record.guide.start_from_source:
-            plate = emptied(scene, layout, record, backbones, lesson, cache=cache, on_progress=on_progress)
+            plate = background_of(scene, layout, record, backbones, lesson, cache=cache, on_progress=on_progress)
             start = from_source(scene, layout, lesson, work, plate, noise)
         else:
             start = Start(latents=noise, timesteps=diffusion.timesteps(record.steps), free=work.moving)
@@ -188,10 +190,10 @@ class Start:
     composite: Tensor | None = None
 
 
-def remembered(
+def cached_start(
     scene: Scene,
     record: ArrangeRecord,
-    lesson: Lesson,
+    lesson: TrainingData,
     backbones: Backbones,
     *,
     cache: Cache,
@@ -241,10 +243,12 @@ def sample(work: Work, start: Start, on_progress: OnProgress | None) -> Tensor:
     with recorder.attached(diffusion.unet):
         for step, timestep in enumerate(timesteps):
             if step < settings.blend_until * steps and timestep in original:
-                latents = blend(latents, held(start, work, original[timestep], alphas[timestep]), start.free)
+                latents = blend(
+                    latents, background_latents(start, work, original[timestep], alphas[timestep]), start.free
+                )
             if step < settings.until * steps and work.places:
-                look = looking(work, recorder, timestep, text[:count])
-                size = settings.scale * falling(step, steps)
+                look = layout_loss_fn(work, recorder, timestep, text[:count])
+                size = settings.scale * guidance_decay(step, steps)
                 where = None if work.record.preset == "paper" else start.free
                 if step in thresholds:
                     latents = refine(
@@ -258,21 +262,21 @@ def sample(work: Work, start: Start, on_progress: OnProgress | None) -> Tensor:
                     )
                 latents, _ = guided_step(look, latents, size, where=where)
             seen = diffusion.predict(torch.cat([latents, latents]), timestep, text)
-            clean = guide(seen.clean[count:], seen.clean[:count], work.record.guidance)
-            noise = guide(seen.noise[count:], seen.noise[:count], work.record.guidance)
-            latents = ddim_move(clean, noise, alphas[timesteps[step + 1]]) if step + 1 < steps else clean
+            clean = cfg(seen.clean[count:], seen.clean[:count], work.record.guidance)
+            noise = cfg(seen.noise[count:], seen.noise[:count], work.record.guidance)
+            latents = ddim_step(clean, noise, alphas[timesteps[step + 1]]) if step + 1 < steps else clean
             tell(step + 1)
     if settings.blend_until >= 1:
-        latents = blend(latents, held(start, work, work.inversion.clean, torch.ones(())), start.free)
+        latents = blend(latents, background_latents(start, work, work.inversion.clean, torch.ones(())), start.free)
     return latents
 
 
-def held(start: Start, work: Work, original: Tensor, alpha: Tensor) -> Tensor:
+def background_latents(start: Start, work: Work, original: Tensor, alpha: Tensor) -> Tensor:
     """What cells are held at: the common background at the original, what was vacated at its plate."""
     return original if start.known is None else blend(add_noise(*start.known, alpha), original, work.moving)
 
 
-def looking(work: Work, recorder: AttentionRecorder, timestep: int, text: Tensor) -> Callable[[Tensor], Tensor]:
+def layout_loss_fn(work: Work, recorder: AttentionRecorder, timestep: int, text: Tensor) -> Callable[[Tensor], Tensor]:
     """Latents -> (B, N) losses of the layout, for guidance."""
 
     def count(gradient: Tensor) -> None:
@@ -285,7 +289,7 @@ def looking(work: Work, recorder: AttentionRecorder, timestep: int, text: Tensor
         maps.register_hook(count)  # type: ignore[no-untyped-call]
         goal = Goal(*(F.adaptive_avg_pool2d(part, (recorder.rows, recorder.columns)) for part in work.goal))
         if work.record.preset == "paper":
-            return published_losses(sharpened(maps)[..., [place - 1 for place in work.places]], goal)
+            return published_losses(sharpen(maps)[..., [place - 1 for place in work.places]], goal)
         return layout_losses(maps[..., work.places], goal)
 
     return look
@@ -320,15 +324,15 @@ def changes(placement: Placement, source: Mask) -> bool:
     return placement.moved or not np.array_equal(placement.mask, source)
 
 
-def goal_of(scene: Scene, layout: Layout, lesson: Lesson) -> Goal:
+def goal_of(scene: Scene, layout: Layout, lesson: TrainingData) -> Goal:
     """Where each object shall be seen, nothing before it, and what was left; in latent cells."""
-    places = list(seen(layout).values())
+    places = list(visible_masks_of(layout).values())
     sources = np.any([thing.mask for thing in scene.objects], axis=0)
     left = cells(sources & ~np.any([empty(scene), *places], axis=0), lesson)[None]
     return Goal(torch.cat([left[:0], *(cells(mask, lesson)[None] for mask in places)]), left)
 
 
-def seen(layout: Layout) -> dict[str, Mask]:
+def visible_masks_of(layout: Layout) -> dict[str, Mask]:
     """(H, W) what is seen of each object behind those before it, from back to front; without those of which nothing is."""
     found: dict[str, Mask] = {}
     for index, placement in enumerate(layout.placements):
@@ -340,25 +344,25 @@ def seen(layout: Layout) -> dict[str, Mask]:
     return found
 
 
-def cells(mask: Mask, lesson: Lesson) -> Tensor:
+def cells(mask: Mask, lesson: TrainingData) -> Tensor:
     """(h, w) coverage of the latent cells, the most covered one 1, so that a small object has a place too."""
     rows, columns = lesson.clean.shape[-2:]
     covered = fitted(mask, rows, columns)[0, 0]
     return (covered / covered.amax().clamp(min=1e-8)).to(lesson.clean.device)
 
 
-def reaches(mask: Mask, lesson: Lesson) -> Tensor:
+def reaches(mask: Mask, lesson: TrainingData) -> Tensor:
     """(1, 1, h, w): 1 in each latent cell that the mask touches."""
     rows, columns = lesson.clean.shape[-2:]
     return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))
 
 
-def emptied(
+def background_of(
     scene: Scene,
     layout: Layout,
     record: ArrangeRecord,
     backbones: Backbones,
-    lesson: Lesson,
+    lesson: TrainingData,
     *,
     cache: Cache,
     on_progress: OnProgress | None,
@@ -369,13 +373,13 @@ def emptied(
     gone = tuple(name for name in scene.names if name not in {p.name for p in still})
     bare = Layout(placements=still, removed=gone)
     change = what_changes(scene, bare, record)
-    return what_lies_behind(
+    return inpainted_background(
         scene, change, record, backbones,
         size=lesson.size, seed=record.seed, cache=cache, on_progress=on_progress,
     )  # fmt: skip
 
 
-def from_source(scene: Scene, layout: Layout, lesson: Lesson, work: Work, plate: Picture, noise: Tensor) -> Start:
+def from_source(scene: Scene, layout: Layout, lesson: TrainingData, work: Work, plate: Picture, noise: Tensor) -> Start:
     """Latents to start from: each object's own at its new place, the background's around, the plate's in what was left.
 
     What the latents hold of the picture is moved in pixels and encoded again, and their noise is moved
@@ -438,7 +442,7 @@ def moved_cells(values: Tensor, matrix: Matrix, size: Size) -> Tensor:
     """
     rows, columns = values.shape[-2:]
     grid = Grid(size, rows, columns)
-    back = inverse(matrix)
-    origins = [applied(back, grid.center(row, column)) for row in range(rows) for column in range(columns)]
+    back = inverse_map(matrix)
+    origins = [apply(back, grid.center(row, column)) for row in range(rows) for column in range(columns)]
     places = torch.tensor([row * columns + column for row, column in map(grid.cell, origins)], device=values.device)
     return values.flatten(2)[..., places].reshape(values.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from intarsia.geometry import Grid, Point
+from intarsia.imaging.geometry import Grid, Point
 
 # Anchors nearer to each other than this fraction of the grid's short side count as one.
 SUPPRESSION = 0.14

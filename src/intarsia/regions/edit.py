@@ -14,29 +14,21 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.cost import Cost, peak_memory_mb
 from intarsia.errors import RegionError
-from intarsia.geometry import Box, Point, Size, working_size
-from intarsia.images import Photo, paste_back, to_tensor
-from intarsia.masks import box_mask, feather, read_mask
-from intarsia.progress import OnProgress, Progress
-from intarsia.records import EditRecord
+from intarsia.imaging.geometry import Box, Point, Size, working_size
+from intarsia.imaging.masks import box_mask, feather, read_mask
+from intarsia.imaging.photo import Photo, paste_back, to_tensor
+from intarsia.progress import Cost, OnProgress, Progress, peak_memory_mb
+from intarsia.records.edit import EditRecord
+from intarsia.regions.analysis import ImageAnalysis, analyze
 from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import Proposal, coverage, proposals_for, shortlist
 from intarsia.regions.published import ANCHORS, paper, released
-from intarsia.regions.ranking import Ranker, Scores
-from intarsia.regions.search import (
-    Evaluation,
-    Evaluator,
-    Memory,
-    Region,
-    best_first,
-    successive_halving,
-)
-from intarsia.regions.view import View, look
+from intarsia.regions.scoring import Ranker, Scores
+from intarsia.regions.search import Evaluation, EvaluationCache, Evaluator, Region, best_first, successive_halving
 
-__all__ = ["Candidate", "Cost", "EditResult", "Looked", "Preview", "Progress", "Scores", "Watch", "edit"]
+__all__ = ["AnalysisEvent", "Candidate", "Cost", "EditResult", "Observer", "Preview", "Progress", "Scores", "edit"]
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -89,7 +81,7 @@ class EditResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
+class AnalysisEvent:
     """What an edit saw before it painted anything.
 
     Attributes:
@@ -120,17 +112,17 @@ class Preview:
     steps: int
 
 
-class Watch(Protocol):
+class Observer(Protocol):
     """Somebody who is shown an edit while it is made; what they do with it changes no pixel."""
 
-    def looked(self, seen: Looked) -> None:
+    def looked(self, seen: AnalysisEvent) -> None:
         """The picture was looked at, and nothing painted yet."""
 
     def tried(self, previews: Sequence[Preview]) -> None:
         """A round is over; its candidates, best first."""
 
 
-def watched(watch: Watch | None, full: Size) -> type[Evaluator]:
+def observed(watch: Observer | None, full: Size) -> type[Evaluator]:
     """What evaluates candidates; where somebody watches, one that shows them every round.
 
     Args:
@@ -159,13 +151,13 @@ def watched(watch: Watch | None, full: Size) -> type[Evaluator]:
     return Shown
 
 
-def show_look(watch: Watch | None, view: View, anchors: Sequence[Point], full: Size) -> None:
+def show_analysis(watch: Observer | None, view: ImageAnalysis, anchors: Sequence[Point], full: Size) -> None:
     if watch is not None:
         watch.looked(
-            Looked(
+            AnalysisEvent(
                 saliency=view.saliency.float().cpu().numpy().copy(),
                 relevance=view.relevance.float().cpu().numpy().copy() if view.grounded else None,
-                anchors=tuple(to_photo(a, view.size, full) for a in anchors),
+                anchors=tuple(to_image_coords(a, view.size, full) for a in anchors),
             )
         )
 
@@ -177,9 +169,9 @@ def edit(
     *,
     network: RegionNetwork | None = None,
     mask: np.ndarray | None = None,
-    memory: Memory | None = None,
+    memory: EvaluationCache | None = None,
     on_progress: OnProgress | None = None,
-    watch: Watch | None = None,
+    watch: Observer | None = None,
 ) -> EditResult:
     """Edit a picture by words.
 
@@ -205,8 +197,8 @@ def edit(
     size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
     picture = to_tensor(photo, size).to(backbones.device)
 
-    view = look(picture, record.source, record.prompt, backbones)
-    evaluator = watched(watch, photo.size)(
+    view = analyze(picture, record.source, record.prompt, backbones)
+    evaluator = observed(watch, photo.size)(
         inpainter,
         Ranker(view, backbones.scorer, record.score),
         prompt=record.prompt,
@@ -217,21 +209,21 @@ def edit(
     )
     if record.box is not None or mask is not None:
         anchors: tuple[Point, ...] = ()
-        show_look(watch, view, anchors, photo.size)
+        show_analysis(watch, view, anchors, photo.size)
         evaluated = repaint_given(record, photo.size, size, mask, evaluator)
     elif record.preset == "paper":
-        show_look(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
+        show_analysis(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
         anchors, evaluated = paper(view, evaluator, record)
     elif record.preset == "released":
-        show_look(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
+        show_analysis(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
         anchors, evaluated = released(view, evaluator, record)
     else:
         network = network or fitted_network(record, backbones)
         anchors, proposals = candidate_boxes(view, record, network)
-        show_look(watch, view, anchors, photo.size)
+        show_analysis(watch, view, anchors, photo.size)
         evaluated = search(proposals, evaluator, record)
 
-    candidates = tuple(finish(e, anchors, photo, size, record, mask) for e in evaluated)
+    candidates = tuple(to_candidate(e, anchors, photo, size, record, mask) for e in evaluated)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
     return EditResult(
@@ -239,7 +231,7 @@ def edit(
         blend=best.blend,
         candidates=candidates,
         chosen=0,
-        anchors=tuple(to_photo(a, size, photo.size) for a in anchors),
+        anchors=tuple(to_image_coords(a, size, photo.size) for a in anchors),
         saliency=view.saliency.float().cpu().numpy(),
         relevance=view.relevance.float().cpu().numpy() if view.grounded else None,
         cost=Cost(
@@ -253,7 +245,7 @@ def edit(
 
 
 def candidate_boxes(
-    view: View, record: EditRecord, network: RegionNetwork | None
+    view: ImageAnalysis, record: EditRecord, network: RegionNetwork | None
 ) -> tuple[tuple[Point, ...], list[Proposal]]:
     """Anchors from saliency x relevance, boxes around them, the most promising shortlisted."""
     settings = record.search
@@ -330,7 +322,7 @@ def fitted_network(record: EditRecord, backbones: Backbones) -> RegionNetwork | 
     return None
 
 
-def finish(
+def to_candidate(
     evaluation: Evaluation,
     anchors: tuple[Point, ...],
     photo: Photo,
@@ -348,7 +340,7 @@ def finish(
         done = paste_back(photo, evaluation.picture, blend)
     return Candidate(
         box=box,
-        anchor=to_photo(anchors[region.anchor], size, photo.size) if region.anchor >= 0 else None,
+        anchor=to_image_coords(anchors[region.anchor], size, photo.size) if region.anchor >= 0 else None,
         scores=evaluation.scores,
         steps=evaluation.steps,
         seed=region.seed,
@@ -357,5 +349,5 @@ def finish(
     )
 
 
-def to_photo(point: Point, size: Size, full: Size) -> Point:
+def to_image_coords(point: Point, size: Size, full: Size) -> Point:
     return Point(x=point.x * full.width / size.width, y=point.y * full.height / size.height)

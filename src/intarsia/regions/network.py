@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
-from intarsia.geometry import Box, Size
-from intarsia.images import write_bytes_atomically
-from intarsia.regions.view import View
+from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.photo import write_bytes_atomically
+from intarsia.regions.analysis import ImageAnalysis
 
 ROI = 7
 HIDDEN = 64
@@ -79,7 +79,7 @@ class RegionNetwork(nn.Module):
             nn.Linear(HIDDEN, 1),
         )
 
-    def forward(self, view: View, boxes: Sequence[Box]) -> Tensor:
+    def forward(self, view: ImageAnalysis, boxes: Sequence[Box]) -> Tensor:
         """(N,) logits of N boxes in pixels of the view."""
         rows, columns = view.saliency.shape
         relevance = F.adaptive_avg_pool2d(view.relevance[None, None], (rows, columns))[0]
@@ -130,7 +130,7 @@ class RegionNetwork(nn.Module):
         network.load_state_dict(weights)
         return network.eval()
 
-    def check(self, view: View) -> None:
+    def check(self, view: ImageAnalysis) -> None:
         """Raise `ModelError` if the network was fitted on other backbones than the view's."""
         have = (view.features.shape[0], view.prompt.shape[0])
         if have != (self.patch_width, self.text_width):
@@ -155,7 +155,7 @@ class PublishedNetwork(nn.Module):
         )
         self.layers = nn.Sequential(nn.Linear(HIDDEN * (ROI - 4) ** 2, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, boxes))
 
-    def forward(self, view: View, boxes: Sequence[Sequence[Box]]) -> Tensor:
+    def forward(self, view: ImageAnalysis, boxes: Sequence[Sequence[Box]]) -> Tensor:
         """(K, M) logits of the M boxes of each of K anchors."""
         flat = [b for row in boxes for b in row]
         regions = roi_align(view.features, flat, view.size)

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.geometry import Box, Point, Size
-from intarsia.records import SearchSettings
+from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.records.edit import SearchSettings
+from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.anchors import choose_anchors
-from intarsia.regions.view import View
 
 ASPECTS = (1.0, 0.62, 1.6)  # width over height
 LEVELS = (0.35, 0.6)  # relevance at which an object is outlined
@@ -133,7 +133,7 @@ def propose(
     return proposals
 
 
-def proposals_for(view: View, settings: SearchSettings) -> tuple[tuple[Point, ...], list[Proposal]]:
+def proposals_for(view: ImageAnalysis, settings: SearchSettings) -> tuple[tuple[Point, ...], list[Proposal]]:
     """Anchors from saliency x relevance, and every box around them that is worth a thought."""
     anchors = choose_anchors(view.anchor_map, view.grid, settings.anchors)
     proposals = propose(

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import torch
 
-from intarsia.geometry import Box, Point
-from intarsia.records import EditRecord, FitSettings
+from intarsia.imaging.geometry import Box, Point
+from intarsia.records.edit import EditRecord, FitSettings
+from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.losses import direction_loss, guidance_loss, sampled_loss, structure_loss
 from intarsia.regions.network import PublishedNetwork, choose
 from intarsia.regions.proposals import concentric
-from intarsia.regions.ranking import Ranker
+from intarsia.regions.scoring import Ranker
 from intarsia.regions.search import Evaluation, Evaluator, Region, best_first
-from intarsia.regions.view import View
 
 ANCHORS = 9
 BOXES = 6
@@ -42,12 +42,14 @@ def rank(evaluations: Sequence[Evaluation], ranker: Ranker) -> list[Evaluation]:
     return best_first(finalists) + rest
 
 
-def boxes_of(anchors: Sequence[Point], view: View) -> list[list[Box]]:
+def boxes_of(anchors: Sequence[Point], view: ImageAnalysis) -> list[list[Box]]:
     """M concentric squares an anchor."""
     return [concentric(a, view.size, smallest=SMALLEST, largest=LARGEST, count=BOXES) for a in anchors]
 
 
-def paper_losses(evaluations: Sequence[Evaluation], view: View, ranker: Ranker, settings: FitSettings) -> torch.Tensor:
+def paper_losses(
+    evaluations: Sequence[Evaluation], view: ImageAnalysis, ranker: Ranker, settings: FitSettings
+) -> torch.Tensor:
     """(B,) weighed sum of the three published losses."""
     scorer = ranker.scorer
     pictures = torch.stack([e.picture for e in evaluations]).to(view.picture.device)
@@ -61,7 +63,7 @@ def paper_losses(evaluations: Sequence[Evaluation], view: View, ranker: Ranker, 
         )
 
 
-def paper(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
+def paper(view: ImageAnalysis, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
     """The method as published, with a gradient that exists.
 
     In every round each of K anchors draws one of its M boxes by Gumbel-softmax, the K pictures are
@@ -88,7 +90,9 @@ def paper(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[P
     return anchors, rank(evaluations, evaluator.ranker)
 
 
-def released(view: View, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
+def released(
+    view: ImageAnalysis, evaluator: Evaluator, record: EditRecord
+) -> tuple[tuple[Point, ...], list[Evaluation]]:
     """What the released code amounts to: saliency anchors, random box sizes, other noise for every picture.
 
     Its network never learns, so its rounds are draws that the result doesn't use; they are made all

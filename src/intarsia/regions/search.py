@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Inpainter
-from intarsia.geometry import Box
-from intarsia.masks import box_mask
+from intarsia.imaging.geometry import Box
+from intarsia.imaging.masks import box_mask
 from intarsia.progress import OnProgress, Progress
-from intarsia.regions.ranking import Ranker, Scores
+from intarsia.regions.scoring import Ranker, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Evaluation:
     scores: Scores
 
 
-Memory = MutableMapping[tuple[str, ...], Tensor]
+EvaluationCache = MutableMapping[tuple[str, ...], Tensor]
 
 
 class Evaluator:
@@ -69,12 +69,12 @@ class Evaluator:
         prompt: str,
         negative_prompt: str,
         guidance: float,
-        memory: Memory | None = None,
+        memory: EvaluationCache | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
         self.inpainter, self.ranker = inpainter, ranker
         self.prompt, self.negative_prompt, self.guidance = prompt, negative_prompt, guidance
-        self.memory: Memory = {} if memory is None else memory
+        self.memory: EvaluationCache = {} if memory is None else memory
         self.on_progress = on_progress
         picture = ranker.view.picture
         self.identity = (

@@ -1,0 +1,142 @@
+"""What a checkpoint's files say: whether they are complete, of which family, and of which version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intarsia.errors import ModelError
+
+if TYPE_CHECKING:
+    pass
+from intarsia.backbones.catalog import SEGMENTERS, SegmenterKind
+
+PIPELINE = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
+# A repository often holds the same weights many times over: pickles, other frameworks, single files, half precision.
+WANTED = ["*.json", "*.txt", *(f"{part}/*.safetensors" for part in PIPELINE), "model*.safetensors"]
+UNWANTED = ["*.fp16.*", "*non_ema*", "safety_checker/*", "feature_extractor/*"]
+
+
+def pipeline_fault(folder: Path) -> str | None:
+    """What keeps a folder from being a Stable Diffusion 1 or 2 checkpoint, as a sentence; None when it is one."""
+    for part in PIPELINE:
+        place = folder / (unet_part(folder) if part == "unet" else part)
+        if not place.is_dir():
+            known = ", ".join(PIPELINE)
+            return f"the part {part}/ is missing (a diffusers folder has {known}). Download the whole checkpoint again."
+        if part == "scheduler":
+            fault = (
+                None if (place / "scheduler_config.json").is_file() else "scheduler/scheduler_config.json is missing."
+            )
+        elif part == "tokenizer":
+            files = (place / "tokenizer.json").is_file() or (place / "vocab.json").is_file()
+            fault = None if files else "tokenizer/ has neither vocab.json nor tokenizer.json."
+        else:
+            fault = network_fault(place)
+        if fault:
+            return fault
+    return family_fault(folder / unet_part(folder) / "config.json")
+
+
+def network_fault(folder: Path) -> str | None:
+    """What a network's folder lacks, as a sentence; None when it can be loaded."""
+    if not (folder / "config.json").is_file():
+        return f"{folder.name}/config.json is missing. Download the whole checkpoint again."
+    found = sorted(file.name for file in folder.iterdir() if file.is_file())
+    if not any(name.endswith(".safetensors") for name in found):
+        pickles = [name for name in found if name.endswith(PICKLES)]
+        if pickles:
+            return (
+                f"{folder.name}/{pickles[0]} is a pickle, which can run any code when it is opened. "
+                "Convert it to .safetensors, or take a revision that has them."
+            )
+        return f"{folder.name}/ has no .safetensors weights. Download the whole checkpoint again."
+    for index in folder.glob("*.safetensors.index.json"):
+        shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
+        absent = sorted(shards - set(found))
+        if absent:
+            return f"{folder.name}/{absent[0]} is missing. Download the whole checkpoint again."
+    return None
+
+
+def family_fault(config: Path) -> str | None:
+    """Why a denoiser of this configuration is of another family, as a sentence; None when it is of ours."""
+    try:
+        settings = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError:
+        return f"{config.parent.name}/config.json is damaged. Download the whole checkpoint again."
+    if settings.get("addition_embed_type"):
+        return "it is a Stable Diffusion XL. Only Stable Diffusion 1 and 2 can be used, e.g. --models sd15."
+    channels = settings.get("in_channels", 4)
+    if channels not in (4, 9):
+        return (
+            f"its denoiser reads {channels} channels, but inpainting needs 9 (or 4, text to image). Try --models sd15."
+        )
+    return None
+
+
+def repository_fault(folder: Path) -> str | None:
+    """What a snapshot lacks, be it a pipeline or a single network."""
+    if (folder / "model_index.json").is_file() or (folder / "unet").is_dir():
+        return pipeline_fault(folder)
+    return network_fault(folder)
+
+
+def segmenter_kind(folder: Path) -> SegmenterKind:
+    """What a segmenter's configuration says that it is.
+
+    Raises:
+        ModelError: it is something else, or its configuration is damaged.
+    """
+    try:
+        name = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError):
+        raise ModelError(f"{folder / 'config.json'} is damaged: download the checkpoint again.") from None
+    if name not in SEGMENTERS:
+        raise ModelError(
+            f"{folder} holds a model of the kind {name!r}, which finds no objects: pass a checkpoint of CLIPSeg, SAM, "
+            "SAM 2 or SAM 3."
+        )
+    return SEGMENTERS[name]
+
+
+def config_folder(file: Path) -> Path | None:
+    """The diffusers configuration beside a single-file checkpoint: in a folder of its name, or around it."""
+    for folder in (file.with_suffix(""), file.parent):
+        if (folder / "model_index.json").is_file() and (folder / "unet" / "config.json").is_file():
+            return folder
+    return None
+
+
+def version_of(location: Path) -> str:
+    """Which weights these are, for the record: repository@commit, or name#digest of files that have no commit.
+
+    The digest covers each file's place, size and both ends: whole checkpoints take too long to read for it.
+    A pipeline's covers the networks that paint, not helpers that lie beside them.
+    """
+    if location.parent.name == "snapshots":
+        repository = location.parent.parent.name.removeprefix("models--").replace("--", "/")
+        return f"{repository}@{location.name[:12]}"
+    folders = [location / part for part in (unet_part(location), "vae", "text_encoder") if (location / part).is_dir()]
+    files = (
+        [location]
+        if location.is_file()
+        else [f for d in folders or [location] for f in sorted(d.glob("*.safetensors"))]
+    )
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(location).as_posix()} {size}".encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(2**20))
+            stream.seek(max(0, size - 2**20))
+            digest.update(stream.read())
+    return f"{location.name}#{digest.hexdigest()[:12]}"
+
+
+def unet_part(folder: Path) -> str:
+    """The subfolder of the denoiser that repaints: a checkpoint may hold one that only paints beside it."""
+    return "inpainting_unet" if (folder / "inpainting_unet").is_dir() else "unet"

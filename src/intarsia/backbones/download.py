@@ -1,0 +1,45 @@
+"""Fetch a checkpoint and what it is used with, once, so that everything then works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+from intarsia.backbones.catalog import CATALOG, HELPERS
+from intarsia.backbones.hub import fetch
+from intarsia.backbones.resolve import resolve
+
+
+def download(name: str, on_progress: Callable[[int, int], None] | None = None) -> list[Path]:
+    """Fetch a checkpoint and the helpers that it is used with, so that everything then works offline.
+
+    Args:
+        name: a catalogue name or a hub id owner/name[@revision].
+        on_progress: called with repositories done, and how many there are.
+
+    Returns:
+        The folders in the hub's cache; none for pocket, which ships with the package.
+
+    Raises:
+        ModelError: the name is unknown, the hub cannot be reached, or it has no safetensors.
+    """
+    if name in CATALOG and CATALOG[name].part not in ("inpainter", "painter"):
+        entry = CATALOG[name]
+        wanted = [(str(entry.repository), entry.revision)]
+    else:
+        source = resolve(name)
+        if source.kind != "hub":
+            return []
+        helpers = [CATALOG[helper] for helper in HELPERS.values()]
+        wanted = [(source.location, source.revision), *((str(e.repository), e.revision) for e in helpers)]
+    folders = []
+    for done, (repository, revision) in enumerate(wanted):
+        if on_progress is not None:
+            on_progress(done, len(wanted))
+        folders.append(fetch(repository, revision))
+    if on_progress is not None:
+        on_progress(len(wanted), len(wanted))
+    return folders

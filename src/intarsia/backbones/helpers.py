@@ -1,0 +1,67 @@
+"""Where the networks lie that a checkpoint is used with: its own, or those of the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intarsia.errors import ModelError
+
+if TYPE_CHECKING:
+    pass
+from intarsia.backbones.catalog import CATALOG, HELPERS
+from intarsia.backbones.checkpoint_files import network_fault, segmenter_kind
+from intarsia.backbones.hub import fetch
+from intarsia.backbones.resolve import HUB_ID
+
+
+def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
+    """Where a helper lies: what the user asked for, the checkpoint's own subfolder, or the catalogue's.
+
+    Args:
+        kind: clip, dino or clipseg, the name of the subfolder.
+        asked: catalogue name, hub id owner/name[@revision] or folder, None for the default.
+        checkpoint: folder or file of the painting networks.
+
+    Raises:
+        ModelError: it is incomplete or not to be had.
+    """
+    names = [name for name, entry in CATALOG.items() if entry.part == CATALOG[HELPERS[kind]].part]
+    if asked is None:
+        if not (checkpoint / kind).is_dir():
+            entry = CATALOG[HELPERS[kind]]
+            return fetch(str(entry.repository), entry.revision)
+        folder = checkpoint / kind
+    elif asked in names:
+        return fetch(str(CATALOG[asked].repository), CATALOG[asked].revision)
+    elif Path(asked).expanduser().is_dir():
+        folder = Path(asked).expanduser()
+    elif HUB_ID.fullmatch(asked.partition("@")[0]):
+        repository, _, revision = asked.partition("@")
+        return fetch(repository, revision or None)
+    else:
+        raise ModelError(
+            f"{asked!r} is neither a folder nor a hub id such as {CATALOG[HELPERS[kind]].repository}, nor known by "
+            f"name: {', '.join(names)}."
+        )
+    fault = network_fault(folder)
+    if fault:
+        raise ModelError(f"The checkpoint in {folder} cannot be used: {fault}")
+    return folder
+
+
+def segmenter_folders(asked: str | None, checkpoint: Path) -> tuple[Path, Path | None]:
+    """Where the segmenter lies that finds by words, and the one that outlines what it finds, if one does.
+
+    Args:
+        asked: catalogue name, hub id owner/name[@revision] or folder; SAM and SAM 2 know no words, so that the
+            default stays beside them. None for the default alone.
+        checkpoint: folder or file of the painting networks.
+
+    Raises:
+        ModelError: one is incomplete, not to be had, or of a kind that finds nothing.
+    """
+    folder = helper_folder("clipseg", asked, checkpoint)
+    if segmenter_kind(folder) in ("clipseg", "sam3"):
+        return folder, None
+    return helper_folder("clipseg", None, checkpoint), folder

@@ -1,0 +1,99 @@
+"""Which checkpoints there are, where they lie, and how one word of the user becomes loaded networks.
+
+Only `load_backbones` imports torch: listing and resolving names must be quick.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from intarsia.backbones.protocols import Backbones
+    from intarsia.backbones.sd_inpainting import Vram
+from intarsia.backbones.catalog import CATALOG
+from intarsia.backbones.checkpoint_files import config_folder, unet_part, version_of
+from intarsia.backbones.helpers import helper_folder, segmenter_folders
+from intarsia.backbones.hub import fetch
+from intarsia.backbones.placement import choose_device, choose_dtype, quiet_loading
+from intarsia.backbones.resolve import resolve
+
+logger = logging.getLogger(__name__)
+
+
+def load_backbones(
+    models: str = "auto",
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    vram: Vram = "auto",
+    scorer: str | None = None,
+    patches: str | None = None,
+    segmenter: str | None = None,
+) -> Backbones:
+    """Load every network that an edit needs, once.
+
+    A checkpoint folder may bring helpers of its own in clip/, dino/ and clipseg/, as the pocket models
+    do; else those of the catalogue are used. Helpers work in float32 always.
+
+    Args:
+        models: see `resolve`.
+        device: auto, cpu, cuda, cuda:N or mps.
+        dtype: of the painting networks: auto (float16 on CUDA, else float32), float32, bfloat16 or float16.
+        vram: auto, low or min: how hard to save the memory of an accelerator.
+        scorer: hub id or folder of another CLIP model.
+        patches: hub id or folder of another DINO model.
+        segmenter: catalogue name, hub id or folder of another one: see `segmenter_folders`.
+
+    Raises:
+        ModelError: a checkpoint is unknown, incomplete or not to be had; the device is not there.
+    """
+    source = resolve(models)
+    chosen_device = choose_device(device)
+    chosen_dtype = choose_dtype(dtype, chosen_device)
+    folder = fetch(source.location, source.revision) if source.kind == "hub" else Path(source.location)
+    # Before the networks are loaded: a missing helper should be told at once.
+    scorer_folder = helper_folder("clip", scorer, folder)
+    patches_folder = helper_folder("dino", patches, folder)
+    segmenter_folder, outliner_folder = segmenter_folders(segmenter, folder)
+
+    own_dino = patches_folder == folder / "dino"
+    with quiet_loading():
+        from intarsia.backbones import clip, dino, sd_inpainting, segmenters
+        from intarsia.backbones import stable_diffusion as latent_diffusion
+        from intarsia.backbones.protocols import Backbones
+
+        if source.kind == "file":
+            inpainter = sd_inpainting.load_single_file(
+                folder, config_folder(folder), name=source.name, device=chosen_device, dtype=chosen_dtype, vram=vram
+            )
+        else:
+            inpainter = sd_inpainting.load_inpainter(
+                folder,
+                unet=unet_part(folder),
+                name=source.name,
+                device=chosen_device,
+                dtype=chosen_dtype,
+                vram=vram,
+            )
+        return Backbones(
+            name=source.name,
+            inpainter=inpainter,
+            diffusion=latent_diffusion.load_text_to_image(inpainter.parts, folder, dtype=chosen_dtype),
+            scorer=clip.load_scorer(scorer_folder, device=chosen_device),
+            patches=dino.load_patch_encoder(
+                patches_folder,
+                device=chosen_device,
+                side=None if own_dino or patches else CATALOG["dino"].native_side,
+            ),
+            segmenter=segmenters.load_segmenter(segmenter_folder, outliner_folder, device=chosen_device),
+            device=chosen_device,
+            versions={
+                "inpainter": version_of(folder),
+                "scorer": version_of(scorer_folder),
+                "patches": version_of(patches_folder),
+                "segmenter": version_of(segmenter_folder),
+                **({"outliner": version_of(outliner_folder)} if outliner_folder else {}),
+            },
+        )

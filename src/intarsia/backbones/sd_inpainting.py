@@ -1,0 +1,330 @@
+"""Stable Diffusion 1 and 2, and every checkpoint of their classes (the pocket models are one).
+
+The loop is that of diffusers' StableDiffusionInpaintPipeline. Around it stands what a search over
+regions needs: noise that belongs to the seed and not to the batch, an exact count of what the denoiser
+was asked, a stop within one step, and batches that fit the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from intarsia.backbones.network_files import load_network, short_reason
+from intarsia.backbones.protocols import OnStep
+from intarsia.backbones.stable_diffusion import StableDiffusion
+from intarsia.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+Vram = Literal["auto", "low", "min"]
+
+# Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
+CPU_CELLS = 16_384
+# Bytes that the denoiser needs a latent cell on an accelerator, guidance included: about 1 GB for 512 px.
+BYTES_PER_CELL = 256 * 1024
+
+
+class StableDiffusionInpainter:
+    """An `Inpainter` over a 9-channel (inpainting) or 4-channel (text-to-image) denoiser.
+
+    Args:
+        pipeline: a StableDiffusionInpaintPipeline on its device, in its precision.
+        name: what the record calls this checkpoint.
+        max_batch: most candidates a denoiser call; by default what fits the memory.
+    """
+
+    def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
+        self.pipeline = pipeline
+        self.name = name
+        self.max_batch = max_batch
+        self.parts = StableDiffusion(
+            unet=pipeline.unet,
+            vae=pipeline.vae,
+            tokenizer=pipeline.tokenizer,
+            text_encoder=pipeline.text_encoder,
+            scheduler=pipeline.scheduler,
+            name=name,
+            device=str(pipeline._execution_device),
+        )
+        self.meter = self.parts.meter
+        self.stride, self.native_side = self.parts.stride, self.parts.native_side
+        pipeline.set_progress_bar_config(disable=True)
+
+    def inpaint(
+        self,
+        picture: Tensor,
+        masks: Tensor,
+        prompts: Sequence[str],
+        *,
+        negative_prompt: str = "",
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Repaint one picture inside each of B masks; see `Inpainter.inpaint`.
+
+        When a batch does not fit the accelerator's memory, it is halved and tried again.
+
+        Args:
+            picture: (1, 3, H, W) in [-1, 1], sides multiples of `stride`.
+            masks: (B, 1, H, W), binary, 1 = repaint.
+            prompts: B texts.
+            seeds: B seeds of the start noise.
+            steps: denoising steps.
+            guidance: classifier-free guidance scale; 1 turns it off.
+            on_step: called after each step; what it raises stops the work.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1] on the CPU, float32, not yet pasted back.
+
+        Raises:
+            ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
+        """
+        count, _, height, width = masks.shape
+        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
+        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
+        size = self._fitting_batch(height, width)
+        painted: list[Tensor] = []
+        start = finished = 0
+        while start < count:
+            chosen = slice(start, start + size)
+            left = finished + -(-(count - start) // size)
+            try:
+                painted.append(
+                    self._inpaint_batch(
+                        picture,
+                        (masks[chosen] > 0.5).to(picture.dtype),
+                        prompts[chosen],
+                        negative_prompt=negative_prompt,
+                        seeds=seeds[chosen],
+                        steps=steps,
+                        guidance=guidance,
+                        on_step=on_step and batch_progress(on_step, finished, left),
+                    )
+                )
+            except torch.OutOfMemoryError as short:
+                if size == 1:
+                    raise ModelError(
+                        f"The device's memory is too short for one picture of {width} x {height} pixels. "
+                        "Pass --vram low (or min), or a smaller --size."
+                    ) from short
+                size = max(1, size // 2)
+                logger.warning("The device's memory is short: going on with %d pictures a batch.", size)
+                torch.cuda.empty_cache()
+                continue
+            start, finished = start + size, finished + 1
+        return torch.cat(painted)
+
+    @torch.no_grad()
+    def _inpaint_batch(
+        self,
+        picture: Tensor,
+        masks: Tensor,
+        prompts: Sequence[str],
+        *,
+        negative_prompt: str,
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        on_step: OnStep | None,
+    ) -> Tensor:
+        height, width = masks.shape[-2:]
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        text = self.parts.encode_text(prompts)
+        unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
+
+        def after_step(pipeline: Any, index: int, _timestep: Any, _tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            if on_step is not None:
+                on_step(index + 1, pipeline.num_timesteps)
+            return {}
+
+        try:
+            # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
+            # itself once more for every candidate.
+            latents = self.pipeline(
+                image=self.parts.encode_picture(picture),
+                mask_image=masks,
+                masked_image_latents=self.parts.encode_picture(picture * (1 - masks)),
+                height=height,
+                width=width,
+                strength=1.0,
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                prompt_embeds=text,
+                negative_prompt_embeds=unwanted,
+                latents=self._start_noise(generators, height, width).to(text.dtype),
+                generator=generators,
+                output_type="latent",
+                callback_on_step_end=after_step,
+            ).images
+            return self.parts.decode_latents(latents)
+        finally:
+            self.pipeline.maybe_free_model_hooks()
+
+    def _start_noise(self, generators: Sequence[torch.Generator], height: int, width: int) -> Tensor:
+        """(B, C, h, w) noise, drawn on the CPU and one by one: the same on every device and in every batch."""
+        factor = self.pipeline.vae_scale_factor
+        shape = (1, self.pipeline.vae.config.latent_channels, height // factor, width // factor)
+        return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+
+    def _fitting_batch(self, height: int, width: int) -> int:
+        if self.max_batch is not None:
+            return self.max_batch
+        factor: int = self.pipeline.vae_scale_factor
+        cells = (height // factor) * (width // factor)
+        device = self.pipeline._execution_device
+        if device.type != "cuda":
+            return max(1, CPU_CELLS // cells)
+        free, _ = torch.cuda.mem_get_info(device)
+        return max(1, int(free // (cells * BYTES_PER_CELL)))
+
+
+def batch_progress(on_step: OnStep, finished: int, batches: int) -> OnStep:
+    """Turn the steps of one batch into steps of the whole call, of which `finished` batches are done."""
+    return lambda done, steps: on_step(finished * steps + done, batches * steps)
+
+
+def choose_scheduler(scheduler: Any) -> Any:
+    """The checkpoint's own scheduler where its training demands it, else one that needs few steps.
+
+    A denoiser trained to zero terminal signal-to-noise is lost with any schedule that starts elsewhere
+    (Lin et al. 2023, arXiv:2305.08891); all others make usable previews in ten steps of DPM-Solver++.
+    """
+    settings = scheduler.config
+    if settings.get("rescale_betas_zero_snr") or settings.get("timestep_spacing") == "trailing":
+        return scheduler
+    # Settings of the old scheduler alone, about which the pipeline would warn.
+    shared = {name: value for name, value in settings.items() if name not in ("skip_prk_steps", "steps_offset")}
+    solver: Any = DPMSolverMultistepScheduler
+    return solver.from_config(shared, timestep_spacing="trailing", steps_offset=1)
+
+
+def load_inpainter(
+    folder: Path, *, name: str, device: str, dtype: torch.dtype, unet: str = "unet", vram: Vram = "auto"
+) -> StableDiffusionInpainter:
+    """Load a checkpoint from a folder in diffusers layout.
+
+    Args:
+        folder: with a denoiser, `vae`, `text_encoder`, `tokenizer` and `scheduler`.
+        name: what the record calls this checkpoint.
+        unet: subfolder of the denoiser, of 9 or 4 channels.
+
+    Raises:
+        ModelError: a part cannot be read.
+    """
+    pipeline = assemble_pipeline(
+        vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
+        text_encoder=load_network(CLIPTextModel, folder / "text_encoder", dtype=dtype),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
+        scheduler=load_scheduler(folder / "scheduler"),
+    )
+    return to_device(pipeline, name=name, device=device, vram=vram)
+
+
+def load_single_file(
+    file: Path, config: Path | None, *, name: str, device: str, dtype: torch.dtype, vram: Vram = "auto"
+) -> StableDiffusionInpainter:
+    """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
+
+    Args:
+        config: a folder in diffusers layout that holds the configurations and the tokenizer; without
+            it they come from the hub, or its cache.
+
+    Raises:
+        ModelError: the configurations are not at hand, or the file is of another kind of model.
+    """
+    try:
+        loaded = StableDiffusionInpaintPipeline.from_single_file(
+            str(file),
+            config=None if config is None else str(config),
+            local_files_only=config is not None,
+            use_safetensors=True,
+            dtype=dtype,
+            safety_checker=None,
+            feature_extractor=None,
+        )
+    # diffusers answers with whatever the broken part raises, down to KeyError and AttributeError.
+    except Exception as fault:
+        remedy = (
+            f"compare it with {config}"
+            if config
+            else f"without network, put the checkpoint's diffusers configuration and tokenizer into {file.with_suffix('')}"
+        )
+        raise ModelError(
+            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)}): {remedy}, "
+            "or try --models pocket."
+        ) from fault
+    pipeline = assemble_pipeline(
+        vae=loaded.vae,
+        text_encoder=loaded.text_encoder,
+        tokenizer=loaded.tokenizer,
+        unet=loaded.unet,
+        scheduler=loaded.scheduler,
+    )
+    return to_device(pipeline, name=name, device=device, vram=vram)
+
+
+def load_scheduler(folder: Path) -> Any:
+    """The scheduler that a checkpoint names.
+
+    Raises:
+        ModelError: its class is none of the diffusers schedulers.
+    """
+    settings = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
+    name = str(settings.get("_class_name"))
+    kind = getattr(diffusers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+        raise ModelError(
+            f"{folder / 'scheduler_config.json'} names the scheduler {name!r}, which the "
+            "installed diffusers does not have: upgrade diffusers, or download the checkpoint again."
+        )
+    scheduler: Any = kind
+    return scheduler.from_config(settings)
+
+
+def assemble_pipeline(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Any) -> Any:
+    """The inpainting pipeline over these components, with no safety checker."""
+    kind: Any = StableDiffusionInpaintPipeline
+    return kind(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=choose_scheduler(scheduler),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDiffusionInpainter:
+    """Move a pipeline to its device, or arrange that its parts visit the accelerator in turns.
+
+    Args:
+        vram: auto keeps everything there; low moves whole networks in and out; min moves layers, and
+            decodes in tiles. On a CPU all three are the same.
+    """
+    for network in (pipeline.unet, pipeline.vae):
+        # Convolutions of this layout run several times faster on CPUs, and no slower on accelerators.
+        network.to(memory_format=torch.channels_last)
+    if device == "cpu" or vram == "auto":
+        return StableDiffusionInpainter(pipeline.to(device), name=name)
+    pipeline.vae.enable_slicing()
+    if vram == "low":
+        pipeline.enable_model_cpu_offload(device=device)
+    else:
+        pipeline.vae.enable_tiling()
+        pipeline.enable_sequential_cpu_offload(device=device)
+    return StableDiffusionInpainter(pipeline, name=name, max_batch=1)

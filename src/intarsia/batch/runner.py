@@ -1,0 +1,116 @@
+"""Run a list of jobs in a folder: what is left to do, one run at a time, stopped on request."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from intarsia.batch.executor import RESULTS, clear_unfinished, finished
+from intarsia.batch.jobs import Job, by_picture
+from intarsia.batch.ledger import Counts, Ledger
+from intarsia.distributed import World
+from intarsia.errors import OutputError
+
+
+def share(jobs: Sequence[Job], together: World) -> list[Job]:
+    """This process's part of the jobs: as many as the others', those of one picture together."""
+    ordered = [job for group in by_picture(jobs) for job in group]
+    begin, end = (len(ordered) * k // together.size for k in (together.rank, together.rank + 1))
+    return ordered[begin:end]
+
+
+@contextlib.contextmanager
+def one_run(out: Path) -> Iterator[None]:
+    """Let no two runs work in one folder; the lock goes with the process, however it ends.
+
+    Raises:
+        OutputError: another run is at work there, or the folder cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / RESULTS).mkdir(exist_ok=True)
+        lock = (out / ".lock").open("a+")
+    except OSError as problem:
+        raise OutputError(
+            f"{out} cannot be written to ({problem.strerror}): name another folder with --out."
+        ) from problem
+    with lock:
+        if not locked(lock.fileno()):
+            lock.seek(0)
+            who = lock.read().strip() or "unknown"
+            raise OutputError(f"Another run (process {who}) is at work in {out}: wait for it, or name another folder.")
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def locked(file: int) -> bool:
+    """Whether the lock on an open file could be had."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, which has another one
+        import msvcrt
+
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def to_do(jobs: tuple[Job, ...], ledger: Ledger, out: Path) -> list[Job]:
+    """The jobs that are neither done nor failed; what a killed run had finished and not entered is entered."""
+    clear_unfinished(out)
+    there = {entry.name for entry in os.scandir(out / RESULTS)}
+    states = ledger.states()
+    pending, gone = [], []
+    for job in jobs:
+        state, _ = states[job.id]
+        if state == "failed" or (state == "done" and job.folder in there):
+            continue
+        if job.folder in there and (outcome := finished(job, out)) is not None:
+            ledger.done(job.id, outcome)
+            continue
+        if state == "done":
+            gone.append(job.id)
+        pending.append(job)
+    ledger.put_back(gone)
+    return pending
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM was sent; a second one ends the process as ever."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def so_far(counts: Counts) -> str:
+    """A run in a few words."""
+    parts = [f"{counts.done:,} of {counts.total:,} jobs done"]
+    parts += [f"{counts.failed:,} failed"] if counts.failed else []
+    parts += [f"{counts.left:,} left"] if counts.left else []
+    return ", ".join(parts)

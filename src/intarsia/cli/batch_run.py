@@ -1,0 +1,181 @@
+"""A run of many jobs from the command line. It imports no network: a run over finished work is over at once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from intarsia.batch.jobs import Job, as_value, read_jobs
+from intarsia.batch.ledger import Ledger
+from intarsia.batch.local import JobEvent, run_local
+from intarsia.batch.report import Page
+from intarsia.batch.runner import one_run, share, so_far, stop_signals, to_do
+from intarsia.cli.batch_progress import Display, batch_display
+from intarsia.cli.commands.batch import Batch
+from intarsia.cli.options import CommandResult
+from intarsia.distributed import World, from_main, in_step, world
+from intarsia.errors import Cancelled, UsageError
+from intarsia.tasks.batch_executor import BatchExecutor
+
+log = logging.getLogger(__name__)
+
+PAGE_EVERY = 5.0
+"""Seconds between two writings of the page."""
+
+SOME_FAILED = 3
+"""Exit code of a run that did all it could, and could not do all."""
+
+SHOWN_FAILURES = 20
+
+
+def run_batch(command: Batch) -> tuple[CommandResult, int]:
+    """Do the jobs; returns the exit code, too: 0 all done, 3 some failed."""
+    if command.status is not None:
+        with Ledger.open(command.status, create=False) as ledger:
+            return answer(ledger, command.status), code_of(ledger)
+    if command.jobs is None:
+        raise UsageError(
+            "No list of jobs was given: intarsia batch JOBS --out DIR, or --status DIR to see how a run stands."
+        )
+    for flag, value in (("workers", command.workers), ("threads", command.threads)):
+        if not 1 <= value <= 1024:
+            raise UsageError(f"{flag} is {value}, but must lie between 1 and 1024.")
+    together = world()
+    if together.size > 1 and (command.ray is not None or command.workers > 1):
+        raise UsageError("A launcher has started several processes already: leave out --workers and --ray.")
+    out = command.out
+    with contextlib.ExitStack() as stack:
+        with in_step(together):
+            if together.is_main:
+                stack.enter_context(one_run(out))
+        ledger = stack.enter_context(Ledger.open(out))
+        page, pending = Page(out), []
+        with in_step(together):
+            if together.is_main:
+                pending = to_do(take_in(command, ledger), ledger, out)
+        pending = from_main(together, pending)
+        with in_step(together):
+            if pending:
+                do_all(command, share(pending, together), ledger, page, together)
+        if together.is_main:
+            page.write(ledger, over=True)
+        said: CommandResult = answer(ledger, out) if together.is_main else ({}, [])
+        # A launcher takes every other code for a crash; --status tells.
+        return said, code_of(ledger) if together.size == 1 else 0
+
+
+def code_of(ledger: Ledger) -> int:
+    return SOME_FAILED if ledger.counts().failed else 0
+
+
+def take_in(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
+    """Read the list and enter it into the ledger."""
+    assert command.jobs is not None
+    known = ledger.digests()
+    before = dict(known)
+    settings: dict[str, Any] = {}
+    for pair in command.set:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {pair!r} has no value: give NAME=VALUE, e.g. --set steps=20.")
+        settings[name] = as_value(value)
+    jobs = read_jobs(command.jobs, image_dir=command.image_dir, settings=settings, seed=command.seed, known=known)
+    ledger.enter(jobs, retry_failed=command.retry_failed)
+    ledger.keep_digests({path: facts for path, facts in known.items() if before.get(path) != facts})
+    return jobs
+
+
+def do_all(command: Batch, pending: list[Job], ledger: Ledger, page: Page, together: World) -> None:
+    """Do the jobs that are left, tell how far they are, and stop when asked to.
+
+    Raises:
+        Cancelled: by Ctrl-C or SIGTERM; says how to go on.
+    """
+    work = BatchExecutor(machine=command.machine, threads=command.threads)
+    # Read by the workers' libraries when they are loaded.
+    os.environ["OMP_NUM_THREADS"] = str(command.threads)
+    talk = command.talk if together.is_main else dataclasses.replace(command.talk, quiet=True)
+    with contextlib.ExitStack() as stack:
+        display = stack.enter_context(batch_display(talk, len(pending), ledger.counts()))
+        stopping = stack.enter_context(stop_signals())
+        listen = stack.enter_context(told(display, ledger, page)) if together.is_main else display.news
+        if command.ray is not None:
+            from intarsia.batch.ray_driver import run_on_ray
+
+            run_on_ray(
+                pending,
+                work,
+                ledger,
+                address=command.ray,
+                workers=command.workers,
+                files=command.ray_files,
+                gpus=command.ray_gpus,
+                stopping=stopping,
+                listen=listen,
+            )
+        else:
+            first = together.local_rank
+            run_local(pending, work, ledger, workers=command.workers, first=first, stopping=stopping, listen=listen)
+        stopped = stopping()
+    if stopped:
+        if together.is_main:
+            page.write(ledger, over=True)
+        raise Cancelled(f"stopped; {so_far(ledger.counts())}. The same command goes on from there.")
+
+
+@contextlib.contextmanager
+def told(display: Display, ledger: Ledger, page: Page) -> Iterator[Callable[[JobEvent], None]]:
+    """Pass news on to the display, and write the page every few seconds, news or not."""
+    over = threading.Event()
+
+    def keep_writing() -> None:
+        # SQLite wants a connection for each thread.
+        with Ledger.open(ledger.folder) as own:
+            while not over.is_set():
+                try:
+                    page.write(own, current=display.current, rate=display.rate, eta=display.eta)
+                except (OSError, sqlite3.Error) as problem:  # the jobs are worth more than the page
+                    log.warning("The page could not be written (%s); the jobs go on.", problem)
+                over.wait(PAGE_EVERY)
+
+    writer = threading.Thread(target=keep_writing, daemon=True)
+    writer.start()
+    try:
+        yield display.news
+    finally:
+        over.set()
+        writer.join()
+
+
+def answer(ledger: Ledger, out: Path) -> CommandResult:
+    """How a run stands, for machines and for people."""
+    counts = ledger.counts()
+    failures = ledger.rows(state="failed")
+    done = [row for row in ledger.rows(state="done") if row.seconds is not None]
+    evaluations = sum(row.evaluations or 0 for row in done)
+    seconds = sum(row.seconds or 0 for row in done)
+    lines = [f"{out}  {so_far(counts)}; {evaluations:,} denoiser evaluations, {seconds:,.0f} s of work"]
+    lines += [f"  {row.number:>5}  {row.photo or '(no picture)'}: {row.error}" for row in failures[:SHOWN_FAILURES]]
+    if len(failures) > SHOWN_FAILURES:
+        lines.append(f"  and {len(failures) - SHOWN_FAILURES:,} more that failed")
+    lines.append(f"  look at {out / 'index.html'}")
+    if failures:
+        lines.append("  what failed is tried again with --retry-failed")
+    summary = {
+        "folder": str(out),
+        "done": counts.done,
+        "failed": counts.failed,
+        "left": counts.left,
+        "evaluations": evaluations,
+        "seconds": round(seconds, 1),
+        "page": str(out / "index.html"),
+        "failures": [{"number": r.number, "id": r.id, "photo": r.photo, "error": r.error} for r in failures],
+    }
+    return summary, lines

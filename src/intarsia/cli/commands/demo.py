@@ -1,0 +1,53 @@
+"""intarsia demo: edit and rearrange the scenes that ship with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from intarsia.cli.options import CommandResult, OutputOptions
+from intarsia.cli.progress import progress_bar
+from intarsia.tasks.options import Machine
+
+if TYPE_CHECKING:
+    pass
+from intarsia.cli.load_models import load
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Edit and rearrange the scenes that ship with the package, and write demo.png and index.html."""
+
+    out: Path = Path("demo-out")
+    """Folder to write to."""
+    overwrite: bool = False
+    """Replace the demo that is there."""
+    models: str = "pocket"
+    """Checkpoints to show; the scenes are made for pocket."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+
+
+def demo_command(command: Demo) -> CommandResult:
+    from intarsia.demo.run import plan_demo, run_demo
+
+    plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
+    backbones = load(command.models, command.machine)
+    with progress_bar(command.talk) as on_progress:
+        made = run_demo(plan, backbones, on_progress=on_progress)
+    summary = {
+        "sheet": str(made.sheet),
+        "page": str(made.page),
+        "edits": made.edits,
+        "seconds": round(made.seconds, 1),
+        "evaluations": made.evaluations,
+    }
+    lines = [
+        f"{made.edits} pictures edited in {made.seconds:.0f} s, {made.evaluations} denoiser evaluations.",
+        f"Contact sheet: {made.sheet}",
+        f"Page: {made.page}",
+    ]
+    return summary, lines

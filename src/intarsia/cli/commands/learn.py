@@ -1,0 +1,72 @@
+"""intarsia learn: learn the looks of a scene's objects once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from intarsia.cli.arrange_flags import SceneFlags
+from intarsia.cli.load_models import loader
+from intarsia.cli.options import CommandResult, OutputOptions
+from intarsia.cli.progress import progress_bar
+from intarsia.errors import Cancelled
+from intarsia.tasks.options import Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learn:
+    """Learn the looks of a scene's objects once; intarsia arrange --concepts FILE paints with them."""
+
+    record: Annotated[SceneFlags, tyro.conf.arg(name="")]
+    out: Path = Path("concepts.safetensors")
+    """File to write."""
+    overwrite: bool = False
+    """Replace the file."""
+    resume: bool = False
+    """Go on where an interrupted run stopped."""
+    tracker: Literal["none", "tensorboard", "wandb"] = "none"
+    """Where the losses are logged besides."""
+    machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
+    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+
+
+def learn_command(command: Learn) -> CommandResult:
+    from intarsia.tasks.learn import run_learn, tracking
+    from intarsia.tasks.scene import load_segmenter
+
+    checkpoint = command.out.with_suffix(".partial")
+    with tracking(command.tracker, command.out) as tracker, progress_bar(command.talk) as on_progress:
+        try:
+            concepts, cost, models = run_learn(
+                command.record.record(),
+                command.out,
+                loader(command.machine),
+                lambda source: load_segmenter(source, command.machine.device),
+                overwrite=command.overwrite,
+                checkpoint=checkpoint,
+                resume=command.resume,
+                tracker=tracker,
+                on_progress=on_progress,
+            )
+        except (KeyboardInterrupt, Cancelled):
+            if checkpoint.is_file():
+                raise Cancelled(
+                    f"stopped; what was learned so far is in {checkpoint}: the same command with --resume goes on."
+                ) from None
+            raise
+    summary = {
+        "file": str(command.out),
+        "names": list(concepts.names),
+        "evaluations": cost.evaluations,
+        "megabytes": round(command.out.stat().st_size / 2**20, 2),
+        "models": models,
+    }
+    lines = [
+        f"{command.out}  the looks of {', '.join(concepts.names)}, {summary['megabytes']} MB, "
+        f"{cost.evaluations} denoiser evaluations, {models}",
+        f"  use it: intarsia arrange {command.record.photo} ... --mode regenerate --concepts {command.out}",
+    ]
+    return summary, lines

@@ -1,0 +1,63 @@
+"""intarsia objects: find a picture's objects, or take their masks, and write a scene folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from intarsia.cli.arrange_flags import FindFlags
+from intarsia.cli.options import CommandResult, OutputOptions, counted
+from intarsia.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """Find a picture's objects by words, or take their masks, and write a scene folder to arrange."""
+
+    record: Annotated[FindFlags, tyro.conf.arg(name="")]
+    out: Path = Path("out")
+    """Folder to write NAME.scene/ into."""
+    overwrite: bool = False
+    """Replace files of the same names."""
+    segmenter: str = ""
+    """Another model that finds objects: clipseg, sam, sam2, sam3, a hub id or a folder; by default the models' own."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+
+
+def objects_command(command: Objects) -> CommandResult:
+    from intarsia.imaging.read import read_photo
+    from intarsia.layout.scene_files import photo_of
+    from intarsia.results.write_scene import plan_scene, write_scene
+    from intarsia.tasks.scene import load_scene, load_segmenter
+
+    record = command.record.record()
+    if not (record.mask or record.masks or record.find):
+        raise UsageError(
+            "Nothing says which objects the picture has: pass --find with their names, e.g. --find cat 'potted plant', "
+            "or their masks with --mask and --colours, or with --masks."
+        )
+    place = photo_of(record)
+    photo = read_photo(place)
+    folder = plan_scene(place, command.out, overwrite=command.overwrite)
+    scene = load_scene(record, photo, lambda source: load_segmenter(source, command.device, command.segmenter or None))
+    facts = write_scene(scene, folder, colours=record.colours, overwrite=command.overwrite)
+    lines = [f"{folder}  {counted(len(scene.objects), 'object')}"]
+    area = photo.size.area
+    for thing in scene.objects:
+        x, y = (round((low + high) / 2) for low, high in spans(thing.mask))
+        lines.append(f"  {thing.name:<20} {thing.mask.sum() / area:6.1%} of the picture, around {x},{y}")
+    lines.append(
+        f"  look at {facts['files']['overlay']}, then: intarsia arrange {folder} --move '{scene.names[0]}=+40,0'"
+    )
+    return facts, lines
+
+
+def spans(mask: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last column, first and last row that a mask covers."""
+    columns, rows = mask.any(axis=0).nonzero()[0], mask.any(axis=1).nonzero()[0]
+    return (int(columns[0]), int(columns[-1])), (int(rows[0]), int(rows[-1]))

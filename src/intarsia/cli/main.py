@@ -1,0 +1,139 @@
+"""The command line: every flag of an edit comes from its record, so it is described once.
+
+Exit codes: 0 done, 2 bad input (nothing was done), 1 failed later, 3 some jobs of a batch failed, 130
+stopped by Ctrl-C. Torch is imported by the commands that need it and not for help.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import tyro
+
+import intarsia
+from intarsia.cli.arrange_flags import join_repeated
+from intarsia.cli.commands.arrange import Arrange, arrange_command
+from intarsia.cli.commands.batch import Batch, batch_command
+from intarsia.cli.commands.demo import Demo, demo_command
+from intarsia.cli.commands.doctor import Doctor, doctor_command
+from intarsia.cli.commands.edit import Edit, edit_command
+from intarsia.cli.commands.history import History, history_command
+from intarsia.cli.commands.learn import Learn, learn_command
+from intarsia.cli.commands.models import Models, models_command
+from intarsia.cli.commands.objects import Objects, objects_command
+from intarsia.cli.commands.prior import Prior, prior_command
+from intarsia.cli.commands.regions import Regions, regions_command
+from intarsia.cli.commands.replay import Replay, replay_command
+from intarsia.cli.commands.ui import Ui, ui_command
+from intarsia.cli.options import CommandResult
+from intarsia.errors import Cancelled, IntarsiaError
+
+Command = (
+    Annotated[Edit, tyro.conf.subcommand("edit")]
+    | Annotated[Objects, tyro.conf.subcommand("objects")]
+    | Annotated[Arrange, tyro.conf.subcommand("arrange")]
+    | Annotated[Learn, tyro.conf.subcommand("learn")]
+    | Annotated[Prior, tyro.conf.subcommand("prior")]
+    | Annotated[History, tyro.conf.subcommand("history")]
+    | Annotated[Batch, tyro.conf.subcommand("batch")]
+    | Annotated[Ui, tyro.conf.subcommand("ui")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Regions, tyro.conf.subcommand("regions")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+DESCRIPTION = (
+    "Edit a picture by words alone, or move what is in it. Try: intarsia demo; "
+    "intarsia edit PHOTO --source trees --prompt 'a red house'; or: intarsia arrange PHOTO --find cat --move cat=+120,0. "
+    "intarsia --version prints the version."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if arguments[0] in ("--version", "-V"):
+        print(f"intarsia {intarsia.__version__}")
+        return 0
+    try:
+        command = tyro.cli(
+            Command,
+            prog="intarsia",
+            description=DESCRIPTION,
+            args=join_repeated(arguments),
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName),
+        )
+        return run(command)
+    except SystemExit as stop:  # tyro printed help or how a flag is wrong
+        return stop.code if isinstance(stop.code, int) else 2
+    except (KeyboardInterrupt, Cancelled) as stop:
+        print(f"intarsia: {stop if str(stop) else 'stopped; nothing was written.'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        ours = isinstance(problem, IntarsiaError)
+        print(f"intarsia: {problem if ours else unforeseen(problem)}", file=sys.stderr)
+        return 2 if ours else 1
+
+
+def unforeseen(problem: Exception) -> str:
+    """An error that nobody wrote a sentence for."""
+    if isinstance(problem, MemoryError) or "out of memory" in str(problem).lower():
+        return "Out of memory. Pass a smaller --size, --vram low, or close other programs."
+    said = " ".join(str(problem).split()) or "no message"
+    return f"Failed ({type(problem).__name__}: {said}). Run it again with --debug to see where, and report it."
+
+
+def run(command: Any) -> int:
+    """Do what was asked, with the output where it belongs."""
+    talk = command.talk
+    note = logging.StreamHandler(sys.stderr)
+    note.setFormatter(logging.Formatter("intarsia: %(message)s"))
+    logger = logging.getLogger("intarsia")
+    logger.addHandler(note)
+    level = logger.level
+    logger.setLevel(logging.ERROR if talk.quiet else logging.INFO)
+    try:
+        # Whatever a library prints must not end up between the braces.
+        with contextlib.redirect_stdout(sys.stderr) if talk.json else contextlib.nullcontext():
+            if isinstance(command, Batch):
+                (summary, lines), code = batch_command(command)
+            else:
+                (summary, lines), code = COMMANDS[type(command)](command), 0
+    finally:
+        logger.removeHandler(note)
+        logger.setLevel(level)
+    if talk.json and summary:
+        print(json.dumps(summary, indent=1))
+    elif lines and not (talk.json or talk.quiet):  # of several processes, the main one alone has something to say
+        print("\n".join(lines))
+    return code
+
+
+COMMANDS: dict[type, Callable[[Any], CommandResult]] = {
+    Edit: edit_command,
+    Objects: objects_command,
+    Arrange: arrange_command,
+    Learn: learn_command,
+    Prior: prior_command,
+    History: history_command,
+    Ui: ui_command,
+    Replay: replay_command,
+    Models: models_command,
+    Demo: demo_command,
+    Regions: regions_command,
+    Doctor: doctor_command,
+}
+"""The function of each command but `batch`, which has an exit code of its own."""

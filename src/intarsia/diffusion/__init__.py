@@ -1,0 +1,1 @@
+"""The arithmetic of diffusion and the attention of its denoisers: no network is loaded here."""

@@ -1,0 +1,218 @@
+"""What a denoiser's cells may look at: self-attention that is given a source picture, or kept from what shall go.
+
+    with injecting(diffusion.unet, rows, columns, correspondence):
+        diffusion.predict(torch.cat([noisy_source, noisy]), timestep, text)  # the first row is the source
+
+    with hiding(diffusion.unet, hidden):
+        diffusion.predict(noisy, timestep, text)
+
+Inside the block the network's self-attention answers differently, afterwards it is as it was. Nothing is
+kept between evaluations: the source goes through the network in the same batch as what it is given to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FIRMNESS = 6.0
+"""By how much, before the softmax, a cell prefers the source's cells of its own object over those of others."""
+
+NEVER = -1e4
+"""Added before the softmax where a cell may not look; finite, and within half precision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correspondence:
+    """Which part of the source is to be seen where, on one grid of n cells, row by row.
+
+    Attributes:
+        index: (n,) the source's cell that belongs at each cell.
+        known: (n,) whether there is one; nobody looks at the others.
+        labels: (n, L) how far each cell belongs to each object, or to the background; adds up to at most 1.
+        source_labels: (n, L) the same of the source's cell at `index`.
+    """
+
+    index: Tensor
+    known: Tensor
+    labels: Tensor
+    source_labels: Tensor
+
+
+@contextmanager
+def inject_self_attention(
+    unet: Any, rows: int, columns: int, correspondence: Callable[[int, int], Correspondence]
+) -> Iterator[None]:
+    """Give the self-attention of a batch the keys and values of its first row, each at its new place.
+
+    The first row, the source, answers as always. The others look at their own cells and, as much, at the
+    source's: softly kept to those of the same object, so that an object's looks come from that object.
+
+    Args:
+        unet: a UNet2DConditionModel.
+        rows, columns: of the latents that it will be given.
+        correspondence: of the grid of so many rows and columns; asked once for each resolution.
+
+    Source: mutual self-attention, Cao et al. 2023, arXiv:2304.08465, eq. 3; here with own and source keys
+    side by side, the source's moved with its objects.
+    """
+    found: dict[tuple[int, int], Correspondence] = {}
+
+    def seen(cells: int) -> Correspondence:
+        grid = grid_of(cells, rows, columns)
+        if grid not in found:
+            found[grid] = correspondence(*grid)
+        return found[grid]
+
+    with replaced_processors(unet, lambda answering: InjectSelfAttention(answering, seen)):
+        yield
+
+
+@contextmanager
+def mask_self_attention(unet: Any, hidden: Tensor) -> Iterator[None]:
+    """Let no cell look at those that are hidden, so that what is painted there follows from the rest.
+
+    Args:
+        unet: a UNet2DConditionModel.
+        hidden: (rows, columns) share of each latent cell in [0, 1] that is hidden; a cell counts from a half.
+            On a coarser grid where nothing would be left to look at, nothing is hidden.
+
+    Source: attention suppression for the removal of objects, Sun et al. 2024, arXiv:2412.12974, sec. 3.2.
+    """
+    rows, columns = hidden.shape
+    found: dict[tuple[int, int], Tensor] = {}
+
+    def bias(cells: int) -> Tensor:
+        grid = grid_of(cells, rows, columns)
+        if grid not in found:
+            gone = F.adaptive_avg_pool2d(hidden.float()[None], grid).flatten() >= 0.5
+            found[grid] = torch.where(gone & ~gone.all(), NEVER, 0.0)
+        return found[grid]
+
+    with replaced_processors(unet, lambda answering: MaskSelfAttention(answering, bias)):
+        yield
+
+
+@contextmanager
+def replaced_processors(unet: Any, wrap: Callable[[Any], Any]) -> Iterator[None]:
+    """Wrap the processors of all layers of self-attention, and put the old ones back."""
+    original: Mapping[str, Any] = dict(unet.attn_processors)
+    try:
+        unet.set_attn_processor({n: wrap(p) if n.endswith("attn1.processor") else p for n, p in original.items()})
+        yield
+    finally:
+        unet.set_attn_processor(dict(original))  # a copy: the call empties the dictionary it is given
+
+
+class InjectSelfAttention:
+    """An attention processor: see `inject_self_attention`."""
+
+    def __init__(self, answering: Any, seen: Callable[[int], Correspondence]) -> None:
+        self.answering, self.seen = answering, seen
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        if encoder_hidden_states is not None or attention_mask is not None or len(hidden_states) < 2:
+            return default_attention(self, attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+        count, cells, _ = hidden_states.shape
+        match = self.seen(cells)
+        query, key, value = split_heads(attn, hidden_states)
+        index = match.index.to(key.device)
+        # The preference for the own object is a product of labels: it fits into the product of queries and
+        # keys as further channels, which spares a matrix of all cells against all cells.
+        ours, theirs = (labels.to(key.device, key.dtype) for labels in (match.labels, match.source_labels))
+        offset = torch.where(match.known.to(key.device), -FIRMNESS, NEVER).to(key.dtype)[:, None]
+        nothing = torch.zeros_like(torch.cat([theirs, offset], 1))
+        asked = torch.cat([FIRMNESS * ours, torch.ones_like(offset)], 1)
+        scaled = extend_features(query[1:] * attn.scale, asked)
+        own, source = (
+            extend_features(key[1:], nothing),
+            extend_features(key[:1, :, index], torch.cat([theirs, offset], 1)),
+        )
+        keys = torch.cat([own, source.expand(count - 1, -1, -1, -1)], 2)
+        values = torch.cat([value[1:], value[:1, :, index].expand(count - 1, -1, -1, -1)], 2)
+        moved = F.scaled_dot_product_attention(scaled, keys, values, scale=1.0)
+        first = F.scaled_dot_product_attention(query[:1], key[:1], value[:1], scale=attn.scale)
+        return join_heads(attn, torch.cat([first, moved]))
+
+
+class MaskSelfAttention:
+    """An attention processor: see `mask_self_attention`."""
+
+    def __init__(self, answering: Any, bias: Callable[[int], Tensor]) -> None:
+        self.answering, self.bias = answering, bias
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        if encoder_hidden_states is not None or attention_mask is not None:
+            return default_attention(self, attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+        query, key, value = split_heads(attn, hidden_states)
+        bias = self.bias(hidden_states.shape[1]).to(query.device, query.dtype)
+        answer = F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None, None, None], scale=attn.scale)
+        return join_heads(attn, answer)
+
+
+def default_attention(
+    processor: InjectSelfAttention | MaskSelfAttention,
+    attn: Any,
+    hidden_states: Tensor,
+    encoder_hidden_states: Tensor | None,
+    attention_mask: Tensor | None,
+    temb: Tensor | None,
+) -> Tensor:
+    """The answer of the network's own processor."""
+    answer: Tensor = processor.answering(
+        attn, hidden_states, encoder_hidden_states=encoder_hidden_states, attention_mask=attention_mask, temb=temb
+    )
+    return answer
+
+
+def split_heads(attn: Any, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, n, D) states of a layer -> its queries, keys and values, (B, heads, n, d) each."""
+    query, key, value = (
+        project(states).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for project in (attn.to_q, attn.to_k, attn.to_v)
+    )
+    return query, key, value
+
+
+def join_heads(attn: Any, answer: Tensor) -> Tensor:
+    """(B, heads, n, d) -> (B, n, D), through the layer's output."""
+    states: Tensor = answer.transpose(1, 2).flatten(2)
+    for layer in attn.to_out:
+        states = layer(states)
+    return states
+
+
+def extend_features(states: Tensor, channels: Tensor) -> Tensor:
+    """(B, heads, n, d) and (n, e) -> (B, heads, n, d + e)."""
+    return torch.cat([states, channels.expand(*states.shape[:2], -1, -1)], -1)
+
+
+def grid_of(cells: int, rows: int, columns: int) -> tuple[int, int]:
+    """Rows and columns of a layer with so many cells, in a network that halves latents of rows x columns."""
+    factor = 1
+    while True:
+        grid = math.ceil(rows / factor), math.ceil(columns / factor)
+        if grid[0] * grid[1] <= cells:
+            assert grid[0] * grid[1] == cells, f"{cells} cells from latents of {rows} x {columns}"
+            return grid
+        factor *= 2

@@ -1,0 +1,161 @@
+"""What the denoiser's tokens look at: cross-attention as probability maps, recorded while it works.
+
+    recorder = AttentionRecorder()
+    with recorder.attached(diffusion.unet):
+        diffusion.predict(noisy, timestep, text)
+        maps = recorder.mean()  # (B, rows, columns, tokens)
+
+Recording changes no output: the network's own attention processors still answer, and the probabilities
+are computed beside them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MAP_SIDE = 16
+"""Cells of a map's short side where objects are told apart best (Hertz et al. 2022, arXiv:2208.01626)."""
+
+SLACK = 0.8
+"""Of those cells, so many will do before finer maps are taken."""
+
+SHARPNESS = 100.0
+"""Factor before the published softmax over tokens."""
+
+
+class AttentionRecorder:
+    """Keeps the cross-attention of a denoiser's last evaluation, differentiably.
+
+    Only the layers of one resolution are recorded: the coarsest that have about as many cells as asked
+    for, whatever the picture's size and aspect ratio. Coarser ones hardly tell objects apart.
+
+    Args:
+        side: the asked number of cells of a map's short side.
+
+    Attributes:
+        maps: one (B, heads, rows * columns, tokens) a layer, probabilities over tokens.
+        rows, columns: of the maps; 0 before the first evaluation.
+    """
+
+    def __init__(self, side: int = MAP_SIDE) -> None:
+        self.side = side
+        self.maps: list[Tensor] = []
+        self.rows = self.columns = 0
+        self._level = 0
+
+    @contextmanager
+    def attached(self, unet: Any) -> Iterator[AttentionRecorder]:
+        """Record every evaluation of the network inside the block; afterwards it is as it was.
+
+        Args:
+            unet: a UNet2DConditionModel; each evaluation replaces the maps of the one before.
+        """
+        original = dict(unet.attn_processors)
+        levels = {name: level_of(name, len(unet.config.block_out_channels)) for name in original if is_cross(name)}
+
+        def begin(_network: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            noisy = positional[0] if positional else named["sample"]
+            self._begin(noisy.shape[-2:], sorted(set(levels.values())))
+
+        wrapped = {
+            name: Recording(processor, self, levels[name]) if name in levels else processor
+            for name, processor in original.items()
+        }
+        hook = unet.register_forward_pre_hook(begin, with_kwargs=True)
+        try:
+            unet.set_attn_processor(wrapped)
+            yield self
+        finally:
+            hook.remove()
+            unet.set_attn_processor(dict(original))  # a copy: the call empties the dictionary it is given
+            self.maps = []
+
+    def mean(self) -> Tensor:
+        """Mean over layers and heads of the last evaluation.
+
+        Returns:
+            (B, rows, columns, tokens), which adds up to 1 over tokens.
+        """
+        assert self.maps, "nothing was recorded: evaluate the attached network first"
+        mean = torch.stack([layer.float().mean(1) for layer in self.maps]).mean(0)
+        return mean.reshape(len(mean), self.rows, self.columns, -1)
+
+    def _begin(self, latents: tuple[int, int], levels: list[int]) -> None:
+        # A level halves both sides; a side that is odd is rounded up by the strided convolution.
+        sides = {n: tuple(math.ceil(side / 2**n) for side in latents) for n in levels}
+        self._level = max((n for n in levels if min(sides[n]) >= SLACK * self.side), default=min(levels))
+        self.rows, self.columns = sides[self._level]
+        self.maps = []
+
+    def _record(self, level: int, attention: Any, states: Tensor, text: Tensor, mask: Tensor | None) -> None:
+        if level != self._level:
+            return
+        query, key = (
+            side.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+            for side in (attention.to_q(states), attention.to_k(text))
+        )
+        scores = query @ key.transpose(-1, -2) * attention.scale
+        if mask is not None:
+            prepared = attention.prepare_attention_mask(mask, text.shape[1], len(states))
+            scores = scores + prepared.reshape(len(states), attention.heads, -1, text.shape[1])
+        self.maps.append(scores.softmax(-1))
+
+
+class Recording:
+    """An attention processor that records beside the one that answers."""
+
+    def __init__(self, answering: Any, recorder: AttentionRecorder, level: int) -> None:
+        self.answering, self.recorder, self.level = answering, recorder, level
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        assert encoder_hidden_states is not None, "cross-attention without a text"
+        self.recorder._record(self.level, attn, hidden_states, encoder_hidden_states, attention_mask)
+        answer: Tensor = self.answering(
+            attn,
+            hidden_states,
+            encoder_hidden_states=encoder_hidden_states,
+            attention_mask=attention_mask,
+            temb=temb,
+        )
+        return answer
+
+
+def is_cross(name: str) -> bool:
+    """Whether a processor's name is that of a layer that reads the text."""
+    return name.endswith("attn2.processor")
+
+
+def level_of(name: str, levels: int) -> int:
+    """How often the latents were halved where a layer of a UNet2DConditionModel works."""
+    block, index = name.split(".")[:2]
+    if block == "down_blocks":
+        return int(index)
+    return levels - 1 - (int(index) if block == "up_blocks" else 0)
+
+
+def sharpen(maps: Tensor) -> Tensor:
+    """The published variant: a softmax over tokens, the begin token left out, which makes tokens compete for a cell.
+
+    Args:
+        maps: (B, rows, columns, tokens) mean probabilities, the begin token first.
+
+    Returns:
+        (B, rows, columns, tokens - 1) in [0, 1].
+
+    Source: Zhang et al. 2023, arXiv:2306.13078, sec. 3.3, after Chefer et al. 2023, arXiv:2301.13826.
+    """
+    return F.softmax(SHARPNESS * maps[..., 1:], dim=-1)

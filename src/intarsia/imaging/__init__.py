@@ -1,0 +1,1 @@
+"""Images: files <-> photos <-> tensors, and the geometry, masks and pixels between them."""

@@ -1,0 +1,231 @@
+"""Masks: where to repaint. White (True, 1) is repainted, black is kept.
+
+At the photo's size masks are numpy arrays (H, W); at the models' they are tensors (B, 1, H, W).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from intarsia.errors import EmptyMaskError, RegionError
+from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.metadata import TURNS
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import read_photo
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Blend: TypeAlias = npt.NDArray[np.float32]
+
+GREY = (32, 223)
+"""Levels between these are neither black nor white."""
+
+GREY_SHARE = 0.1
+"""Of a mask's pixels, so many may be grey, but not more than are painted: soft brushes leave some."""
+
+COLOUR_SPREAD = 48
+"""Levels between the channels of a pixel above which it counts as coloured; JPEG leaves fewer."""
+
+COLOUR_SHARE = 0.01
+"""Of a mask's pixels, so many may be coloured."""
+
+SAME_ASPECT = 0.01
+"""A mask of another size is fitted to the picture if the aspect ratios differ by no more than this."""
+
+LEAST_COVERAGE = 0.05
+"""An object vanishes where not one cell is covered to this share."""
+
+
+def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: int = 1) -> Mask:
+    """Read a black and white picture of what to repaint.
+
+    The mask is taken as painted over the upright photo. One painted over the pixels as they are stored
+    in a photo on its side (the sides exchanged) is turned as the photo was.
+
+    Args:
+        size: the upright photo's, in pixels.
+        invert: black is repainted instead of white.
+        orientation: the EXIF orientation that the photo had (`Photo.orientation`).
+
+    Returns:
+        (H, W), True = repaint, at the photo's size.
+
+    Raises:
+        PictureError: the file is not a readable picture.
+        RegionError: it is not clearly black and white, or its shape is not the photo's.
+        EmptyMaskError: nothing of it is to be repainted.
+    """
+    photo = read_photo(path)
+    levels = read_levels(path, photo, invert)
+    shape = photo.size
+    if orientation >= 5 and not fits(shape, size) and fits(Size(shape.height, shape.width), size):
+        levels = np.asarray(Image.fromarray(levels).transpose(TURNS[orientation]))
+    elif not fits(shape, size):
+        raise RegionError(
+            f"The mask {path} has {shape} pixels, but the photo has {size}, another shape: "
+            "paint the mask over the whole photo and save it at the photo's size."
+        )
+    mask: Mask = (levels < 128) if invert else (levels >= 128)
+    if mask.shape != (size.height, size.width):
+        resized = Image.fromarray(mask).resize((size.width, size.height), Image.Resampling.NEAREST)
+        mask = np.asarray(resized, dtype=np.bool_)
+    if not mask.any():
+        kept, painted, hint = ("white", "black", "without") if invert else ("black", "white", "with")
+        raise EmptyMaskError(
+            f"The mask {path} is all {kept}, so that nothing would be repainted: "
+            f"paint {painted} what should change, or try {hint} --invert-mask."
+        )
+    return mask
+
+
+def fits(shape: Size, size: Size) -> bool:
+    """Whether two sizes have the same aspect ratio, to a hundredth."""
+    return abs(math.log(shape.width * size.height / (shape.height * size.width))) <= SAME_ASPECT
+
+
+def read_levels(path: str | Path, photo: Photo, invert: bool) -> npt.NDArray[np.uint8]:
+    """The mask's levels (H, W), or `RegionError` where black and white cannot be told apart."""
+    pixels = photo.pixels
+    levels = np.asarray(Image.fromarray(pixels).convert("L"))
+    if photo.alpha is not None:
+        clear = photo.alpha < 128
+        if levels[clear].any():
+            raise RegionError(
+                f"The mask {path} is partly transparent over white, so that its shape could be in its colours or in "
+                "its transparency: save it in plain black and white, white where to repaint."
+            )
+    coloured = (pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2) > COLOUR_SPREAD).mean()
+    if coloured > COLOUR_SHARE:
+        raise RegionError(
+            f"The mask {path} is in colour ({coloured:.0%} of its pixels), which does not say what to repaint: "
+            "save it in black and white, white where to repaint."
+        )
+    grey = ((levels > GREY[0]) & (levels < GREY[1])).mean()
+    painted = ((levels <= GREY[0]) if invert else (levels >= GREY[1])).mean()
+    if grey > GREY_SHARE or grey > painted:
+        raise RegionError(
+            f"The mask {path} is grey in {grey:.0%} of its pixels, which does not say what to repaint: "
+            "raise its contrast to black and white, white where to repaint."
+        )
+    return levels
+
+
+def box_mask(box: Box, size: Size) -> Mask:
+    """A box as a mask (H, W), its edges rounded outward to whole pixels, cut off at the picture's borders.
+
+    Raises:
+        RegionError: the box is empty or lies outside the picture.
+    """
+    inside = box.clipped(size)
+    if inside.area == 0:
+        why = "is empty" if box.area == 0 else f"lies outside the picture of {size} pixels"
+        raise RegionError(f"The box {box} {why}: give x0,y0,x1,y1 in pixels from the top left corner.")
+    edges = inside.rounded()
+    mask = np.zeros((size.height, size.width), dtype=np.bool_)
+    mask[int(edges.y0) : int(edges.y1), int(edges.x0) : int(edges.x1)] = True
+    return mask
+
+
+def dilate(mask: Mask, pixels: int) -> Mask:
+    """A mask (H, W) grown by so many pixels to all sides and corners."""
+    assert pixels >= 0, f"growth by {pixels} pixels"
+    grown: Mask = mask
+    for axis in (0, 1):
+        length = grown.shape[axis]
+        sums = np.concatenate([np.zeros_like(grown.take([0], axis), dtype=np.int64), grown.cumsum(axis)], axis)
+        places = np.arange(length)
+        after = sums.take(np.minimum(places + pixels + 1, length), axis)
+        before = sums.take(np.maximum(places - pixels, 0), axis)
+        grown = after > before
+    return grown
+
+
+def feather(mask: Mask, width: float) -> Blend:
+    """The weight of the edited picture: 0 outside the mask, rising to 1 over a soft edge inside it.
+
+    The edge lies inside, so that nothing outside the mask changes. Along the picture's own borders there
+    is nothing to blend with and no soft edge. In a mask too thin for the width the rise is steeper, so
+    that its innermost pixels are still repainted fully.
+
+    Args:
+        mask: (H, W).
+        width: of the soft edge, in pixels; 0 for a hard one.
+
+    Returns:
+        (H, W) float32 in [0, 1], 0 exactly where the mask is False and nowhere else.
+    """
+    assert width >= 0, f"a soft edge of {width} pixels"
+    blend = np.zeros(mask.shape, dtype=np.float32)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return blend
+    # One pixel of outside around the mask is enough: whatever lies behind it is farther away.
+    part = (
+        slice(max(rows[0] - 1, 0), rows[-1] + 2),
+        slice(max(columns[0] - 1, 0), columns[-1] + 2),
+    )
+    depth = depth_inside(mask[part], math.ceil(width) + 1)
+    full = min(float(depth.max()), width + 1)
+    blend[part] = np.where(mask[part], np.minimum(depth / full, 1.0), 0.0)
+    return blend
+
+
+def depth_inside(mask: Mask, limit: int) -> Blend:
+    """Euclidean distance of each pixel to the nearest one outside the mask, 0 there, cut off at `limit`.
+
+    The square of the distance is a minimum over columns of a minimum over rows. The second minimum, with
+    a parabola, is taken in steps: raising by 1, 3, 5, ... and moving one row adds up to the squares.
+    """
+    height, width = mask.shape
+    far = limit * limit
+    places = np.arange(width)
+    before = np.maximum.accumulate(np.where(mask, -limit, places), axis=1)
+    after = np.minimum.accumulate(np.where(mask, width + limit, places)[:, ::-1], axis=1)[:, ::-1]
+    squares = np.minimum(np.minimum(places - before, after - places) ** 2, far).astype(np.int32)
+    for step in range(min(limit, height)):
+        raised = squares + (2 * step + 1)
+        np.minimum(squares[1:], raised[:-1], out=squares[1:])
+        np.minimum(squares[:-1], raised[1:], out=squares[:-1])
+    depth: Blend = np.sqrt(squares, dtype=np.float32)
+    return depth
+
+
+def shrink_to_cells(mask: Tensor, rows: int, columns: int) -> Tensor:
+    """How far a mask covers each cell of a coarser (or finer) grid, by exact area.
+
+    Args:
+        mask: (B, 1, H, W) in [0, 1].
+
+    Returns:
+        (B, 1, rows, columns) coverage in [0, 1]; the mean over the picture stays what it was.
+
+    Raises:
+        EmptyMaskError: an object of the batch covers no cell to a twentieth.
+    """
+    height, width = mask.shape[-2:]
+    values = mask.float()
+    cells = overlap_matrix(rows, height).to(values.device) @ values @ overlap_matrix(columns, width).to(values.device).T
+    for index, most in enumerate(cells.flatten(1).amax(dim=1).tolist()):
+        if most < LEAST_COVERAGE:
+            which = f" {index + 1} of {len(cells)}" if len(cells) > 1 else ""
+            raise EmptyMaskError(
+                f"The mask{which} covers {int((values[index] > 0).sum()):,} of {width} x {height} pixels, of which "
+                f"nothing is left on the models' {columns} x {rows} cells: give a larger region."
+            )
+    return cells.clamp(0, 1)
+
+
+def overlap_matrix(cells: int, pixels: int) -> Tensor:
+    """(cells, pixels) share of each cell that each pixel of the same line takes; rows add up to 1."""
+    edges = torch.arange(cells + 1, dtype=torch.float64) * (pixels / cells)
+    places = torch.arange(pixels, dtype=torch.float64)
+    right = torch.minimum(edges[1:, None], places + 1)
+    left = torch.maximum(edges[:-1, None], places)
+    return ((right - left).clamp(min=0) * (cells / pixels)).float()

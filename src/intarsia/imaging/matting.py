@@ -1,0 +1,153 @@
+"""Objects as layers: cut out of a picture with their soft edges and their shadows, and laid over another ground.
+
+Each pixel of a picture is read as `picture = colour + through * ground`, with the ground known: where an
+object is opaque, nothing comes through; where its shadow falls, a part does; at its soft edge, both. Laid
+on the very ground that it was cut from, a layer gives the picture back; on another, nothing of the old
+ground comes along.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from intarsia.imaging.affine import Matrix, warp_channels
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.infill import Floats, Picture, crop_around, membrane_fill
+from intarsia.imaging.masks import Mask, depth_inside, dilate
+
+ALIKE = 14.0
+"""Levels, of three channels together, below which two colours are too alike to measure a mixture of them."""
+
+LEAST_INSIDE = 0.75
+"""Least share of a pixel inside its mask that an object covers, whatever the colours seem to say."""
+
+MOST_OUTSIDE = 0.5
+"""Most share of a pixel outside of it."""
+
+DARKEST = 0.4
+"""Least share of the ground's light that is believed to be a shadow; darker is something else."""
+
+WHOLE = 0.999
+"""Share from which a pixel counts as covered wholly, or as not covered at all the other way round."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """An object to be laid over a ground.
+
+    Attributes:
+        colour: (H, W, 3) what it adds.
+        through: (H, W) which share of the ground comes through, in [0, 1]: less in its shadow, 1 beside it.
+        cover: (H, W) how far the object itself covers a pixel, in [0, 1].
+    """
+
+    colour: Picture
+    through: Floats
+    cover: Floats
+
+    def over(self, ground: Picture) -> Picture:
+        laid: Picture = self.colour + self.through[..., None] * ground
+        return laid
+
+
+def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: float, reach: int) -> Layer:
+    """Cut an object out of a picture whose ground is known.
+
+    Args:
+        picture: (H, W, 3).
+        mask: (H, W) the object.
+        ground: (H, W, 3) what would be there without it.
+        others: (H, W) other objects, whose pixels say nothing of this one's shadow.
+        edge: how far to either side of the mask's border object and ground are mixed, in pixels.
+        reach: how far its shadow goes, in pixels; 0 leaves the shadow behind.
+    """
+    rim = math.ceil(edge)
+    part = crop_around(mask, max(reach, rim) + 2)
+    picture_, mask_, ground_, others_ = picture[part], mask[part], ground[part], others[part]
+    inner = depth_inside(mask_, rim + 1)
+    outer = depth_inside(~mask_, max(reach, rim) + 1)
+    core = inner > edge
+    rim_ = (mask_ | (outer <= edge)) & ~core & ~(others_ & ~mask_)
+    shade = shadow_transmittance(
+        picture_, ground_, (outer > edge) & (outer <= reach) & ~dilate(others_, 1), outer, reach
+    )
+
+    # At the edge: picture = alpha * own + (1 - alpha) * shade * ground, solved for alpha.
+    below = shade[..., None] * ground_
+    span = interior_colour(picture_, inner, rim_, rim + 1) - below
+    length = (span**2).sum(-1)
+    alpha = ((picture_ - below) * span).sum(-1) / np.maximum(length, 1e-6)
+    # Where object and ground look alike, their mixture cannot be told: the mask decides, here and everywhere else.
+    alpha = np.where(length < ALIKE**2, mask_, alpha)
+    alpha = np.clip(alpha, np.where(mask_, LEAST_INSIDE, 0.0), np.where(mask_, 1.0, MOST_OUTSIDE))
+    alpha = np.where(core, 1.0, np.where(rim_, alpha, 0.0))
+    through = ((1 - alpha) * shade).astype(np.float32)
+    colour = np.where((core | rim_)[..., None], picture_ - through[..., None] * ground_, 0.0)
+
+    layer = Layer(
+        colour=np.zeros(picture.shape, np.float32),
+        through=np.ones(mask.shape, np.float32),
+        cover=np.zeros(mask.shape, np.float32),
+    )
+    layer.colour[part], layer.through[part], layer.cover[part] = colour, through, alpha
+    return layer
+
+
+def interior_colour(picture: Picture, depth: Floats, where: Mask, radius: int) -> Picture:
+    """The object's own colour at its edge: that of the nearest pixel, of those near by, that lies deepest inside."""
+    best = depth.copy()
+    own = picture.copy()
+    height, width = depth.shape
+    wide_depth, wide = np.pad(depth, radius), np.pad(picture, ((radius, radius), (radius, radius), (0, 0)))
+    for down in range(-radius, radius + 1):
+        for right in range(-radius, radius + 1):
+            rows, columns = slice(radius + down, radius + down + height), slice(radius + right, radius + right + width)
+            merit = wide_depth[rows, columns] - 0.01 * math.hypot(down, right)
+            better = where & (wide_depth[rows, columns] > 0) & (merit > best)
+            best = np.where(better, merit, best)
+            own[better] = wide[rows, columns][better]
+    return own
+
+
+def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: Floats, reach: int) -> Floats:
+    """(H, W) share of the ground's light that is left around an object: smooth, 1 from `reach` pixels on.
+
+    Args:
+        valid: (H, W) where nothing but the shadow lies on the ground.
+        outer: (H, W) distance to the object, in pixels.
+    """
+    if reach < 1 or not valid.any():
+        return np.ones(valid.shape, np.float32)
+    light = (picture.sum(-1) + 1) / (ground.sum(-1) + 1)
+    # Lighter than the ground is no shadow, and much darker is an object that nobody named.
+    light = np.where(light < DARKEST, 1.0, light).clip(DARKEST, 1).astype(np.float32)
+    share = membrane_fill(box_mean(light, valid, 1)[..., None], valid)[..., 0]
+    # Seen as far as it can be, but without an edge where it is cut off.
+    fade = (2 * outer / (reach + 1) - 1).clip(0, 1) ** 2
+    left: Floats = np.where(outer <= reach, share + (1 - share) * fade, 1.0).astype(np.float32)
+    return left
+
+
+def warp(layer: Layer, matrix: Matrix) -> Layer:
+    """Take a layer to another place of the frame; a whole-pixel move copies its pixels exactly."""
+    packed = np.concatenate([layer.colour, 1 - layer.through[..., None], layer.cover[..., None]], -1)
+    height, width = layer.cover.shape
+    warped = warp_channels(packed.astype(np.float32), matrix, Size(width, height))
+    # Sums of weights miss 1 by a rounding error, and bicubic ones overshoot.
+    cover = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
+    through = np.where(cover == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
+    return Layer(colour=warped[..., :3], through=through, cover=cover)
+
+
+def box_mean(values: Floats, valid: Mask, radius: int) -> Floats:
+    """(H, W) mean over the valid pixels of a square around each pixel; 0 where there are none."""
+    side = 2 * radius + 1
+    stacked = torch.from_numpy(np.stack([values * valid, valid.astype(np.float32)]).astype(np.float32))[:, None]
+    total = F.avg_pool2d(stacked, side, stride=1, padding=radius).numpy()[:, 0]
+    mean: Floats = total[0] / np.maximum(total[1], 1e-6)
+    return mean

@@ -1,0 +1,323 @@
+"""Read a picture file: known by its content, checked before it is decoded, turned upright."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import stat
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL.ExifTags import IFD, Base
+
+from intarsia.errors import PictureError
+from intarsia.files import cannot_write as cannot_write
+from intarsia.files import refuse_existing as refuse_existing
+from intarsia.files import write_bytes_atomically as write_bytes_atomically
+from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
+from intarsia.imaging.photo import Photo
+
+log = logging.getLogger(__name__)
+
+
+MAX_PIXELS = 100_000_000
+"""Pictures with more pixels are refused on sight of their header: decoding one could fill the memory."""
+
+MIN_SIDE = 16
+"""Shortest side of a picture that can be edited, in pixels."""
+
+READERS: dict[str, Callable[[io.BufferedReader], Image.Image]] = {
+    # The plugins' own classes, not Image.open: it would guess among all formats, and its bomb check is a
+    # global setting. A JPEG with further pictures (MPO, as phones write it) is read as its main picture.
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+}
+
+DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
+PLAIN_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "CMYK", "YCbCr"})
+
+
+def read_photo(path: str | Path) -> Photo:
+    """Read a PNG, JPEG, WebP, TIFF or BMP file, known by its content whatever its name.
+
+    CMYK and grey pictures with a profile of their own become sRGB through it; otherwise the profile is
+    kept and the numbers stay as they are.
+
+    Raises:
+        PictureError: there is no such file, it is not a whole picture of these formats, or it is of a
+            kind that editing would damage (more than 8 bits a channel, animated, several pages), larger
+            than `MAX_PIXELS` or smaller than `MIN_SIDE`.
+    """
+    with open_image(path) as (picture, kind):
+        # TIFF forgets its orientation when it is decoded (and turned); PNG may know it only afterwards.
+        orientation = picture.getexif().get(Base.Orientation)
+        picture.load()
+        return upright(picture, path=Path(path), kind=kind, orientation=orientation)
+
+
+def photo_from_image(image: Image.Image | npt.NDArray[Any]) -> Photo:
+    """Take a picture from memory, as a notebook has it.
+
+    Args:
+        image: a Pillow picture of any 8-bit mode, or a uint8 array (H, W), (H, W, 3) or (H, W, 4).
+
+    Raises:
+        PictureError: the picture is of another type or shape, too large or too small.
+    """
+    if isinstance(image, np.ndarray):
+        shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
+        if image.dtype != np.uint8 or not shaped or 0 in image.shape:
+            raise PictureError(
+                f"The picture is an array of {image.dtype} with shape {image.shape}, but uint8 with shape "
+                "(height, width), (height, width, 3) or (height, width, 4) is expected: convert it first."
+            )
+        image = Image.fromarray(np.ascontiguousarray(image))
+    check_sides("The picture", image.size)
+    try:
+        image.load()  # Pillow decodes lazily: a picture opened from a broken file fails only here
+        return upright(image, path=None, kind="", orientation=None)
+    except OSError as problem:
+        raise PictureError(f"The picture cannot be decoded ({problem}): open it again or convert it.") from problem
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[tuple[Image.Image, str]]:
+    """A picture's header, checked, with the file open for decoding; and the name of its format.
+
+    Whatever the decoders raise inside the block comes out as `PictureError`.
+    """
+    name = f"The picture {path}"
+    with open_file(path) as file:
+        head = file.read(1024)
+        file.seek(0)
+        kind = format_of(head)
+        if not head:
+            raise PictureError(f"{name} is empty (0 bytes): it was perhaps not copied to its end; copy it again.")
+        if kind not in READERS:
+            what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
+            raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
+        try:
+            picture = READERS[kind](file)
+            check_sides(name, picture.size)
+            if getattr(picture, "n_frames", 1) > 1:
+                many = "has several pages" if kind == "TIFF" else "is animated"
+                raise PictureError(f"{name} {many}, and which of them to edit is not clear: save the one as a file.")
+            check_depth(name, picture, head)
+            yield picture, kind
+        except (PictureError, MemoryError):
+            raise
+        except Exception as problem:  # the decoders raise nearly anything on a damaged file
+            log.debug("decoding %s", path, exc_info=True)
+            raise PictureError(
+                f"{name} cannot be decoded as {kind} ({problem or type(problem).__name__}): the file is cut off or "
+                "damaged. Copy it again, or open and save it in another program."
+            ) from problem
+
+
+def open_file(path: str | Path) -> io.BufferedReader:
+    """Open a regular file, or say in a `PictureError` why that is not possible."""
+    if str(path).startswith(("http://", "https://")):
+        raise PictureError(f"{path} is an address, and pictures are not fetched: download it and give the file.")
+    try:
+        status = Path(path).stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise PictureError(f"{path} is a folder, not a picture: give one file in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(f"{path} is not a regular file: save the picture as a file first.")
+        return Path(path).open("rb")
+    except FileNotFoundError as problem:
+        raise PictureError(f"There is no picture {path}: check the name and the folder.") from problem
+    except PermissionError as problem:
+        raise PictureError(f"The picture {path} may not be read: you lack the permission; allow it first.") from problem
+    except (OSError, ValueError) as problem:
+        if isinstance(problem, PictureError):
+            raise
+        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
+        raise PictureError(f"The picture {path!s} cannot be opened ({reason}): check the name.") from problem
+
+
+def format_of(head: bytes) -> str:
+    """Name of the format that a file begins as; empty for what is not known."""
+    if head[:2] == b"BM" and len(head) >= 18 and head[14:18] in BMP_HEADERS:
+        return "BMP"
+    if head[:4] == b"RIFF":
+        return "WebP" if head[8:12] == b"WEBP" else "a sound or film (RIFF)"
+    if head[4:8] == b"ftyp":
+        return FTYP_BRANDS.get(head[8:12], "a film (MP4)")
+    if head[:4] == b"II*\0" and head[8:10] == b"CR":
+        return "a camera's raw picture"
+    if b"<svg" in head:
+        return "SVG, a drawing"
+    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
+
+
+BMP_HEADERS = frozenset(struct.pack("<I", length) for length in (12, 16, 40, 52, 56, 64, 108, 124))
+"""Lengths of the second header; text can begin with BM too."""
+
+MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"GIF8": "GIF",
+    b"8BPS": "PSD, Photoshop's own format",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"II\xbc": "JPEG XR",
+    b"\0\0\1\0": "ICO, an icon",
+    b"%PDF": "PDF",
+    b"%!PS": "PostScript",
+    b"v/1\x01": "OpenEXR",
+    b"qoif": "QOI",
+    b"gimp xcf": "XCF, GIMP's own format",
+    b"P5\n": "PGM",
+    b"P6\n": "PPM",
+}
+
+FTYP_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    b"crx ": "a camera's raw picture",
+}
+
+
+def check_sides(name: str, sides: tuple[int, int]) -> None:
+    """Raise `PictureError` for a picture too large to decode safely or too small to edit."""
+    width, height = sides
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"{name} has {width:,} x {height:,} pixels, but at most {MAX_PIXELS // 1_000_000} million are read: "
+            "make it smaller first."
+        )
+    if min(sides) < MIN_SIDE:
+        raise PictureError(
+            f"{name} has {width} x {height} pixels, but each side needs at least {MIN_SIDE}: enlarge it first."
+        )
+
+
+def check_depth(name: str, picture: Image.Image, head: bytes) -> None:
+    """Raise `PictureError` for what would be reduced to 8 bits, and for previews inside raw pictures.
+
+    Pillow does the reduction silently and its mode does not show it, so the headers are asked.
+    """
+    bits, floats = 8, picture.mode == "F"
+    if isinstance(picture, PngImagePlugin.PngImageFile):
+        bits = head[24]
+    elif isinstance(picture, TiffImagePlugin.TiffImageFile):
+        tags = picture.tag_v2
+        bits = max(np.atleast_1d(tags.get(TiffImagePlugin.BITSPERSAMPLE, 1)).tolist())
+        floats = 3 in np.atleast_1d(tags.get(TiffImagePlugin.SAMPLEFORMAT, 1))
+        if tags.get(254, 0) & 1 or 50706 in tags:  # a reduced copy comes first; DNG's version
+            raise PictureError(f"{name} is a camera's raw picture, of which only a preview can be read: develop it.")
+    elif picture.mode in DEEP_MODES:
+        bits = 16
+    if bits > 8 or floats:
+        depth = "floating-point numbers" if floats else f"{bits} bits"
+        raise PictureError(
+            f"{name} has {depth} a channel, of which editing would keep 8 bits: convert it to 8 bits a channel."
+        )
+
+
+def upright(picture: Image.Image, *, path: Path | None, kind: str, orientation: object) -> Photo:
+    """A decoded picture as a `Photo`: turned by its EXIF orientation, RGB, with its metadata tidied.
+
+    Args:
+        orientation: what EXIF said before decoding; a TIFF has been turned since then.
+    """
+    name = f"The picture {path}" if path else "The picture"
+    if picture.mode in DEEP_MODES:
+        raise PictureError(f"{name} has more than 8 bits a channel ({picture.mode}): convert it to 8 bits a channel.")
+    if picture.mode not in PLAIN_MODES:
+        raise PictureError(f"{name} has pixels of the kind {picture.mode}: convert it to RGB.")
+    exif = picture.getexif()
+    left = exif.get(Base.Orientation, 1)
+    colours, icc = to_rgb(picture)
+    if left in TURNS:
+        colours = colours.transpose(TURNS[left])
+    pixels = np.array(colours)
+    applied = orientation if kind == "TIFF" else left
+    xmp = picture.info.get("xmp")
+    edited_before = kind != "PNG" and isinstance(xmp, bytes) and XMP_TOOLKIT in xmp
+    dpi = resolution(picture.info.get("dpi"), exif)
+    return Photo(
+        pixels=np.ascontiguousarray(pixels[..., :3]),
+        alpha=np.ascontiguousarray(pixels[..., 3]) if colours.mode == "RGBA" else None,
+        icc=icc,
+        exif=tidy_exif(exif, colours.size, name=name, from_tiff=kind == "TIFF", drop_comment=edited_before),
+        dpi=dpi,
+        path=path,
+        format=kind,
+        mode=picture.mode,
+        orientation=applied if isinstance(applied, int) and applied in TURNS else 1,
+    )
+
+
+def to_rgb(picture: Image.Image) -> tuple[Image.Image, bytes | None]:
+    """A picture as RGB or RGBA, and the profile that its numbers are now in (None: sRGB)."""
+    icc = picture.info.get("icc_profile") or None
+    space = icc[16:20] if icc else b""
+    wanted = "RGBA" if picture.has_transparency_data else "RGB"
+    if icc and (picture.mode, space) in {("CMYK", b"CMYK"), ("L", b"GRAY"), ("LA", b"GRAY")}:
+        try:
+            flat = picture.convert("L") if picture.mode == "LA" else picture
+            rgb = ImageCms.profileToProfile(
+                flat, ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            assert rgb is not None
+            if wanted == "RGBA":
+                rgb.putalpha(picture.convert("RGBA").getchannel("A"))
+            return rgb, None
+        except (ImageCms.PyCMSError, OSError) as problem:
+            log.warning("The colour profile cannot be applied (%s); the colours are converted without it.", problem)
+    if picture.mode in ("La", "RGBa"):  # premultiplied: Pillow converts it only to its plain twin
+        picture = picture.convert("LA" if picture.mode == "La" else "RGBA")
+    return picture.convert(wanted), icc if space == b"RGB " else None
+
+
+def resolution(stored: object, exif: Image.Exif) -> tuple[float, float] | None:
+    """Dots per inch from the format's own field, else from EXIF (WebP has no other); None if absurd."""
+    try:
+        if stored is None:
+            unit = 2.54 if exif.get(Base.ResolutionUnit, 2) == 3 else 1.0
+            across, down = float(exif[Base.XResolution]) * unit, float(exif[Base.YResolution]) * unit
+        else:
+            across, down = (float(value) for value in stored)  # type: ignore[attr-defined]
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    good = all(math.isfinite(value) and value > 0 for value in (across, down))
+    return (across, down) if good else None
+
+
+def read_text_chunk(path: str | Path, key: str = "intarsia") -> str | None:
+    """What `write_photo` said about a picture under a key; None where it said nothing.
+
+    A PNG knows every key; the other formats know "intarsia" alone, from EXIF's user comment.
+
+    Raises:
+        PictureError: the file is not a readable picture.
+    """
+    with open_image(path) as (picture, _):
+        if isinstance(picture, PngImagePlugin.PngImageFile):
+            value = picture.text.get(key)
+            return None if value is None else str(value)
+        exif = picture.getexif()
+        comment = exif.get_ifd(IFD.Exif).get(Base.UserComment) if IFD.Exif in exif else None
+    if key != "intarsia" or not isinstance(comment, bytes) or comment[:8] != b"UNICODE\0":
+        return None
+    said = comment[8:].decode("utf-16-be" if comment[8:9] == b"\0" else "utf-16-le", errors="replace")
+    # Cameras write comments of their own; ours is a record in JSON.
+    return said if said.startswith("{") else None

@@ -1,0 +1,109 @@
+"""Write a photo with its profile, EXIF, resolution and transparency; whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+from PIL.ExifTags import IFD, Base
+
+from intarsia.errors import OutputError
+from intarsia.files import cannot_write as cannot_write
+from intarsia.files import refuse_existing as refuse_existing
+from intarsia.files import write_bytes_atomically as write_bytes_atomically
+from intarsia.imaging.metadata import XMP
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import MAX_PIXELS
+
+WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"lossless": True, "exact": True}),
+    # Uncompressed: Pillow's compressing writer loses the camera's part of EXIF.
+    ".tif": ("TIFF", {"compression": "raw"}),
+    ".tiff": ("TIFF", {"compression": "raw"}),
+}
+
+LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""Pixels that these formats allow on a side."""
+
+
+def write_photo(
+    photo: Photo, path: str | Path, *, text: Mapping[str, str] | None = None, overwrite: bool = False
+) -> Path:
+    """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
+
+    PNG, TIFF and WebP are lossless; JPEG is not (quality 95, full colour resolution), so that pixels
+    outside an edit differ slightly from the original's there.
+
+    Args:
+        path: the name's ending chooses the format: .png, .jpg, .jpeg, .webp, .tif or .tiff.
+        text: what to say about the picture, by key: as text chunks of a PNG; of the others only
+            "intarsia" (the record), as EXIF's user comment. None leaves it and the XMP mark of an
+            edited picture out.
+        overwrite: replace an existing file.
+
+    Raises:
+        OutputError: the format is not known or cannot hold the picture, the file exists, or the folder
+            or disk refuses.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in WRITERS:
+        raise OutputError(
+            f"{path} ends in {ending or 'nothing'!r}, which names no format to write: use .png, .jpg, .webp or .tif."
+        )
+    kind, options = WRITERS[ending]
+    if kind == "JPEG" and photo.alpha is not None:
+        raise OutputError(f"{path} cannot hold the photo's transparency, as JPEG has none: write .png or .webp.")
+    if max(photo.size.width, photo.size.height) > LONGEST_SIDE.get(kind, MAX_PIXELS):
+        raise OutputError(f"{path} cannot hold {photo.size} pixels, {LONGEST_SIDE[kind]:,} a side at most: write .png.")
+    refuse_existing(path, overwrite)
+    options = dict(options)
+    if photo.icc:
+        options["icc_profile"] = photo.icc
+    if photo.dpi and kind != "WEBP":
+        options["dpi"] = photo.dpi
+    exif = exif_to_write(photo, kind, text)
+    if exif:
+        options["exif"] = exif
+    if text is not None and kind == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in text.items():
+            chunks.add_itxt(key, value)
+        chunks.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        options["pnginfo"] = chunks
+    elif text is not None and kind != "TIFF":
+        options["xmp"] = XMP
+    file = io.BytesIO()
+    try:
+        photo.as_image().save(file, kind, **options)
+    except (OSError, ValueError, RuntimeError, struct.error) as problem:
+        raise OutputError(
+            f"{path} cannot be encoded as {kind} ({problem}): write .png, or leave the record out with --no-metadata."
+        ) from problem
+    return write_bytes_atomically(path, file.getvalue(), overwrite)
+
+
+def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None) -> bytes | None:
+    """The photo's EXIF block with what this format keeps in no other place."""
+    exif = Image.Exif()
+    if photo.exif:
+        exif.load(photo.exif)
+    changed = False
+    if photo.dpi and kind == "WEBP":
+        exif[Base.XResolution], exif[Base.YResolution] = photo.dpi
+        exif[Base.ResolutionUnit] = 2
+        changed = True
+    if text is not None and kind == "TIFF":
+        exif[700] = XMP
+        changed = True
+    if text and "intarsia" in text and kind != "PNG":
+        exif.get_ifd(IFD.Exif)[Base.UserComment] = b"UNICODE\0" + text["intarsia"].encode("utf-16-be")
+        changed = True
+    return exif.tobytes() if changed else photo.exif

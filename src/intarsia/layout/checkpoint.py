@@ -1,0 +1,67 @@
+"""How far learning is, in a file, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from intarsia.errors import ModelError, RecordError
+from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+
+SAVED_EVERY = 10
+"""Updates between two checkpoints."""
+
+
+class Checkpointer:
+    """Keeps how far learning is, in one file.
+
+    Args:
+        path: None keeps nothing.
+        key: of everything that learning depends on.
+        resume: read the file, and go on writing it.
+
+    Raises:
+        OutputError: the file exists, but is not to be resumed.
+    """
+
+    def __init__(self, path: Path | None, key: str, *, resume: bool) -> None:
+        self.path, self.key, self.resume = path, key, resume
+        self.moments: dict[str, Tensor] = {}
+        if path is not None:
+            refuse_existing(path, resume)
+
+    def restore(self, learned: dict[str, Tensor]) -> int:
+        """Bring back what was learned; returns the updates that it took, 0 where there is no file.
+
+        Raises:
+            ModelError: the file is damaged.
+            RecordError: it is of another scene, model or settings.
+        """
+        if self.path is None or not self.resume or not self.path.exists():
+            return 0
+        try:
+            with safe_open(str(self.path), framework="pt") as file:
+                about = file.metadata() or {}
+            tensors = safetensors.torch.load_file(str(self.path))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"The checkpoint {self.path} cannot be read ({error}). Delete it, and learn from the beginning."
+            ) from None
+        if about.get("key") != self.key:
+            raise RecordError(
+                f"The checkpoint {self.path} is of another scene, model, seed or of other settings. Resume with those, or "
+                "learn from the beginning with another checkpoint."
+            )
+        for name, tensor in learned.items():
+            tensor.copy_(tensors.pop(name))
+        self.moments = tensors
+        return int(about["done"])
+
+    def keep(self, learned: dict[str, Tensor], moments: dict[str, Tensor], done: int) -> None:
+        if self.path is not None:
+            tensors = {n: t.detach().cpu().contiguous() for n, t in {**learned, **moments}.items()}
+            content = safetensors.torch.save(tensors, metadata={"key": self.key, "done": str(done)})
+            write_bytes_atomically(self.path, content, overwrite=True)

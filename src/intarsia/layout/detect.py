@@ -1,0 +1,357 @@
+"""Find objects in a picture by their names: a segmenter says about where, the picture's colours say exactly where.
+
+A segmenter's map is coarse: it rounds off corners and loses legs and tails. So each object's colours and
+those of the ground around it are learned from where the map is sure, and decide where it is not. Where there
+is a network for outlines, it is then shown each object and has the last word.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from intarsia.backbones.protocols import MaskRefiner, Segmenter
+from intarsia.errors import LayoutError
+from intarsia.imaging.affine import bounding_box
+from intarsia.imaging.geometry import Point, working_size
+from intarsia.imaging.masks import Mask, depth_inside
+from intarsia.imaging.photo import Photo, to_tensor
+
+BACKGROUND = "background"
+"""The name that is no object's."""
+
+LEAST_PEAK = 0.25
+"""Probability below which a segmenter has not found what it was asked for."""
+
+EDGE = 0.5
+"""Share of an object's highest probability that is as good for it as against it."""
+
+SURE, GROUND = 0.55, 0.12
+"""Shares from which a pixel surely shows the object, and up to which it surely does not."""
+
+REACH = 0.6
+"""How far an object may go on beyond where it is surely, in widths and heights of that."""
+
+KERNEL = 0.09
+"""Width of the kernel with which colours are learned, of the range of a channel."""
+
+STRANGE_OBJECT, STRANGE_GROUND = 0.3, 0.03
+"""How often an object and its ground have a colour that was not seen where they are sure. Objects have
+parts of other colours, such as legs and eyes; the ground is known all around."""
+
+STRANGE = 0.02
+"""Density of such a colour, of a kernel's highest."""
+
+MOST_EVIDENCE = 4.0
+"""Logarithm of the odds that a colour can count for or against an object."""
+
+SAMPLES = 200
+"""Pixels from which colours are learned."""
+
+ROUNDS = 2
+
+SPECK = 0.1
+"""Parts smaller than this share of an object's largest part are noise."""
+
+CERTAIN = 0.95
+"""Share of an object's highest odds that is as certain as that."""
+
+AGREES = 0.5
+"""Overlap (IoU) with what was found from which an outline is the object's, and not that of a part or a neighbour."""
+
+STEPS = 256
+"""Rows and columns at which the middle of a region is looked for."""
+
+
+def find_masks(
+    photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int, outliner: MaskRefiner | None = None
+) -> dict[str, Mask]:
+    """Find objects by their names.
+
+    Objects of one class ("dog 1", "dog 2") are its largest separate parts, numbered from left to right.
+
+    Args:
+        names: unique; a number at the end tells objects of one class apart and is not looked for.
+        side: short side at which the segmenter looks, in pixels.
+        outliner: makes the masks exact at the photo's own size; by default the segmenter, if it can do that, too.
+
+    Returns:
+        (H, W) masks at the photo's size by name, disjoint, none of them empty.
+
+    Raises:
+        LayoutError: an object is not found, or a name comes twice.
+    """
+    names = [name.strip() for name in names]
+    check_names(names)
+    picture = to_tensor(photo, working_size(photo.size, side, 1))
+    classes = list(dict.fromkeys(words_of(name) for name in names))
+    heat = segmenter.heat(picture, classes).float().cpu()
+    peaks = heat.flatten(1).amax(1)
+    for words, peak in zip(classes, peaks.tolist(), strict=True):
+        if peak < LEAST_PEAK:
+            raise LayoutError(
+                f"{words!r} was not found in the picture (its probability is at most {peak:.2f}, and {LEAST_PEAK} is "
+                "needed): try another word for it, or pass its mask with --masks."
+            )
+    odds = settle_masks((picture[0].float() + 1) / 2, heat / peaks[:, None, None])
+    # Interpolated at the photo's size before it is cut, so that borders are smooth there.
+    full = F.interpolate(odds[None], (photo.size.height, photo.size.width), mode="bicubic", antialias=True)[0]
+    best = full.max(0)
+    owner = torch.where(best.values >= 0.5, best.indices, -1)
+    found: dict[str, Mask] = {}
+    points: dict[str, Point] = {}
+    for place, words in enumerate(classes):
+        same = sorted((name for name in names if words_of(name) == words), key=number_of)
+        shape = tidy_mask((owner == place).numpy())
+        if not shape.any():
+            rival = classes[int(best.indices.flatten()[full[place].argmax()])]
+            raise LayoutError(
+                f"{words!r} was found only where {rival!r} is more probable: use words that tell them apart, or pass "
+                "masks with --masks."
+            )
+        for name, mask in zip(same, split_touching(shape, full[place].numpy(), same), strict=True):
+            found[name], points[name] = mask, surest_point(mask, full[place].numpy())
+    masks = [found[name] for name in names]
+    outliner = segmenter if outliner is None and isinstance(segmenter, MaskRefiner) else outliner
+    if outliner is not None:
+        masks = refine_masks(photo, masks, [points[name] for name in names], outliner)
+    return dict(zip(names, masks, strict=True))
+
+
+def words_of(name: str) -> str:
+    """What an object is, for models: its name without the number that tells it from its like.
+
+    "dog 2" and "dog_2" are a "dog"; "potted_plant" is a "potted plant".
+    """
+    plain = " ".join(name.replace("_", " ").split())
+    return re.sub(r"\s+#?\d+$", "", plain) or plain
+
+
+def number_of(name: str) -> int:
+    """The number that tells an object from its like; 0 where it has none."""
+    number = re.search(r"\d+$", name)
+    return int(number.group()) if number else 0
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `LayoutError` unless the names are unique and not empty."""
+    for name, count in Counter(names).items():
+        if not name:
+            raise LayoutError("A name of an object is empty: say what it is, e.g. --find cat 'potted plant'.")
+        if count > 1:
+            raise LayoutError(f"{name!r} is named {count} times: number them, '{name} 1' '{name} 2'.")
+        if name.lower() == BACKGROUND:
+            raise LayoutError(f"{name!r} is what lies behind all objects: name objects alone.")
+
+
+def settle_masks(picture: Tensor, heat: Tensor) -> Tensor:
+    """Probability of each object at each pixel, by the segmenter and by its colour together (Bayes' rule).
+
+    Args:
+        picture: (3, h, w) in [0, 1].
+        heat: (T, h, w), 1 at each object's most probable pixel.
+
+    Returns:
+        (T, h, w) in [0, 1].
+    """
+    count, height, width = heat.shape
+    colours = picture.flatten(1).T
+    result = torch.zeros_like(heat)
+    for place in range(count):
+        own = heat[place].flatten()
+        others = torch.cat([heat[:place], heat[place + 1 :], torch.zeros_like(heat[:1])]).amax(0).flatten()
+        sure = (own >= SURE) & (own >= others)
+        if not sure.any():
+            sure = own >= SURE
+        near = neighbourhood(sure.view(height, width)).flatten()
+        ground = near & (own < GROUND) & (others < GROUND)
+        share = own.clamp(0.003, 0.99)
+        prior = torch.log(share / (1 - share)) - math.log(EDGE / (1 - EDGE))
+        if not ground.any():  # it fills the picture: nothing is known of any ground
+            result[place] = torch.sigmoid(prior).view(height, width)
+            continue
+        seen, shown, odds = colours[near], sure, torch.zeros_like(own)
+        for _ in range(ROUNDS):
+            ours = (1 - STRANGE_OBJECT) * density(seen, colours[shown]) + STRANGE_OBJECT * STRANGE
+            theirs = (1 - STRANGE_GROUND) * density(seen, colours[ground]) + STRANGE_GROUND * STRANGE
+            evidence = torch.log(ours / theirs).clamp(-MOST_EVIDENCE, MOST_EVIDENCE)
+            odds[near] = torch.sigmoid(prior[near] + evidence)
+            # Neighbours mostly belong together.
+            smooth = F.avg_pool2d(odds.view(1, height, width), 3, 1, 1, count_include_pad=False).flatten()
+            odds = (odds + smooth) / 2
+            shown = (odds > 0.7) & near
+            if not shown.any():
+                shown = sure
+        result[place] = odds.view(height, width)
+    return result
+
+
+def neighbourhood(sure: Tensor) -> Tensor:
+    """(h, w) the box about what is sure, and how far the object may go on beyond it."""
+    rows, columns = sure.any(1).nonzero()[:, 0], sure.any(0).nonzero()[:, 0]
+    near = torch.zeros_like(sure)
+    edges = []
+    for places, side in zip((rows, columns), sure.shape, strict=True):
+        first, last = int(places[0]), int(places[-1]) + 1
+        reach = math.ceil(REACH * (last - first)) + max(side // 12, 1)
+        edges.append(slice(max(first - reach, 0), last + reach))
+    near[edges[0], edges[1]] = True
+    return near
+
+
+def density(colours: Tensor, seen: Tensor) -> Tensor:
+    """(N, 3), (M, 3) -> (N,) how usual colours are among those that were seen, of a kernel's highest."""
+    chosen = seen[torch.linspace(0, len(seen) - 1, min(SAMPLES, len(seen))).long()]
+    parts = [
+        torch.exp(torch.cdist(part, chosen).square() / (-2 * KERNEL**2)).mean(1)
+        for part in torch.split(colours, 1 << 16)
+    ]
+    return torch.cat(parts)
+
+
+def tidy_mask(mask: Mask) -> Mask:
+    """A mask without specks, and without holes that are as small."""
+    labels, areas = components(mask)
+    if not areas.size:
+        return mask
+    least = SPECK * areas.max()
+    kept = np.isin(labels, 1 + np.flatnonzero(areas >= least))
+    holes, sizes = components(~kept)
+    edge = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+    small = np.setdiff1d(1 + np.flatnonzero(sizes < least), edge)
+    whole: Mask = kept | np.isin(holes, small)
+    return whole
+
+
+def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[str]) -> list[Mask]:
+    """The separate objects of one class, from left to right.
+
+    Where they touch, the bar is raised until there are enough parts, and then the mask is worn off from its
+    borders; the rest of the pixels goes to the nearest part.
+
+    Raises:
+        LayoutError: there are fewer than were named.
+    """
+    count = len(names)
+    if count == 1:
+        return [mask]
+    depth = depth_inside(mask, max(mask.shape))
+    cores = [mask & (odds >= bar) for bar in (0.5, 0.7, 0.9)]
+    cores += [depth > share * depth.max() for share in (0.2, 0.35, 0.5, 0.65, 0.8)]
+    for core in cores:
+        labels, areas = components(core)
+        large = np.flatnonzero(areas >= SPECK * areas.max()) if areas.size else areas
+        if len(large) >= count:
+            break
+    else:
+        raise LayoutError(
+            f"{count} objects were named {words_of(names[0])!r}, but the picture shows fewer that are apart: name "
+            "fewer, or pass their masks with --masks."
+        )
+    chosen = sorted(large[np.argsort(-areas[large], kind="stable")][:count])
+    seeds = [labels == 1 + part for part in chosen]
+    limit = max(mask.shape)
+    distances = np.stack([depth_inside(~seed, limit) for seed in seeds])
+    # Parts that belong to none of the seeds, such as a third dog, are left alone.
+    touched = components(mask)[0]
+    own = np.isin(touched, np.unique(np.concatenate([touched[seed] for seed in seeds]))) & mask
+    nearest = distances.argmin(0)
+    parts = [own & (nearest == place) for place in range(count)]
+    middles = [float(np.nonzero(part)[1].mean()) for part in parts]
+    return [parts[place] for place in np.argsort(middles, kind="stable")]
+
+
+def surest_point(mask: Mask, odds: npt.NDArray[np.float32]) -> Point:
+    """The middle of where an object is most certain: far from its borders and on the object, whatever its shape."""
+    sure = mask & (odds >= CERTAIN * odds[mask].max())
+    rows, columns = np.nonzero(sure)
+    top, left = rows.min(), columns.min()
+    step = math.ceil(max(rows.max() - top + 1, columns.max() - left + 1) / STEPS)
+    depth = depth_inside(np.pad(sure[top::step, left::step], 1), STEPS)
+    if depth.any():
+        row, column = np.unravel_index(depth.argmax(), depth.shape)
+        y, x = top + (row - 1) * step, left + (column - 1) * step
+    else:  # too thin for the grid
+        y, x = rows[len(rows) // 2], columns[len(rows) // 2]
+    return Point(float(x) + 0.5, float(y) + 0.5)
+
+
+def refine_masks(photo: Photo, masks: Sequence[Mask], points: Sequence[Point], outliner: MaskRefiner) -> list[Mask]:
+    """Masks with exact outlines. A mask stays as it is where no outline agrees with it.
+
+    Args:
+        masks: (H, W) each, disjoint, none of them empty.
+        points: one on each object.
+
+    Returns:
+        (H, W) each, disjoint, none of them empty.
+    """
+    outlines = outliner.outline(to_tensor(photo, photo.size), [bounding_box(mask) for mask in masks], points)
+    chosen: list[tuple[float, Mask]] = []
+    for place, mask in enumerate(masks):
+        proposals, scores = outlines.masks[place].numpy(), outlines.scores[place].tolist()
+        fitting = [k for k, shape in enumerate(proposals) if iou(shape, mask) >= AGREES]
+        best = max(fitting, key=lambda k: scores[k], default=None)
+        chosen.append((-math.inf, mask) if best is None else (scores[best], proposals[best]))
+    # Where outlines overlap, the better one has the pixel, but what was an object's before stays its.
+    owner = np.full(masks[0].shape, -1, np.int32)
+    for place in sorted(range(len(masks)), key=lambda place: chosen[place][0]):
+        owner[chosen[place][1]] = place
+    for place, mask in enumerate(masks):
+        owner[chosen[place][1] & mask] = place
+    return [owner == place for place in range(len(masks))]
+
+
+def iou(one: Mask, other: Mask) -> float:
+    """Shared area over joint area of two masks, in [0, 1]."""
+    return float((one & other).sum() / max((one | other).sum(), 1))
+
+
+def components(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """The connected parts of a mask; pixels touch at their sides, not at their corners.
+
+    Returns:
+        (H, W) number of each pixel's part, from 1, 0 outside; areas in pixels by number less one.
+    """
+    height, width = mask.shape
+    padded = np.zeros((height, width + 2), np.int8)
+    padded[:, 1:-1] = mask
+    steps = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    ends = np.nonzero(steps == -1)[1]
+    # Each part is a tree of runs; a run joins those of the row above that it touches.
+    parent = list(range(len(rows)))
+
+    def root(run: int) -> int:
+        while parent[run] != run:
+            parent[run] = parent[parent[run]]
+            run = parent[run]
+        return run
+
+    firsts = np.searchsorted(rows, np.arange(height + 1)).tolist()
+    begins, stops = starts.tolist(), ends.tolist()
+    for row in range(1, height):
+        above, below = firsts[row - 1], firsts[row]
+        while above < firsts[row] and below < firsts[row + 1]:
+            if begins[above] < stops[below] and begins[below] < stops[above]:
+                one, other = sorted((root(above), root(below)))
+                parent[other] = one
+            if stops[above] < stops[below]:
+                above += 1
+            else:
+                below += 1
+    roots = np.array([root(run) for run in range(len(rows))], dtype=np.int64)
+    numbers = np.unique(roots, return_inverse=True)[1].reshape(-1) + 1
+    labels = np.zeros((height, width), np.int32)
+    for run, number in enumerate(numbers.tolist()):
+        labels[rows[run], begins[run] : stops[run]] = number
+    lengths = np.bincount(numbers, weights=ends - starts, minlength=1)[1:] if len(rows) else np.zeros(0)
+    return labels, lengths.astype(np.int64)

@@ -1,0 +1,46 @@
+"""A layout: where each object of a scene goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from intarsia.imaging.affine import (
+    IDENTITY,
+    Matrix,
+)
+from intarsia.imaging.masks import Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where one object shall be.
+
+    Attributes:
+        name: of the scene's object.
+        matrix: takes the source object to its place as well as an affine map can.
+        mask: (H, W) at the photo's size, what it shall cover if nothing stood before it.
+        fit: IoU of the source mask, taken there by the matrix, with `mask`; 1 where the target was
+            given as a move. Low where shape or pose shall change.
+    """
+
+    name: str
+    matrix: Matrix
+    mask: Mask
+    fit: float = 1.0
+
+    @property
+    def moved(self) -> bool:
+        return self.matrix != IDENTITY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where all objects of a scene shall be.
+
+    Attributes:
+        placements: from back to front; every object of the scene that stays in the picture.
+        removed: names of the objects that do not.
+    """
+
+    placements: tuple[Placement, ...]
+    removed: tuple[str, ...] = ()

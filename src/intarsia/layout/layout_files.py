@@ -1,0 +1,219 @@
+"""A target layout: where each object of a scene shall be.
+
+It is drawn as a map in the objects' colours, given as boxes, or as moves; moves may correct the other two.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.errors import LayoutError
+from intarsia.imaging.affine import (
+    IDENTITY,
+    Matrix,
+    bounding_box,
+    box_to_box,
+    warp_channels,
+    warp_mask,
+    warp_picture,
+)
+from intarsia.imaging.geometry import Box
+from intarsia.imaging.masks import Mask, dilate
+from intarsia.layout.colour_map import read_colour_map, read_colours, read_json
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.moves import apply_move, check_name, check_visible, listed, moves, shell_quote
+from intarsia.layout.registration import register_mask
+from intarsia.layout.scene import Scene
+from intarsia.layout.scene_files import colours_of
+from intarsia.records.arrange import ArrangeRecord
+
+__all__ = [
+    "IDENTITY",
+    "Layout",
+    "Matrix",
+    "Placement",
+    "read_layout",
+    "warp_channels",
+    "warp_mask",
+    "warp_picture",
+]
+
+TELLING = 0.5
+"""Overlap from which a fitted map says what an object covers behind others."""
+
+
+def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
+    """Where the record wants the objects of a scene.
+
+    A drawn layout or boxes come first, then the moves, about the middle of each object: scale, rotate,
+    flip, move, to. What is not named stays where it is.
+
+    Raises:
+        LayoutError: no target is given, it cannot be read, it names what the scene does not have or
+            leaves out what it has, or nothing of an object would be left in the picture.
+        PictureError: the drawn layout is not a readable picture.
+    """
+    check_target(record)
+    removed = {check_name(name, scene, "--remove") for name in record.remove}
+    if record.layout is not None:
+        placements = read_drawn_layout(record, scene, removed)
+    elif record.boxes is not None:
+        placements, without = read_boxes(record.boxes, scene)
+        removed |= without
+    else:
+        placements = [Placement(name=o.name, matrix=IDENTITY, mask=o.mask) for o in scene.objects]
+    deltas = moves(record, scene, {p.name: p.matrix for p in placements}, removed)
+    placed = [apply_move(p, deltas.get(p.name, IDENTITY), scene) for p in placements if p.name not in removed]
+    for placement in placed:
+        check_visible(placement, scene)
+    ordered = in_order(placed, record, scene, removed)
+    return Layout(placements=tuple(ordered), removed=tuple(n for n in scene.names if n in removed))
+
+
+def check_target(record: ArrangeRecord) -> None:
+    """Raise `LayoutError` where the record gives no target at all."""
+    given = (record.layout, record.boxes, record.move, record.to, record.scale, record.rotate, record.flip)
+    if not any((*given, record.remove, record.front, record.back)):
+        raise LayoutError(
+            "Nothing says where the objects shall be: pass --move 'NAME=+120,0', --to, --scale, --rotate, --flip, "
+            "--remove, --front or --back, or a whole layout with --boxes or --layout."
+        )
+
+
+# Boxes
+
+
+def read_boxes(path: str, scene: Scene) -> tuple[list[Placement], set[str]]:
+    """Placements from a file of boxes, and the names that it removes."""
+    what, example = "The file of boxes", '{"cat": [40, 60, 200, 310], "pot": null}'
+    values = read_json(path, what, example)
+    if not values:
+        raise LayoutError(f"{what} {path} names no object: write it as {example}.")
+    boxes: dict[str, Box | None] = {}
+    for given, value in values.items():
+        name = check_name(given, scene, f"{what} {path}")
+        if name in boxes:
+            raise LayoutError(f"{what} {path} has {name!r} twice: leave out one of them.")
+        if value is None:
+            boxes[name] = None
+            continue
+        edges = value if isinstance(value, list) else []
+        numbers = all(type(e) in (int, float) and math.isfinite(e) and abs(e) < 1e6 for e in edges)
+        if len(edges) != 4 or not numbers or edges[2] - edges[0] < 1 or edges[3] - edges[1] < 1:
+            raise LayoutError(
+                f"{what} {path} gives {name!r} as {json.dumps(value)}, but a box is [x0, y0, x1, y1] in pixels, with "
+                "x1 > x0 and y1 > y0 by at least 1: correct it, or write null to remove the object."
+            )
+        boxes[name] = Box(*edges)
+    placements = []
+    for thing in scene.objects:
+        box = boxes.get(thing.name)
+        matrix = IDENTITY if box is None else box_to_box(bounding_box(thing.mask), box)
+        mask = thing.mask if matrix == IDENTITY else warp_mask(thing.mask, matrix, scene.photo.size)
+        placements.append(Placement(name=thing.name, matrix=matrix, mask=mask))
+    return placements, {name for name, box in boxes.items() if box is None}
+
+
+# Drawn layouts
+
+
+def read_drawn_layout(record: ArrangeRecord, scene: Scene, removed: set[str]) -> list[Placement]:
+    """Placements from a map in the objects' colours, from back to front."""
+    assert record.layout is not None, "drawn layouts alone come here"
+    key, photo = read_colours(colours_of(record)), scene.photo
+    coloured = read_colour_map(
+        record.layout, key, photo.size, tolerance=record.tolerance, orientation=photo.orientation
+    )
+    targets = {name: mask for name, mask in coloured.masks.items() if mask.any()}
+    file = Path(record.layout).name
+    strangers = [name for name in targets if name not in scene.names]
+    if strangers:
+        raise LayoutError(
+            f"{file} shows {listed(strangers)}, but the scene has {listed(scene.names)} alone: paint over it, or name "
+            "it among the scene's objects too."
+        )
+    missing = [name for name in scene.names if name not in targets and name not in removed]
+    if missing:
+        flags = " ".join(shell_quote(name) for name in missing)
+        raise LayoutError(
+            f"{file} does not show {listed(missing)}, which the scene has: paint {'it' if len(missing) == 1 else 'them'} "
+            f"there, or pass --remove {flags} if {'it' if len(missing) == 1 else 'they'} shall go."
+        )
+    size = coloured.size
+    grain = max(photo.size.width / size.width, photo.size.height / size.height)
+    placements = []
+    for thing in scene.objects:
+        if thing.name in removed:
+            placements.append(Placement(name=thing.name, matrix=IDENTITY, mask=thing.mask))
+            continue
+        target = targets[thing.name]
+        hidden = np.zeros_like(target)
+        for name, mask in targets.items():
+            if name != thing.name and name not in removed:
+                hidden |= mask
+        matrix, fit = register_mask(thing.mask, target, hidden, grain=grain)
+        whole = warp_mask(thing.mask, matrix, photo.size)
+        if fit >= TELLING:
+            target = target | (whole & hidden)
+        if alike(whole, target, grain):
+            target = whole
+        joint = int((whole | target).sum())
+        placements.append(
+            Placement(name=thing.name, matrix=matrix, mask=target, fit=int((whole & target).sum()) / joint)
+        )
+    return stack_order(placements, targets)
+
+
+def alike(whole: Mask, target: Mask, grain: float) -> bool:
+    """Whether a mask differs from what was drawn by no more than the drawing's pixels, which are coarser."""
+    if grain < 1.5:
+        return False
+    reach = math.ceil(grain / 2) + 1
+    inner, outer = ~dilate(~whole, reach), dilate(whole, reach)
+    return not (target & ~outer).any() and not (inner & ~target).any()
+
+
+def stack_order(placements: list[Placement], targets: Mapping[str, Mask]) -> list[Placement]:
+    """Placements from back to front, as the drawing shows them where they overlap; else in their order."""
+    behind: dict[str, set[str]] = {p.name: set() for p in placements}  # who must come before whom
+    for place, one in enumerate(placements):
+        for other in placements[place + 1 :]:
+            if one.name not in targets or other.name not in targets:
+                continue
+            both = one.mask & other.mask
+            ours, theirs = (int((both & targets[n]).sum()) for n in (one.name, other.name))
+            if theirs > ours:
+                behind[other.name].add(one.name)
+            elif ours > theirs:
+                behind[one.name].add(other.name)
+    left, ordered = list(placements), []
+    while left:
+        names = {p.name for p in left}
+        free = next((p for p in left if not behind[p.name] & names), left[0])  # in a circle, the first
+        left.remove(free)
+        ordered.append(free)
+    return ordered
+
+
+# Order
+
+
+def in_order(
+    placements: list[Placement], record: ArrangeRecord, scene: Scene, removed: Iterable[str]
+) -> list[Placement]:
+    """Placements from back to front, after --back and --front."""
+    order = [p.name for p in placements]
+    for flag, names in (("--back", record.back), ("--front", record.front)):
+        for given in names:
+            name = check_name(given, scene, flag)
+            if name in removed:
+                raise LayoutError(f"{name!r} is removed and can have no {flag} as well: leave out one of the two.")
+            order.remove(name)
+            order.insert(0 if flag == "--back" else len(order), name)
+    by_name = {p.name: p for p in placements}
+    return [by_name[name] for name in order]

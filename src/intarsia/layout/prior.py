@@ -1,0 +1,92 @@
+"""Prior pictures: what the model itself paints of a class, so that learning an object keeps its class as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from intarsia.backbones.protocols import Backbones, LatentDiffusion
+from intarsia.errors import RecordError
+from intarsia.imaging.geometry import Size, working_size
+from intarsia.imaging.photo import Photo, resize_to_photo, to_tensor
+from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.layout.concepts import (
+    sentence,
+)
+from intarsia.layout.train_objective import denoised
+from intarsia.progress import OnProgress, Progress
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def read_prior(folder: Path, diffusion: LatentDiffusion) -> list[tuple[str, Tensor]]:
+    """Pictures of classes: `cat/0001.png`, or `cat-0001.png` in the folder itself.
+
+    Returns:
+        The words of each and its (1, C, h, w) latents, aspect ratio kept.
+
+    Raises:
+        RecordError: the folder holds no pictures.
+        PictureError: a picture cannot be read.
+    """
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in PICTURES) if folder.is_dir() else []
+    if not files:
+        raise RecordError(
+            f"The folder of prior pictures {folder} holds no pictures. Make some with 'intarsia prior WORDS --out {folder}'."
+        )
+    pictures = []
+    for file in files:
+        words = file.parent.name if file.parent != folder else re.sub(r"[-_ ]*\d*$", "", file.stem)
+        photo = read_photo(file)
+        size = working_size(photo.size, diffusion.native_side, diffusion.stride)
+        latents = diffusion.encode_picture(to_tensor(photo, size).to(diffusion.device)).float()
+        pictures.append((words.replace("_", " ") or "thing", latents))
+    return pictures
+
+
+@torch.no_grad()
+def prior(
+    words: str,
+    count: int,
+    backbones: Backbones,
+    *,
+    seed: int,
+    steps: int = 50,
+    guidance: float = 5.0,
+    batch: int = 4,
+    begin: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Iterator[Photo]:
+    """Pictures of a class by the model itself, which keep its word as it was while an object is learned.
+
+    Args:
+        words: the class, e.g. "potted plant".
+        count: how many.
+        seed: of the first; picture k has seed + k, whatever the batch.
+        batch: painted at once.
+        begin: how many of the first pictures are there already. Batches are cut as if none was, so that
+            the others come out to the last bit as without an interruption.
+
+    Yields:
+        Photos of the model's native size, as they get ready.
+    """
+    diffusion = backbones.diffusion
+    text = diffusion.encode_text(["", sentence([words])])
+    side = diffusion.native_side
+    shape = diffusion.encode_picture(torch.zeros(1, 3, side, side)).shape[1:]
+    for first in range(begin - begin % batch if begin < count else count, count, batch):
+        seeds = [seed + k for k in range(first, min(first + batch, count))]
+        noise = torch.stack([torch.randn(shape, generator=torch.Generator("cpu").manual_seed(s)) for s in seeds])
+
+        def tell(step: int, first: int = first, painted: int = len(seeds)) -> None:
+            if on_progress is not None:
+                done = first * steps + step * painted
+                on_progress(Progress(stage=f"painting {words}", done=done, total=count * steps))
+
+        latents = denoised(diffusion, noise.to(diffusion.device), diffusion.timesteps(steps), text, guidance, tell)
+        for picture in diffusion.decode_latents(latents)[max(begin - first, 0) :]:
+            yield photo_from_image(resize_to_photo(picture, Size(side, side)))

@@ -1,0 +1,164 @@
+"""A scene: a picture and the objects in it, each with its name and its mask.
+
+The objects come from a picture in their colours with a key, from a mask each, from a scene folder that
+was written before, or are found in the picture by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from intarsia.backbones.protocols import Segmenter
+from intarsia.errors import LayoutError
+from intarsia.imaging.masks import read_mask
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import read_photo
+from intarsia.layout.colour_map import read_colour_map, read_colours
+from intarsia.layout.detect import find_masks
+from intarsia.layout.scene import Scene, scene_of
+from intarsia.records.arrange import ArrangeRecord
+
+PHOTO_FILE, MASK_FILE, COLOURS_FILE = "photo.png", "mask.png", "colours.json"
+"""What a scene folder holds."""
+
+
+def read_scene(
+    record: ArrangeRecord, photo: Photo, segmenter: Segmenter | None = None, *, native_side: int = 512
+) -> Scene:
+    """The objects of a picture, from where the record has them.
+
+    Args:
+        record: `mask` and `colours`, `masks`, `find_batch`, or a scene folder as its `photo`.
+        photo: the picture, upright; in a scene folder, the one that `photo_of` names.
+        segmenter: finds objects by their names; needed for `find_batch` alone.
+        native_side: short side at which it looks, in pixels, where the record says nothing.
+
+    Raises:
+        LayoutError: the objects cannot be read or found, or contradict each other.
+        PictureError: a file is not a readable picture.
+        RegionError: an object's mask is not clearly black and white, or of another shape than the photo.
+    """
+    if record.mask is not None:
+        assert record.colours is not None, "records have colours with their mask"
+        return read_coloured(photo, record.mask, record.colours, record.tolerance)
+    if record.masks:
+        return read_masks(photo, record.masks)
+    if record.find:
+        if segmenter is None:
+            raise LayoutError(
+                f"The objects {', '.join(record.find)} are to be found by their names, but no segmenter was given: "
+                "pass the segmenter of the loaded models."
+            )
+        return find_objects(photo, record.find, segmenter, side=record.size or native_side)
+    if Path(record.photo).is_dir():
+        return read_scene_folder(Path(record.photo), photo, record.tolerance)
+    raise LayoutError(
+        "Nothing says which objects the picture has: pass --find with their names, --mask and --colours, --masks, "
+        "or a scene folder that intarsia objects wrote."
+    )
+
+
+def find_objects(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int) -> Scene:
+    """A scene of objects that are found by their names; see `find.find_masks`."""
+    return scene_of(photo, find_masks(photo, names, segmenter, side=side))
+
+
+def photo_of(record: ArrangeRecord) -> Path:
+    """The file of a record's picture, which may lie in a scene folder.
+
+    Raises:
+        LayoutError: the folder is not a scene.
+    """
+    place = Path(record.photo)
+    if not place.is_dir():
+        return place
+    if not (place / PHOTO_FILE).is_file():
+        raise LayoutError(
+            f"{place} is a folder without {PHOTO_FILE}, so not a scene: give a picture, or a folder that intarsia "
+            "objects wrote."
+        )
+    return place / PHOTO_FILE
+
+
+def colours_of(record: ArrangeRecord) -> Path:
+    """The key of a record's coloured maps: the one that it names, else that of its scene folder.
+
+    Raises:
+        LayoutError: there is neither.
+    """
+    own = Path(record.photo) / COLOURS_FILE
+    if record.colours is None and not own.is_file():
+        raise LayoutError(
+            f"{record.layout or record.mask} is a picture in colours, but nothing says whose they are: pass --colours "
+            'FILE, {"cat": [251, 216, 1], "background": [254, 254, 254]}, or a scene folder that has its own.'
+        )
+    return own if record.colours is None else Path(record.colours)
+
+
+def read_scene_folder(folder: Path, photo: Photo | None = None, tolerance: int = 0) -> Scene:
+    """A scene that was written before: photo, coloured map and key in one folder.
+
+    Raises:
+        LayoutError: a file is missing, or the map cannot be read with the key.
+    """
+    for name in (PHOTO_FILE, MASK_FILE, COLOURS_FILE):
+        if not (folder / name).is_file():
+            raise LayoutError(
+                f"The scene folder {folder} lacks {name}: write it again with intarsia objects, or pass the picture "
+                "with --mask and --colours."
+            )
+    photo = read_photo(folder / PHOTO_FILE) if photo is None else photo
+    return read_coloured(photo, folder / MASK_FILE, folder / COLOURS_FILE, tolerance)
+
+
+def read_coloured(photo: Photo, mask: str | Path, colours: str | Path, tolerance: int = 0) -> Scene:
+    """A scene from a map of its objects in their colours.
+
+    The file format of the published layout editing: the map may be of any size of the photo's shape.
+
+    Raises:
+        LayoutError: the key or a colour of the map cannot be read, or an object covers nothing.
+        PictureError: the map is not a readable picture.
+    """
+    key = read_colours(colours)
+    coloured = read_colour_map(mask, key, photo.size, tolerance=tolerance, orientation=photo.orientation)
+    for name, shape in coloured.masks.items():
+        if not shape.any():
+            raise LayoutError(
+                f"No pixel of {Path(mask).name} has the colour {key[name]} of {name!r}: paint it there, or take "
+                f"{name!r} out of {Path(colours).name}."
+            )
+    return scene_of(photo, coloured.masks)
+
+
+def read_masks(photo: Photo, given: Sequence[str]) -> Scene:
+    """A scene from one black and white picture an object, each "NAME=FILE"; the later ones stand in front.
+
+    Raises:
+        LayoutError: a mask has no name, a name comes twice, or an object lies wholly behind others.
+        PictureError, RegionError, EmptyMaskError: a file cannot be read as a mask.
+    """
+    files: dict[str, str] = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        name = name.strip()
+        if not (equals and name and file.strip()):
+            raise LayoutError(f"The mask {text!r} has no name or no file: write --masks cat=cat.png 'dog 1=dog.png'.")
+        if name in files:
+            raise LayoutError(f"Two masks are called {name!r}: number them, '{name} 1=...' and '{name} 2=...'.")
+        files[name] = file.strip()
+    masks = {name: read_mask(file, photo.size, orientation=photo.orientation) for name, file in files.items()}
+    taken = np.zeros((photo.size.height, photo.size.width), dtype=np.bool_)
+    for name in reversed(masks):
+        shown = masks[name] & ~taken
+        if not shown.any():
+            raise LayoutError(
+                f"{name!r} lies wholly behind the objects that are named after it: name it later, or correct "
+                f"{files[name]}."
+            )
+        taken |= masks[name]
+        masks[name] = shown
+    return scene_of(photo, masks)

@@ -1,0 +1,51 @@
+"""What a record's settings are checked with: whether each is right, and the sentence for when it is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from intarsia.errors import RecordError
+
+Check = tuple[bool, str]
+"""Whether a setting is right, and the sentence for when it is not."""
+
+LARGEST = sys.float_info.max
+"""What a finite number is at most: a comparison with it refuses NaN and Infinity, which JSON reads, as well."""
+
+
+def between(name: str, value: float, least: float, most: float) -> Check:
+    return least <= value <= most, f"{name} is {value}, but must lie between {least:g} and {most:g}."
+
+
+def at_least(name: str, value: float, least: float) -> Check:
+    finite_too = "" if value < least else " and finite"
+    return least <= value <= LARGEST, f"{name} is {value}, but must be at least {least:g}{finite_too}."
+
+
+def above_zero(name: str, value: float, most: float = LARGEST) -> Check:
+    upper = "be a finite number above 0" if most == LARGEST else f"lie above 0 and up to {most:g}"
+    return 0 < value <= most, f"{name} is {value}, but must {upper}."
+
+
+def finite(name: str, value: float) -> Check:
+    return abs(value) <= LARGEST, f"{name} is {value}, but must be a finite number."
+
+
+LONGEST_PROMPT = 2000
+"""Characters; text encoders read some 50 words, so that a longer text was hardly meant as a prompt."""
+
+
+def not_too_long(name: str, text: str) -> Check:
+    return (
+        len(text) <= LONGEST_PROMPT,
+        f"{name} has {len(text):,} characters, but at most {LONGEST_PROMPT:,} are taken, of which models read some 50 "
+        "words: shorten it.",
+    )
+
+
+def run_checks(checks: Iterable[Check]) -> None:
+    """Raise `RecordError` with the sentence of the first check that fails."""
+    for good, message in checks:
+        if not good:
+            raise RecordError(message)

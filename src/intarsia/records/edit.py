@@ -1,0 +1,178 @@
+"""The record of an edit by words: what is in the picture, what it should become, and every setting that matters."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from intarsia.records.checks import LARGEST, Check, above_zero, at_least, finite, not_too_long, run_checks
+from intarsia.records.choices import Preset
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """Where to look for the region, and how hard."""
+
+    anchors: int = 6
+    """How many anchor points (the published point_number; 9 there)."""
+    smallest_window: float = 0.25
+    """Shortest side of a proposed box, as a fraction of the picture's short side."""
+    largest_window: float = 0.94
+    """Longest side of a proposed box, as a fraction of the picture's short side (max_window_size: 15 of 16 half-cells there)."""
+    proposals: int = 32
+    """How many boxes are tried with the first, short preview."""
+    preview_steps: tuple[int, ...] = (4, 10)
+    """Denoising steps of each preview round; the better part of a round goes on to the next."""
+    survivors: tuple[int, ...] = (8, 3)
+    """How many candidates outlive each preview round; the last ones get the full schedule."""
+    network_weight: float = 1.0
+    """How much a fitted region network's opinion counts against the map of relevance when boxes are proposed."""
+
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            at_least("anchors", self.anchors, 1),
+            at_least("proposals", self.proposals, 1),
+            (
+                0 < self.smallest_window <= self.largest_window <= 4,
+                f"The windows go from {self.smallest_window} to {self.largest_window} of the short side, "
+                "but the smallest must be above 0 and not above the largest.",
+            ),
+            (
+                len(self.preview_steps) == len(self.survivors)
+                and all(1 <= s <= LARGEST for s in (*self.preview_steps, *self.survivors)),
+                "preview_steps and survivors must be as long as each other, all at least 1, e.g. 4 10 and 8 3.",
+            ),
+            finite("network_weight", self.network_weight),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """What makes a candidate good. All terms are raw cosines, weighed and added."""
+
+    text: float = 2.0
+    """Weight of the likeness between the edited picture and the prompt (2 in the paper's ranking)."""
+    image: float = 3.0
+    """Weight of the likeness between the edited and the original picture beside what the source words name (1 in the paper's ranking, over the whole picture)."""
+    crop: float = 2.0
+    """Weight of the likeness between the edited crop and the prompt."""
+    direction: float = 1.0
+    """Weight of the agreement between the change of the picture and the change from source words to prompt."""
+    relevance: float = 5.0
+    """Weight of how well the box covers what the source words name."""
+
+    def checks(self) -> tuple[Check, ...]:
+        return tuple(finite(f"score.{f.name}", getattr(self, f.name)) for f in dataclasses.fields(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How the region network is fitted (regions fit; and each picture under --preset paper)."""
+
+    rounds: int = 10
+    """Rounds of drawing and learning on one picture, under --preset paper (per_image_iteration)."""
+    epochs: int = 40
+    """Passes over all pictures in regions fit; candidates are painted once, so that a pass is cheap (epochs)."""
+    rate: float = 2e-3
+    """Learning rate of Adam (lr)."""
+    accumulate: int = 8
+    """Pictures whose gradients are added before each update of regions fit, in each of its processes."""
+    boxes: int = 16
+    """Boxes painted for each picture in regions fit."""
+    steps: int = 10
+    """Denoising steps of each of them."""
+    loss_text: float = 1.0
+    """Weight of the CLIP guidance loss (paper eq. 3)."""
+    loss_direction: float = 1.0
+    """Weight of the directional loss (paper eq. 4)."""
+    loss_structure: float = 1.0
+    """Weight of the structural loss (paper eq. 5)."""
+    loss_relevance: float = 1.0
+    """Weight of the part of what the source words name that a box leaves out, or covers beside it (regions fit)."""
+
+    def checks(self) -> tuple[Check, ...]:
+        return (
+            at_least("fit.rounds", self.rounds, 1),
+            at_least("fit.epochs", self.epochs, 1),
+            above_zero("fit.rate", self.rate),
+            at_least("fit.accumulate", self.accumulate, 1),
+            at_least("fit.boxes", self.boxes, 1),
+            at_least("fit.steps", self.steps, 1),
+            finite("fit.loss_text", self.loss_text),
+            finite("fit.loss_direction", self.loss_direction),
+            finite("fit.loss_structure", self.loss_structure),
+            finite("fit.loss_relevance", self.loss_relevance),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRecord:
+    """One edit by words: what is in the picture, what it should become, and every setting that matters."""
+
+    photo: str
+    """The picture to edit: PNG, JPEG, WebP, TIFF or BMP."""
+    prompt: str
+    """What it should become, e.g. "a big tree with many flowers in the center"."""
+    source: str = ""
+    """What is there now and may change, e.g. "trees"; without it the edit may go anywhere."""
+    negative_prompt: str = ""
+    """What the edit should not show."""
+    models: str = "auto"
+    """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file; auto takes a cached one, else pocket."""
+    preset: Preset = "default"
+    """default (search by successive halving), paper (as published), released (as the released code really behaves), exhaustive (every box, full schedule)."""
+    seed: int = 0
+    """Seed of the noise, which all candidates of a picture share."""
+    steps: int = 30
+    """Denoising steps of the full schedule."""
+    guidance: float = 5.0
+    """Classifier-free guidance scale; 1 turns it off."""
+    box: tuple[float, float, float, float] | None = None
+    """Edit exactly here: x0,y0,x1,y1 in pixels of the picture, instead of searching."""
+    mask: str | None = None
+    """Edit exactly where this picture is white, instead of searching."""
+    invert_mask: bool = False
+    """Read the mask the other way: black is repainted."""
+    feather: float = 0.03
+    """Width of the soft edge of the repainted region, as a fraction of the picture's short side."""
+    regions: str | None = None
+    """A fitted region network (regions fit); pocket brings its own."""
+    keep: int = 1
+    """How many of the best candidates to save."""
+    size: int | None = None
+    """Short side at which the models work, in pixels; by default the size they were trained at."""
+    search: SearchSettings = SearchSettings()
+    score: ScoreSettings = ScoreSettings()
+    fit: FitSettings = FitSettings()
+
+    def __post_init__(self) -> None:
+        checks = (
+            (
+                bool(self.prompt.strip()),
+                "The prompt is empty: say what the picture should become, e.g. --prompt 'a red car'.",
+            ),
+            *(not_too_long(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt")),
+            (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
+            (
+                1 <= self.guidance <= 100,
+                f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 5 to 8 is usual.",
+            ),
+            (0 <= self.seed < 2**63, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 1."),
+            (1 <= self.keep <= 100, f"keep is {self.keep}, but must lie between 1 and 100."),
+            (0 <= self.feather <= 0.5, f"feather is {self.feather}, but must lie between 0 and 0.5 of the short side."),
+            (
+                self.size is None or 32 <= self.size <= 4096,
+                f"size is {self.size}, but must lie between 32 and 4096 pixels.",
+            ),
+            (not (self.box and self.mask), "Both a box and a mask were given: pass one of --box and --mask."),
+            (not (self.invert_mask and not self.mask), "--invert-mask was given without a mask: pass --mask FILE too."),
+            (
+                self.box is None or len(self.box) == 4,
+                f"The box {self.box} does not have four edges: give x0,y0,x1,y1 in pixels.",
+            ),
+            (
+                all(abs(edge) <= LARGEST for edge in self.box or ()),
+                f"The box {self.box} has an edge that is not a finite number: give x0,y0,x1,y1 in pixels.",
+            ),
+        )
+        run_checks((*checks, *self.search.checks(), *self.score.checks(), *self.fit.checks()))

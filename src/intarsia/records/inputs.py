@@ -1,0 +1,33 @@
+"""The files that a record names, and what tells their content."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.edit import EditRecord
+
+PATH_SETTINGS = ("photo", "mask", "regions", "colours", "layout", "boxes", "concepts")
+"""Of all records, the settings that name a file."""
+
+AnyRecord = TypeVar("AnyRecord", bound=EditRecord | ArrangeRecord)
+
+
+def input_files(record: EditRecord | ArrangeRecord) -> dict[str, str]:
+    """The files that a record names, by their settings; a mask of its own is "masks.NAME"."""
+    named = {name: getattr(record, name) for name in PATH_SETTINGS if getattr(record, name, None) is not None}
+    for pair in getattr(record, "masks", ()):
+        name, _, file = pair.rpartition("=")
+        named[f"masks.{name}"] = file
+    return named
+
+
+def with_files(record: AnyRecord, files: Mapping[str, str]) -> AnyRecord:
+    """The record with other paths, by the names that `input_files` gives them."""
+    changes: dict[str, Any] = {name: file for name, file in files.items() if not name.startswith("masks.")}
+    masks = tuple(f"{name.removeprefix('masks.')}={file}" for name, file in files.items() if name.startswith("masks."))
+    if masks:
+        changes["masks"] = masks
+    return dataclasses.replace(record, **changes)

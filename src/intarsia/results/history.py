@@ -1,0 +1,70 @@
+"""The edits whose records lie in a folder, in the order in which they were made."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intarsia.errors import RecordError
+from intarsia.results.arrange_document import describe
+from intarsia.results.replay import read_document
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry:
+    """One edit of a folder's history.
+
+    Attributes:
+        file: the record, to be replayed.
+        made_at: time in ISO form.
+        photo: the picture that was edited.
+        words: what was done.
+        pictures: files beside the record that were made with it and are still there.
+    """
+
+    file: Path
+    made_at: str
+    photo: str
+    words: str
+    pictures: tuple[Path, ...]
+
+
+def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
+    """The edits whose records lie in a folder, or in the folders in it, in the order they were made.
+
+    Raises:
+        RecordError: there is no such folder, or no record is in it.
+    """
+    if not folder.is_dir():
+        raise RecordError(f"There is no folder {folder}: give the one that intarsia edit or arrange wrote to.")
+    entries = []
+    for file in (*folder.glob("*.json"), *folder.glob("*/*.json")):
+        try:
+            facts = read_document(file)
+        except RecordError:  # another program's JSON
+            continue
+        fields = facts.get("record")
+        if not (isinstance(fields, dict) and isinstance(facts.get("output_sha256"), str)):
+            continue
+        entries.append(history_entry(file, facts, fields))
+    if not entries:
+        raise RecordError(
+            f"The folder {folder} holds no record of an edit: give the one that intarsia edit or arrange wrote to."
+        )
+    return tuple(sorted(entries, key=lambda entry: (entry.made_at, entry.file.name)))
+
+
+def history_entry(file: Path, facts: dict[str, Any], fields: dict[str, Any]) -> HistoryEntry:
+    """Read without the records' own checks: the list should show what an older or newer version wrote, too."""
+    source, prompt = str(fields.get("source") or ""), str(fields.get("prompt") or "")
+    by_words = f"{source} becomes {prompt}" if source else prompt
+    kept = [file.with_suffix(".png"), *sorted(file.parent.glob(f"{glob.escape(file.stem)}.[0-9]*.png"))]
+    return HistoryEntry(
+        file=file,
+        made_at=str(facts.get("made_at") or ""),
+        photo=str(fields.get("photo") or ""),
+        words=describe(fields) if fields.get("kind") == "ArrangeRecord" else by_words,
+        pictures=tuple(picture for picture in kept if picture.is_file()),
+    )

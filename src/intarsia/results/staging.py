@@ -1,0 +1,95 @@
+"""Several files that appear together, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from intarsia.errors import OutputError
+from intarsia.imaging.photo import cannot_write, refuse_existing
+
+LONGEST_NAME = 100
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `OutputError` where the output folder is a file, or lies in one."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise OutputError(f"{place} is a file, so nothing can be written into {folder}: name a folder with --out.")
+
+
+def safe_stem(photo: Path) -> str:
+    """A file name for every system, from the photo's own."""
+    stem = re.sub(r"[^\w. ()+-]", "_", photo.stem)[:LONGEST_NAME].strip(" .-")
+    return stem or "picture"
+
+
+@contextlib.contextmanager
+def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder to write files into, which get their names in `folder` together, or not at all.
+
+    Raises:
+        OutputError: a file cannot be written; then none is there.
+    """
+    made_folder = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".intarsia-", dir=folder))
+    except OSError as problem:
+        raise cannot_write(folder / "NAME", problem) from problem
+    try:
+        yield stage
+        publish(stage, tuple(folder / file.name for file in sorted(stage.iterdir())), overwrite=overwrite)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        if made_folder:
+            with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+                folder.rmdir()
+        raise
+    shutil.rmtree(stage, ignore_errors=True)
+
+
+def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
+    """Move finished files to their names; when one cannot be moved, everything is put back as it was.
+
+    Raises:
+        OutputError: a name was taken meanwhile, or the disk refuses.
+    """
+    former = {target: stage / f"former.{target.name}" for target in targets}
+    placed: list[Path] = []
+    try:
+        for target in targets:
+            refuse_existing(target, overwrite)
+            if target.exists():
+                target.replace(former[target])
+            placed.append(target)
+            (stage / target.name).replace(target)
+    except BaseException as problem:
+        for target in placed:
+            target.unlink(missing_ok=True)
+            if former[target].exists():
+                former[target].replace(target)
+        if isinstance(problem, OSError) and not isinstance(problem, OutputError):
+            raise cannot_write(target, problem) from problem
+        raise
+
+
+def mask_picture(blend: np.ndarray) -> Image.Image:
+    """The blend as a grey picture. Rounded up: black means untouched, and nothing else."""
+    return Image.fromarray(np.ceil(blend * 255).clip(0, 255).astype(np.uint8))
+
+
+def png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,111 @@
+"""What edit by layout leaves on the disk: rearranged pictures with their records, and scene folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intarsia.errors import OutputError
+from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+from intarsia.imaging.write import write_photo
+from intarsia.layout.edit import ArrangeResult
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.results.arrange_document import arrange_json, arrange_png_text
+from intarsia.results.document import (
+    as_json,
+    now,
+    pixel_digest,
+)
+from intarsia.results.overlay_arrange import colours_of, layout_sheet
+from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
+from intarsia.results.write_scene import scene_stem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrangeFiles:
+    """The files that one arrangement writes.
+
+    Attributes:
+        picture: the rearranged picture.
+        record: how it came about, as JSON.
+        mask: where it was changed; black = untouched.
+        layout: source layout, target layout and result in one picture.
+        others: pictures of further seeds.
+    """
+
+    picture: Path
+    record: Path
+    mask: Path
+    layout: Path
+    others: tuple[Path, ...]
+
+    def all(self) -> tuple[Path, ...]:
+        return (self.picture, self.record, self.mask, self.layout, *self.others)
+
+
+def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", overwrite: bool = False) -> ArrangeFiles:
+    """Choose the names and make sure, before any work, that they can be written.
+
+    Args:
+        record: its photo gives the name, where none is given, and is never overwritten.
+        folder: where to write; made when it is missing.
+        name: of the files.
+        overwrite: whether files of these names may be replaced.
+
+    Raises:
+        OutputError: a file is in the way, or the folder is a file.
+    """
+    stem = safe_stem(Path(f"{name}.png")) if name else scene_stem(Path(record.photo))
+    targets = ArrangeFiles(
+        picture=folder / f"{stem}.png",
+        record=folder / f"{stem}.json",
+        mask=folder / f"{stem}.mask.png",
+        layout=folder / f"{stem}.layout.png",
+        others=tuple(folder / f"{stem}.{k}.png" for k in range(2, record.seeds + 1)),
+    )
+    check_folder(folder)
+    inputs = {Path(file).resolve() for file in (record.photo, record.mask, record.layout) if file is not None}
+    for target in targets.all():
+        if target.resolve() in inputs:
+            raise OutputError(
+                f"{target} is what the edit is made from and would be overwritten: name another folder with --out."
+            )
+        refuse_existing(target, overwrite)
+    return targets
+
+
+def write_arrangement(
+    result: ArrangeResult, targets: ArrangeFiles, *, lead: int = 0, metadata: bool = True, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write all files of an arrangement, or none.
+
+    Args:
+        result: the finished edit.
+        targets: what `plan_arrangement` chose.
+        lead: index of the seed whose picture becomes `targets.picture`.
+        metadata: whether the pictures carry the record.
+        overwrite: as it was planned.
+
+    Returns:
+        The content of the JSON file.
+
+    Raises:
+        OutputError: a file cannot be written; then none is there.
+    """
+    order = [lead, *(k for k in range(len(result.pictures)) if k != lead)]
+    pictures = dict(zip((targets.picture, *targets.others), order, strict=True))
+    facts = arrange_json(result, lead, now())
+    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+        for target, index in pictures.items():
+            made = result.pictures[index]
+            shown = {**facts, "chosen": index, "seed": made.seed, "output_sha256": pixel_digest(made.photo)}
+            text = arrange_png_text(shown, result) if metadata else None
+            write_photo(made.photo, stage / target.name, text=text)
+        chosen = result.pictures[lead]
+        write_bytes_atomically(stage / targets.mask.name, png(mask_picture(chosen.blend)))
+        colours = colours_of(result.scene.names, result.record.colours)
+        sheet = layout_sheet(result.scene, result.layout, chosen.photo, colours)
+        write_bytes_atomically(stage / targets.layout.name, png(sheet))
+        write_bytes_atomically(stage / targets.record.name, as_json(facts))
+    return facts

@@ -1,0 +1,83 @@
+"""Write a scene folder: the photo, the map of its objects in their colours, a drawing of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from intarsia.errors import OutputError
+from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+from intarsia.imaging.write import write_photo
+from intarsia.layout.colour_map import PAPER as MAP_PAPER
+from intarsia.layout.colour_map import colour_map, read_colours
+from intarsia.layout.detect import BACKGROUND
+from intarsia.layout.scene import Scene
+from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
+from intarsia.results.arrange_document import mask_box
+from intarsia.results.overlay_arrange import colours_of, draw_scene
+from intarsia.results.staging import check_folder, png, safe_stem, staging
+
+
+def scene_stem(photo: Path) -> str:
+    """The name of what is made of a photo: its own, or its scene folder's."""
+    in_scene = photo.name == SCENE_FILES["photo"] and photo.parent.suffix == SCENE_ENDING
+    return safe_stem(photo.parent if in_scene else photo)
+
+
+def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
+    """The scene's folder, after making sure that it can be written.
+
+    Raises:
+        OutputError: a file of it exists, or a part of the path is a file.
+    """
+    scene = folder / f"{scene_stem(photo)}{SCENE_ENDING}"
+    check_folder(scene)
+    for name in SCENE_FILES.values():
+        if (scene / name).resolve() == photo.resolve():
+            raise OutputError(f"{scene / name} is the picture to read: name another folder with --out.")
+        refuse_existing(scene / name, overwrite)
+    return scene
+
+
+def write_scene(
+    scene: Scene, folder: Path, *, colours: str | None = None, former: Path | None = None, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write a scene folder: the photo's pixels without loss, mask and colours, a drawing of them.
+
+    Args:
+        scene: with at least one object.
+        folder: to write.
+        colours: the key that the objects were read with, so that layouts in its colours fit the scene, too.
+        former: a scene folder of the same photo, whose file of it is copied: large ones take seconds to write.
+        overwrite: as it was planned.
+
+    Returns:
+        Its files and objects, as JSON values.
+
+    Raises:
+        OutputError: a file cannot be written; then none is there.
+    """
+    given = read_colours(colours) if colours else {}
+    shades = colours_of(scene.names, colours)
+    masks = {thing.name: thing.mask for thing in scene.objects}
+    key = {**shades, BACKGROUND: given.get(BACKGROUND, MAP_PAPER)}
+    drawing = draw_scene(scene.photo, masks, shades)
+    with staging(folder, overwrite=overwrite) as stage:
+        if former is None:
+            write_photo(scene.photo, stage / SCENE_FILES["photo"])
+        else:
+            write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
+        write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(masks, key))))
+        write_bytes_atomically(stage / SCENE_FILES["colours"], (json.dumps(key) + "\n").encode())
+        write_bytes_atomically(stage / SCENE_FILES["overlay"], png(drawing))
+    return {
+        "scene": str(folder),
+        "files": {kind: str(folder / name) for kind, name in SCENE_FILES.items()},
+        "objects": [
+            {"name": o.name, "words": o.words, "pixels": int(o.mask.sum()), "box": mask_box(o.mask)}
+            for o in scene.objects
+        ],
+    }

@@ -1,0 +1,35 @@
+"""How a batch's jobs are done, in a form that is light enough for the process that only hands them out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from intarsia.batch.executor import Worker
+from intarsia.tasks.options import Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchExecutor:
+    """The commands edit, arrange and learn, to be sent to workers.
+
+    Attributes:
+        threads: of each worker on the CPU; pixels depend on it.
+        cached: whether what edits by layout compute is kept on the disk and shared.
+    """
+
+    machine: Machine
+    threads: int = 1
+    cached: bool = True
+
+    def open(self, index: int) -> Worker:
+        """Get ready on device number `index`; networks are loaded with the first job that needs them."""
+        import torch
+
+        from intarsia.tasks.batch_worker import BatchWorker
+
+        torch.set_num_threads(self.threads)
+        device = self.machine.device
+        if device == "auto" and torch.cuda.is_available():
+            device = f"cuda:{index % torch.cuda.device_count()}"
+        return BatchWorker(dataclasses.replace(self.machine, device=device), cached=self.cached)

@@ -1,0 +1,55 @@
+"""The scene of a record, with the segmenter that finds its objects where they must be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intarsia.backbones import CATALOG, ModelSource
+from intarsia.backbones.protocols import Backbones
+from intarsia.imaging.photo import Photo
+from intarsia.layout.scene import Scene
+from intarsia.layout.scene_files import read_scene
+from intarsia.records.arrange import ArrangeRecord
+
+if TYPE_CHECKING:
+    from intarsia.backbones.segmenters import LoadedSegmenter
+from intarsia.backbones import helpers, placement, resolve
+
+LoadBackbones = Callable[[str], Backbones]
+"""What loads the networks that --models names, once."""
+
+LoadSegmenter = Callable[[ModelSource], "LoadedSegmenter"]
+"""What loads the segmenter that belongs to a checkpoint."""
+
+
+def load_scene(record: ArrangeRecord, photo: Photo, find_with: LoadSegmenter) -> Scene:
+    """The record's scene. Only objects that must be found by words need a network, and then a small one."""
+    if not record.find:
+        return read_scene(record, photo)
+    source = resolve(record.models)
+    side = CATALOG[source.name].native_side if source.name in CATALOG else 512
+    found_by = find_with(source)
+    # The smallest painters work on less than a segmenter can see.
+    return read_scene(record, photo, found_by, native_side=max(side, found_by.side))
+
+
+def load_segmenter(source: ModelSource, device: str, segmenter: str | None = None) -> LoadedSegmenter:
+    """The segmenter that `load_backbones` would load, alone: finding objects needs no painting networks.
+
+    Args:
+        source: the checkpoint that it is used with.
+        device: as for `load_backbones`.
+        segmenter: catalogue name, hub id or folder of another one.
+
+    Raises:
+        ModelError: it is incomplete, not to be had, or of a kind that finds nothing.
+    """
+    # A repository of the hub has no segmenter of its own; a folder may.
+    words, outliner = helpers.segmenter_folders(segmenter, Path("" if source.kind == "hub" else source.location))
+    device = placement.choose_device(device)
+    with placement.quiet_loading():
+        from intarsia.backbones import segmenters
+
+        return segmenters.load_segmenter(words, outliner, device=device)

@@ -1,0 +1,317 @@
+"""The stage: a picture's objects as paper cut-outs that are dragged, scaled, turned, stacked and removed.
+
+The browser moves them; what it gives back are moves in pixels of the photo, which become an `ArrangeRecord`.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from intarsia.errors import RecordError
+from intarsia.imaging.affine import Matrix, bounding_box, compose_maps, rotation, scaling_map, translation
+from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.infill import Picture, halve, membrane_fill
+from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.matting import Layer, cut
+from intarsia.imaging.photo import Photo
+from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
+from intarsia.layout.scene import Scene
+from intarsia.records.arrange import ArrangeRecord, ComposeSettings
+
+HERE = Path(__file__).parent
+
+SCRIPTS = ("stage_result.js", "stage.js")
+"""The stage's script in two parts, of which the first only says what the second does."""
+
+LONGEST_SHOWN = 1280
+"""Longer side of the picture on the stage, in pixels: finer than most windows show it."""
+
+LEAST_SHOWN = 1 / 255
+"""Coverage that can be seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What was done to one cut-out: scaled, mirrored, turned about its middle, and then shifted.
+
+    Attributes:
+        name: of the scene's object.
+        x, y: by how much its middle was shifted, in pixels of the photo.
+        wide, high: factors along its own sides, above 0.
+        turn: degrees clockwise, as it is seen.
+        flip: whether it is mirrored left to right, before it is turned.
+        gone: whether it was taken off the stage.
+    """
+
+    name: str
+    x: float = 0.0
+    y: float = 0.0
+    wide: float = 1.0
+    high: float = 1.0
+    turn: float = 0.0
+    flip: bool = False
+    gone: bool = False
+
+
+Moves = tuple[Move, ...]
+"""One for each object of a scene, from back to front."""
+
+
+def unmoved(scene: Scene) -> Moves:
+    """The stage as the picture is."""
+    return tuple(Move(name=name) for name in scene.names)
+
+
+def read_moves(given: Any, names: Sequence[str]) -> Moves:
+    """Read what a browser, or whoever claims to be one, gave as moves.
+
+    Args:
+        given: a list of objects with the fields of `Move`; what is not named stays as it is, behind the others.
+        names: of the scene's objects.
+
+    Raises:
+        RecordError: it is something else.
+    """
+    if not isinstance(given, list):
+        raise RecordError('The moves are no list: give [{"name": "cat", "x": 40, "y": 0}], one for each object.')
+    moves = [read_move(each, names) for each in given]
+    named = [move.name for move in moves]
+    if len(set(named)) < len(named):
+        twice = next(name for name in named if named.count(name) > 1)
+        raise RecordError(f"The moves name {twice!r} twice: give each object one.")
+    return (*(Move(name=name) for name in names if name not in named), *moves)
+
+
+def read_move(given: Any, names: Sequence[str]) -> Move:
+    if not isinstance(given, Mapping) or given.get("name") not in names:
+        known = ", ".join(map(repr, names))
+        raise RecordError(f"A move must name one of the scene's objects, {known}, but this one does not: {given!r}.")
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Move):
+        if field.name not in given:
+            continue
+        value = given[field.name]
+        if field.type == "float":
+            if type(value) not in (int, float) or not math.isfinite(value) or abs(value) >= 1e6:
+                raise RecordError(f"The move of {given['name']!r} has {field.name} {value!r}, but a number is needed.")
+            value = float(value)
+        elif field.type == "bool" and not isinstance(value, bool):
+            raise RecordError(f"The move of {given['name']!r} has {field.name} {value!r}: say true or false.")
+        values[field.name] = value
+    unknown = sorted(set(map(str, given)) - {field.name for field in dataclasses.fields(Move)})
+    if unknown:
+        raise RecordError(f"The move of {given['name']!r} has {unknown[0]!r}, which is none of a move's fields.")
+    move = Move(**values)
+    for factor in (move.wide, move.high):
+        if not LEAST_SCALE <= factor <= MOST_SCALE:
+            raise RecordError(
+                f"The move of {move.name!r} asks for {factor:g} times the size, but {LEAST_SCALE:g} to {MOST_SCALE:g} "
+                "is possible."
+            )
+    return move
+
+
+def canvas_matrix(move: Move, box: Box) -> Matrix:
+    """Where the stage shows a cut-out, as its style sheet says: translate, rotate, scale, about the middle of a box."""
+    middle = box.center
+    sized = scaling_map(middle, -move.wide if move.flip else move.wide, move.high)
+    return compose_maps(compose_maps(sized, rotation(middle, move.turn)), translation(move.x, move.y))
+
+
+def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> ArrangeRecord:
+    """The record that puts the objects where the stage shows them.
+
+    A record scales, turns and mirrors in this order. The stage shows the mirrored object turned, so that a
+    turn of it is the other way round in the record.
+
+    Args:
+        moves: one for each object of the scene; their order is that of the objects, from back to front.
+        names: of the scene's objects, in its own order.
+        base: the scene, and the settings.
+    """
+    stay = [move for move in moves if not move.gone]
+    back, front = restacked([name for name in names if name in {m.name for m in stay}], [m.name for m in stay])
+    return dataclasses.replace(
+        base,
+        move=tuple(f"{m.name}={m.x:+.6g},{m.y:+.6g}" for m in stay if shown(m.x) or shown(m.y)),
+        to=(),
+        scale=tuple(
+            f"{m.name}={m.wide:.6g}" + ("" if m.wide == m.high else f",{m.high:.6g}")
+            for m in stay
+            if shown(m.wide - 1) or shown(m.high - 1)
+        ),
+        rotate=tuple(f"{m.name}={-m.turn if m.flip else m.turn:.6g}" for m in stay if shown(m.turn)),
+        flip=tuple(m.name for m in stay if m.flip),
+        remove=tuple(m.name for m in moves if m.gone),
+        front=front,
+        back=back,
+    )
+
+
+def shown(change: float) -> bool:
+    """Whether a change is more than a rounding error."""
+    return abs(change) > 1e-4
+
+
+def restacked(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fewest objects to send to the back, or else to bring to the front, that make one order of the other.
+
+    Returns:
+        The names for `ddim_sample` and those for `front`; one of them is empty.
+    """
+
+    def kept(part: Sequence[str]) -> bool:
+        return list(part) == [name for name in before if name in set(part)]
+
+    most = len(after)
+    front = next(count for count in range(most + 1) if kept(after[: most - count]))
+    back = next(count for count in range(most + 1) if kept(after[count:]))
+    if back < front:
+        return tuple(reversed(after[:back])), ()
+    return (), tuple(after[most - front :])
+
+
+# What the stage shows
+
+
+def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[str, Any]:
+    """What the stage needs of a scene: its ground, its cut-outs, and where they are now.
+
+    Args:
+        name: of the scene, by which the stage knows it again.
+        moves: by default none.
+    """
+    size = scene.photo.size
+    share = min(1.0, LONGEST_SHOWN / size.long)
+    small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
+    picture = resized(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
+    masks = {thing.name: mask_at(thing.mask, small) for thing in scene.objects}
+    ground, layers = taken_apart(picture, masks)
+    return {
+        "id": name,
+        "width": size.width,
+        "height": size.height,
+        "ground": as_url(Image.fromarray(levels(ground)), "JPEG"),
+        "objects": [
+            {"name": thing.name, "box": list(bounding_box(thing.mask).as_tuple()), **cut_out(layers[thing.name], size)}
+            for thing in scene.objects
+        ],
+        "moves": [dataclasses.asdict(move) for move in moves or unmoved(scene)],
+    }
+
+
+def photo_value(photo: Photo, name: str) -> dict[str, Any]:
+    """What the stage shows before anything was cut out."""
+    image = photo.as_image().convert("RGB")
+    image.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
+    size = photo.size
+    shown = {"width": size.width, "height": size.height, "ground": as_url(image, "JPEG")}
+    return {"id": name, **shown, "objects": [], "moves": []}
+
+
+def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, dict[str, Layer]]:
+    """The ground without the objects, and each object with its soft edge and its shadow; together the picture again.
+
+    The ground is a quick guess, enough to drag on. What is painted in the end is better.
+    """
+    short = min(picture.shape[:2])
+    settings = ComposeSettings()
+    reach = round(settings.border * short)
+    everything = np.zeros(picture.shape[:2], np.bool_)
+    for mask in masks.values():
+        everything |= mask
+    ground = quick_fill(picture, ~dilate(everything, reach))
+    layers = {
+        name: cut(picture, mask, ground, everything & ~mask, edge=max(1.5, settings.edge * short), reach=reach)
+        for name, mask in masks.items()
+    }
+    return ground, layers
+
+
+def quick_fill(picture: Picture, known: Mask) -> Picture:
+    """What is unknown, as `membrane_fill` has it; in a large picture from one of half its size, as it is smooth anyway."""
+    if max(known.shape) <= LONGEST_SHOWN // 2:
+        return membrane_fill(picture, known)
+    height, width = known.shape
+    rough = membrane_fill(*halve(picture, known)).repeat(2, 0).repeat(2, 1)[:height, :width]
+    filled: Picture = np.where(known[..., None], picture, rough)
+    return filled
+
+
+def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
+    """A layer as a picture with transparency, cropped, and its place in pixels of the photo."""
+    cover = 1 - layer.through
+    seen = cover > LEAST_SHOWN
+    if not seen.any():
+        seen[0, 0] = True
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    alpha = cover[part]
+    colour = np.where(
+        (alpha > LEAST_SHOWN)[..., None], layer.colour[part] / np.maximum(alpha, LEAST_SHOWN)[..., None], 0
+    )
+    pixels = np.dstack([levels(colour), levels(255 * alpha)])
+    height, width = cover.shape
+    wide, high = size.width / width, size.height / height
+    around = [columns[0] * wide, rows[0] * high, (columns[-1] + 1) * wide, (rows[-1] + 1) * high]
+    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
+
+
+def levels(values: np.ndarray) -> np.ndarray:
+    return np.floor(values + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def mask_at(mask: Mask, size: Size) -> Mask:
+    """A mask at the stage's size; what is too small for it keeps a pixel."""
+    shares = resized(Image.fromarray(mask.astype(np.uint8) * 255), size, Image.Resampling.BOX)
+    smaller: Mask = shares >= 128
+    return smaller if smaller.any() else shares == shares.max()
+
+
+def resized(image: Image.Image, size: Size, how: Image.Resampling) -> np.ndarray:
+    wanted = (size.width, size.height)
+    # A large photo is first made smaller by a whole number, which is quick and cannot be seen on the stage.
+    return np.asarray(image if image.size == wanted else image.resize(wanted, how, reducing_gap=1.5))
+
+
+def as_url(image: Image.Image, kind: str) -> str:
+    """A picture inside the address itself, so that it needs no file."""
+    stream = io.BytesIO()
+    # On its way to the browser, time counts for more than bytes.
+    image.save(stream, kind, **({"compress_level": 3} if kind == "PNG" else {"quality": 90}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def canvas_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
+    """The stage as a component.
+
+    Its value is what `canvas_value` makes; {"id", "moves"} alone moves the cut-outs that are there. With a
+    "result", that is shown in their place. What comes back from the browser, whenever a cut-out was let go, is
+    {"id", "moves"}: see `told_by`. It tells, each with an object of facts:
+
+        uploaded: {"path"}; a picture was dropped.
+        example: {"index"}; one of the value's "examples" was chosen, which the stage shows while it is empty.
+        pointed: {"x", "y"} in pixels of the photo; where nothing is cut out, something shall be.
+        renamed: {"name", "wanted"}; an object shall be called otherwise.
+        replayed: {"folder", "index"}; a picture of a result shall be made again.
+        opened: the tab came to the front.
+    """
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)
+
+
+def told_by(value: Any) -> tuple[str, Any]:
+    """The scene's name and the moves that a browser gave, checked no further: see `read_moves`."""
+    said = value if isinstance(value, Mapping) else {}
+    return str(said.get("id") or ""), said.get("moves") or []

@@ -1,0 +1,31 @@
+"""How the pages are served; light, since help imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.tasks.options import Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """Where the pages are, who may come in, and with which networks they work."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0 lets other machines in, and then --auth is needed."""
+    port: int = 7860
+    """Port to listen at; 0 takes a free one."""
+    share: bool = False
+    """Also make a public link through Gradio's servers, which lasts a week; then --auth is needed."""
+    auth: str | None = None
+    """user:password that visitors must give; the variable INTARSIA_UI_AUTH says it too, and is in no list of processes."""
+    hosts: tuple[str, ...] = ()
+    """Names under which a proxy that asks for passwords itself hands on requests; with --auth, any name will do."""
+    out: Path | None = None
+    """Folder for the visitors' results, each in a folder of its own; by default a temporary one."""
+    models: tuple[str, ...] = ("auto",)
+    """Checkpoints that visitors work with, as for intarsia edit; among several they choose, the first is the default."""
+    forget: float = 30.0
+    """Minutes after which the results of a visitor who has left are removed."""
+    machine: Machine = Machine()

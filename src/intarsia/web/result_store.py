@@ -1,0 +1,122 @@
+"""A visitor's results in files: found, listed and described for the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from intarsia.errors import RecordError
+from intarsia.imaging.read import read_text_chunk
+from intarsia.results.document import as_json
+from intarsia.web.sessions import Session
+from intarsia.web.uploads import Facts, address, photo_facts
+
+BEST = 8
+"""Previews of a round that are shown."""
+KEEP = 3
+"""Candidates that the page offers in full: the search paints as many to the end anyhow."""
+RESULT = re.compile(r"(?:edit|arrange)-\d{4,}")
+THUMBNAIL = 128
+"""Longer side of an example's picture on its card, pixels: twice what it takes up, for fine screens."""
+
+
+def write_other_records(folder: Path) -> None:
+    """Beside each further candidate its record, as its picture carries it."""
+    lead = lead_record(folder)
+    for picture in other_pictures(folder, lead):
+        said = read_text_chunk(picture)
+        if said is not None:
+            picture.with_suffix(".json").write_bytes(as_json(json.loads(said)))
+
+
+def lead_record(folder: Path) -> Path:
+    """The record of a result's best picture: its name is the shortest."""
+    return min(folder.glob("*.json"), key=lambda file: (len(file.name), file.name))
+
+
+def other_pictures(folder: Path, lead: Path) -> list[Path]:
+    """Pictures of the further candidates, best first."""
+    numbered = {
+        int(found[1]): file
+        for file in folder.glob("*.png")
+        if (found := re.fullmatch(re.escape(lead.stem) + r"\.(\d+)\.png", file.name))
+    }
+    return [numbered[k] for k in sorted(numbered)]
+
+
+def result_facts(folder: Path) -> Facts:
+    """What the page needs to show a result, read from its files."""
+    lead = lead_record(folder)
+    made = json.loads(lead.read_text(encoding="utf-8"))
+    record = made["record"]
+    pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)]
+    candidates = [
+        {
+            "box": made["candidates"][k]["box"],
+            "score": made["candidates"][k]["scores"]["total"],
+            "seed": made["candidates"][k]["seed"],
+            "picture": address(file),
+            "picture_name": file.name,
+            "record": address(file.with_suffix(".json")),
+            "record_name": file.with_suffix(".json").name,
+        }
+        for k, file in enumerate(pictures)
+    ]
+    look = folder / "seen" / "look.png"
+    cost = made["cost"]
+    return {
+        "folder": folder.name,
+        "prompt": record["prompt"],
+        "source": record["source"],
+        "photo": photo_facts(Path(record["photo"])),
+        "candidates": candidates,
+        "look": {"url": address(look), "anchors": made["anchors"]} if look.exists() else None,
+        "facts": f"Best of {len(made['candidates'])}, {cost['seconds']:.1f} s, "
+        f"{cost['evaluations']} denoiser evaluations, {Path(record['models']).name}.",
+    }
+
+
+def settings_of(folder: Path) -> Facts:
+    """The record of a result's best picture, as JSON values."""
+    record: Facts = json.loads(lead_record(folder).read_text(encoding="utf-8"))["record"]
+    return record
+
+
+def history(visit: Session) -> list[Facts]:
+    """A visit's results, the latest first, whichever tab made them."""
+    found = []
+    for folder in sorted(visit.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
+        if RESULT.fullmatch(folder.name) and (records := list(folder.glob("*.json"))):
+            lead = min(records, key=lambda file: (len(file.name), file.name))
+            picture = lead.with_suffix(".png")
+            if picture.exists():
+                record = json.loads(lead.read_text(encoding="utf-8")).get("record", {})
+                said = str(record.get("prompt") or "Rearranged")
+                found.append({"folder": folder.name, "url": address(picture), "said": said})
+    return found
+
+
+def result_folder(visit: Session, name: Any) -> Path:
+    """A result that the page names.
+
+    Raises:
+        RecordError: the visitor has none of that name.
+    """
+    if isinstance(name, str) and RESULT.fullmatch(name) and (visit.folder / name).is_dir():
+        return visit.folder / name
+    raise RecordError("That result is not here any more: reload the page.")
+
+
+def picture_of(folder: Path, index: Any) -> Path:
+    """The picture of a result's candidate, counted from 0.
+
+    Raises:
+        RecordError: there is none of that number.
+    """
+    lead = lead_record(folder)
+    pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)]
+    if type(index) is not int or not 0 <= index < len(pictures):
+        raise RecordError("That picture is not here any more: reload the page.")
+    return pictures[index]

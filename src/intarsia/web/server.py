@@ -1,0 +1,271 @@
+"""The web server: all tabs on one page, the same networks for everybody, and a door that closes behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
+
+from intarsia.backbones.resolve import resolve
+from intarsia.web.address import OWN_MACHINE, free_port
+from intarsia.web.log_privacy import private_logging
+from intarsia.web.options import ServeOptions
+from intarsia.web.security import SecurityMiddleware
+from intarsia.web.sessions import SessionStore
+from intarsia.web.tabs.arrange import arrange_tab
+from intarsia.web.tabs.batch import batch_tab
+from intarsia.web.tabs.edit import edit_tab
+from intarsia.web.theme import HEADING, theme, without_outside
+
+logger = logging.getLogger("intarsia")
+
+LARGEST_FILE = "100mb"
+MOST_WAITING = 256
+"""Calls of visitors that wait in the queue."""
+BROKEN_OFF = 3600.0
+"""Seconds after which an upload that was broken off is removed."""
+SWEEP = 5.0
+"""Seconds between two looks for visitors who left."""
+HERE = Path(__file__).parent
+
+SECURITY = (
+    # Nothing of a page comes from another host, whatever a library would like to fetch.
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+        b"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    # The addresses of a visitor's files are his secret.
+    (b"referrer-policy", b"no-referrer"),
+)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where the pages are."""
+
+    local: str
+    shared: str | None
+
+
+def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -> tuple[dict[str, Any], list[str]]:
+    """Open the pages, and keep them open until Ctrl-C; then remove what visitors left.
+
+    Args:
+        command: where, and with which networks.
+        known: user and password, asked of everybody; None asks nobody.
+        results: folder for the visitors' folders.
+
+    Raises:
+        ModelError: the networks cannot be loaded.
+    """
+    for name in command.models:
+        resolve(name)
+    room = SessionStore(results, models=command.models, machine=command.machine, forget=60 * command.forget)
+    _ = room.backbones  # what is wrong with them is said now, not to the first visitor
+    demo = build(room, ledgers=command.out is not None)
+    try:
+        with interruptible(), private_logging():
+            address = launch(
+                demo,
+                room,
+                host=command.host,
+                port=command.port or free_port(command.host),
+                share=command.share,
+                known=known,
+                hosts=command.hosts,
+            )
+            logger.info("The pages are at %s. Ctrl-C ends this.", address.local)
+            if address.shared:
+                logger.info("Whoever knows user and password may come in at %s", address.shared)
+            wait(room)
+    finally:
+        demo.close(verbose=False)
+        room.close()
+    summary = {"address": address.local, "visits_removed": True}
+    return summary, ["Closed; the visitors' folders are removed."]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C, and the signal that a system sends to end a program, both leave the block in peace."""
+    here = threading.current_thread() is threading.main_thread()
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler) if here else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if here:
+            signal.signal(signal.SIGTERM, former)
+
+
+def wait(room: SessionStore) -> None:
+    """Until Ctrl-C; from time to time, the folders of those who left are removed."""
+    forever = threading.Event()
+    while not forever.wait(SWEEP):
+        room.sweep()
+        remove_broken_off(Path(get_upload_folder()))
+
+
+def remove_broken_off(uploads: Path) -> None:
+    """Remove what is left of uploads that never came to their end; whole ones lie in folders."""
+    for file in uploads.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if file.is_file() and time.time() - file.stat().st_mtime > BROKEN_OFF:
+                file.unlink()
+
+
+def build(room: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
+    """All tabs on one page.
+
+    Args:
+        ledgers: whether visitors may watch batches that other programs do below the folder of results.
+    """
+    sessions: dict[str, str] = {}
+    page = gr.Blocks(
+        title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(room.forget)))
+    )
+    with page:
+        token = gr.State("")
+        # In the browser, under one name for all versions of the page, and not encrypted: it opens nothing but
+        # this browser's own history.
+        kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
+        gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
+        with gr.Tab("Edit by words", id="words"):
+            edit_tab(room, token)
+        with gr.Tab("Edit by layout", id="layout"):
+            arrange_tab(room, token)
+        with gr.Tab("Many pictures", id="batch"):
+            batch_tab(room, token, ledgers=ledgers)
+
+        def enter(former: Any, request: gr.Request) -> tuple[str, str]:
+            visit = room.enter(former if isinstance(former, str) else None)
+            session = str(request.session_hash)
+            if session in sessions:  # one page counts once, however often it says that it has come
+                room.leave(sessions[session])
+            sessions[session] = visit.token
+            return visit.token, visit.token
+
+        def leave(request: gr.Request) -> None:
+            left = sessions.pop(str(request.session_hash), None)
+            if left is not None:
+                room.leave(left)
+
+        # Through the queue, without waiting in it: only then do listeners hear that the token has changed.
+        page.load(enter, kept, [token, kept], concurrency_limit=None, show_progress="hidden", api_visibility="private")
+        page.unload(leave)
+    # Else any program could pass the queue by, and run the networks twice at once.
+    page.queue(api_open=False, max_size=MOST_WAITING)
+    return page
+
+
+def launch(
+    demo: gr.Blocks,
+    room: SessionStore,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    share: bool = False,
+    known: tuple[str, str] | None = None,
+    hosts: Sequence[str] = (),
+) -> Address:
+    """Start to serve, in threads of its own.
+
+    Args:
+        demo: what `build` made.
+        known: user and password, asked of everybody; None asks nobody.
+        hosts: names of this server beside those of this machine, where nobody is asked.
+    """
+    own = None if known else frozenset(name.lower() for name in (*OWN_MACHINE, *hosts))
+    uploads = Path(get_upload_folder())
+    _, local, shared = demo.launch(
+        inbrowser=False,
+        share=share,
+        prevent_thread_lock=True,
+        show_error=False,
+        server_name=host,
+        server_port=port,
+        auth=[known] if known else None,
+        max_file_size=LARGEST_FILE,
+        allowed_paths=[str(room.root.resolve())],
+        blocked_paths=[],
+        strict_cors=True,
+        enable_monitoring=False,
+        mcp_server=False,
+        ssr_mode=False,
+        pwa=False,
+        run_history=False,
+        quiet=True,
+        footer_links=[],
+        favicon_path=HERE / "favicon.svg",
+        theme=theme(),
+        css="\n".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css"))),
+        app_kwargs={
+            "middleware": [
+                Middleware(SecurityMiddleware, hosts=own, root=room.root, uploads=uploads),
+                Middleware(OnlyFromHere),
+            ],
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    )
+    return Address(local=local, shared=shared)
+
+
+class OnlyFromHere:
+    """Around the server: pages name no other host, and nobody has other hosts fetched through this one."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if re.search(r"/(?:file=https?:|proxy=)", scope["path"], re.IGNORECASE):
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"Only files of this machine are served."})
+            return
+        held: list[Message] = []
+        body = bytearray()
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(SECURITY)]
+                message["headers"] = [*headers, *SECURITY]
+                kind = {k.lower(): v for k, v in headers}.get(b"content-type", b"")
+                if kind.startswith(b"text/html"):
+                    held.append(message)  # its length changes with its content
+                    return
+            elif held:
+                body.extend(message.get("body", b""))
+                if message.get("more_body"):
+                    return
+                start, page = held.pop(), without_outside(bytes(body))
+                headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
+                start["headers"] = [*headers, (b"content-length", str(len(page)).encode())]
+                await send(start)
+                message["body"] = page
+            await send(message)
+
+        await self.app(scope, receive, guarded)

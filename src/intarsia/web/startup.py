@@ -1,0 +1,135 @@
+"""The door of the web pages: who may come in, where it is, and whether there is a house behind it.
+
+Light: the pages' library is imported once everything else is right.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from intarsia.errors import MissingExtraError, OutputError, UsageError
+from intarsia.web.address import OWN_MACHINE
+from intarsia.web.options import ServeOptions
+
+AUTH_VARIABLE = "INTARSIA_UI_AUTH"
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]+")
+"""A host's name, or its number of either kind."""
+LONGEST_MEMORY = 1e6
+"""Minutes for which a visitor who left may be remembered: two years."""
+
+
+def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
+    """Open the pages, and keep them open until Ctrl-C.
+
+    Raises:
+        FlagError: others could come in unasked, the port is taken, or a flag is out of range.
+        MissingExtraError: Gradio is not installed.
+        OutputError: the folder for results cannot be made.
+        ModelError: the networks cannot be loaded.
+    """
+    known = credentials(command.auth)
+    check_auth(command, known)
+    check_hosts(command.hosts)
+    if not command.models:
+        raise UsageError("--models names no checkpoint: name one, such as sd15, or leave it out.")
+    if not 0 < command.forget <= LONGEST_MEMORY:
+        raise UsageError(f"--forget is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes.")
+    require_gradio()
+    check_port(command.host, command.port)
+    with folders(command.out) as results:
+        from intarsia.web.server import serve
+
+        return serve(command, known, results)
+
+
+def credentials(auth: str | None) -> tuple[str, str] | None:
+    """User and password, from the flag or else the environment; None where neither says them.
+
+    Raises:
+        FlagError: it is not user:password.
+    """
+    said = auth if auth is not None else os.environ.get(AUTH_VARIABLE)
+    if not said:
+        return None
+    user, colon, password = said.partition(":")
+    if not (user and colon and password):
+        raise UsageError(f"--auth and {AUTH_VARIABLE} take user:password, with a colon and neither part empty.")
+    return user, password
+
+
+def check_auth(command: ServeOptions, known: tuple[str, str] | None) -> None:
+    """Raise `UsageError` where others could come in and nobody asks who they are."""
+    if known is None and (command.share or command.host not in OWN_MACHINE):
+        why = "--share makes a public link" if command.share else f"--host {command.host} lets other machines in"
+        raise UsageError(f"{why}, and nobody would be asked who they are: pass --auth user:password too.")
+
+
+def check_hosts(hosts: Sequence[str]) -> None:
+    """Raise `UsageError` where a name of this server is an address, or has a port."""
+    for host in hosts:
+        if not NAME.fullmatch(host):
+            raise UsageError(
+                f"--hosts has {host!r}, but takes names alone, without scheme and port: pictures.example.org."
+            )
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `UsageError` where nothing can listen at a port."""
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--port is {port}, but must lie between 0 (any that is free) and 65535.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as problem:
+        raise UsageError(
+            f"Nothing can listen at {host} port {port} ({problem.strerror or problem}): another program may use it. "
+            "Pass another with --port, or --port 0 for any that is free."
+        ) from problem
+
+
+def require_gradio() -> None:
+    """Raise `MissingExtraError` where the pages' library is not installed."""
+    if importlib.util.find_spec("gradio") is None:
+        raise MissingExtraError("The web pages need Gradio. Install it with: pip install 'intarsia[ui]'")
+
+
+@contextmanager
+def folders(out: Path | None) -> Iterator[Path]:
+    """A folder for results, and beside it one for uploads and one for what is computed for pictures.
+
+    All go in the end, but for a folder that the user named.
+    """
+    place = Path(tempfile.mkdtemp(prefix="intarsia-ui-"))
+    results = place / "results" if out is None else out.resolve()
+    uploads = place / "uploads"
+    # Gradio reads its own at its first import, and keeps what is uploaded there.
+    own = {"GRADIO_TEMP_DIR": str(uploads), "INTARSIA_CACHE": str(place / "cache")}
+    former = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    try:
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise OutputError(
+                f"The folder {results} cannot be made ({problem.strerror}): name another with --out."
+            ) from problem
+        uploads.mkdir()
+        yield results
+    finally:
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(place, ignore_errors=True)

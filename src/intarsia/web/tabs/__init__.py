@@ -1,0 +1,1 @@
+"""One file a tab of the page: its components and what their events do."""
