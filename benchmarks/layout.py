@@ -37,7 +37,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate import layout as metrics
 from intarsia.evaluate.baselines import paste_inpaint
 from intarsia.evaluate.judge import Judge, load_judge
-from intarsia.imaging.affine import warp_mask, warp_picture
+from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask, warp_picture
 from intarsia.imaging.masks import dilate
 from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import photo_from_image
@@ -45,7 +45,6 @@ from intarsia.layout.cache import MemoryCache
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.edit import arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import IDENTITY, Matrix
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.train import learn
 from intarsia.progress import Cost

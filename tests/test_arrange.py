@@ -11,16 +11,17 @@ import pytest
 import intarsia as ia
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import LayoutError
+from intarsia.imaging.affine import IDENTITY
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache
 from intarsia.layout.edit import arrange, check, way
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import IDENTITY, read_layout
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 
-FOLDER = Path(ia.__file__).parent / "app" / "scenes" / "yard.scene"
+FOLDER = Path(ia.__file__).parent / "demo" / "scenes" / "yard.scene"
 QUICK = ComposeSettings(plates=1, plate_steps=3, refine_steps=4)
 RECORD = ArrangeRecord(photo=str(FOLDER), models="pocket", compose=QUICK)
 

@@ -19,12 +19,13 @@ from intarsia.cli.arrange_flags import ArrangeFlags, SceneFlags, join_repeated
 from intarsia.cli.main import main
 from intarsia.demo import layouts
 from intarsia.errors import Cancelled
+from intarsia.imaging.affine import IDENTITY
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
 from intarsia.layout import scene_files as scenes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import IDENTITY, read_layout
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records import scene_folder
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
@@ -166,7 +167,7 @@ def test_an_interrupted_lesson_goes_on(
     long = ["--learn.token-steps", "14"]
     command = ["learn", "photo.png", *GIVEN, *LESSON, *long, "--out", "looks.safetensors"]
     with monkeypatch.context() as patch:
-        patch.setattr("intarsia.tasks.arrange.progress_bar", stopping_after(12))
+        patch.setattr("intarsia.cli.commands.learn.progress_bar", stopping_after(12))
         assert tiny(*command) == 130
     told = capsys.readouterr().err
     assert "looks.partial" in told and "--resume" in told
@@ -205,7 +206,7 @@ def test_ctrl_c_writes_nothing(
     command: str, tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     before = sorted(p for p in folder.rglob("*") if "cache" not in p.parts)
-    monkeypatch.setattr("intarsia.tasks.arrange.progress_bar", stopping_after(3))
+    monkeypatch.setattr("intarsia.cli.commands.prior.progress_bar", stopping_after(3))
     arguments = {
         "arrange": ["photo.png", *GIVEN, *MOVE, *ANEW, *LESSON],
         "prior": ["cat", "--count", "2", "--steps", "4"],
@@ -308,7 +309,7 @@ def test_interrupted_prior_pictures_are_kept_and_the_same_command_goes_on(
     command = ["prior", "cat", *flags, "--out", "kinds"]
     assert tiny("prior", "cat", *flags, "--out", "straight", "--quiet") == 0
     with monkeypatch.context() as patch:  # two steps for each of the first four, and one for the others
-        patch.setattr("intarsia.tasks.arrange.progress_bar", stopping_after(3))
+        patch.setattr("intarsia.cli.commands.learn.progress_bar", stopping_after(3))
         assert tiny(*command) == 130
     said = capsys.readouterr().err
     assert "stopped; 4 of 6 pictures are in kinds: the same command goes on from there." in said

@@ -15,9 +15,10 @@ from intarsia.errors import Cancelled, RegionError
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.progress import Progress
 from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
 from intarsia.records.serialize import from_json, to_json
-from intarsia.regions.edit import EditResult, Progress, edit
+from intarsia.regions.edit import EditResult, edit
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.train import fit
 

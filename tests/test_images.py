@@ -20,9 +20,10 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import ModelError, OutputError, PictureError
+from intarsia.files import write_bytes_atomically
 from intarsia.imaging import metadata
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import Photo, paste_back, resize_to_photo, to_tensor, write_bytes_atomically
+from intarsia.imaging.photo import Photo, paste_back, resize_to_photo, to_tensor
 from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
 from intarsia.imaging.write import write_photo
 

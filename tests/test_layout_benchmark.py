@@ -17,11 +17,10 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate import layout as metrics
 from intarsia.evaluate.baselines import paste_inpaint
 from intarsia.evaluate.judge import load_judge
-from intarsia.imaging.affine import warp_mask
+from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import IDENTITY, Matrix
 from intarsia.layout.scene import Scene, SceneObject
 from training import world
 

@@ -18,8 +18,10 @@ from intarsia.errors import OutputError, RecordError
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
+from intarsia.progress import Cost
 from intarsia.records.edit import EditRecord
-from intarsia.regions.edit import Candidate, Cost, EditResult, Scores
+from intarsia.regions.edit import Candidate, EditResult
+from intarsia.regions.scoring import Scores
 from intarsia.results.document import pixel_digest
 from intarsia.results.overlay_edit import CHOSEN, draw_overlay, free_place
 from intarsia.results.replay import read_replay

@@ -23,7 +23,7 @@ from intarsia.layout.detect_at_point import EVERYDAY, component_at, detect_at_po
 from intarsia.layout.scene_files import read_scene
 from intarsia.records.arrange import ArrangeRecord
 
-YARD = Path(__file__).parents[1] / "src/intarsia/app/scenes/yard.scene"
+YARD = Path(__file__).parents[1] / "src/intarsia/demo/scenes/yard.scene"
 WIDTH, HEIGHT = 96, 64
 SQUARES = {"red": (8, 12, 32, 36), "green": (60, 20, 84, 44)}
 """Columns and rows of two squares of one kind on white ground."""

@@ -20,9 +20,9 @@ from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.layout.colour_map import colour_map, distinct_colours, read_colours
-from intarsia.layout.detect import components, find_masks, split_touching, tidy_mask, words_of
+from intarsia.layout.detect import BACKGROUND, components, find_masks, split_touching, tidy_mask, words_of
 from intarsia.layout.layout_files import read_layout
-from intarsia.layout.scene_files import BACKGROUND, find_objects, photo_of, read_scene
+from intarsia.layout.scene_files import find_objects, photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
 
 SCENES = Path(__file__).parent / "scenes"

@@ -14,6 +14,8 @@ from PIL import Image
 
 from intarsia.errors import LayoutError
 from intarsia.imaging.affine import (
+    IDENTITY,
+    Matrix,
     apply,
     bounding_box,
     box_to_box,
@@ -22,13 +24,15 @@ from intarsia.imaging.affine import (
     rotation,
     scaling_map,
     translation,
+    warp_mask,
+    warp_picture,
 )
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.layout.colour_map import colour_map, distinct_colours
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import IDENTITY, Matrix, read_layout, warp_mask, warp_picture
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.registration import register_mask
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.scene_files import read_scene

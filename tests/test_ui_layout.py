@@ -60,7 +60,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs.arrange import history_cards, sentence, way
 from intarsia.web.work import Step
 
-YARD = Path(__file__).parents[1] / "src/intarsia/app/scenes/yard.scene"
+YARD = Path(__file__).parents[1] / "src/intarsia/demo/scenes/yard.scene"
 NAMES = ("house", "tree", "dog")
 BASE = ArrangeRecord(photo="photo.png")
 

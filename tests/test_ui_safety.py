@@ -590,7 +590,7 @@ def test_a_name_with_more_than_a_name_is_refused(capsys: pytest.CaptureFixture[s
 def test_all_models_that_visitors_may_choose_are_looked_up_at_the_start(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("intarsia.web.server.Room", None)  # nothing is loaded before
+    monkeypatch.setattr("intarsia.web.server.SessionStore", None)  # nothing is loaded before
     assert main.main(["ui", "--models", "pocket", "no such thing", "--port", "0"]) != 0
     assert "'no such thing' is no known checkpoint" in capsys.readouterr().err
     assert main.main(["ui", "--models", "--port", "0"]) == 2

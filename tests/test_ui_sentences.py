@@ -19,9 +19,11 @@ MODULES = [
     *sorted((SOURCE / "layout").glob("*.py")),
     *sorted((SOURCE / "regions").glob("*.py")),
     *sorted((SOURCE / "backbones").glob("*.py")),
-    *(SOURCE / name for name in ("images.py", "masks.py", "records.py", "inputs.py", "files.py", "geometry.py")),
+    *sorted((SOURCE / "imaging").glob("*.py")),
+    *sorted((SOURCE / "records").glob("*.py")),
+    SOURCE / "files.py",
     SOURCE / "batch" / "jobs.py",
-    SOURCE / "batch" / "work.py",
+    SOURCE / "batch" / "executor.py",
 ]
 
 

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
-SCENES = Path(__file__).parents[2] / "src/intarsia/app/scenes"
+SCENES = Path(__file__).parents[2] / "src/intarsia/demo/scenes"
 PHOTO, YARD = SCENES / "cat-and-plant.png", SCENES / "yard.scene"
 
 

@@ -13,12 +13,14 @@ from PIL import Image
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.demo.page import LayoutRow
-from intarsia.imaging.photo import Photo, refuse_existing, write_bytes_atomically
+from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.imaging.affine import IDENTITY
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.edit import ArrangeResult, arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import IDENTITY, read_layout
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
 from intarsia.progress import OnProgress

@@ -13,7 +13,7 @@ from intarsia.batch.edit_jobs import read_edits
 from intarsia.demo.layouts import LayoutPlan, plan_layouts, run_layouts
 from intarsia.demo.page import Row, demo_page
 from intarsia.demo.sheet import KEEP, contact_sheet, facts, layout_strip, strip, words
-from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+from intarsia.files import refuse_existing, write_bytes_atomically
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
 from intarsia.records.edit import EditRecord

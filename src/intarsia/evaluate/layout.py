@@ -15,11 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import PatchEncoder
-from intarsia.imaging.affine import bounding_box, inverse_map, warp_mask
+from intarsia.imaging.affine import IDENTITY, Matrix, bounding_box, inverse_map, warp_mask
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import Mask, depth_inside, dilate
 from intarsia.layout.layout import Layout
-from intarsia.layout.layout_files import IDENTITY, Matrix
 from intarsia.layout.scene import Scene
 
 Pixels = npt.NDArray[np.uint8]

@@ -21,9 +21,6 @@ from PIL import Image
 from torch import Tensor
 
 from intarsia.errors import ModelError
-from intarsia.files import cannot_write as cannot_write
-from intarsia.files import refuse_existing as refuse_existing
-from intarsia.files import write_bytes_atomically as write_bytes_atomically
 from intarsia.imaging.geometry import Size
 
 log = logging.getLogger(__name__)

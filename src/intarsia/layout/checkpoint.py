@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from intarsia.errors import ModelError, RecordError
-from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+from intarsia.files import refuse_existing, write_bytes_atomically
 
 SAVED_EVERY = 10
 """Updates between two checkpoints."""

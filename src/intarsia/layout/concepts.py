@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from intarsia.backbones.protocols import LatentDiffusion
 from intarsia.errors import LayoutError, ModelError
-from intarsia.imaging.photo import write_bytes_atomically
+from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
 
 logger = logging.getLogger(__name__)

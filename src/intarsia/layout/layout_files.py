@@ -15,12 +15,9 @@ import numpy as np
 from intarsia.errors import LayoutError
 from intarsia.imaging.affine import (
     IDENTITY,
-    Matrix,
     bounding_box,
     box_to_box,
-    warp_channels,
     warp_mask,
-    warp_picture,
 )
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Mask, dilate
@@ -31,17 +28,6 @@ from intarsia.layout.registration import register_mask
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import colours_of
 from intarsia.records.arrange import ArrangeRecord
-
-__all__ = [
-    "IDENTITY",
-    "Layout",
-    "Matrix",
-    "Placement",
-    "read_layout",
-    "warp_channels",
-    "warp_mask",
-    "warp_picture",
-]
 
 TELLING = 0.5
 """Overlap from which a fitted map says what an object covers behind others."""

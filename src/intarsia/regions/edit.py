@@ -18,7 +18,7 @@ from intarsia.errors import RegionError
 from intarsia.imaging.geometry import Box, Point, Size, working_size
 from intarsia.imaging.masks import box_mask, feather, read_mask
 from intarsia.imaging.photo import Photo, paste_back, to_tensor
-from intarsia.progress import Cost, OnProgress, Progress, peak_memory_mb
+from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis, analyze
 from intarsia.regions.anchors import choose_anchors
@@ -27,8 +27,6 @@ from intarsia.regions.proposals import Proposal, coverage, proposals_for, shortl
 from intarsia.regions.published import ANCHORS, paper, released
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import Evaluation, EvaluationCache, Evaluator, Region, best_first, successive_halving
-
-__all__ = ["AnalysisEvent", "Candidate", "Cost", "EditResult", "Observer", "Preview", "Progress", "Scores", "edit"]
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 

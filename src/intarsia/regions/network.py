@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from intarsia.errors import ModelError
+from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.photo import write_bytes_atomically
 from intarsia.regions.analysis import ImageAnalysis
 
 ROI = 7

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from intarsia.imaging.affine import Matrix
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
 from intarsia.layout.colour_map import distinct_colours, read_colours
 from intarsia.layout.edit import CLOSE
 from intarsia.layout.layout import Layout
-from intarsia.layout.layout_files import Matrix
 from intarsia.layout.scene import Scene
 from intarsia.results.overlay_edit import DARK, Colour, Font, Rectangle, free_place
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import OutputError
-from intarsia.imaging.photo import cannot_write, refuse_existing
+from intarsia.files import cannot_write, refuse_existing
 
 LONGEST_NAME = 100
 

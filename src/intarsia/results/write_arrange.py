@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import OutputError
-from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+from intarsia.files import refuse_existing, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import OutputError
-from intarsia.imaging.photo import Photo, refuse_existing, write_bytes_atomically
+from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.write import write_photo
 from intarsia.regions.edit import EditResult
 from intarsia.results.document import as_json, now, png_text, result_json

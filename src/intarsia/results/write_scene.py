@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from intarsia.errors import OutputError
-from intarsia.imaging.photo import refuse_existing, write_bytes_atomically
+from intarsia.files import refuse_existing, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours

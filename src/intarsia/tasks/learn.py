@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from intarsia.errors import OutputError, RecordError
-from intarsia.imaging.photo import refuse_existing
+from intarsia.files import refuse_existing
 from intarsia.imaging.read import read_photo
 from intarsia.layout.concepts import Concepts, without_brackets
 from intarsia.layout.scene_files import photo_of

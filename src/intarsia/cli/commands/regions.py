@@ -57,7 +57,7 @@ def regions_command(command: Regions) -> CommandResult:
 def fit_regions(command: Regions, world: World) -> CommandResult:
     from intarsia.batch.edit_jobs import read_edits
     from intarsia.distributed import in_step
-    from intarsia.imaging.photo import refuse_existing
+    from intarsia.files import refuse_existing
     from intarsia.imaging.read import read_photo
     from intarsia.regions.network import RegionNetwork
     from intarsia.results.staging import check_folder
