@@ -25,7 +25,7 @@ from PIL import Image
 pytest.importorskip("gradio")
 
 from intarsia.app import cli
-from intarsia.app.ui import door, guard
+from intarsia.app.ui import door, guard, scripts
 from intarsia.app.ui.discreet import discreet
 from intarsia.app.ui.guard import Guard
 from intarsia.app.ui.room import Room, Visit
@@ -186,6 +186,40 @@ def test_a_token_is_not_told_to_another(site: Site) -> None:
         assert one.token not in site.get(page).text
     for each in (one, other):
         site.room.leave(each.token)
+
+
+def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(site: Site) -> None:
+    folder = f"/{scripts.PATH}/{scripts.digest()}"
+    assert f"{folder.lstrip('/')}/edit_tab.js" in site.get("/config").text
+    for file in scripts.STATIC.iterdir():
+        served = site.get(f"{folder}/{file.name}")
+        if file.suffix != ".js":
+            assert served.status_code == 404, file.name
+            continue
+        assert served.content == file.read_bytes()
+        assert served.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in served.headers["cache-control"]
+        assert served.headers["x-content-type-options"] == "nosniff"
+        assert "script-src 'self'" in served.headers["content-security-policy"]
+    for path in ("../scripts.py", "..%2fscripts.py", "%2e%2e/scripts.py", "..%5cscripts.py", "/etc/passwd", "", "."):
+        assert site.get(f"{folder}/{path}").status_code == 404, path
+    assert site.get(f"/{scripts.PATH}/{'0' * 16}/edit_tab.js").status_code == 404
+    foreign = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert site.get(f"{folder}/edit_tab.js", headers=foreign).status_code == 403
+
+
+def test_scripts_that_change_get_another_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = []
+    for content in ("export const mount = 1;", "export const mount = 2;"):
+        (tmp_path / "edit_tab.js").write_text(content)
+        monkeypatch.setattr(scripts, "STATIC", tmp_path)
+        for each in (scripts.modules, scripts.digest):
+            each.cache_clear()
+        addresses.append(scripts.loading("edit_tab", ()))
+    monkeypatch.undo()
+    for each in (scripts.modules, scripts.digest):
+        each.cache_clear()
+    assert addresses[0] != addresses[1]
 
 
 def test_pages_that_visitors_store_run_nothing(site: Site, visit: Visit) -> None:

@@ -19,6 +19,7 @@ from intarsia.app.ui.layout_examples import EXAMPLES, Example, example_cards
 from intarsia.app.ui.layout_settings import ADVANCED, control, setting_of
 from intarsia.app.ui.learning_view import Loss, Painted, learning_view
 from intarsia.app.ui.room import NETWORKS, Room, Step, Visit, way_of
+from intarsia.app.ui.scripts import loading
 from intarsia.app.ui.stage import Moves, as_url, photo_value, read_moves, stage_component, stage_value, told_by
 from intarsia.app.ui.studio import (
     THUMB_FILE,
@@ -42,8 +43,6 @@ from intarsia.geometry import Point
 from intarsia.images import read_photo
 from intarsia.layout.learn import Sample
 from intarsia.records import ArrangeRecord, Mode
-
-HERE = Path(__file__).parent
 
 PAINTED = 160
 """Longer side of a picture that shows how far learning is, in pixels."""
@@ -139,7 +138,7 @@ def layout_tab(room: Room, token: gr.State) -> None:
             strip = gr.HTML(
                 [],
                 html_template="",
-                js_on_load=(HERE / "history.js").read_text(encoding="utf-8"),
+                js_on_load=loading("history", ("chosen", "taken")),
                 apply_default_css=False,
                 elem_id="layout-history",
             )

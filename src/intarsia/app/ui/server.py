@@ -25,6 +25,7 @@ from intarsia.app.ui.door import OWN_MACHINE, free_port
 from intarsia.app.ui.guard import Guard
 from intarsia.app.ui.layout_tab import layout_tab
 from intarsia.app.ui.room import Room
+from intarsia.app.ui.scripts import STATIC, scripts_route, styles
 from intarsia.app.ui.words_tab import words_tab
 from intarsia.app.ui_flags import Ui
 from intarsia.backbones.catalog import resolve
@@ -38,7 +39,6 @@ BROKEN_OFF = 3600.0
 """Seconds after which an upload that was broken off is removed."""
 SWEEP = 5.0
 """Seconds between two looks for visitors who left."""
-HERE = Path(__file__).parent
 
 SECURITY = (
     # Nothing of a page comes from another host, whatever a library would like to fetch.
@@ -223,10 +223,11 @@ def launch(
         run_history=False,
         quiet=True,
         footer_links=[],
-        favicon_path=HERE / "favicon.svg",
+        favicon_path=STATIC / "favicon.svg",
         theme=theme(),
-        css="\n".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css"))),
+        css=styles(),
         app_kwargs={
+            "routes": [scripts_route()],
             "middleware": [
                 Middleware(Guard, hosts=own, root=room.root, uploads=uploads),
                 Middleware(OnlyFromHere),

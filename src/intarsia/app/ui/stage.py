@@ -11,13 +11,13 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
+from intarsia.app.ui.scripts import loading
 from intarsia.errors import RecordError
 from intarsia.geometry import Box, Size
 from intarsia.images import Photo
@@ -29,10 +29,8 @@ from intarsia.layout.warp import Matrix, box_of, scaling, shift, then, turning
 from intarsia.masks import Mask, dilate
 from intarsia.records import ArrangeRecord, ComposeSettings
 
-HERE = Path(__file__).parent
-
-SCRIPTS = ("stage_result.js", "stage.js")
-"""The stage's script in two parts, of which the first only says what the second does."""
+EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened")
+"""What the stage tells: see `stage_component`."""
 
 LONGEST_SHOWN = 1280
 """Longer side of the picture on the stage, in pixels: finer than most windows show it."""
@@ -307,7 +305,7 @@ def stage_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
         replayed: {"folder", "index"}; a picture of a result shall be made again.
         opened: the tab came to the front.
     """
-    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = loading("arrange_canvas", EVENTS)
     return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)
 
 

@@ -15,13 +15,15 @@ from gradio.utils import get_upload_folder
 from intarsia.app.ui import words
 from intarsia.app.ui.fields import field_help, label
 from intarsia.app.ui.room import NETWORKS, Room, Seen, Step, Visit, watched, way_of
+from intarsia.app.ui.scripts import loading
 from intarsia.app.ui.sentences import sentence
 from intarsia.app.ui.turns import Turns
 from intarsia.app.ui.words import Facts
 from intarsia.errors import Cancelled, RecordError
 from intarsia.records import CHOICES, EditRecord
 
-HERE = Path(__file__).parent
+EVENTS = ("uploaded", "tried", "again", "taken", "shown", "replayed", "stopped")
+"""What the stage tells."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 WORDS = ("source", "prompt")
 DETAILS = ("negative_prompt", "steps", "guidance", "preset", "seed", "keep")
@@ -58,7 +60,7 @@ def words_tab(room: Room, token: gr.State) -> None:
             stage = gr.HTML(
                 ARRIVING,
                 html_template='<div class="words-root"></div>',
-                js_on_load=(HERE / "words.js").read_text(encoding="utf-8"),
+                js_on_load=loading("edit_tab", EVENTS),
                 apply_default_css=False,
                 elem_id="words-stage",
                 examples=words.example_facts(),
