@@ -208,20 +208,6 @@ def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(si
     assert site.get(f"{folder}/edit_tab.js", headers=foreign).status_code == 403
 
 
-def test_scripts_that_change_get_another_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    addresses = []
-    for content in ("export const mount = 1;", "export const mount = 2;"):
-        (tmp_path / "edit_tab.js").write_text(content)
-        monkeypatch.setattr(scripts, "STATIC", tmp_path)
-        for each in (scripts.modules, scripts.digest):
-            each.cache_clear()
-        addresses.append(scripts.loading("edit_tab", ()))
-    monkeypatch.undo()
-    for each in (scripts.modules, scripts.digest):
-        each.cache_clear()
-    assert addresses[0] != addresses[1]
-
-
 def test_pages_that_visitors_store_run_nothing(site: Site, visit: Visit) -> None:
     for name in ("page.html", "drawing.svg", "page.xhtml", "script.js"):
         (visit.folder / name).write_text("<script>alert(1)</script>")
