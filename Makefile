@@ -15,7 +15,12 @@ TORCH ?= torch==2.13.0
 # The browser of the pages' tests comes from the system's packages.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: setup demo test test-all browser test-ui check bench clean
+# So do node and npm, which check the pages' scripts; the packages of that are pinned in package.json.
+NODE ?= $(shell command -v node)
+NPM ?= $(shell command -v npm)
+NODE_STAMP := node_modules/.ready
+
+.PHONY: setup demo test test-all browser test-ui node script-tools lint-scripts test-scripts check bench clean
 
 setup: $(STAMP)
 
@@ -46,6 +51,23 @@ test-ui: setup browser
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m ui
 
+# Installed as the browser is. Node 18.18 or newer will do.
+node:
+	@test -n "$(NODE)" -a -n "$(NPM)" || { sudo=; test "$$(id -u)" = 0 || sudo="sudo --non-interactive"; \
+		$$sudo apt-get update --quiet && $$sudo apt-get install --quiet --yes --no-install-recommends nodejs npm; }
+
+script-tools: node $(NODE_STAMP)
+
+$(NODE_STAMP): package.json .npmrc | node
+	npm install
+	touch $(NODE_STAMP)
+
+lint-scripts: script-tools
+	npm run lint
+
+test-scripts: node
+	npm test
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,4 +80,4 @@ bench: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.layout --seed 7 --count 30 --columns compose,paste_inpaint --json bench-layout.json
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) node_modules build dist

@@ -25,7 +25,7 @@ from PIL import Image
 pytest.importorskip("gradio")
 
 from intarsia.cli import main
-from intarsia.web import security, startup
+from intarsia.web import scripts, security, startup
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.security import SecurityMiddleware
 from intarsia.web.sessions import Session, SessionStore
@@ -186,6 +186,26 @@ def test_a_token_is_not_told_to_another(site: Site) -> None:
         assert one.token not in site.get(page).text
     for each in (one, other):
         site.room.leave(each.token)
+
+
+def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(site: Site) -> None:
+    folder = f"/{scripts.PATH}/{scripts.digest()}"
+    assert f"{folder.lstrip('/')}/edit_tab.js" in site.get("/config").text
+    for file in scripts.STATIC.iterdir():
+        served = site.get(f"{folder}/{file.name}")
+        if file.suffix != ".js":
+            assert served.status_code == 404, file.name
+            continue
+        assert served.content == file.read_bytes()
+        assert served.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in served.headers["cache-control"]
+        assert served.headers["x-content-type-options"] == "nosniff"
+        assert "script-src 'self'" in served.headers["content-security-policy"]
+    for path in ("../scripts.py", "..%2fscripts.py", "%2e%2e/scripts.py", "..%5cscripts.py", "/etc/passwd", "", "."):
+        assert site.get(f"{folder}/{path}").status_code == 404, path
+    assert site.get(f"/{scripts.PATH}/{'0' * 16}/edit_tab.js").status_code == 404
+    foreign = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert site.get(f"{folder}/edit_tab.js", headers=foreign).status_code == 403
 
 
 def test_pages_that_visitors_store_run_nothing(site: Site, visit: Session) -> None:

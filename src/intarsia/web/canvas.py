@@ -11,7 +11,6 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -28,11 +27,10 @@ from intarsia.imaging.photo import Photo
 from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
+from intarsia.web.scripts import loading
 
-HERE = Path(__file__).parent
-
-SCRIPTS = ("stage_result.js", "stage.js")
-"""The stage's script in two parts, of which the first only says what the second does."""
+EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened")
+"""What the stage tells: see `stage_component`."""
 
 LONGEST_SHOWN = 1280
 """Longer side of the picture on the stage, in pixels: finer than most windows show it."""
@@ -307,7 +305,7 @@ def canvas_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
         replayed: {"folder", "index"}; a picture of a result shall be made again.
         opened: the tab came to the front.
     """
-    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = loading("arrange_canvas", EVENTS)
     return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)
 
 

@@ -22,6 +22,7 @@ from intarsia.backbones.resolve import resolve
 from intarsia.web.address import OWN_MACHINE, free_port
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.options import ServeOptions
+from intarsia.web.scripts import STATIC, scripts_route, styles
 from intarsia.web.security import SecurityMiddleware
 from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.arrange import arrange_tab
@@ -38,7 +39,6 @@ BROKEN_OFF = 3600.0
 """Seconds after which an upload that was broken off is removed."""
 SWEEP = 5.0
 """Seconds between two looks for visitors who left."""
-HERE = Path(__file__).parent
 
 SECURITY = (
     # Nothing of a page comes from another host, whatever a library would like to fetch.
@@ -217,10 +217,11 @@ def launch(
         run_history=False,
         quiet=True,
         footer_links=[],
-        favicon_path=HERE / "favicon.svg",
+        favicon_path=STATIC / "favicon.svg",
         theme=theme(),
-        css="\n".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css"))),
+        css=styles(),
         app_kwargs={
+            "routes": [scripts_route()],
             "middleware": [
                 Middleware(SecurityMiddleware, hosts=own, root=room.root, uploads=uploads),
                 Middleware(OnlyFromHere),

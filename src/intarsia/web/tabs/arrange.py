@@ -40,11 +40,10 @@ from intarsia.web.field_labels import field_help
 from intarsia.web.loss_plot import Loss, Painted, loss_plot_html
 from intarsia.web.queue import WorkQueue
 from intarsia.web.result_store import history, picture_of, result_folder
+from intarsia.web.scripts import loading
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import address, take_photo, take_upload
 from intarsia.web.work import NETWORKS, Step, progress_line
-
-HERE = Path(__file__).parents[1]
 
 PAINTED = 160
 """Longer side of a picture that shows how far learning is, in pixels."""
@@ -140,7 +139,7 @@ def arrange_tab(room: SessionStore, token: gr.State) -> None:
             strip = gr.HTML(
                 [],
                 html_template="",
-                js_on_load=(HERE / "history.js").read_text(encoding="utf-8"),
+                js_on_load=loading("history", ("chosen", "taken")),
                 apply_default_css=False,
                 elem_id="layout-history",
             )

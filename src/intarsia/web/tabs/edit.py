@@ -19,11 +19,13 @@ from intarsia.web import edit_service, result_store, uploads
 from intarsia.web.error_messages import message_for
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.queue import WorkQueue
+from intarsia.web.scripts import loading
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import Facts
 from intarsia.web.work import NETWORKS, Intermediate, Step, progress_line, run_watched
 
-HERE = Path(__file__).parents[1]
+EVENTS = ("uploaded", "tried", "again", "taken", "shown", "replayed", "stopped")
+"""What the stage tells."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 WORDS = ("source", "prompt")
 DETAILS = ("negative_prompt", "steps", "guidance", "preset", "seed", "keep")
@@ -60,7 +62,7 @@ def edit_tab(room: SessionStore, token: gr.State) -> None:
             stage = gr.HTML(
                 ARRIVING,
                 html_template='<div class="words-root"></div>',
-                js_on_load=(HERE / "words.js").read_text(encoding="utf-8"),
+                js_on_load=loading("edit_tab", EVENTS),
                 apply_default_css=False,
                 elem_id="words-stage",
                 examples=edit_service.example_facts(),

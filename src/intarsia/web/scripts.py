@@ -1,0 +1,77 @@
+"""The scripts and styles of the pages: files of one folder, which the browser keeps for as long as they are the same."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+STATIC = Path(__file__).parent / "static"
+STYLES = ("batch_tab", "arrange_tab", "page", "arrange_canvas", "edit_tab")
+"""Style sheets, in the order in which they override each other."""
+PATH = "intarsia-scripts"
+"""First part of the scripts' addresses, below that of the page."""
+A_YEAR = 365 * 24 * 3600
+
+# The page's address may have a path of its own, below which Gradio's own scripts lie, too. `Function`, with which Gradio
+# runs this, has no address that an import could be relative to.
+LOADING = """
+// Events that Python may listen to; Gradio reads their names here: %(events)s
+import(new URL("%(address)s", document.baseURI)).then(
+  (module) => module.mount({ element, trigger, props, upload, watch }),
+).catch((problem) => {
+  element.textContent = "The page's scripts did not arrive: reload the page.";
+  throw problem;
+});
+""".strip()
+
+
+@functools.cache
+def modules() -> Mapping[str, bytes]:
+    """The scripts, each an ES module, by file name."""
+    return {file.name: file.read_bytes() for file in sorted(STATIC.glob("*.js"))}
+
+
+@functools.cache
+def digest() -> str:
+    """Of all modules together, as they import each other: 16 hexadecimal digits."""
+    together = hashlib.sha256()
+    for name, content in modules().items():
+        together.update(f"{name} {len(content)}\n".encode() + content)
+    return together.hexdigest()[:16]
+
+
+def loading(module: str, events: Sequence[str]) -> str:
+    """What a component of the page runs once it is there: it imports a module, and has that put its parts in.
+
+    Args:
+        module: name of a file in the folder, without its ending; it exports `mount`.
+        events: what the module triggers.
+    """
+    name = f"{module}.js"
+    if name not in modules():
+        raise KeyError(name)
+    return LOADING % {"address": f"{PATH}/{digest()}/{name}", "events": ", ".join(f'"{event}"' for event in events)}
+
+
+def styles() -> str:
+    """The style sheets of all tabs, as one."""
+    return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
+
+
+def scripts_route() -> Route:
+    """Where the server hands out the modules, and no other file."""
+    return Route(f"/{PATH}/{{version}}/{{name}}", module_response, methods=["GET"])
+
+
+async def module_response(request: Request) -> Response:
+    content = modules().get(request.path_params["name"])
+    if content is None or request.path_params["version"] != digest():
+        return PlainTextResponse("There is no such script.", status_code=404)
+    headers = {"cache-control": f"public, max-age={A_YEAR}, immutable"}
+    return Response(content, media_type="text/javascript", headers=headers)

@@ -1,0 +1,162 @@
+// The tab "Edit by words": photo, box, what was seen, candidates, result and history.
+// It shows the facts in props.value and sends events.
+import { button, make, setAttributes, setText } from "./dom.js";
+import { EditCanvas } from "./edit_canvas.js";
+import { EditResults } from "./edit_results.js";
+import { EditStart } from "./edit_start.js";
+import { EditHistory } from "./history.js";
+import { acceptDrops } from "./upload.js";
+
+const TOO_LARGE = "The photo did not arrive. It may be larger than 100 MB: choose another.";
+
+export function mount({ element, trigger, props, upload, watch }) {
+  // On a small screen, what comes above the form would else push the picture out of sight. Gradio keeps our style
+  // sheet from reaching the page's root.
+  document.documentElement.style.overflowAnchor = "none";
+  const tab = new EditTab({ root: element.querySelector(".words-root"), trigger, props, upload });
+  watch("value", () => tab.render());
+  tab.render();
+}
+
+class EditTab {
+  constructor({ root, trigger, props, upload }) {
+    Object.assign(this, { root, trigger, props, upload });
+    this.resultFolder = "";
+    this.chosen = 0; // number of the candidate that is shown
+    this.chosenOf = {}; // ... of each result's folder
+    this.boxing = false; // the box is being drawn
+    this.looking = false; // where the networks looked is shown
+    this.record = "";
+    this.start = new EditStart(this);
+    this.canvas = new EditCanvas(this);
+    this.results = new EditResults(this);
+    this.history = new EditHistory(this);
+    this.message = make("p", "w-message");
+    // Read out is what is news: each stage once, and not each of its steps.
+    this.spoken = make("p", "w-spoken");
+    setAttributes(this.spoken, { role: "status", "aria-live": "polite" });
+    root.append(...this.start.parts, this.canvas.frame, this.message, this.spoken, this.makeProgress());
+    root.append(this.makeTools(), ...this.results.parts, ...this.history.parts);
+    acceptDrops(root, "w-over", (file) => this.send(file));
+  }
+
+  makeProgress() {
+    this.bar = make("div", "w-bar", make("i"));
+    setAttributes(this.bar, { role: "progressbar", "aria-label": "How far the edit is" });
+    this.stop = button("w-button", () => {
+      this.stop.disabled = true;
+      this.trigger("stopped", {});
+    }, "Cancel");
+    this.progress = make("div", "w-way", this.bar, this.stop);
+    return this.progress;
+  }
+
+  makeTools() {
+    const toggle = (mode, other, label) =>
+      button("w-button", () => {
+        this[mode] = !this[mode];
+        this[other] = false;
+        this.render();
+      }, label);
+    this.boxButton = toggle("boxing", "looking", "Draw a box");
+    this.unboxButton = button("w-button", () => this.change({ box: null }), "Remove the box");
+    this.lookButton = toggle("looking", "boxing", "Where it looked");
+    const another = button("w-button", () => this.start.chooser.click(), "Another photo");
+    this.tools = make("div", "w-tools", this.boxButton, this.unboxButton, this.lookButton, another);
+    return this.tools;
+  }
+
+  get facts() {
+    return this.props.value || {};
+  }
+
+  get busy() {
+    return ["waiting", "working"].includes(this.facts.phase);
+  }
+
+  get candidate() {
+    return this.facts.result ? this.facts.result.candidates[this.chosen] : null;
+  }
+
+  get comparing() {
+    return Boolean(this.facts.result && this.facts.phase === "done" && !this.boxing && !this.looking);
+  }
+
+  change(changes) {
+    this.props.value = { ...this.facts, ...changes };
+    this.render();
+  }
+
+  choose(number) {
+    this.chosen = number;
+    this.record = "";
+    this.chosenOf[this.resultFolder] = number;
+    this.canvas.uncover();
+    this.render();
+  }
+
+  async send(file) {
+    if (!file || this.start.chooser.disabled) return;
+    this.change({ message: `Uploading ${file.name}.`, problem: false });
+    try {
+      const sent = await this.upload(file);
+      this.trigger("uploaded", { path: sent.path });
+    } catch {
+      this.change({ message: TOO_LARGE, problem: true });
+    }
+  }
+
+  render() {
+    this.followResult();
+    this.root.dataset.phase = this.facts.phase || "arriving";
+    this.start.render();
+    this.canvas.render();
+    this.renderProgress();
+    this.renderMessage();
+    this.renderTools();
+    this.results.render();
+    this.history.render();
+  }
+
+  followResult() {
+    const folder = this.facts.result ? this.facts.result.folder : "";
+    if (folder !== this.resultFolder) {
+      this.resultFolder = folder;
+      this.chosen = this.chosenOf[folder] || 0;
+      this.looking = this.boxing = false;
+      this.record = "";
+      this.canvas.slider.share = 50;
+      this.canvas.uncover();
+    }
+    if (this.busy) this.boxing = this.looking = false;
+  }
+
+  renderProgress() {
+    const { progress } = this.facts, bar = this.bar;
+    this.progress.hidden = !this.busy;
+    if (!this.busy) this.stop.disabled = false;
+    bar.classList.toggle("w-endless", this.busy && !progress);
+    const percent = progress && (100 * progress.done) / Math.max(progress.total, 1);
+    if (progress) bar.setAttribute("aria-valuenow", String(Math.round(percent)));
+    else bar.removeAttribute("aria-valuenow");
+    bar.firstChild.style.width = progress ? `${percent}%` : "";
+  }
+
+  renderMessage() {
+    const { message, phase, problem, progress } = this.facts;
+    const news = message || (phase === "ready" ? "Say what it should become, and press Edit." : "");
+    setText(this.message, news);
+    setText(this.spoken, this.busy && progress ? `${progress.stage}.` : news);
+    this.message.classList.toggle("w-problem", Boolean(problem));
+  }
+
+  renderTools() {
+    const { box, look, phase, photo, result } = this.facts;
+    this.tools.hidden = !photo || this.busy;
+    this.boxButton.setAttribute("aria-pressed", String(this.boxing));
+    this.boxButton.textContent = this.boxing ? "Done with the box" : box ? "Change the box" : "Draw a box";
+    this.unboxButton.hidden = !box;
+    this.lookButton.hidden = !(phase === "done" && result && look);
+    this.lookButton.setAttribute("aria-pressed", String(this.looking));
+  }
+}

@@ -1,0 +1,33 @@
+// The icons of the canvas's buttons: paths of a stroke in a square of 24.
+import { button, svg } from "./dom.js";
+
+const PATHS = {
+  undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
+  redo: "m15 14 5-5-5-5M20 9H10a6 6 0 0 0 0 12h3",
+  flip: "M12 3v18M8 7l-5 10h5zM16 7l5 10h-5z",
+  front: "M4 4h10v10H4zM18 10v10H10",
+  back: "M10 10h10v10H10zM4 14V4h10",
+  smaller: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM8 11h6M16.5 16.5 21 21",
+  larger: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM8 11h6M11 8v6M16.5 16.5 21 21",
+  left: "M4 4v6h6M4.6 10a8 8 0 1 1-.6 5",
+  right: "M20 4v6h-6M19.4 10a8 8 0 1 0 .6 5",
+  gone: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
+  reset: "M3 12a9 9 0 1 0 3-6.7L3 8M3 3v5h5M12 8v4l3 2",
+  seen: "M2 12s4-7 10-7 10 7 10 7-4 7-10 7-10-7-10-7zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
+  hidden:
+    "M3 3l18 18M6 6.5C3.500 8.500 2 12 2 12s4 7 10 7c2 0 3.700-.7 5-1.600M10 5.200C16.500 4 22 12 22 12s-.8 1.600-2.400 3.200",
+  another: "M3 5h18v14H3zM3 16l5-5 4 4M14 9h5M16.500 6.500v5",
+  up: "m6 15 6-6 6 6",
+  down: "m6 9 6 6 6-6",
+  photo: "M4 5h16v14H4zM4 15l4-4 4 4 3-3 5 5M15 9.500a1 1 0 1 0 .1 0",
+};
+
+export const icon = (name) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: PATHS[name] }));
+
+// A label may end in its key: "Undo (Ctrl+Z)".
+export function iconButton(name, label, action) {
+  const node = button("", action, icon(name));
+  node.title = label;
+  node.setAttribute("aria-label", label.replace(/ \(.*\)$/, ""));
+  return node;
+}

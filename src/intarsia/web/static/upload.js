@@ -1,0 +1,35 @@
+// A photo comes in: chosen, or dropped.
+import { make } from "./dom.js";
+
+const ACCEPTED =
+  "image/png,image/jpeg,image/webp,image/tiff,image/bmp,.png,.jpg,.jpeg,.webp,.tif,.tiff,.bmp";
+
+export function photoChooser(className, label, onFile) {
+  const chooser = make("input", className);
+  chooser.type = "file";
+  chooser.accept = ACCEPTED;
+  chooser.setAttribute("aria-label", label);
+  chooser.addEventListener("change", () => {
+    onFile(chooser.files[0]);
+    chooser.value = ""; // the same file may be chosen again
+  });
+  return chooser;
+}
+
+export function acceptDrops(root, overClass, onFile) {
+  for (const type of ["dragenter", "dragover"])
+    root.addEventListener(type, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      root.classList.add(overClass);
+    });
+  root.addEventListener("dragleave", (event) => {
+    if (!root.contains(event.relatedTarget)) root.classList.remove(overClass);
+  });
+  root.addEventListener("drop", (event) => {
+    root.classList.remove(overClass);
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    onFile(event.dataTransfer.files[0]);
+  });
+}

@@ -1,0 +1,62 @@
+"""How the scripts of the pages are found: their addresses, and the events that Python listens to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gradio")
+
+from intarsia.web import canvas, scripts
+from intarsia.web.tabs import edit as edit_tab
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """The scripts are read as they lie there now, and again after the test."""
+    caches = (scripts.modules, scripts.digest)
+    for each in caches:
+        each.cache_clear()
+    yield
+    for each in caches:
+        each.cache_clear()
+
+
+def test_scripts_that_change_get_another_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
+    monkeypatch.setattr(scripts, "STATIC", tmp_path)
+    addresses = set()
+    for name, content in (("edit_tab", "1"), ("edit_tab", "2"), ("dom", "1"), ("dom", "3")):
+        (tmp_path / f"{name}.js").write_text(f"export const mount = {content};")
+        scripts.modules.cache_clear()
+        scripts.digest.cache_clear()
+        addresses.add(scripts.loading("edit_tab", ()))
+    assert len(addresses) == 4, "a module that another one imports counts, too"
+
+
+def test_a_script_that_is_not_there_is_our_own_mistake() -> None:
+    with pytest.raises(KeyError, match=r"paint\.js"):
+        scripts.loading("paint", ())
+
+
+@pytest.mark.parametrize("module", ["edit_tab", "arrange_canvas", "history"])
+def test_what_a_page_imports_can_be_mounted(module: str) -> None:
+    assert b"export function mount(" in scripts.modules()[f"{module}.js"]
+
+
+def test_modules_import_only_each_other() -> None:
+    for name, content in scripts.modules().items():
+        for found in re.findall(r'^.*\bfrom "(.+)";$', content.decode(), re.MULTILINE):
+            assert found.removeprefix("./") in scripts.modules(), f"{name} imports {found}"
+
+
+def test_what_python_listens_to_is_triggered() -> None:
+    triggered = set(re.findall(r'trigger\("(\w+)"', b"".join(scripts.modules().values()).decode()))
+    heard = {*edit_tab.EVENTS, *canvas.EVENTS, "chosen", "taken"}
+    assert triggered == heard | {"input"}  # which is Gradio's own
+
+
+def test_all_styles_are_on_the_page() -> None:
+    assert {file.stem for file in scripts.STATIC.glob("*.css")} == set(scripts.STYLES)
