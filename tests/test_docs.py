@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
 from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
+from tests.paths import ROOT
 
-REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 
 import intarsia
 from intarsia.backbones.protocols import Backbones
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "ArrangeRecord",
     "ArrangeResult",
@@ -140,7 +140,7 @@ def test_the_wheel_holds_everything_that_is_needed(tmp_path: Path) -> None:
         str(p.relative_to(ROOT / "src")) for p in tracked_files() if p.is_relative_to(ROOT / "src" / "intarsia")
     }
     assert expected <= names
-    assert {"intarsia/py.typed", "intarsia/app/scenes/jobs.json", "intarsia/backbones/pocket/vae/config.json"} <= names
+    assert {"intarsia/py.typed", "intarsia/demo/scenes/jobs.json", "intarsia/backbones/pocket/vae/config.json"} <= names
     assert not [n for n in names if n.startswith(("tests", "training", "benchmarks"))]
     assert any(n.endswith("licenses/LICENSE") for n in names)
 

@@ -17,9 +17,9 @@ from intarsia.errors import RecordError
 from intarsia.evaluate import judge as judging
 from intarsia.evaluate.judge import UNet, load_judge
 from intarsia.imaging.geometry import Box
+from tests.paths import SCENES
 from training import world
 
-SCENES = Path(__file__).parent / "scenes"  # python -m training.world --seed 424242 --count 6 --out tests/scenes
 has_font = any(file.exists() for file in world.FONT_FILES)
 needs_font = pytest.mark.skipif(not has_font, reason="the font Noto Color Emoji is not installed")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
@@ -17,8 +15,9 @@ from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.inversion import ddim_invert, ddim_sample, invert, with_signal
 from intarsia.progress import Progress
+from tests.paths import SCENES
 
-SCENE = Path(__file__).parent / "scenes" / "0001.png"
+SCENE = SCENES / "0001.png"
 ALPHAS = torch.linspace(1, 0, 101)[:-1].double() ** 2
 
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from intarsia.backbones.protocols import Backbones
 from intarsia.web import startup
 from intarsia.web.sessions import SessionStore
-from tests.ui.conftest import arrived
+from tests.web.browser.conftest import arrived
 
 pytestmark = [
     pytest.mark.ui,

@@ -30,8 +30,9 @@ from intarsia.web import edit_service, result_store, startup
 from intarsia.web import uploads as uploads_module
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.sessions import Session, SessionStore
+from tests.paths import SCENES
 
-SCENE = Path(__file__).parent / "scenes" / "0000.png"
+SCENE = SCENES / "0000.png"
 QUICK = SearchSettings(proposals=4, preview_steps=(1, 2), survivors=(3, 2))
 QUICK_JSON = {"proposals": 4, "preview_steps": [1, 2], "survivors": [3, 2]}
 

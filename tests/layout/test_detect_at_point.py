@@ -22,8 +22,9 @@ from intarsia.layout.detect import LEAST_PEAK, iou
 from intarsia.layout.detect_at_point import EVERYDAY, component_at, detect_at_point, names_for
 from intarsia.layout.scene_files import read_scene
 from intarsia.records.arrange import ArrangeRecord
+from tests.paths import PACKAGE_SCENES
 
-YARD = Path(__file__).parents[1] / "src/intarsia/demo/scenes/yard.scene"
+YARD = PACKAGE_SCENES / "yard.scene"
 WIDTH, HEIGHT = 96, 64
 SQUARES = {"red": (8, 12, 32, 36), "green": (60, 20, 84, 44)}
 """Columns and rows of two squares of one kind on white ground."""

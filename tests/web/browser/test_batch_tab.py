@@ -24,7 +24,8 @@ from intarsia.progress import OnProgress, Progress
 from intarsia.web import startup
 from intarsia.web.sessions import SessionStore
 from tests.fake_work import FakePerformer, FakeWork
-from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived
+from tests.paths import SCENES
+from tests.web.browser.conftest import PATIENCE, SCHEMES, Shoot, arrived
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -36,7 +37,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
-SCENES = Path(__file__).parents[1] / "scenes"
 WORDS = {"0000.png": ["tree", "a house"], "0001.png": ["", "a red car"]}
 READY = ".words-root:not([data-phase=arriving])"
 

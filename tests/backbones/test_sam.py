@@ -42,6 +42,7 @@ from intarsia.layout.detect import find_masks, iou, refine_masks, surest_point
 from intarsia.layout.scene_files import read_scene, read_scene_folder
 from intarsia.records.arrange import ArrangeRecord
 from tests import tiny
+from tests.paths import SCENES
 
 SIDE, WIDTH = 64, 16
 SIDE3 = 56
@@ -526,7 +527,7 @@ def test_masks_come_at_the_photos_size_apart_and_not_empty(
 
 
 POCKET_IS_THERE = pytest.mark.skipif(not (POCKET / "clipseg").is_dir(), reason="the pocket is not trained yet")
-SCENE = Path(__file__).parent / "scenes" / "0003.png"
+SCENE = SCENES / "0003.png"
 
 
 @POCKET_IS_THERE

@@ -20,8 +20,9 @@ from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
+from tests.paths import PACKAGE_SCENES
 
-FOLDER = Path(ia.__file__).parent / "demo" / "scenes" / "yard.scene"
+FOLDER = PACKAGE_SCENES / "yard.scene"
 QUICK = ComposeSettings(plates=1, plate_steps=3, refine_steps=4)
 RECORD = ArrangeRecord(photo=str(FOLDER), models="pocket", compose=QUICK)
 

@@ -6,14 +6,14 @@ import ast
 import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from intarsia.errors import LayoutError
 from intarsia.web.error_messages import for_pages, message_for
+from tests.paths import ROOT
 
-SOURCE = Path(__file__).parents[1] / "src" / "intarsia"
+SOURCE = ROOT / "src" / "intarsia"
 FLAG = re.compile(r"--[a-z]|\bintarsia [a-z]")
 MODULES = [
     *sorted((SOURCE / "layout").glob("*.py")),

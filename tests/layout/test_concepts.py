@@ -43,9 +43,9 @@ from intarsia.layout.train import SAMPLES, Sample, learn, shows
 from intarsia.layout.train_objective import emphasis, spread_timesteps
 from intarsia.progress import Progress
 from intarsia.records.arrange import ArrangeRecord, GuideSettings, LearnSettings
+from tests.paths import SCENES
 
 SIDE = 32
-SCENES = Path(__file__).parent / "scenes"
 
 
 def scene_of(*names: str, side: int = SIDE) -> Scene:

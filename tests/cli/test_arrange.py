@@ -33,6 +33,7 @@ from intarsia.results import overlay_arrange
 from intarsia.results.arrange_document import describe
 from intarsia.results.document import pixel_digest
 from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible_parts
+from tests.paths import SCENES
 
 KEY = {"cat": [251, 216, 1], "fig tree": [75, 254, 1], "background": [254, 254, 254]}
 QUICK = ["--compose.plates", "1", "--compose.plate-steps", "2", "--compose.refine-steps", "2"]
@@ -271,7 +272,7 @@ def test_objects_are_found_by_words_without_the_painting_networks(
         raise AssertionError("painting networks were loaded")
 
     monkeypatch.setattr(load_models, "load", load)
-    picture = Path(__file__).parent / "scenes" / "0003.png"
+    picture = SCENES / "0003.png"
     assert main(["objects", str(picture), "--find", "car", "ball", "--models", "pocket", "--json"]) == 0
     found = {o["name"]: o["box"] for o in json.loads(capsys.readouterr().out)["objects"]}
     x0, _, x1, y1 = found["car"]

@@ -24,9 +24,10 @@ from intarsia.layout.detect import BACKGROUND, components, find_masks, split_tou
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import find_objects, photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
+from tests import paths
+from tests.paths import SCENES
 
-SCENES = Path(__file__).parent / "scenes"
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "layout_editing"
+SAMPLES = paths.SAMPLES / "layout_editing"
 KEY = {"cat": [251, 216, 1], "background": [254, 254, 254], "potted plant": [251, 1, 1]}
 
 

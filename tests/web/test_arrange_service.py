@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.paths import PACKAGE_SCENES
+
 pytest.importorskip("gradio", reason="the web pages are an extra")
 
 from intarsia.errors import Cancelled, LayoutError, RecordError
@@ -60,7 +62,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs.arrange import history_cards, sentence, way
 from intarsia.web.work import Step
 
-YARD = Path(__file__).parents[1] / "src/intarsia/demo/scenes/yard.scene"
+YARD = PACKAGE_SCENES / "yard.scene"
 NAMES = ("house", "tree", "dog")
 BASE = ArrangeRecord(photo="photo.png")
 

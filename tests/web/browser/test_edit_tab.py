@@ -16,8 +16,9 @@ import pytest
 from intarsia.backbones.protocols import Backbones
 from intarsia.cli.main import main
 from intarsia.web.sessions import SessionStore
-from tests.ui.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived, seen_on_screen
-from tests.ui.taken_home import record_inside, repeatable, without_record
+from tests.paths import SCENES
+from tests.web.browser.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived, seen_on_screen
+from tests.web.browser.taken_home import record_inside, repeatable, without_record
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
-SCENE = Path(__file__).parents[1] / "scenes" / "0000.png"
+SCENE = SCENES / "0000.png"
 PLACE = ("record", "photo")
 """What of a record says where the photo lies: elsewhere for a visitor."""
 

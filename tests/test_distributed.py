@@ -28,8 +28,8 @@ from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.losses import expected_loss
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.train import Example, fit_network
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PATCHES, TEXT = 8, 12
 SETTINGS = FitSettings(epochs=3, accumulate=2)
 COUNTS = (5, 1)  # in groups of four: the last group leaves a process without any, and of one picture it owns none

@@ -21,9 +21,10 @@ from intarsia.records.serialize import from_json, to_json
 from intarsia.regions.edit import EditResult, edit
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.train import fit
+from tests import paths
+from tests.paths import SCENES
 
-SCENES = Path(__file__).parent / "scenes"
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "learnable_regions"
+SAMPLES = paths.SAMPLES / "learnable_regions"
 QUICK = SearchSettings(anchors=2, proposals=4, preview_steps=(1,), survivors=(1,))
 
 

@@ -31,9 +31,9 @@ from intarsia.records.edit import EditRecord
 from intarsia.results.replay import read_replay
 from intarsia.tasks.batch_executor import BatchExecutor
 from intarsia.tasks.options import Machine
+from tests.paths import SCENES
 from tests.ray_work import FakeWork
 
-SCENES = Path(__file__).parent / "scenes"
 AWKWARD = 'ein "Bild" 100% + ünï\'\\ .png'
 
 

@@ -37,8 +37,9 @@ from intarsia.layout.registration import register_mask
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.scene_files import read_scene
 from intarsia.records.arrange import ArrangeRecord
+from tests import paths
 
-SAMPLES = Path(__file__).parents[2] / "shared" / "samples" / "layout_editing"
+SAMPLES = paths.SAMPLES / "layout_editing"
 SIZE = Size(80, 60)
 
 

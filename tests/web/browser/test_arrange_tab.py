@@ -18,8 +18,9 @@ from intarsia.cli.main import main
 from intarsia.imaging.read import read_photo
 from intarsia.layout.train_objective import ConceptTrainer
 from intarsia.web.sessions import Session, SessionStore
-from tests.ui.conftest import PATIENCE, SCHEMES, Shoot, arrived, seen_on_screen
-from tests.ui.taken_home import record_inside, repeatable, without_record
+from tests.paths import PACKAGE_SCENES
+from tests.web.browser.conftest import PATIENCE, SCHEMES, Shoot, arrived, seen_on_screen
+from tests.web.browser.taken_home import record_inside, repeatable, without_record
 
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -31,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
-SCENES = Path(__file__).parents[2] / "src/intarsia/demo/scenes"
+SCENES = PACKAGE_SCENES
 PHOTO, YARD = SCENES / "cat-and-plant.png", SCENES / "yard.scene"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +17,7 @@ from intarsia.imaging.geometry import Size
 from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
 from tests import tiny
-
-SCENES = Path(__file__).parent / "scenes"
+from tests.paths import SCENES
 
 
 @pytest.fixture(scope="module")
