@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 
 
 def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = False) -> Path:
@@ -64,7 +64,15 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises on a name that is too long
         raise OutputError(f"{path} is a folder, so no file can have that name: choose another.")
     if not overwrite and os.path.lexists(path):
-        raise OutputError(f"{path} exists already: pass --overwrite to replace it, or choose another name.")
+        raise exists_already(path)
+
+
+def exists_already(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} exists already",
+        Remedy(Setting("overwrite", True, verb="pass"), " to replace it"),
+        Remedy("choose another name", page="try it again"),
+    )
 
 
 def cannot_write(path: Path, problem: OSError) -> OutputError:
@@ -73,7 +81,7 @@ def cannot_write(path: Path, problem: OSError) -> OutputError:
     if isinstance(problem, FileExistsError) and problem.filename2 is None and Path(str(problem.filename)) != path:
         code = errno.ENOTDIR  # mkdir met a file where a folder was asked for
     if code == errno.EEXIST:
-        return OutputError(f"{path} exists already: pass --overwrite to replace it, or choose another name.")
+        return exists_already(path)
     if code == errno.ENOTDIR:
         return OutputError(f"{path} cannot be written, since a part of {path.parent} is a file: name another folder.")
     if code in (errno.ENOSPC, errno.EDQUOT):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from intarsia.errors import IntarsiaError, RecordError
+from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
@@ -99,7 +99,10 @@ def read_jobs(
     known = {} if known is None else known
     base = image_dir if image_dir is not None else (file if file.is_dir() else file.parent)
     if not base.is_dir():
-        raise RecordError(f"There is no folder {base} of pictures: check --image-dir.")
+        raise RecordError(
+            f"There is no folder {base} of pictures",
+            Remedy("check ", Setting("image_dir"), page="send pictures along with the list"),
+        )
     shared = nested(settings or {})
     jobs: list[Job] = []
     first_of: dict[str, int] = {}
@@ -378,8 +381,13 @@ def inside(record: Record, base: Path, where: str, fenced: bool) -> Record:
         path = (root / name).resolve()
         if fenced and path != root and root not in path.parents:
             raise RecordError(
-                f"{where} gives {setting} as {shortened(name)}, which lies outside {root}: move it there, or pass "
-                "--image-dir with the folder that holds all pictures."
+                f"{where} gives {setting} as {shortened(name)}, which lies outside {root}",
+                Remedy(
+                    "move it there, or pass ",
+                    Setting("image_dir"),
+                    " with the folder that holds all pictures",
+                    page="send it along with the list",
+                ),
             )
         whole[setting] = str(path)
     return with_files(record, whole)

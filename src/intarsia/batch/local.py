@@ -23,7 +23,7 @@ from typing import Literal
 from intarsia.batch.executor import Executor, do_job, sentence
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Ledger, Outcome
-from intarsia.errors import Cancelled, WorkersError
+from intarsia.errors import Cancelled, Remedy, Setting, WorkersError
 from intarsia.progress import Progress
 
 DEATHS = 3
@@ -250,7 +250,8 @@ class WorkerHandle:
         self.connection.close()
         if not self.ready and not self.dismissed:
             raise WorkersError(
-                f"A worker ended before it began ({self.last_word}): its message stands above; try --workers 1."
+                f"A worker ended before it began ({self.last_word})",
+                Remedy("its message stands above; ", Setting("workers", 1, verb="try")),
             )
         return self.job
 

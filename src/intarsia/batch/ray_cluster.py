@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import ClusterError, MissingExtraError
+from intarsia.errors import ClusterError, Command, Message, MissingExtraError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ KNOCK = 5.0
 PROBE = ".shared"
 """A file in the output folder: who does not see it does not share the folder."""
 
+RAY_START = Command("start", program="ray", quoted=False, head=True)
+"""What starts a cluster, and prints its address."""
 SETTINGS = b"\4"
 """In HTTP/2, which Ray speaks, the kind of the first frame of both sides; it stands in the fourth byte."""
 
@@ -67,12 +69,12 @@ def connected(ray: Any, address: str, *, cpus: int) -> Iterator[None]:
         ray.shutdown()
         said = " ".join(str(problem).split())
         where = "could not be started here" if address == "local" else f"cannot be reached at {address!r}"
-        remedy = (
-            "Start one with: ray start --head"
+        remedy: Message = (
+            ("Start one with: ", RAY_START)
             if address == "auto"
-            else "Does it want a token, set RAY_AUTH_MODE=token here, too; ray status tells more."
+            else ("Does it want a token, set RAY_AUTH_MODE=token here, too; ray status tells more.",)
         )
-        raise ClusterError(f"A Ray cluster {where} ({said[:300]}). {remedy}") from problem
+        raise ClusterError(f"A Ray cluster {where} ({said[:300]}). ", *remedy) from problem
     finally:
         if main:
             signal.signal(signal.SIGTERM, former)
@@ -116,12 +118,13 @@ def knock(address: str) -> None:
             answer = line.recv(4)
     except (OSError, OverflowError) as problem:
         raise ClusterError(
-            f"Nobody answers at {address} ({problem}): check the address that ray start --head has printed, and the "
-            "firewall."
+            f"Nobody answers at {address} ({problem})",
+            Remedy("check the address that ", RAY_START, " has printed, and the firewall"),
         ) from problem
     if answer[3:] != SETTINGS:
         raise ClusterError(
-            f"What answers at {address} is no Ray cluster: check the port that ray start --head has printed."
+            f"What answers at {address} is no Ray cluster",
+            Remedy("check the port that ", RAY_START, " has printed"),
         )
 
 
@@ -140,8 +143,14 @@ def needed(ray: Any, threads: int, gpus: float | None, workers: int) -> dict[str
     if not sum(rooms):
         cards = f" and {gpus:g} graphics cards" if gpus else ""
         raise ClusterError(
-            f"No machine of the Ray cluster has the {threads} processor cores{cards} that a worker takes: give "
-            "--threads or --ray-gpus that one of them has (ray status shows it)."
+            f"No machine of the Ray cluster has the {threads} processor cores{cards} that a worker takes",
+            Remedy(
+                "give ",
+                Setting("threads"),
+                " or ",
+                Setting("ray_gpus"),
+                " that one of them has (ray status shows it)",
+            ),
         )
     if sum(rooms) < workers:
         logger.warning("The Ray cluster has room for %d of %d workers; the others wait for it.", sum(rooms), workers)

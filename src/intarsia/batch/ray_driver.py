@@ -23,7 +23,7 @@ from intarsia.batch.ledger import Ledger
 from intarsia.batch.local import DEATHS, PATIENCE, JobEvent, Listen, Shares
 from intarsia.batch.ray_cluster import connected, first_line, import_ray, needed, probe
 from intarsia.batch.ray_worker import WAITING, Arrived, Greeting, JobResult, RayWorker, environment, files_of
-from intarsia.errors import ClusterError
+from intarsia.errors import ClusterError, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def run_on_ray(
         ClusterError: the cluster does not answer, has no room for a worker, or no worker can get ready.
     """
     if files not in ("store", "shared"):
-        raise ClusterError(f"--ray-files is {files!r}, but must be store or shared.")
+        raise ClusterError(Setting("ray_files"), f" is {files!r}, but must be store or shared.")
     ray = import_ray()
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     with connected(ray, address, cpus=workers * threads):

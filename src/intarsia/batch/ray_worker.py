@@ -21,7 +21,7 @@ from intarsia.batch.executor import Executor, Worker, do_job, sentence
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Outcome
 from intarsia.batch.ray_cluster import import_ray
-from intarsia.errors import Cancelled
+from intarsia.errors import Cancelled, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.inputs import input_files, with_files
@@ -98,7 +98,8 @@ class RayWorker:
         if self.out is not None and not seen(self.out / self.token):
             return Greeting(
                 machine=machine,
-                problem=f"The machine {machine} does not see {self.out}: mount it there, or leave --ray-files at store.",
+                problem=f"The machine {machine} does not see {self.out}: mount it there, or leave {Setting('ray_files')} at "
+                "store.",
             )
         try:
             self.perform = self.work.open(self.index)

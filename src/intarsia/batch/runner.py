@@ -13,7 +13,7 @@ from intarsia.batch.executor import RESULTS, clear_unfinished, finished
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Counts, Ledger
 from intarsia.distributed import World
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 
 
 def share(jobs: Sequence[Job], together: World) -> list[Job]:
@@ -36,7 +36,7 @@ def one_run(out: Path) -> Iterator[None]:
         lock = (out / ".lock").open("a+")
     except OSError as problem:
         raise OutputError(
-            f"{out} cannot be written to ({problem.strerror}): name another folder with --out."
+            f"{out} cannot be written to ({problem.strerror})", Remedy("name another folder with ", Setting("out"))
         ) from problem
     with lock:
         if not locked(lock.fileno()):

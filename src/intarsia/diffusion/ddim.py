@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from intarsia.errors import EmptyMaskError
+from intarsia.errors import EmptyMaskError, Remedy, Setting
 
 
 def add_noise(clean: Tensor, noise: Tensor, alpha: float | Tensor) -> Tensor:
@@ -70,6 +70,10 @@ def masked_noise_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor
     """
     area = mask.flatten(1).sum(1)
     if bool((area <= 0).any()):
-        raise EmptyMaskError("An object covers no latent cell: give it a larger mask, or work at a larger --size.")
+        raise EmptyMaskError(
+            "An object covers no latent cell",
+            Remedy("give it a larger mask"),
+            Remedy("work at a larger ", Setting("size")),
+        )
     error = (predicted - target).square().mean(1, keepdim=True) * mask
     return error.flatten(1).sum(1) / area

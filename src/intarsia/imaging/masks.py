@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from intarsia.errors import EmptyMaskError, RegionError
+from intarsia.errors import EmptyMaskError, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box, Size
 from intarsia.imaging.metadata import TURNS
 from intarsia.imaging.photo import Photo
@@ -78,9 +78,11 @@ def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: i
         mask = np.asarray(resized, dtype=np.bool_)
     if not mask.any():
         kept, painted, hint = ("white", "black", "without") if invert else ("black", "white", "with")
+        switch = Setting("invert_mask", True)
         raise EmptyMaskError(
-            f"The mask {path} is all {kept}, so that nothing would be repainted: "
-            f"paint {painted} what should change, or try {hint} --invert-mask."
+            f"The mask {path} is all {kept}, so that nothing would be repainted",
+            Remedy(f"paint {painted} what should change"),
+            Remedy(f"try {hint} ", switch, page=("take ", switch, " back") if invert else ("set ", switch)),
         )
     return mask
 

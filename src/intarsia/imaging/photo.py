@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Size
 
 log = logging.getLogger(__name__)
@@ -113,8 +113,8 @@ def resize_to_photo(tensor: Tensor, size: Size) -> Bytes:
     values = tensor.detach().to("cpu", torch.float32)
     if not torch.isfinite(values).all():
         raise ModelError(
-            "The models answered with values that are not numbers, as half precision does when it overflows: "
-            "pass --dtype float32."
+            "The models answered with values that are not numbers, as half precision does when it overflows",
+            Remedy(Setting("dtype", "float32", verb="pass")),
         )
     levels = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     pixels: Bytes = levels.permute(1, 2, 0).contiguous().numpy()

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import cannot_write as cannot_write
 from intarsia.files import refuse_existing as refuse_existing
 from intarsia.files import write_bytes_atomically as write_bytes_atomically
@@ -85,7 +85,9 @@ def write_photo(
         photo.as_image().save(file, kind, **options)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
         raise OutputError(
-            f"{path} cannot be encoded as {kind} ({problem}): write .png, or leave the record out with --no-metadata."
+            f"{path} cannot be encoded as {kind} ({problem})",
+            Remedy("write .png"),
+            Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
     return write_bytes_atomically(path, file.getvalue(), overwrite)
 

@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from intarsia.backbones.protocols import LatentDiffusion
-from intarsia.errors import LayoutError, ModelError
+from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
 
@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 READS_TEXT = re.compile(r"attn2\.to_[kv]$")
 """The layers whose input is the text: keys and values of the cross-attention."""
+
+
+LEARNED = Remedy("pass what ", Command("learn"), " wrote", page="learn how the objects look here, and take that")
+"""Where a file of concepts comes from."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,7 +81,9 @@ class Concepts:
         if self.embeddings.shape[1] != width:
             raise ModelError(
                 f"The concepts were learned on a model whose tokens are {self.embeddings.shape[1]} wide ({self.model or 'unnamed'}), "
-                f"but those of {diffusion.name} are {width} wide. Pass --models with the one they were learned on, or learn anew."
+                f"but those of {diffusion.name} are {width} wide.",
+                Remedy("pass ", Setting("models"), " with the one they were learned on"),
+                Remedy("learn anew"),
             )
         layers = dict(diffusion.unet.named_modules())
         for name, update in self.updates.items():
@@ -88,7 +94,9 @@ class Concepts:
             if wanted is None or have != wanted:
                 raise ModelError(
                     f"The concepts change the layer {layer or name}, which {diffusion.name} does not have in this size: they were "
-                    f"learned on {self.model or 'another model'}. Pass --models with that one, or learn anew."
+                    f"learned on {self.model or 'another model'}.",
+                    Remedy("pass ", Setting("models"), " with that one"),
+                    Remedy("learn anew"),
                 )
         if self.model and self.model != diffusion.name:
             logger.warning("The concepts were learned on %s and are used with %s.", self.model, diffusion.name)
@@ -109,8 +117,9 @@ class Concepts:
         if not any(self.words) and len(self.names) == len(scene.names):
             return replace(self, names=scene.names, words=words)
         raise LayoutError(
-            f"The concepts are of {', '.join(self.names)}, but the scene's {missing[0]!r} is not among them. "
-            "Learn the scene's objects with 'intarsia learn', or leave --concepts out."
+            f"The concepts are of {', '.join(self.names)}, but the scene's {missing[0]!r} is not among them.",
+            Remedy("learn the scene's objects with ", Command("learn"), page="learn anew how the objects look"),
+            Remedy("leave ", Setting("concepts"), " out"),
         )
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
@@ -138,7 +147,14 @@ class Concepts:
             ModelError: the file is missing, damaged, or holds something else.
         """
         if not path.is_file():
-            raise ModelError(f"The concepts {path} do not exist. Learn them with 'intarsia learn SCENE --out {path}'.")
+            raise ModelError(
+                f"The concepts {path} do not exist.",
+                Remedy(
+                    "learn them with ",
+                    Command("learn", "SCENE", out=path),
+                    page="learn how the objects look first",
+                ),
+            )
         if path.suffix in (".bin", ".pt", ".pth"):
             return read_delta(path)
         try:
@@ -146,11 +162,9 @@ class Concepts:
                 about = file.metadata() or {}
             tensors = safetensors.torch.load_file(str(path))
         except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"{path} is no readable safetensors file ({error}). Pass what 'intarsia learn' wrote."
-            ) from None
+            raise ModelError(f"{path} is no readable safetensors file ({error}).", LEARNED) from None
         if about.get("kind") != "Concepts":
-            raise ModelError(f"{path} holds something else than learned objects. Pass what 'intarsia learn' wrote.")
+            raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
         return cls(
             names=tuple(json.loads(about["names"])),
             words=tuple(json.loads(about["words"])),
@@ -174,8 +188,8 @@ def read_delta(path: Path) -> Concepts:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"{path} is no file of plain tensors ({reason[:120]}), and nothing else is ever loaded from it. "
-            "Pass what 'intarsia learn' wrote."
+            f"{path} is no file of plain tensors ({reason[:120]}), and nothing else is ever loaded from it.",
+            LEARNED,
         ) from None
     tokens = content.get("modifier_token") if isinstance(content, dict) else None
     weights = content.get("unet", {}) if isinstance(content, dict) else None
@@ -187,9 +201,7 @@ def read_delta(path: Path) -> Concepts:
         and len({v.numel() for v in tokens.values()}) == 1
     )
     if not plain:
-        raise ModelError(
-            f"{path} lacks the parts 'modifier_token' and 'unet' of a delta.bin. Pass what 'intarsia learn' wrote."
-        )
+        raise ModelError(f"{path} lacks the parts 'modifier_token' and 'unet' of a delta.bin.", LEARNED)
     assert isinstance(tokens, dict) and isinstance(weights, dict)
     known = {
         name: w.float()
@@ -428,8 +440,8 @@ def places_of(tokenizer: Any, prompt: str, tokens: Sequence[str], limit: int) ->
         (wanted,) = tokenizer.convert_tokens_to_ids([token])
         if wanted not in ids:
             raise LayoutError(
-                f"The prompt is longer than the {limit} tokens that the model reads, so that an object falls off its end: "
-                "shorten --prompt."
+                f"The prompt is longer than the {limit} tokens that the model reads, so that an object falls off its end",
+                Remedy("shorten ", Setting("prompt")),
             )
         places.append(ids.index(wanted))
     return places

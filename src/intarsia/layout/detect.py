@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import MaskRefiner, Segmenter
-from intarsia.errors import LayoutError
+from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.affine import bounding_box
 from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask, depth_inside
@@ -99,7 +99,9 @@ def find_masks(
         if peak < LEAST_PEAK:
             raise LayoutError(
                 f"{words!r} was not found in the picture (its probability is at most {peak:.2f}, and {LEAST_PEAK} is "
-                "needed): try another word for it, or pass its mask with --masks."
+                "needed)",
+                Remedy("try another word for it"),
+                pass_masks("its mask"),
             )
     odds = settle_masks((picture[0].float() + 1) / 2, heat / peaks[:, None, None])
     # Interpolated at the photo's size before it is cut, so that borders are smooth there.
@@ -114,8 +116,9 @@ def find_masks(
         if not shape.any():
             rival = classes[int(best.indices.flatten()[full[place].argmax()])]
             raise LayoutError(
-                f"{words!r} was found only where {rival!r} is more probable: use words that tell them apart, or pass "
-                "masks with --masks."
+                f"{words!r} was found only where {rival!r} is more probable",
+                Remedy("use words that tell them apart"),
+                pass_masks("masks"),
             )
         for name, mask in zip(same, split_touching(shape, full[place].numpy(), same), strict=True):
             found[name], points[name] = mask, surest_point(mask, full[place].numpy())
@@ -124,6 +127,11 @@ def find_masks(
     if outliner is not None:
         masks = refine_masks(photo, masks, [points[name] for name in names], outliner)
     return dict(zip(names, masks, strict=True))
+
+
+def pass_masks(what: str) -> Remedy:
+    """The remedy where objects are not found by their names."""
+    return Remedy(f"pass {what} with ", Setting("masks"), page=(f"give {what} under ", Setting("masks")))
 
 
 def words_of(name: str) -> str:
@@ -145,7 +153,14 @@ def check_names(names: Sequence[str]) -> None:
     """Raise `LayoutError` unless the names are unique and not empty."""
     for name, count in Counter(names).items():
         if not name:
-            raise LayoutError("A name of an object is empty: say what it is, e.g. --find cat 'potted plant'.")
+            raise LayoutError(
+                "A name of an object is empty",
+                Remedy(
+                    "say what it is, e.g. ",
+                    Setting("find", "cat 'potted plant'"),
+                    page="say what it is, e.g. cat, potted plant",
+                ),
+            )
         if count > 1:
             raise LayoutError(f"{name!r} is named {count} times: number them, '{name} 1' '{name} 2'.")
         if name.lower() == BACKGROUND:
@@ -253,8 +268,9 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
             break
     else:
         raise LayoutError(
-            f"{count} objects were named {words_of(names[0])!r}, but the picture shows fewer that are apart: name "
-            "fewer, or pass their masks with --masks."
+            f"{count} objects were named {words_of(names[0])!r}, but the picture shows fewer that are apart",
+            Remedy("name fewer"),
+            pass_masks("their masks"),
         )
     chosen = sorted(large[np.argsort(-areas[large], kind="stable")][:count])
     seeds = [labels == 1 + part for part in chosen]

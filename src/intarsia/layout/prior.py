@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
-from intarsia.errors import RecordError
+from intarsia.errors import Command, RecordError, Remedy, Setting
 from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.photo import Photo, resize_to_photo, to_tensor
 from intarsia.imaging.read import photo_from_image, read_photo
@@ -36,7 +36,12 @@ def read_prior(folder: Path, diffusion: LatentDiffusion) -> list[tuple[str, Tens
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in PICTURES) if folder.is_dir() else []
     if not files:
         raise RecordError(
-            f"The folder of prior pictures {folder} holds no pictures. Make some with 'intarsia prior WORDS --out {folder}'."
+            f"The folder of prior pictures {folder} holds no pictures.",
+            Remedy(
+                "make some with ",
+                Command("prior", "WORDS", out=folder),
+                page=("leave ", Setting("learn.prior"), " out"),
+            ),
         )
     pictures = []
     for file in files:

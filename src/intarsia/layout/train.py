@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
-from intarsia.errors import EmptyMaskError, LayoutError
+from intarsia.errors import EmptyMaskError, LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import working_size
 from intarsia.imaging.masks import shrink_to_cells
 from intarsia.imaging.photo import Photo, to_tensor
@@ -103,7 +103,10 @@ def learn(
     """
     diffusion = backbones.diffusion
     if not scene.objects:
-        raise LayoutError("The scene has no objects, so that there is nothing to learn: name some, e.g. with --find.")
+        raise LayoutError(
+            "The scene has no objects, so that there is nothing to learn",
+            Remedy("name some, e.g. with ", Setting("find"), page=("name some under ", Setting("find"))),
+        )
     record = replace(record, prompt=without_brackets(record.prompt, scene))
     settings = settings_of(record)
     lesson = training_data_of(scene, record, diffusion)
@@ -207,7 +210,9 @@ def training_data_of(scene: Scene, record: ArrangeRecord, diffusion: LatentDiffu
         except EmptyMaskError:
             raise EmptyMaskError(
                 f"The object {thing.name!r} covers {int(thing.mask.sum()):,} pixels, less than a twentieth of any of the "
-                f"{columns} x {rows} cells that the models see: mark more of it, or work at a larger --size."
+                f"{columns} x {rows} cells that the models see",
+                Remedy("mark more of it"),
+                Remedy("work at a larger ", Setting("size")),
             ) from None
     return TrainingData(
         scene=scene,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import cannot_write, refuse_existing
 
 LONGEST_NAME = 100
@@ -25,7 +25,10 @@ def check_folder(folder: Path) -> None:
         if place.is_dir():
             return
         if place.exists():
-            raise OutputError(f"{place} is a file, so nothing can be written into {folder}: name a folder with --out.")
+            raise OutputError(
+                f"{place} is a file, so nothing can be written into {folder}",
+                Remedy("name a folder with ", Setting("out")),
+            )
 
 
 def safe_stem(photo: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import refuse_existing, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.edit import ArrangeResult
@@ -69,7 +69,8 @@ def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", ove
     for target in targets.all():
         if target.resolve() in inputs:
             raise OutputError(
-                f"{target} is what the edit is made from and would be overwritten: name another folder with --out."
+                f"{target} is what the edit is made from and would be overwritten",
+                Remedy("name another folder with ", Setting("out")),
             )
         refuse_existing(target, overwrite)
     return targets

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import refuse_existing, write_bytes_atomically
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.write import write_photo
@@ -68,7 +68,8 @@ def plan_edit(
     for target in targets.all():
         if target.resolve() == photo.resolve():
             raise OutputError(
-                f"{target} is the picture to edit and would be overwritten: name another folder with --out."
+                f"{target} is the picture to edit and would be overwritten",
+                Remedy("name another folder with ", Setting("out")),
             )
         refuse_existing(target, overwrite)
     return targets

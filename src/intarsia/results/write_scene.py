@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import refuse_existing, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
@@ -37,7 +37,9 @@ def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
     check_folder(scene)
     for name in SCENE_FILES.values():
         if (scene / name).resolve() == photo.resolve():
-            raise OutputError(f"{scene / name} is the picture to read: name another folder with --out.")
+            raise OutputError(
+                f"{scene / name} is the picture to read", Remedy("name another folder with ", Setting("out"))
+            )
         refuse_existing(scene / name, overwrite)
     return scene
 

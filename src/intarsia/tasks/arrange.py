@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intarsia.errors import RecordError
+from intarsia.errors import Command, RecordError, Setting
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
 from intarsia.layout.concepts import Concepts
@@ -89,6 +89,9 @@ def report(result: ArrangeResult, targets: ArrangeFiles) -> list[str]:
     return lines
 
 
+LEARN = Command("learn", quoted=False)
+
+
 def concepts_source(cache: DiskCache | MemoryCache, *, learned: bool) -> str:
     """Where the objects' looks came from, when no file of them was given."""
     if not learned:
@@ -96,15 +99,15 @@ def concepts_source(cache: DiskCache | MemoryCache, *, learned: bool) -> str:
             f" in {cache.folder}" if isinstance(cache, DiskCache) else ""
         )
     kept = f"are kept in {cache.folder}" if isinstance(cache, DiskCache) else "were not kept"
-    return f"  the objects' looks were learned on the way and {kept}; intarsia learn writes them to a file"
+    return f"  the objects' looks were learned on the way and {kept}; {LEARN} writes them to a file"
 
 
 def explain_mode(layout: Layout, record: ArrangeRecord) -> str:
     """Why an arrangement went the way it went."""
     if record.mode != "auto":
-        return f"as --mode {record.mode} asks"
+        return f"as {Setting('mode', record.mode)} asks"
     if record.preset == "paper":
-        return "as --preset paper asks"
+        return f"as {Setting('preset', record.preset)} asks"
     far = min(layout.placements, key=lambda p: p.fit, default=None)
     if far is None or far.fit == 1:
         return "as all objects keep their shape"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from intarsia.errors import OutputError, RecordError
+from intarsia.errors import OutputError, RecordError, Remedy, Setting
 from intarsia.files import refuse_existing
 from intarsia.imaging.read import read_photo
 from intarsia.layout.concepts import Concepts, without_brackets
@@ -83,13 +83,16 @@ def check_checkpoint(checkpoint: Path, *, overwrite: bool, resume: bool) -> None
     if resume:
         if not checkpoint.is_file():
             raise RecordError(
-                f"There is no interrupted run to go on with ({checkpoint} is missing): leave out --resume."
+                f"There is no interrupted run to go on with ({checkpoint} is missing)",
+                Remedy("leave out ", Setting("resume", True)),
             )
     elif overwrite:
         checkpoint.unlink(missing_ok=True)
     elif checkpoint.exists():
         raise OutputError(
-            f"{checkpoint} is left of an interrupted run: pass --resume to go on with it, or --overwrite to begin anew."
+            f"{checkpoint} is left of an interrupted run",
+            Remedy(Setting("resume", True, verb="pass"), " to go on with it"),
+            Remedy(Setting("overwrite", True), " to begin anew"),
         )
 
 

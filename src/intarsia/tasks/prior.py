@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.errors import Cancelled, OutputError, PictureError
+from intarsia.errors import Cancelled, OutputError, PictureError, Remedy, Setting
 from intarsia.files import refuse_existing
 from intarsia.imaging.read import read_text_chunk
 from intarsia.imaging.write import write_photo
@@ -103,8 +103,10 @@ def count_finished(files: Sequence[Path], keys: Sequence[str], *, overwrite: boo
     for file in files[count:]:
         if file.exists() and not overwrite:
             raise OutputError(
-                f"{file} is there already, made with other settings or another model: pass the same ones to go on with "
-                "it, --overwrite to replace it, or another folder with --out."
+                f"{file} is there already, made with other settings or another model",
+                Remedy("pass the same ones to go on with it"),
+                Remedy(Setting("overwrite", True), " to replace it"),
+                Remedy("another folder with ", Setting("out")),
             )
     return count
 

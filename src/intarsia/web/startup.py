@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import MissingExtraError, OutputError, UsageError
+from intarsia.errors import MissingExtraError, OutputError, Remedy, Setting, UsageError
 from intarsia.web.address import OWN_MACHINE
 from intarsia.web.options import ServeOptions
 
@@ -31,7 +31,7 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     """Open the pages, and keep them open until Ctrl-C.
 
     Raises:
-        FlagError: others could come in unasked, the port is taken, or a flag is out of range.
+        UsageError: others could come in unasked, the port is taken, or a flag is out of range.
         MissingExtraError: Gradio is not installed.
         OutputError: the folder for results cannot be made.
         ModelError: the networks cannot be loaded.
@@ -40,9 +40,11 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     check_auth(command, known)
     check_hosts(command.hosts)
     if not command.models:
-        raise UsageError("--models names no checkpoint: name one, such as sd15, or leave it out.")
+        raise UsageError(Setting("models"), " names no checkpoint: name one, such as sd15, or leave it out.")
     if not 0 < command.forget <= LONGEST_MEMORY:
-        raise UsageError(f"--forget is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes.")
+        raise UsageError(
+            Setting("forget"), f" is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes."
+        )
     require_gradio()
     check_port(command.host, command.port)
     with folders(command.out) as results:
@@ -55,22 +57,28 @@ def credentials(auth: str | None) -> tuple[str, str] | None:
     """User and password, from the flag or else the environment; None where neither says them.
 
     Raises:
-        FlagError: it is not user:password.
+        UsageError: it is not user:password.
     """
     said = auth if auth is not None else os.environ.get(AUTH_VARIABLE)
     if not said:
         return None
     user, colon, password = said.partition(":")
     if not (user and colon and password):
-        raise UsageError(f"--auth and {AUTH_VARIABLE} take user:password, with a colon and neither part empty.")
+        raise UsageError(
+            Setting("auth"), f" and {AUTH_VARIABLE} take user:password, with a colon and neither part empty."
+        )
     return user, password
 
 
 def check_auth(command: ServeOptions, known: tuple[str, str] | None) -> None:
     """Raise `UsageError` where others could come in and nobody asks who they are."""
     if known is None and (command.share or command.host not in OWN_MACHINE):
-        why = "--share makes a public link" if command.share else f"--host {command.host} lets other machines in"
-        raise UsageError(f"{why}, and nobody would be asked who they are: pass --auth user:password too.")
+        raise UsageError(
+            Setting("share", True) if command.share else Setting("host", command.host),
+            " makes a public link" if command.share else " lets other machines in",
+            ", and nobody would be asked who they are",
+            Remedy(Setting("auth", "user:password", verb="pass"), " too"),
+        )
 
 
 def check_hosts(hosts: Sequence[str]) -> None:
@@ -78,14 +86,15 @@ def check_hosts(hosts: Sequence[str]) -> None:
     for host in hosts:
         if not NAME.fullmatch(host):
             raise UsageError(
-                f"--hosts has {host!r}, but takes names alone, without scheme and port: pictures.example.org."
+                Setting("hosts"),
+                f" has {host!r}, but takes names alone, without scheme and port: pictures.example.org.",
             )
 
 
 def check_port(host: str, port: int) -> None:
     """Raise `UsageError` where nothing can listen at a port."""
     if not 0 <= port <= 65535:
-        raise UsageError(f"--port is {port}, but must lie between 0 (any that is free) and 65535.")
+        raise UsageError(Setting("port"), f" is {port}, but must lie between 0 (any that is free) and 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -93,8 +102,9 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as problem:
         raise UsageError(
-            f"Nothing can listen at {host} port {port} ({problem.strerror or problem}): another program may use it. "
-            "Pass another with --port, or --port 0 for any that is free."
+            f"Nothing can listen at {host} port {port} ({problem.strerror or problem}): another program may use it.",
+            Remedy("pass another with ", Setting("port")),
+            Remedy(Setting("port", 0), " for any that is free"),
         ) from problem
 
 
@@ -122,7 +132,8 @@ def folders(out: Path | None) -> Iterator[Path]:
             results.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise OutputError(
-                f"The folder {results} cannot be made ({problem.strerror}): name another with --out."
+                f"The folder {results} cannot be made ({problem.strerror})",
+                Remedy("name another with ", Setting("out")),
             ) from problem
         uploads.mkdir()
         yield results
