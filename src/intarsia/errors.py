@@ -59,7 +59,7 @@ class Command:
         program: "intarsia", or what another one is called.
         name: its first words, which come before what is asked of it.
         arguments: the words after its name.
-        flags: names and values of its flags, as `Setting` has them.
+        flags: names and values of its flags, as `Setting` has them; one that is None is left out.
         quoted: whether it stands in quotation marks, as one that is to be typed.
     """
 
@@ -72,7 +72,11 @@ class Command:
     def __init__(
         self, name: str, *arguments: str, program: str = "intarsia", quoted: bool = True, **flags: object
     ) -> None:
-        own = {"name": name, "arguments": arguments, "flags": tuple(flags.items())}
+        own = {
+            "name": name,
+            "arguments": arguments,
+            "flags": tuple(pair for pair in flags.items() if pair[1] is not None),
+        }
         for field, value in {**own, "program": program, "quoted": quoted}.items():
             object.__setattr__(self, field, value)
 
@@ -98,7 +102,8 @@ class Remedy:
 
     Attributes:
         parts: "pass its mask with ", Setting("masks").
-        page: the same advice where controls are worked by hand, if that takes other words.
+        page: the same advice where controls are worked by hand, if that takes other words; empty where it
+            helps nobody there.
     """
 
     parts: tuple[Part, ...]
@@ -145,7 +150,7 @@ class FrontEnd:
         fact = self.text(part for part in parts if not isinstance(part, Remedy))
         if not remedies:
             return fact
-        clauses = [self.text(clause) for clause in map(self.clause, remedies) if self.all_offered(clause)]
+        clauses = [self.text(clause) for clause in map(self.clause, remedies) if clause and self.all_offered(clause)]
         said = in_a_row(clauses or [self.otherwise])
         return f"{fact} {said[:1].upper()}{said[1:]}." if fact.endswith(".") else f"{fact}: {said}."
 

@@ -25,6 +25,7 @@ AGAIN = "Download the whole checkpoint again."
 
 def pipeline_fault(folder: Path) -> Message | None:
     """What keeps a folder from being a Stable Diffusion 1 or 2 checkpoint, as a sentence; None when it is one."""
+    fault: Message | None
     for part in PIPELINE:
         place = folder / (unet_part(folder) if part == "unet" else part)
         if not place.is_dir():

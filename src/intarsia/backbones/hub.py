@@ -59,8 +59,7 @@ def fetch(repository: str, revision: str | None = None) -> Path:
     if found is not None:
         return found
     at = f"{repository}@{revision}" if revision else repository
-    flags = {"revision": revision} if revision else {}
-    command = Command("download", repository, program="hf", **flags)
+    command = Command("download", repository, program="hf", revision=revision)
     if constants.HF_HUB_OFFLINE:
         raise ModelError(
             f"{at} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from intarsia.batch.jobs import Job, plain_text
+from intarsia.batch.jobs import Job, one_line
 from intarsia.batch.ledger import Outcome
-from intarsia.errors import IntarsiaError
+from intarsia.errors import IntarsiaError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.progress import OnProgress
 
@@ -90,11 +90,23 @@ def clear_unfinished(out: Path) -> None:
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def as_error(problem: BaseException) -> IntarsiaError:
+    """Why a job could not be done; an error that is not ours gets a sentence."""
+    if isinstance(problem, IntarsiaError):
+        return problem
+    said = one_line(str(problem))
+    if isinstance(problem, MemoryError) or "out of memory" in said.lower():
+        return IntarsiaError(
+            "Out of memory",
+            Remedy("give a smaller size"),
+            Remedy("fewer workers", page=()),
+            Remedy(Setting("vram", "low")),
+        )
+    return IntarsiaError(
+        f"It failed unforeseen ({type(problem).__name__}: {said[:300] or 'no message'}): please report it."
+    )
+
+
 def sentence(problem: BaseException) -> str:
     """Why a job could not be done, for its row."""
-    said = plain_text(" ".join(str(problem).split()))
-    if isinstance(problem, IntarsiaError):
-        return said
-    if isinstance(problem, MemoryError) or "out of memory" in said.lower():
-        return "Out of memory: give a smaller size, fewer workers, or --vram low."
-    return f"It failed unforeseen ({type(problem).__name__}: {said[:300] or 'no message'}): please report it."
+    return one_line(str(as_error(problem)))

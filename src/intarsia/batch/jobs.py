@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +57,8 @@ class Job:
         words: what is asked for, for people.
         folder: where its results go, below the output folder.
         record: with paths that exist from any folder; None where there is a problem.
-        problem: why it cannot be done, in one sentence; else empty.
+        problem: why it cannot be done, in one sentence of the command line; else empty.
+        error: the same with its remedies as data, where it was raised as an error.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Job:
     folder: str
     record: Record | None
     problem: str = ""
+    error: IntarsiaError | None = field(default=None, compare=False, repr=False)
 
 
 def read_jobs(
@@ -114,7 +116,7 @@ def read_jobs(
                 f"Job {number} is the same as job {first_of[job.id]}, its record and its pictures: remove it, or give "
                 "it another seed."
             )
-            job = replace(job, id=hashlib.sha256(again).hexdigest()[:16], record=None, problem=message)
+            job = replace(job, id=hashlib.sha256(again).hexdigest()[:16], record=None, problem=message, error=None)
         else:
             first_of[job.id] = number
         jobs.append(job)
@@ -335,8 +337,13 @@ def read_job(
             words=words,
             folder=f"unreadable-{id[:10]}",
             record=None,
-            problem=plain_text(" ".join(str(problem).split())),
+            problem=one_line(str(problem)),
+            error=problem if isinstance(problem, IntarsiaError) else None,
         )
+
+
+def one_line(text: str) -> str:
+    return plain_text(" ".join(text.split()))
 
 
 def plain_text(text: str) -> str:

@@ -12,7 +12,7 @@ from intarsia.batch.ledger import Counts, Row
 from intarsia.batch.report import plain_name
 from intarsia.batch.runner import so_far
 from intarsia.web.batch_service import Now, packed, rate, rows_of
-from intarsia.web.error_messages import for_pages
+from intarsia.web.error_messages import stored_for_pages
 from intarsia.web.uploads import address
 from intarsia.web.work import in_time_units, progress_line
 
@@ -109,7 +109,9 @@ def card(row: Row, place: Path, kinds: Sequence[str]) -> str:
 
 def of_others(rows: Sequence[Row]) -> list[Row]:
     """Rows that another program wrote, without where on this machine its pictures lie."""
-    return [dataclasses.replace(row, photo=PurePosixPath(row.photo).name, error=for_pages(row.error)) for row in rows]
+    return [
+        dataclasses.replace(row, photo=PurePosixPath(row.photo).name, error=stored_for_pages(row.error)) for row in rows
+    ]
 
 
 def link(file: Path) -> str:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.batch.executor import MARK, RESULTS, Worker, do_job, sentence
-from intarsia.batch.jobs import PICTURES, Job, read_jobs
+from intarsia.batch.executor import MARK, RESULTS, Worker, as_error, do_job
+from intarsia.batch.jobs import PICTURES, Job, one_line, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.batch.runner import to_do
-from intarsia.errors import Cancelled, OutputError, RecordError
+from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
@@ -135,7 +135,7 @@ def enter(folder: Path, ledger: Ledger) -> list[Job]:
         )
     except RecordError as problem:
         # Paths of the server are nobody's business.
-        raise RecordError(str(problem).replace(f"{place}/", "")) from problem
+        raise problem.replace(f"{place}/", "") from problem
     jobs = tuple(allowed(job, place) for job in jobs)
     ledger.enter(jobs)
     ledger.keep_digests(known)
@@ -148,14 +148,17 @@ def allowed(job: Job, place: Path) -> Job:
     if isinstance(record, ArrangeRecord) and record.learn.prior is not None:
         problem = "learn.prior names a folder of the server, which visitors cannot choose: leave it out."
         return dataclasses.replace(job, record=None, problem=problem)
-    return dataclasses.replace(job, problem=for_pages(without(place, job.problem)))
+    if not job.problem:
+        return job
+    error = job.error or RecordError(job.problem)
+    return dataclasses.replace(job, problem=one_line(for_pages(without(place, error))))
 
 
-def without(place: Path, text: str) -> str:
-    """A sentence that does not tell where on the server the pictures lie."""
+def without(place: Path, error: IntarsiaError) -> IntarsiaError:
+    """An error that does not tell where on the server the pictures lie."""
     for root in {str(place), str(place.resolve())}:
-        text = text.replace(f"{root}/", "").replace(root, "the files that came")
-    return text
+        error = error.replace(f"{root}/", "").replace(root, "the files that came")
+    return error
 
 
 # What is done
@@ -219,7 +222,8 @@ def turn(room: SessionStore, folder: Path, perform: Worker, on_progress: OnProgr
                 ledger.put_back([job.id])
                 raise
             except Exception as problem:
-                ledger.failed(job.id, for_pages(without(folder / PICTURES_FOLDER, sentence(problem))))
+                told = for_pages(without(folder / PICTURES_FOLDER, as_error(problem)))
+                ledger.failed(job.id, one_line(told))
             if time.monotonic() - began >= TURN:
                 return
 

@@ -61,7 +61,7 @@ def take_photo(file: Path, visit: Session) -> Path:
             kind = str(opened.format)
     except PictureError as problem:
         # Paths of the server are nobody's business, and the name is what the visitor knows.
-        raise PictureError(str(problem).replace(str(file), file.name)) from problem
+        raise problem.replace(str(file), file.name) from problem
     ending = SHOWN.get(kind, file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else ".tif")
     kept = visit.new_folder("photo") / (safe_stem(file) + ending)
     shutil.copyfile(file, kept)
