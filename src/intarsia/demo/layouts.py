@@ -13,7 +13,7 @@ from PIL import Image
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.demo.page import LayoutRow
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.affine import IDENTITY
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
@@ -88,10 +88,10 @@ def plan_layouts(out: Path, *, overwrite: bool = False, models: str = "pocket") 
         name = f"{scene_stem(Path(record.photo))}-{number}"
         targets = plan_arrangement(record, out, name=name, overwrite=overwrite)
         wish = out / f"{name}.wish.png"
-        refuse_existing(wish, overwrite)
+        check_absent(wish, overwrite)
         steps.append(Step(title=entry["title"], record=record, targets=targets, wish=wish))
     before = out / f"{scene_stem(Path(steps[0].record.photo))}.before.png"
-    refuse_existing(before, overwrite)
+    check_absent(before, overwrite)
     return LayoutPlan(steps=tuple(steps), before=before, overwrite=overwrite)
 
 

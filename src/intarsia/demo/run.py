@@ -13,7 +13,7 @@ from intarsia.batch.edit_jobs import read_edits
 from intarsia.demo.layouts import LayoutPlan, plan_layouts, run_layouts
 from intarsia.demo.page import Row, demo_page
 from intarsia.demo.sheet import KEEP, contact_sheet, facts, layout_strip, strip, words
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
 from intarsia.records.edit import EditRecord
@@ -70,7 +70,7 @@ def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> 
     sheet, page = out / "demo.png", out / "index.html"
     before = tuple(out / f"{photo.stem}.before.png" for photo in photos)
     for file in (sheet, page, *before):
-        refuse_existing(file, overwrite)
+        check_absent(file, overwrite)
     targets = tuple(plan_edit(photo, out, keep=KEEP, draw_boxes=True, overwrite=overwrite) for photo in photos)
     layouts = plan_layouts(out, overwrite=overwrite, models=models)
     return Plan(jobs=jobs, targets=targets, before=before, layouts=layouts, sheet=sheet, page=page, overwrite=overwrite)

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from intarsia.errors import ModelError, RecordError
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 
 SAVED_EVERY = 10
 """Updates between two checkpoints."""
@@ -31,7 +31,7 @@ class Checkpointer:
         self.path, self.key, self.resume = path, key, resume
         self.moments: dict[str, Tensor] = {}
         if path is not None:
-            refuse_existing(path, resume)
+            check_absent(path, resume)
 
     def restore(self, learned: dict[str, Tensor]) -> int:
         """Bring back what was learned; returns the updates that it took, 0 where there is no file.

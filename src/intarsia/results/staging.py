@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import cannot_write, refuse_existing
+from intarsia.files import cannot_write, check_absent
 
 LONGEST_NAME = 100
 
@@ -72,7 +72,7 @@ def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
     placed: list[Path] = []
     try:
         for target in targets:
-            refuse_existing(target, overwrite)
+            check_absent(target, overwrite)
             if target.exists():
                 target.replace(former[target])
             placed.append(target)

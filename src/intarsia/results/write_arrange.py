@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord
@@ -72,7 +72,7 @@ def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", ove
                 f"{target} is what the edit is made from and would be overwritten",
                 Remedy("name another folder with ", Setting("out")),
             )
-        refuse_existing(target, overwrite)
+        check_absent(target, overwrite)
     return targets
 
 

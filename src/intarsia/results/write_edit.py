@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.write import write_photo
 from intarsia.regions.edit import EditResult
@@ -71,7 +71,7 @@ def plan_edit(
                 f"{target} is the picture to edit and would be overwritten",
                 Remedy("name another folder with ", Setting("out")),
             )
-        refuse_existing(target, overwrite)
+        check_absent(target, overwrite)
     return targets
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours
@@ -40,7 +40,7 @@ def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
             raise OutputError(
                 f"{scene / name} is the picture to read", Remedy("name another folder with ", Setting("out"))
             )
-        refuse_existing(scene / name, overwrite)
+        check_absent(scene / name, overwrite)
     return scene
 
 

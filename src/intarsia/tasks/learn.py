@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from intarsia.errors import OutputError, RecordError, Remedy, Setting
-from intarsia.files import refuse_existing
+from intarsia.files import check_absent
 from intarsia.imaging.read import read_photo
 from intarsia.layout.concepts import Concepts, without_brackets
 from intarsia.layout.scene_files import photo_of
@@ -42,7 +42,7 @@ def run_learn(
     if out.suffix != ".safetensors":
         raise OutputError(f"{out} must end in .safetensors, the format of learned looks: rename it.")
     check_folder(out.parent)
-    refuse_existing(out, overwrite)
+    check_absent(out, overwrite)
     if checkpoint is not None:
         check_checkpoint(checkpoint, overwrite=overwrite, resume=resume)
     scene = load_scene(record, photo, find_with)

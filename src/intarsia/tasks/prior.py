@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.errors import Cancelled, OutputError, PictureError, Remedy, Setting
-from intarsia.files import refuse_existing
+from intarsia.files import check_absent
 from intarsia.imaging.read import read_text_chunk
 from intarsia.imaging.write import write_photo
 from intarsia.layout.cache import key_of
@@ -71,7 +71,7 @@ def run_prior(
     files = tuple(out / f"{stem}-{k:04d}.png" for k in range(1, count + 1))
     for file in files:
         if read_key(file) is None:
-            refuse_existing(file, overwrite)
+            check_absent(file, overwrite)
     backbones = load(models)
     how = (words, steps, guidance, backbones.identity)
     keys = [key_of("prior", *how, seed + k) for k in range(count)]

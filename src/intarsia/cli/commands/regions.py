@@ -57,7 +57,7 @@ def regions_command(command: Regions) -> CommandResult:
 def fit_regions(command: Regions, world: World) -> CommandResult:
     from intarsia.batch.edit_jobs import read_edits
     from intarsia.distributed import in_step
-    from intarsia.files import refuse_existing
+    from intarsia.files import check_absent
     from intarsia.imaging.read import read_photo
     from intarsia.regions.network import RegionNetwork
     from intarsia.results.staging import check_folder
@@ -67,7 +67,7 @@ def fit_regions(command: Regions, world: World) -> CommandResult:
         if command.out.suffix != ".safetensors":
             raise OutputError(f"{command.out} must end in .safetensors, the format of region networks: rename it.")
         check_folder(command.out.parent)
-        refuse_existing(command.out, command.overwrite)
+        check_absent(command.out, command.overwrite)
         if command.start is not None:
             RegionNetwork.load(command.start)
         for job in jobs:
