@@ -207,7 +207,7 @@ def test_ctrl_c_writes_nothing(
     command: str, tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     before = sorted(p for p in folder.rglob("*") if "cache" not in p.parts)
-    monkeypatch.setattr("intarsia.cli.commands.prior.progress_bar", stopping_after(3))
+    monkeypatch.setattr(f"intarsia.cli.commands.{command}.progress_bar", stopping_after(3))
     arguments = {
         "arrange": ["photo.png", *GIVEN, *MOVE, *ANEW, *LESSON],
         "prior": ["cat", "--count", "2", "--steps", "4"],
@@ -310,7 +310,7 @@ def test_interrupted_prior_pictures_are_kept_and_the_same_command_goes_on(
     command = ["prior", "cat", *flags, "--out", "kinds"]
     assert tiny("prior", "cat", *flags, "--out", "straight", "--quiet") == 0
     with monkeypatch.context() as patch:  # two steps for each of the first four, and one for the others
-        patch.setattr("intarsia.cli.commands.learn.progress_bar", stopping_after(3))
+        patch.setattr("intarsia.cli.commands.prior.progress_bar", stopping_after(3))
         assert tiny(*command) == 130
     said = capsys.readouterr().err
     assert "stopped; 4 of 6 pictures are in kinds: the same command goes on from there." in said
@@ -354,7 +354,7 @@ def test_prior_pictures_of_other_settings_are_replaced_only_when_asked(
 def test_prior_pictures_are_written_as_they_are_made(
     tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from intarsia.tasks import arrange
+    from intarsia.tasks import prior
 
     there: list[list[str]] = []
     write = arrange.write_photo
@@ -366,10 +366,10 @@ def test_prior_pictures_are_written_as_they_are_made(
             raise KeyboardInterrupt
         return written
 
-    monkeypatch.setattr(arrange, "write_photo", watched)
+    monkeypatch.setattr(prior, "write_photo", watched)
     assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 130
     assert there == [["cat-0001.png"], ["cat-0001.png", "cat-0002.png"]]
-    monkeypatch.setattr(arrange, "write_photo", write)
+    monkeypatch.setattr(prior, "write_photo", write)
     assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 0
     assert len(list(Path("prior").iterdir())) == 3
 
