@@ -357,7 +357,7 @@ def test_prior_pictures_are_written_as_they_are_made(
     from intarsia.tasks import prior
 
     there: list[list[str]] = []
-    write = arrange.write_photo
+    write = prior.write_photo
 
     def watched(*arguments: Any, **more: Any) -> Path:
         written = write(*arguments, **more)
