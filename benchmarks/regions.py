@@ -116,10 +116,10 @@ def fitted(case: Case, backbones: Backbones) -> EditResult:
         raise RegionError("No fitted network ships with these models: leave the column fitted out.")
     inpainter = backbones.inpainter
     size = working_size(photo.size, inpainter.native_side, inpainter.stride)
-    view = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
-    boxes = [p.box for p in proposals_for(view, record.search)[1]]
+    analysis = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
+    boxes = [p.box for p in proposals_for(analysis, record.search)[1]]
     with torch.no_grad():
-        first = boxes[int(network(view, boxes).argmax())].scaled(size, photo.size)
+        first = boxes[int(network(analysis, boxes).argmax())].scaled(size, photo.size)
     return edit(photo, dataclasses.replace(record, box=first.as_tuple()), backbones)
 
 

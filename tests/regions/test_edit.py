@@ -173,11 +173,11 @@ def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) ->
     assert pocket.inpainter.meter.evaluations - before == 2 * 4
 
 
-def test_a_memory_spares_a_second_edit_its_previews(pocket: Backbones) -> None:
+def test_a_cache_spares_a_second_edit_its_previews(pocket: Backbones) -> None:
     photo, _ = scene(0)
-    memory: dict = {}
-    first = edit(photo, record(), pocket, memory=memory)
-    second = edit(photo, record(), pocket, memory=memory)
+    cache: dict = {}
+    first = edit(photo, record(), pocket, cache=cache)
+    second = edit(photo, record(), pocket, cache=cache)
     assert second.cost.evaluations == 0 < first.cost.evaluations
     assert np.array_equal(first.photo.pixels, second.photo.pixels)
 

@@ -25,7 +25,8 @@ from intarsia.imaging.geometry import Box
 from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
 from intarsia.records.edit import EditRecord, SearchSettings
-from intarsia.regions.edit import AnalysisEvent, Preview, edit
+from intarsia.regions.edit import edit
+from intarsia.regions.events import AnalysisEvent, Preview
 from intarsia.web import edit_service, result_store, startup
 from intarsia.web import uploads as uploads_module
 from intarsia.web.field_labels import field_help, label
@@ -43,11 +44,11 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[AnalysisEvent | Sequence[Preview]] = []
 
-    def looked(self, seen: AnalysisEvent) -> None:
+    def on_analysis(self, seen: AnalysisEvent) -> None:
         self.seen.append(seen)
         seen.saliency.fill(0)
 
-    def tried(self, previews: Sequence[Preview]) -> None:
+    def on_round(self, previews: Sequence[Preview]) -> None:
         self.seen.append(previews)
         for preview in previews:
             preview.picture.clone()
@@ -84,7 +85,7 @@ def test_watching_changes_no_pixel_and_shows_the_rounds_in_order(tiny_backbones:
         record = dataclasses.replace(record, steps=3)
     alone = edit(photo, record, tiny_backbones)
     watcher = Watcher()
-    watched = edit(photo, record, tiny_backbones, watch=watcher)
+    watched = edit(photo, record, tiny_backbones, observer=watcher)
     assert np.array_equal(alone.photo.pixels, watched.photo.pixels)
     assert [c.scores for c in alone.candidates] == [c.scores for c in watched.candidates]
     assert np.array_equal(alone.saliency, watched.saliency)
@@ -107,7 +108,7 @@ def test_watching_changes_no_pixel_and_shows_the_rounds_in_order(tiny_backbones:
 def test_who_watches_an_edit_in_a_given_box_sees_no_anchors(tiny_backbones: Backbones) -> None:
     watcher = Watcher()
     record = EditRecord(photo=str(SCENE), prompt="a house", box=(8, 8, 40, 40), keep=2, steps=1)
-    edit(read_photo(SCENE), record, tiny_backbones, watch=watcher)
+    edit(read_photo(SCENE), record, tiny_backbones, observer=watcher)
     look, shown = watcher.seen
     assert isinstance(look, AnalysisEvent) and look.anchors == () and look.relevance is None
     assert not isinstance(shown, AnalysisEvent) and [p.box for p in shown] == [Box(8, 8, 40, 40)] * 2
@@ -319,11 +320,11 @@ def test_the_map_glows_where_it_is_high() -> None:
 def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> None:
     shown: list[dict[str, Any]] = []
     showing = edit_service.PageObserver(tmp_path / "seen", shown.append)
-    showing.looked(AnalysisEvent(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
+    showing.on_analysis(AnalysisEvent(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
     previews = [
         Preview(box=Box(0, 0, k + 1, 9), picture=torch.full((3, 8, 12), -1.0), score=-k, steps=4) for k in range(20)
     ]
-    showing.tried(previews)
+    showing.on_round(previews)
     assert shown[0]["look"]["anchors"] == []
     best = shown[1]["round"]["best"]
     assert shown[1]["round"]["of"] == 20 and len(best) == result_store.BEST and best[0]["box"] == [0, 0, 1, 9]
