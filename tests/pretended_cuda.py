@@ -43,10 +43,10 @@ class CardTensor(torch.Tensor):
     to `answer`.
     """
 
-    inner: Tensor
+    inner: Tensor  # type: ignore[assignment]
     """Its numbers, on the CPU."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> CardTensor:
@@ -61,15 +61,15 @@ class CardTensor(torch.Tensor):
         """Nothing is left to do after `__new__`."""
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]
         return CARD
 
     @property
-    def is_cuda(self) -> bool:
+    def is_cuda(self) -> bool:  # type: ignore[override]
         return True
 
     @property
-    def is_meta(self) -> bool:
+    def is_meta(self) -> bool:  # type: ignore[override]
         return False
 
     def get_device(self) -> int:
@@ -89,11 +89,11 @@ class CardTensor(torch.Tensor):
     def tolist(self) -> Any:
         return self.inner.tolist()
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]
         return f"CardTensor(shape={tuple(self.shape)}, dtype={self.dtype})"
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         return answer(func, args, kwargs or {}, meta=False)
@@ -259,7 +259,7 @@ def attention(
 ) -> Tensor:
     """Attention by the kernel that the CPU would choose, so that the numbers are the CPU's."""
     inner = mapped(plain, [query, key, value, attn_mask])
-    settings = {"dropout_p": dropout_p, "is_causal": is_causal, "scale": scale}
+    settings: dict[str, Any] = {"dropout_p": dropout_p, "is_causal": is_causal, "scale": scale}
     flash = torch._fused_sdp_choice(*inner, enable_gqa=enable_gqa, **settings) == 1  # of torch.nn.attention.SDPBackend
     if attn_mask is not None and attn_mask.dtype == torch.bool:
         attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill(~attn_mask, -torch.inf)

@@ -33,13 +33,14 @@ from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.scene_files import read_scene
 from intarsia.layout.train import learn
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
+from intarsia.records.choices import LayoutPreset
 from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
 from intarsia.regions.edit import edit
 from intarsia.regions.train import fit
 from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.tasks.options import Machine
+from tests.backbones.test_sam import sams as sams  # a fixture
 from tests.pretended_cuda import pretended_cuda
-from tests.test_sam import sams as sams  # a fixture
 
 SCENES = Path(__file__).parent / "scenes"
 PHOTO = SCENES / "0003.png"
@@ -124,7 +125,7 @@ def test_a_fitted_network_is_fitted_and_used(card: None, on_card: Backbones, poc
         record = dataclasses.replace(EDIT, regions=str(file), steps=1)
         pictures.append(edit(read_photo(PHOTO), record, models).photo.pixels)
     assert losses[0] == losses[1]
-    assert np.array_equal(*pictures)
+    assert np.array_equal(pictures[0], pictures[1])
 
 
 @pytest.mark.parametrize("vram", ["auto", "low"])
@@ -184,7 +185,7 @@ def test_regenerating_gives_the_pixels_of_the_cpu(
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_learning_goes_on_from_a_checkpoint_with_prior_pictures(
-    preset: str,
+    preset: LayoutPreset,
     card: None,
     on_card: Backbones,
     scene: Scene,
@@ -280,7 +281,7 @@ def speckled() -> Photo:
 # Batches
 
 
-JOBS = {
+JOBS: dict[str, EditRecord | ArrangeRecord] = {
     "edit": dataclasses.replace(EDIT, box=(8.0, 16.0, 40.0, 60.0), steps=1),
     "arrange": dataclasses.replace(ARRANGE, find=("car",), mode="compose"),
     "learn": dataclasses.replace(ARRANGE, find=("car",), move=()),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -254,9 +255,9 @@ def fail_in(rank: int) -> int:
             raise PictureError(GONE)
         return example(0, torch.float32)
 
-    train.paint_example = paint
+    cast(Any, train).paint_example = paint
     inpainter = SimpleNamespace(meter=SimpleNamespace(evaluations=0))
-    load_models.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment, return-value]
+    load_models.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment]
     return main.main(["regions", "fit", "jobs.json"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,8 +127,10 @@ def test_attention_is_that_of_the_cpu(causal: bool, mask: torch.dtype | None) ->
     hidden = None if mask is None else (torch.arange(40) < 30).to(mask).expand(40, 40)
     plain = F.scaled_dot_product_attention(queries, keys, values, hidden, is_causal=causal)
     with pretended_cuda():
-        card = [None if t is None else t.to("cuda") for t in (queries, keys, values, hidden)]
-        assert torch.equal(F.scaled_dot_product_attention(*card, is_causal=causal).cpu(), plain)
+        card: list[Any] = [None if t is None else t.to("cuda") for t in (queries, keys, values, hidden)]
+        assert torch.equal(
+            F.scaled_dot_product_attention(card[0], card[1], card[2], card[3], is_causal=causal).cpu(), plain
+        )
         with pytest.raises(RuntimeError, match=MIXED):
             F.scaled_dot_product_attention(card[0], keys, values)
 
@@ -138,7 +141,7 @@ def test_modules_move_there_and_back_and_change_their_precision() -> None:
     with pretended_cuda():
         network.to("cuda", torch.float16)
         assert network.weight.is_cuda and network.weight.dtype == torch.float16
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         assert network.weight.is_contiguous(memory_format=torch.channels_last)
         network.to(torch.float32).to("cpu")
     assert not isinstance(network.weight, CardTensor)

@@ -1,6 +1,7 @@
 """Masks: white is repainted, soft edges stay inside, nothing vanishes unnoticed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def painted(box: tuple[int, int, int, int] = (40, 5, 54, 14), size: Size = SIZE)
     return image
 
 
-def file(tmp_path: Path, image: Image.Image, name: str = "mask.png", **options: object) -> Path:
+def file(tmp_path: Path, image: Image.Image, name: str = "mask.png", **options: Any) -> Path:
     image.save(tmp_path / name, **options)
     return tmp_path / name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def scene(number: int) -> tuple[Photo, dict]:
     return read_photo(SCENES / fact["image"]), fact
 
 
-def record(**changes: object) -> EditRecord:
+def record(**changes: Any) -> EditRecord:
     first = json.loads((SCENES / "scenes.json").read_text())[0]
     base = EditRecord(
         photo=str(SCENES / first["image"]),
