@@ -143,7 +143,7 @@ class RegionNetwork(nn.Module):
 class PublishedNetwork(nn.Module):
     """The published region network: the M boxes of an anchor concatenated on channels, two convolutions, two layers.
 
-    It reads no words, so it is fitted anew for every picture.
+    It reads no words, so it is fitted again for every picture.
 
     Source: arXiv:2311.16432, sec. 3.2.
     """

@@ -88,7 +88,7 @@ def coverage(relevance: Tensor, boxes: Sequence[Box]) -> Tensor:
     """How well each box covers the relevant pixels: a soft, lopsided intersection over union.
 
     What a box leaves out stays in the picture as a remnant and weighs twice; what it covers beside the
-    object is merely painted anew and weighs little more than half. A box counts as if it were as full as a box
+    object is merely repainted and weighs little more than half. A box counts as if it were as full as a box
     drawn around an object is, three fifths (Tversky 1977, features of similarity).
 
     Args:
