@@ -26,14 +26,14 @@ from intarsia.imaging.write import write_photo
 from intarsia.layout import scene_files as scenes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout
+from intarsia.layout.layout_files import read_layout, visible
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records import scene_folder
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 from intarsia.results import overlay_arrange
 from intarsia.results.arrange_document import describe
 from intarsia.results.document import pixel_digest
-from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible_parts
+from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on
 from tests.paths import SCENES
 
 KEY = {"cat": [251, 216, 1], "fig tree": [75, 254, 1], "background": [254, 254, 254]}
@@ -729,7 +729,7 @@ def test_names_do_not_cover_each_other() -> None:
 
 def test_what_stands_in_front_covers_what_is_behind() -> None:
     behind, front = block(10, 10, 50, 50), block(30, 10, 80, 50)
-    shows = visible_parts(
+    shows = visible(
         Layout(
             placements=(
                 Placement(name="behind", matrix=IDENTITY, mask=behind),

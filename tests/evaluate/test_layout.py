@@ -22,6 +22,7 @@ from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask, warp_picture
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene, SceneObject
 from training import world
 
@@ -88,7 +89,7 @@ def test_layout_iou_asks_only_for_what_is_seen_behind_others() -> None:
     behind = Placement(name="one", matrix=move(6, 34), mask=block(12, 40))
     front = Placement(name="two", matrix=IDENTITY, mask=OLD["two"])
     layout = Layout(placements=(behind, front))
-    assert metrics.visible(layout)["one"].sum() == 12 * 12 - 6 * 12
+    assert visible(layout)["one"].sum() == 12 * 12 - 6 * 12
     assert metrics.layout_iou(labelled({"one": block(12, 40), "two": OLD["two"]}), LABELS, layout) == 1.0
     hidden = Layout(placements=(dataclasses.replace(behind, mask=OLD["two"]), front))
     assert metrics.layout_iou(labelled({"two": OLD["two"]}), LABELS, hidden) == 1.0
