@@ -116,7 +116,9 @@ def test_an_edge_takes_the_colour_that_lies_deepest_near_by(mask: np.ndarray, se
     picture = rng.uniform(0, 255, (*mask.shape, 3)).astype(np.float32)
     depth = rng.integers(0, 4, mask.shape).astype(np.float32)
     rows, columns = np.nonzero(mask)
-    for row, column, own in zip(rows, columns, interior_colour(picture, depth, (rows, columns), radius), strict=True):
+    for row, column, own in zip(
+        rows.tolist(), columns.tolist(), interior_colour(picture, depth, (rows, columns), radius), strict=True
+    ):
         near = [
             (y, x)
             for y in range(max(row - radius, 0), min(row + radius + 1, mask.shape[0]))
