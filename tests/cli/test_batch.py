@@ -24,8 +24,7 @@ from intarsia.batch import runner
 from intarsia.batch.executor import RESULTS
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger
-from intarsia.cli import main
-from intarsia.cli.commands import batch
+from intarsia.cli import batch_run, main
 from intarsia.layout.detect import BACKGROUND
 from intarsia.tasks.batch_executor import BatchExecutor
 from intarsia.tasks.batch_worker import BatchWorker
@@ -49,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers without networks."""
-    monkeypatch.setattr(batch, "BatchWork", lambda machine, threads: FakeWork())
+    monkeypatch.setattr(batch_run, "BatchExecutor", lambda machine, threads: FakeWork())
 
 
 def write(folder: Path, *entries: object) -> str:
@@ -84,7 +83,7 @@ def test_a_batch_goes_through_and_a_second_run_has_nothing_to_do(
     code, summary = said(capsys, jobs, "--out", str(out))
     assert code == 0 and (summary["done"], summary["failed"], summary["left"]) == (3, 0, 0)
     assert (out / "index.html").is_file()
-    monkeypatch.setattr(batch, "run_local", lambda *a, **k: pytest.fail("there was something to do"))
+    monkeypatch.setattr(batch_run, "run_local", lambda *a, **k: pytest.fail("there was something to do"))
     assert said(capsys, jobs, "--out", str(out)) == (0, summary)
     assert said(capsys, "--status", str(out)) == (0, summary)
 
