@@ -32,7 +32,7 @@ from intarsia.records.arrange import ArrangeRecord, LearnSettings
 from intarsia.results import overlay_arrange
 from intarsia.results.arrange_document import describe
 from intarsia.results.document import pixel_digest
-from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible_parts
+from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on
 from tests.paths import SCENES
 
 KEY = {"cat": [251, 216, 1], "fig tree": [75, 254, 1], "background": [254, 254, 254]}
@@ -724,14 +724,12 @@ def test_names_do_not_cover_each_other() -> None:
 
 def test_what_stands_in_front_covers_what_is_behind() -> None:
     behind, front = block(10, 10, 50, 50), block(30, 10, 80, 50)
-    shows = visible_parts(
-        Layout(
-            placements=(
-                Placement(name="behind", matrix=IDENTITY, mask=behind),
-                Placement(name="front", matrix=IDENTITY, mask=front),
-            )
+    shows = Layout(
+        placements=(
+            Placement(name="behind", matrix=IDENTITY, mask=behind),
+            Placement(name="front", matrix=IDENTITY, mask=front),
         )
-    )
+    ).visible_masks()
     assert list(shows) == ["behind", "front"]
     assert (shows["front"] == front).all() and (shows["behind"] == (behind & ~front)).all()
 

@@ -87,7 +87,7 @@ def test_layout_iou_asks_only_for_what_is_seen_behind_others() -> None:
     behind = Placement(name="one", matrix=move(6, 34), mask=block(12, 40))
     front = Placement(name="two", matrix=IDENTITY, mask=OLD["two"])
     layout = Layout(placements=(behind, front))
-    assert metrics.visible(layout)["one"].sum() == 12 * 12 - 6 * 12
+    assert layout.visible_masks()["one"].sum() == 12 * 12 - 6 * 12
     assert metrics.layout_iou(labelled({"one": block(12, 40), "two": OLD["two"]}), LABELS, layout) == 1.0
     hidden = Layout(placements=(dataclasses.replace(behind, mask=OLD["two"]), front))
     assert metrics.layout_iou(labelled({"two": OLD["two"]}), LABELS, hidden) == 1.0
@@ -270,7 +270,7 @@ def test_the_true_picture_shows_the_scenes_own_objects_and_background() -> None:
             assert (before[common] == target.truth[common]).all()
             for placement in target.layout.placements:
                 if placement.matrix[0] == 1.0:  # whole pixels: its middle, which is opaque, is the same
-                    source = metrics.sources(case.scene)[placement.name]
+                    source = case.scene.masks[placement.name]
                     rows, columns = np.nonzero(~metrics.dilate(~source, 2))
                     right, down = round(placement.matrix[2]), round(placement.matrix[5])
                     moves += placement.moved
@@ -311,7 +311,7 @@ def pasted_on_truth(case: benchmark.Case, backbones: Backbones) -> benchmark.Run
     for target in case.targets:
         pixels = target.truth.copy()
         for placement in target.layout.placements:
-            source = metrics.sources(case.scene)[placement.name]
+            source = case.scene.masks[placement.name]
             colours, _ = benchmark.warp_picture(
                 case.scene.photo.pixels, placement.matrix, case.scene.photo.size, source
             )

@@ -26,7 +26,7 @@ from intarsia.layout.scene_files import read_scene
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.serialize import from_json
-from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, drawing_on, notes_between, visible_parts
+from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, drawing_on, notes_between
 from intarsia.results.staging import png
 from intarsia.results.write_arrange import ArrangeFiles, plan_arrangement, write_arrangement
 from intarsia.results.write_scene import scene_stem
@@ -138,7 +138,7 @@ def drawn(scene: Scene, photo: Photo, former: Layout, result: ArrangeResult, *, 
     """Before (with names, the first time), the wish, after."""
     colours = colours_of(scene.names, result.record.colours)
     side = round(2 * PANEL * photo.size.short / photo.size.long)
-    before, after = visible_parts(former), visible_parts(result.layout)
+    before, after = former.visible_masks(), result.layout.visible_masks()
     return (
         draw_scene(photo, before, colours, side) if first else drawing_on(photo, side).finished(),
         draw_wish(photo, before, after, colours, notes_between(former, result.layout), side),

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import PatchEncoder
-from intarsia.imaging.affine import IDENTITY, Matrix, bounding_box, inverse_map, warp_mask
+from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map, warp_mask
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.masks import Mask, bounding_box, depth_inside, dilate
 from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
 
@@ -49,20 +49,6 @@ LEAST_PAIRS = 12
 """A line along a seam of fewer neighbouring pixels is not judged."""
 
 
-def sources(scene: Scene) -> dict[str, Mask]:
-    """The masks of a scene's objects by their names."""
-    return {thing.name: thing.mask for thing in scene.objects}
-
-
-def visible(layout: Layout) -> dict[str, Mask]:
-    """What is seen of each placed object, behind those in front of it."""
-    seen: dict[str, Mask] = {}
-    for placement in layout.placements:
-        seen = {name: mask & ~placement.mask for name, mask in seen.items()}
-        seen[placement.name] = placement.mask
-    return seen
-
-
 def changed(layout: Layout) -> tuple[str, ...]:
     """Names of the objects that leave their place, in part or for good."""
     return (*(p.name for p in layout.placements if p.moved), *layout.removed)
@@ -87,7 +73,7 @@ def layout_iou(labels: Labels, label_of: Mapping[str, int], layout: Layout) -> f
         In [0, 1]. An object that is hidden altogether is left out; 1 if none is left.
     """
     shares = []
-    for name, wanted in visible(layout).items():
+    for name, wanted in layout.visible_masks().items():
         if wanted.any():
             seen = labels == label_of[name]
             shares.append(float((seen & wanted).sum() / (seen | wanted).sum()))
@@ -100,8 +86,8 @@ def vacated(scene: Scene, layout: Layout) -> dict[str, Mask]:
     Objects' new places count a little larger than they are, since a segmenter's border is not exact.
     An object that leaves next to nothing free is not listed.
     """
-    taken = dilate(union(visible(layout), scene.objects[0].mask.shape), JUDGED_MARGIN)
-    left = {name: sources(scene)[name] & ~taken for name in changed(layout)}
+    taken = dilate(union(layout.visible_masks(), scene.objects[0].mask.shape), JUDGED_MARGIN)
+    left = {name: scene.masks[name] & ~taken for name in changed(layout)}
     return {name: mask for name, mask in left.items() if mask.sum() >= LEAST_PIXELS}
 
 
@@ -124,19 +110,19 @@ def invented_shares(labels: Labels, label_of: Mapping[str, int], scene: Scene, l
 def common_background(scene: Scene, layout: Layout, border: int) -> Mask:
     """What is background before and after, `border` pixels away from all objects and their shadows."""
     shape = scene.objects[0].mask.shape
-    return ~dilate(union(sources(scene), shape) | union(visible(layout), shape), border)
+    return ~dilate(union(scene.masks, shape) | union(layout.visible_masks(), shape), border)
 
 
 def bared(scene: Scene, layout: Layout, border: int) -> Mask:
     """Background that stood behind objects or in their shadows before, and lies free now."""
     shape = scene.objects[0].mask.shape
-    old = union({name: sources(scene)[name] for name in changed(layout)}, shape)
-    return dilate(old, border) & ~dilate(union(visible(layout), shape), border)
+    old = union({name: scene.masks[name] for name in changed(layout)}, shape)
+    return dilate(old, border) & ~dilate(union(layout.visible_masks(), shape), border)
 
 
 def surroundings(layout: Layout, border: int) -> Mask:
     """The ring of background around the new places of moved objects, where their shadows fall."""
-    seen = visible(layout)
+    seen = layout.visible_masks()
     shape = next(iter(seen.values())).shape if seen else (1, 1)
     moved = union({p.name: seen[p.name] for p in layout.placements if p.moved}, shape)
     return dilate(moved, border) & ~union(seen, shape)
@@ -163,10 +149,10 @@ def seam(pixels: Pixels, scene: Scene, layout: Layout, border: int) -> float | N
         Ratio of the two, each raised by `FAINT`; None where nothing was vacated or too little background
         lies around it.
     """
-    old = sources(scene)
+    old = scene.masks
     shape = pixels.shape[:2]
     hole = union({name: old[name] for name in changed(layout)}, shape)
-    free = ~dilate(union(visible(layout), shape), border)
+    free = ~dilate(union(layout.visible_masks(), shape), border)
     first, count = -1, border + 2
     # Lines count from the mask's edge outward; a line runs between pixels at or below it and above it.
     reach = first + 2 * count + 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Bytes
 
 Matrix = tuple[float, float, float, float, float, float]
@@ -86,13 +86,6 @@ def box_to_box(source: Box, target: Box) -> Matrix:
     return wide, 0.0, target.x0 - wide * source.x0, 0.0, high, target.y0 - high * source.y0
 
 
-def bounding_box(mask: Mask) -> Box:
-    """The box around what a mask covers; it must cover something."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    assert rows.size, "an empty mask has no box"
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-
-
 def map_box(box: Box, matrix: Matrix) -> Box:
     """The upright box around a box that was taken through a map."""
     corners = [apply(matrix, Point(x, y)) for x in (box.x0, box.x1) for y in (box.y0, box.y1)]
@@ -158,14 +151,13 @@ def warp_channels(channels: Channels, matrix: Matrix, size: Size) -> Channels:
         return warped
     # Only what is there is worked on, with a rim of nothing around it: objects are small in large photos.
     box = bounding_box(full)
-    rows, columns = slice(int(box.y0), int(box.y1)), slice(int(box.x0), int(box.x1))
-    content, matrix = channels[rows, columns], compose_maps(translation(box.x0, box.y0), matrix)
+    content, matrix = channels[box.slices()], compose_maps(translation(box.x0, box.y0), matrix)
     place = map_box(Box(0, 0, box.width, box.height), matrix).expanded(MARGIN).clipped(size).rounded()
     wide, high = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])
     if place.area == 0 or min(wide * box.width, high * box.height) < LEAST_SIDE:
         return warped
     content, matrix = reduce_by(content, matrix, max(int(0.25 / wide), 1), max(int(0.25 / high), 1))
-    part = (slice(int(place.y0), int(place.y1)), slice(int(place.x0), int(place.x1)))
+    part = place.slices()
     matrix = compose_maps(matrix, translation(-place.x0, -place.y0))
     there = Size(int(place.width), int(place.height))
     if maps_pixels_to_pixels(matrix):

@@ -7,14 +7,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.masks import Mask, bounding_box, dilate
+from intarsia.imaging.photo import Picture
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 Floats = npt.NDArray[np.float32]
-
-Picture = Floats
-"""(H, W, 3), in levels of 0 to 255, not rounded."""
 
 SWEEPS = 24
 """Relaxations of a membrane on each level."""
@@ -164,9 +163,8 @@ def shift_image(pixels: npt.NDArray[Pixel], right: int, down: int) -> npt.NDArra
 
 def crop_around(mask: Mask, margin: int) -> tuple[slice, slice]:
     """The rows and columns of a mask that is not empty, and so many more to each side."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, left = max(int(rows[0]) - margin, 0), max(int(columns[0]) - margin, 0)
-    return slice(top, int(rows[-1]) + margin + 1), slice(left, int(columns[-1]) + margin + 1)
+    height, width = mask.shape
+    return bounding_box(mask).expanded(margin).clipped(Size(width, height)).slices()
 
 
 def grow_half(mask: Mask) -> Mask:

@@ -12,11 +12,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from intarsia.errors import EmptyMaskError, RegionError
-from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.metadata import TURNS
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
@@ -129,8 +130,22 @@ def box_mask(box: Box, size: Size) -> Mask:
         raise RegionError(f"The box {box} {why}: give x0,y0,x1,y1 in pixels from the top left corner.")
     edges = inside.rounded()
     mask = np.zeros((size.height, size.width), dtype=np.bool_)
-    mask[int(edges.y0) : int(edges.y1), int(edges.x0) : int(edges.x1)] = True
+    mask[edges.slices()] = True
     return mask
+
+
+def bounding_box(mask: Mask) -> Box:
+    """The smallest box of whole pixels around what a mask (H, W) covers, which must not be nothing."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert rows.size, "an empty mask has no bounding box"
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def centroid(mask: Mask) -> Point:
+    """The mean position of the pixels that a mask (H, W) covers, which must not be none."""
+    rows, columns = np.nonzero(mask)
+    assert rows.size, "an empty mask has no centroid"
+    return Point(float(columns.mean()) + 0.5, float(rows.mean()) + 0.5)
 
 
 def dilate(mask: Mask, pixels: int) -> Mask:
@@ -163,14 +178,10 @@ def feather(mask: Mask, width: float) -> Blend:
     """
     assert width >= 0, f"a soft edge of {width} pixels"
     blend = np.zeros(mask.shape, dtype=np.float32)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    if not mask.any():
         return blend
     # One pixel of outside around the mask is enough: whatever lies behind it is farther away.
-    part = (
-        slice(max(rows[0] - 1, 0), rows[-1] + 2),
-        slice(max(columns[0] - 1, 0), columns[-1] + 2),
-    )
+    part = bounding_box(mask).expanded(1).clipped(Size(mask.shape[1], mask.shape[0])).slices()
     depth = depth_inside(mask[part], math.ceil(width) + 1)
     full = min(float(depth.max()), width + 1)
     blend[part] = np.where(mask[part], np.minimum(depth / full, 1.0), 0.0)
@@ -197,21 +208,34 @@ def depth_inside(mask: Mask, limit: int) -> Blend:
     return depth
 
 
+def cell_coverage(mask: Mask, rows: int, columns: int) -> Tensor:
+    """(rows, columns) share of each cell of a coarser (or finer) grid that a mask (H, W) covers, by exact area.
+
+    In [0, 1] but for rounding; the mean over the image stays what it was.
+    """
+    return _mean_over_cells(torch.from_numpy(mask.astype(np.float32)), rows, columns)
+
+
+def touched_cells(mask: Mask, rows: int, columns: int) -> Tensor:
+    """(rows, columns) of 1 in each cell that a mask (H, W) touches, however little, else 0."""
+    return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))[0, 0]
+
+
 def shrink_to_cells(mask: Tensor, rows: int, columns: int) -> Tensor:
-    """How far a mask covers each cell of a coarser (or finer) grid, by exact area.
+    """Coverage of cells, see `cell_coverage`, of masks none of which may vanish.
 
     Args:
         mask: (B, 1, H, W) in [0, 1].
 
     Returns:
-        (B, 1, rows, columns) coverage in [0, 1]; the mean over the picture stays what it was.
+        (B, 1, rows, columns) in [0, 1].
 
     Raises:
-        EmptyMaskError: an object of the batch covers no cell to a twentieth.
+        EmptyMaskError: a mask of the batch covers no cell to a twentieth.
     """
     height, width = mask.shape[-2:]
     values = mask.float()
-    cells = overlap_matrix(rows, height).to(values.device) @ values @ overlap_matrix(columns, width).to(values.device).T
+    cells = _mean_over_cells(values, rows, columns)
     for index, most in enumerate(cells.flatten(1).amax(dim=1).tolist()):
         if most < LEAST_COVERAGE:
             which = f" {index + 1} of {len(cells)}" if len(cells) > 1 else ""
@@ -222,7 +246,14 @@ def shrink_to_cells(mask: Tensor, rows: int, columns: int) -> Tensor:
     return cells.clamp(0, 1)
 
 
-def overlap_matrix(cells: int, pixels: int) -> Tensor:
+def _mean_over_cells(values: Tensor, rows: int, columns: int) -> Tensor:
+    """(..., H, W) -> (..., rows, columns), weighted by the area that each pixel has in a cell."""
+    height, width = values.shape[-2:]
+    down, across = (_overlap_matrix(*sides).to(values.device) for sides in ((rows, height), (columns, width)))
+    return down @ values @ across.T
+
+
+def _overlap_matrix(cells: int, pixels: int) -> Tensor:
     """(cells, pixels) share of each cell that each pixel of the same line takes; rows add up to 1."""
     edges = torch.arange(cells + 1, dtype=torch.float64) * (pixels / cells)
     places = torch.arange(pixels, dtype=torch.float64)

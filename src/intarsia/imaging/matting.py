@@ -1,6 +1,6 @@
 """Objects as layers: cut out of a picture with their soft edges and their shadows, and laid over another ground.
 
-Each pixel of a picture is read as `picture = colour + through * ground`, with the ground known: where an
+Each pixel of a picture is read as `picture = colour + transmittance * ground`, with the ground known: where an
 object is opaque, nothing comes through; where its shadow falls, a part does; at its soft edge, both. Laid
 on the very ground that it was cut from, a layer gives the picture back; on another, nothing of the old
 ground comes along.
@@ -17,8 +17,9 @@ import torch.nn.functional as F
 
 from intarsia.imaging.affine import Matrix, warp_channels
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.infill import Floats, Picture, crop_around, membrane_fill
+from intarsia.imaging.infill import Floats, crop_around, membrane_fill
 from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.photo import Picture
 
 ALIKE = 14.0
 """Levels, of three channels together, below which two colours are too alike to measure a mixture of them."""
@@ -42,16 +43,16 @@ class Layer:
 
     Attributes:
         colour: (H, W, 3) what it adds.
-        through: (H, W) which share of the ground comes through, in [0, 1]: less in its shadow, 1 beside it.
-        cover: (H, W) how far the object itself covers a pixel, in [0, 1].
+        transmittance: (H, W) share of the ground that comes through, in [0, 1]: less in its shadow, 1 beside it.
+        alpha: (H, W) how far the object itself covers a pixel, in [0, 1].
     """
 
     colour: Picture
-    through: Floats
-    cover: Floats
+    transmittance: Floats
+    alpha: Floats
 
     def over(self, ground: Picture) -> Picture:
-        laid: Picture = self.colour + self.through[..., None] * ground
+        laid: Picture = self.colour + self.transmittance[..., None] * ground
         return laid
 
 
@@ -86,15 +87,15 @@ def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: fl
     alpha = np.where(length < ALIKE**2, mask_, alpha)
     alpha = np.clip(alpha, np.where(mask_, LEAST_INSIDE, 0.0), np.where(mask_, 1.0, MOST_OUTSIDE))
     alpha = np.where(core, 1.0, np.where(rim_, alpha, 0.0))
-    through = ((1 - alpha) * shade).astype(np.float32)
-    colour = np.where((core | rim_)[..., None], picture_ - through[..., None] * ground_, 0.0)
+    transmittance = ((1 - alpha) * shade).astype(np.float32)
+    colour = np.where((core | rim_)[..., None], picture_ - transmittance[..., None] * ground_, 0.0)
 
     layer = Layer(
         colour=np.zeros(picture.shape, np.float32),
-        through=np.ones(mask.shape, np.float32),
-        cover=np.zeros(mask.shape, np.float32),
+        transmittance=np.ones(mask.shape, np.float32),
+        alpha=np.zeros(mask.shape, np.float32),
     )
-    layer.colour[part], layer.through[part], layer.cover[part] = colour, through, alpha
+    layer.colour[part], layer.transmittance[part], layer.alpha[part] = colour, transmittance, alpha
     return layer
 
 
@@ -135,13 +136,13 @@ def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: 
 
 def warp(layer: Layer, matrix: Matrix) -> Layer:
     """Take a layer to another place of the frame; a whole-pixel move copies its pixels exactly."""
-    packed = np.concatenate([layer.colour, 1 - layer.through[..., None], layer.cover[..., None]], -1)
-    height, width = layer.cover.shape
+    packed = np.concatenate([layer.colour, 1 - layer.transmittance[..., None], layer.alpha[..., None]], -1)
+    height, width = layer.alpha.shape
     warped = warp_channels(packed.astype(np.float32), matrix, Size(width, height))
     # Sums of weights miss 1 by a rounding error, and bicubic ones overshoot.
-    cover = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
-    through = np.where(cover == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
-    return Layer(colour=warped[..., :3], through=through, cover=cover)
+    alpha = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
+    transmittance = np.where(alpha == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
+    return Layer(colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
 
 
 def box_mean(values: Floats, valid: Mask, radius: int) -> Floats:

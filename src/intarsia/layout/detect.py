@@ -20,9 +20,8 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import MaskRefiner, Segmenter
 from intarsia.errors import LayoutError
-from intarsia.imaging.affine import bounding_box
 from intarsia.imaging.geometry import Point, working_size
-from intarsia.imaging.masks import Mask, depth_inside
+from intarsia.imaging.masks import Mask, bounding_box, centroid, depth_inside
 from intarsia.imaging.photo import Photo, to_tensor
 
 BACKGROUND = "background"
@@ -196,13 +195,11 @@ def settle_masks(picture: Tensor, heat: Tensor) -> Tensor:
 
 def neighbourhood(sure: Tensor) -> Tensor:
     """(h, w) the box about what is sure, and how far the object may go on beyond it."""
-    rows, columns = sure.any(1).nonzero()[:, 0], sure.any(0).nonzero()[:, 0]
     near = torch.zeros_like(sure)
     edges = []
-    for places, side in zip((rows, columns), sure.shape, strict=True):
-        first, last = int(places[0]), int(places[-1]) + 1
-        reach = math.ceil(REACH * (last - first)) + max(side // 12, 1)
-        edges.append(slice(max(first - reach, 0), last + reach))
+    for part, side in zip(bounding_box(sure.numpy()).slices(), sure.shape, strict=True):
+        reach = math.ceil(REACH * (part.stop - part.start)) + max(side // 12, 1)
+        edges.append(slice(max(part.start - reach, 0), part.stop + reach))
     near[edges[0], edges[1]] = True
     return near
 
@@ -265,7 +262,7 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
     own = np.isin(touched, np.unique(np.concatenate([touched[seed] for seed in seeds]))) & mask
     nearest = distances.argmin(0)
     parts = [own & (nearest == place) for place in range(count)]
-    middles = [float(np.nonzero(part)[1].mean()) for part in parts]
+    middles = [centroid(part).x for part in parts]
     return [parts[place] for place in np.argsort(middles, kind="stable")]
 
 

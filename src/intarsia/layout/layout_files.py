@@ -13,14 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.errors import LayoutError
-from intarsia.imaging.affine import (
-    IDENTITY,
-    bounding_box,
-    box_to_box,
-    warp_mask,
-)
+from intarsia.imaging.affine import IDENTITY, box_to_box, warp_mask
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.masks import Mask, bounding_box, dilate
 from intarsia.layout.colour_map import read_colour_map, read_colours, read_json
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.moves import apply_move, check_name, check_visible, listed, moves, shell_quote

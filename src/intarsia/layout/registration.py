@@ -23,7 +23,6 @@ from intarsia.imaging.affine import (
     Matrix,
     about_point,
     apply,
-    bounding_box,
     compose_maps,
     rotation,
     scaling_map,
@@ -31,7 +30,7 @@ from intarsia.imaging.affine import (
     warp_mask,
 )
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounding_box
 
 COARSE, FINE, FINEST = 48, 64, 192
 """Longest sides at which a map is sought everywhere, refined, and judged, in pixels."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.geometry import Box, Point, Size, working_size
-from intarsia.imaging.masks import box_mask, feather, read_mask
+from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask, touched_cells
 from intarsia.imaging.photo import Photo, paste_back, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
@@ -280,12 +280,10 @@ def repaint_given(
 ) -> list[Evaluation]:
     """Repaint where the user said; `keep` pictures that differ in their noise, best first."""
     if mask is not None:
-        small = torch.nn.functional.adaptive_max_pool2d(
-            torch.from_numpy(mask).float()[None, None], (size.height, size.width)
-        )[0, 0].bool()
-        ys, xs = small.nonzero(as_tuple=True)
-        box = Box(x0=float(xs.min()), y0=float(ys.min()), x1=float(xs.max()) + 1, y1=float(ys.max()) + 1)
-        regions = [Region(box=box, mask=small, seed=record.seed + k) for k in range(record.keep)]
+        small = touched_cells(mask, size.height, size.width).bool()
+        regions = [
+            Region(box=bounding_box(small.numpy()), mask=small, seed=record.seed + k) for k in range(record.keep)
+        ]
     else:
         assert record.box is not None
         box = usable_box(Box(*record.box), full).scaled(full, size)

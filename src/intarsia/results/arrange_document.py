@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import intarsia
-from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.serialize import to_json
 from intarsia.results.document import (
@@ -59,10 +57,7 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
 
 def mask_box(mask: Mask) -> list[float] | None:
     """x0, y0, x1, y1 around what a mask covers; None where nothing of it is in the picture."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None
-    return box_facts(Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)))
+    return [float(edge) for edge in box_facts(bounding_box(mask))] if mask.any() else None
 
 
 def arrange_png_text(facts: dict[str, Any], result: ArrangeResult) -> dict[str, str]:
