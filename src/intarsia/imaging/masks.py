@@ -208,11 +208,19 @@ def depth_inside(mask: Mask, limit: int) -> Blend:
     return depth
 
 
-def cell_coverage(mask: Mask, rows: int, columns: int) -> Tensor:
-    """(rows, columns) share of each cell of a coarser (or finer) grid that a mask (H, W) covers, by exact area.
+def cell_coverage(mask: Mask, rows: int, columns: int, *, pooled: bool = False) -> Tensor:
+    """Share of each cell of a coarser (or finer) grid that a mask covers, by exact area.
 
-    In [0, 1] but for rounding; the mean over the image stays what it was.
+    Args:
+        mask: (H, W).
+        pooled: take the mean over all pixels that a cell touches instead, whole ones. It is the same, but for
+            rounding, where the grid divides the image.
+
+    Returns:
+        (rows, columns) in [0, 1] but for rounding; of exact areas, the mean over the image stays what it was.
     """
+    if pooled:
+        return F.interpolate(torch.from_numpy(mask).float()[None, None], (rows, columns), mode="area")[0, 0]
     return _mean_over_cells(torch.from_numpy(mask.astype(np.float32)), rows, columns)
 
 

@@ -59,7 +59,7 @@ def move_source(
     pixels, masks, (rows, columns) = scene.photo.pixels, scene.masks, noise.shape[-2:]
 
     def mostly(mask: Mask) -> Tensor:
-        return cell_coverage(mask, rows, columns).to(noise)[None, None] > 0.5
+        return cell_coverage(mask, rows, columns, pooled=True).to(noise)[None, None] > 0.5
 
     image, targets = background, np.zeros(pixels.shape[:2], np.bool_)
     inpainted = touched_cells((background != pixels).any(2), rows, columns).to(noise)[None, None]

@@ -331,7 +331,7 @@ def goal_of(scene: Scene, layout: Layout, latents: Tensor) -> Goal:
     vacated = np.any(list(scene.masks.values()), axis=0) & ~np.any([nothing, *visible], axis=0)
 
     def cells(mask: Mask) -> Tensor:
-        coverage = cell_coverage(mask, *latents.shape[-2:])
+        coverage = cell_coverage(mask, *latents.shape[-2:], pooled=True)
         return (coverage / coverage.amax().clamp(min=1e-8)).to(latents.device)[None]
 
     left = cells(vacated)
