@@ -1,4 +1,4 @@
-"""What an edit by layout is measured by: pure functions of pictures and masks.
+"""Metrics of an edit by layout: pure functions of images and masks.
 
 All masks are (H, W) bool and all pixels (H, W, 3) uint8, at the photo's size; lengths are in pixels.
 """
@@ -63,7 +63,7 @@ def union(masks: Mapping[str, Mask], shape: tuple[int, ...]) -> Mask:
 
 
 def layout_iou(labels: Labels, label_of: Mapping[str, int], layout: Layout) -> float:
-    """How well objects stand where they shall: mean over them of the IoU of seen and wanted place.
+    """How well objects stand at their targets: mean over them of the IoU of segmented and wanted place.
 
     Args:
         labels: (H, W) what a segmenter sees in the picture.
@@ -140,7 +140,7 @@ def seam(pixels: Pixels, scene: Scene, layout: Layout, border: int) -> float | N
     """How visible the outline of what was repainted is; 1 means not at all.
 
     Lines are drawn around what moved objects vacated, from just inside their old masks to `border`
-    pixels outside, since a method's hole ends somewhere between. The step across a line is the mean
+    pixels outside, since the region that a method repaints ends somewhere between. The step across a line is the mean
     difference of the pixels on either side of it. The strongest step is compared with the strongest of
     as many lines farther out, on untouched background: both are the largest of equally many, so that
     chance raises both alike. Pixels near objects at their new places are left out.
@@ -214,7 +214,7 @@ def identity(
         before: the source picture.
         after: the edited picture.
         source: the object in `before`.
-        target: what is seen of it in `after`.
+        target: its visible part in `after`.
         matrix: takes the one to the other.
         left_out: (H, W) of `after`, pixels that are replaced by ground in both crops.
 

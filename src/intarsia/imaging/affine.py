@@ -1,4 +1,4 @@
-"""Affine maps, and what they make of pixels and masks.
+"""Affine maps of positions, and warping of pixels and masks by them.
 
 A map acts on positions, not on pixels: the pixel in column 3 spans x from 3 to 4 and its middle is at 3.5.
 Maps that take pixels onto pixels (whole-pixel moves, mirrors, quarter turns) copy them bit for bit.

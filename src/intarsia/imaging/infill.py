@@ -1,4 +1,4 @@
-"""What a hole in a picture is filled with before a network sees it: its surroundings, continued."""
+"""Infill without a network: a region of an image is filled with what continues its surroundings."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: 
     if reach < 1 or not valid.any():
         return np.ones(valid.shape, np.float32)
     light = (picture.sum(-1) + 1) / (ground.sum(-1) + 1)
-    # Lighter than the ground is no shadow, and much darker is an object that nobody named.
+    # Lighter than the ground is no shadow, and much darker is an object that was not named.
     light = np.where(light < DARKEST, 1.0, light).clip(DARKEST, 1).astype(np.float32)
     share = membrane_fill(box_mean(light, valid, 1)[..., None], valid)[..., 0]
     # Seen as far as it can be, but without an edge where it is cut off.

@@ -101,7 +101,7 @@ class Concepts:
         Raises:
             LayoutError: an object of the scene was not learned.
         """
-        words = tuple(thing.words for thing in scene.objects)
+        words = tuple(obj.words for obj in scene.objects)
         missing = [name for name in scene.names if name not in self.names]
         if not missing:
             order = [self.names.index(name) for name in scene.names]
@@ -216,7 +216,7 @@ class Vocabulary(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """(tokens + N, D), for whoever asks for its shape."""
+        """(tokens + N, D), as a plain embedding has it."""
         known, more = self._parts
         return torch.cat([known.weight, more.to(known.weight)])
 
@@ -240,7 +240,7 @@ def tokens_added(diffusion: LatentDiffusion, embeddings: Tensor) -> Iterator[lis
     """
     tokenizer, encoder = diffusion.tokenizer, diffusion.text_encoder
     known = encoder.get_input_embeddings()
-    # A tokenizer cannot forget a token: a copy learns it. Whoever else holds the original sees nothing.
+    # A tokenizer cannot forget a token, so a copy learns it; the original stays as it is.
     learned = copy.deepcopy(tokenizer)
     vocabulary = learned.get_vocab()
     free = (f"<intarsia-{i}>" for i in range(len(vocabulary) + len(embeddings)))
