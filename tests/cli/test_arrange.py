@@ -26,7 +26,7 @@ from intarsia.imaging.write import write_photo
 from intarsia.layout import scene_files as scenes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout, visible
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records import scene_folder
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
@@ -729,14 +729,12 @@ def test_names_do_not_cover_each_other() -> None:
 
 def test_what_stands_in_front_covers_what_is_behind() -> None:
     behind, front = block(10, 10, 50, 50), block(30, 10, 80, 50)
-    shows = visible(
-        Layout(
-            placements=(
-                Placement(name="behind", matrix=IDENTITY, mask=behind),
-                Placement(name="front", matrix=IDENTITY, mask=front),
-            )
+    shows = Layout(
+        placements=(
+            Placement(name="behind", matrix=IDENTITY, mask=behind),
+            Placement(name="front", matrix=IDENTITY, mask=front),
         )
-    )
+    ).visible_masks()
     assert list(shows) == ["behind", "front"]
     assert (shows["front"] == front).all() and (shows["behind"] == (behind & ~front)).all()
 

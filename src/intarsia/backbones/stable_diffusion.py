@@ -16,7 +16,8 @@ from torch import Tensor
 
 from intarsia.backbones.clip import tokenize
 from intarsia.backbones.network_files import load_network
-from intarsia.backbones.protocols import EvalCounter, Prediction
+from intarsia.backbones.protocols import EvalCounter
+from intarsia.diffusion.ddim import Prediction
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)

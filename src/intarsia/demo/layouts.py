@@ -20,7 +20,7 @@ from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.edit import ArrangeResult, arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout, visible
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
 from intarsia.progress import OnProgress
@@ -138,7 +138,7 @@ def drawn(scene: Scene, photo: Photo, former: Layout, result: ArrangeResult, *, 
     """Before (with names, the first time), the wish, after."""
     colours = colours_of(scene.names, result.record.colours)
     side = round(2 * PANEL * photo.size.short / photo.size.long)
-    before, after = visible(former), visible(result.layout)
+    before, after = former.visible_masks(), result.layout.visible_masks()
     return (
         draw_scene(photo, before, colours, side) if first else drawing_on(photo, side).finished(),
         draw_wish(photo, before, after, colours, notes_between(former, result.layout), side),

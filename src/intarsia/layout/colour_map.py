@@ -30,7 +30,7 @@ MOST_TOLERANCE = 64
 """Levels that a record's tolerance may have."""
 
 MANY_COLOURS = 8
-"""So many colours that belong to nobody are no slip of the brush: the file was smoothed or compressed."""
+"""Unknown colours from which they are no slip of the brush: the file was smoothed or compressed."""
 
 
 # Coloured maps and their keys
@@ -127,7 +127,7 @@ def read_colour_map(
         orientation: the EXIF orientation that the photo had, as for `masks.read_mask`.
 
     Raises:
-        LayoutError: a colour belongs to nobody, or the map's shape is not the photo's.
+        LayoutError: a colour is not in the key, or the map's shape is not the photo's.
         PictureError: the file is not a readable picture.
     """
     photo = read_photo(path)
@@ -204,7 +204,7 @@ def strange_colours(
     nearest: npt.NDArray[np.int32],
     away: npt.NDArray[np.int32],
 ) -> Message:
-    """What to say of colours that belong to nobody; that of most pixels is named."""
+    """The message about colours that are not in the key; the one of most pixels is named."""
     most = int(counts.argmax())
     colour = tuple(int(level) for level in levels[most])
     name = list(key)[nearest[most]]

@@ -21,9 +21,8 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
-from intarsia.imaging.affine import bounding_box
 from intarsia.imaging.geometry import Point, working_size
-from intarsia.imaging.masks import Mask, bounds_of, depth_inside
+from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
 from intarsia.imaging.photo import Photo, to_tensor
 
 BACKGROUND = "background"
@@ -212,13 +211,11 @@ def settle_masks(picture: Tensor, heat: Tensor) -> Tensor:
 
 def neighbourhood(sure: Tensor) -> Tensor:
     """(h, w) the box about what is sure, and how far the object may go on beyond it."""
-    rows, columns = sure.any(1).nonzero()[:, 0], sure.any(0).nonzero()[:, 0]
     near = torch.zeros_like(sure)
     edges = []
-    for places, side in zip((rows, columns), sure.shape, strict=True):
-        first, last = int(places[0]), int(places[-1]) + 1
-        reach = math.ceil(REACH * (last - first)) + max(side // 12, 1)
-        edges.append(slice(max(first - reach, 0), last + reach))
+    for part, side in zip(bounding_box(sure.numpy()).slices(), sure.shape, strict=True):
+        reach = math.ceil(REACH * (part.stop - part.start)) + max(side // 12, 1)
+        edges.append(slice(max(part.start - reach, 0), part.stop + reach))
     near[edges[0], edges[1]] = True
     return near
 
@@ -291,7 +288,7 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
     nearest = np.full(mask.shape, -1)
     nearest[part] = distances.argmin(0)
     parts = [own & (nearest == place) for place in range(count)]
-    middles = [float(np.nonzero(part)[1].mean()) for part in parts]
+    middles = [centroid(part).x for part in parts]
     return [parts[place] for place in np.argsort(middles, kind="stable")]
 
 

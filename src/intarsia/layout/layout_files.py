@@ -1,4 +1,4 @@
-"""A target layout: where each object of a scene shall be.
+"""A target layout: where each object of a scene goes.
 
 It is drawn as a map in the objects' colours, given as boxes, or as moves; moves may correct the other two.
 """
@@ -13,14 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.errors import LayoutError, Remedy, Setting
-from intarsia.imaging.affine import (
-    IDENTITY,
-    bounding_box,
-    box_to_box,
-    warp_mask,
-)
+from intarsia.imaging.affine import IDENTITY, box_to_box, warp_mask
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.masks import Mask, bounding_box, dilate
 from intarsia.layout.colour_map import read_colour_map, read_colours, read_json
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.moves import apply_move, check_kept, check_name, check_visible, listed, moves, shell_quote
@@ -31,15 +26,6 @@ from intarsia.records.arrange import ArrangeRecord
 
 TELLING = 0.5
 """Overlap from which a fitted map says what an object covers behind others."""
-
-
-def visible(layout: Layout) -> dict[str, Mask]:
-    """What is seen of each placed object, behind those in front of it; from back to front."""
-    seen: dict[str, Mask] = {}
-    for placement in layout.placements:
-        seen = {name: mask & ~placement.mask for name, mask in seen.items()}
-        seen[placement.name] = placement.mask
-    return seen
 
 
 def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
@@ -120,11 +106,11 @@ def read_boxes(path: str, scene: Scene) -> tuple[list[Placement], set[str]]:
             )
         boxes[name] = Box(*edges)
     placements = []
-    for thing in scene.objects:
-        box = boxes.get(thing.name)
-        matrix = IDENTITY if box is None else box_to_box(bounding_box(thing.mask), box)
-        mask = thing.mask if matrix == IDENTITY else warp_mask(thing.mask, matrix, scene.photo.size)
-        placements.append(Placement(name=thing.name, matrix=matrix, mask=mask))
+    for obj in scene.objects:
+        box = boxes.get(obj.name)
+        matrix = IDENTITY if box is None else box_to_box(bounding_box(obj.mask), box)
+        mask = obj.mask if matrix == IDENTITY else warp_mask(obj.mask, matrix, scene.photo.size)
+        placements.append(Placement(name=obj.name, matrix=matrix, mask=mask))
     return placements, {name for name, box in boxes.items() if box is None}
 
 
@@ -160,25 +146,23 @@ def read_drawn_layout(record: ArrangeRecord, scene: Scene, removed: set[str]) ->
     size = coloured.size
     grain = max(photo.size.width / size.width, photo.size.height / size.height)
     placements = []
-    for thing in scene.objects:
-        if thing.name in removed:
-            placements.append(Placement(name=thing.name, matrix=IDENTITY, mask=thing.mask))
+    for obj in scene.objects:
+        if obj.name in removed:
+            placements.append(Placement(name=obj.name, matrix=IDENTITY, mask=obj.mask))
             continue
-        target = targets[thing.name]
+        target = targets[obj.name]
         hidden = np.zeros_like(target)
         for name, mask in targets.items():
-            if name != thing.name and name not in removed:
+            if name != obj.name and name not in removed:
                 hidden |= mask
-        matrix, fit = register_mask(thing.mask, target, hidden, grain=grain)
-        whole = warp_mask(thing.mask, matrix, photo.size)
+        matrix, fit = register_mask(obj.mask, target, hidden, grain=grain)
+        whole = warp_mask(obj.mask, matrix, photo.size)
         if fit >= TELLING:
             target = target | (whole & hidden)
         if alike(whole, target, grain):
             target = whole
         joint = int((whole | target).sum())
-        placements.append(
-            Placement(name=thing.name, matrix=matrix, mask=target, fit=int((whole & target).sum()) / joint)
-        )
+        placements.append(Placement(name=obj.name, matrix=matrix, mask=target, fit=int((whole & target).sum()) / joint))
     return stack_order(placements, targets)
 
 

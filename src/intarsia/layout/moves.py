@@ -11,7 +11,6 @@ from intarsia.imaging.affine import (
     IDENTITY,
     Matrix,
     apply,
-    bounding_box,
     compose_maps,
     map_box,
     rotation,
@@ -20,6 +19,7 @@ from intarsia.imaging.affine import (
     warp_mask,
 )
 from intarsia.imaging.geometry import Point
+from intarsia.imaging.masks import bounding_box
 from intarsia.layout.layout import Placement
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord

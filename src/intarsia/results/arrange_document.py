@@ -11,8 +11,7 @@ from typing import Any
 import torch
 
 import intarsia
-from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Mask, bounds_of
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.serialize import to_json
 from intarsia.results.document import (
@@ -58,11 +57,7 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
 
 def mask_box(mask: Mask) -> list[float] | None:
     """x0, y0, x1, y1 around what a mask covers; None where nothing of it is in the picture."""
-    part = bounds_of(mask)
-    if part is None:
-        return None
-    rows, columns = part
-    return box_facts(Box(float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)))
+    return [float(edge) for edge in box_facts(bounding_box(mask))] if mask.any() else None
 
 
 def arrange_png_text(facts: dict[str, Any], result: ArrangeResult) -> dict[str, str]:

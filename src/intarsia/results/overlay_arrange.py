@@ -10,12 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from intarsia.imaging.affine import Matrix
-from intarsia.imaging.masks import Mask, bounds_of
+from intarsia.imaging.masks import Mask, bounding_box, centroid
 from intarsia.imaging.photo import Photo
 from intarsia.layout.colour_map import distinct_colours, read_colours
 from intarsia.layout.edit import CLOSE
 from intarsia.layout.layout import Layout
-from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene
 from intarsia.results.overlay_edit import DARK, Colour, Font, Rectangle, free_place
 
@@ -174,10 +173,9 @@ def draw_wish(
 
 def layout_sheet(scene: Scene, layout: Layout, result: Photo, colours: Mapping[str, Colour]) -> Image.Image:
     """Source layout, target layout and result, side by side; below each other where the picture is very wide."""
-    before = {thing.name: thing.mask for thing in scene.objects}
     panels = (
-        draw_scene(scene.photo, before, colours),
-        draw_wish(scene.photo, before, visible(layout), colours, notes_on(layout)),
+        draw_scene(scene.photo, scene.masks, colours),
+        draw_wish(scene.photo, scene.masks, layout.visible_masks(), colours, notes_on(layout)),
         drawing_on(result).finished(),
     )
     return captioned(panels, CAPTIONS)
@@ -294,10 +292,10 @@ def around(drawing: Drawing, mask: Mask) -> Iterator[tuple[np.ndarray, np.ndarra
 
 def middle(mask: Mask) -> tuple[float, float]:
     """(x, y) of the middle of what a mask covers, in its pixels; of the whole picture where it covers nothing."""
-    rows, columns = np.nonzero(mask)
-    if not rows.size:
+    if not mask.any():
         return mask.shape[1] / 2, mask.shape[0] / 2
-    return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
+    place = centroid(mask)
+    return place.x, place.y
 
 
 def arrow(drawing: Drawing, start: tuple[float, float], end: tuple[float, float], colour: Colour) -> None:
@@ -331,13 +329,10 @@ def cross(drawing: Drawing, mask: Mask) -> None:
 
 def bounds(drawing: Drawing, mask: Mask) -> Rectangle:
     """The box around what a mask covers, on the drawing; the middle of the picture where it covers nothing."""
-    part = bounds_of(mask)
-    if part is None:
+    if not mask.any():
         x, y = drawing.image.width / 2, drawing.image.height / 2
         return x, y, x, y
-    rows, columns = part
-    edges = (columns.start, rows.start, columns.stop, rows.stop)
-    x0, y0, x1, y1 = (float(edge) * drawing.scale for edge in edges)
+    x0, y0, x1, y1 = (edge * drawing.scale for edge in bounding_box(mask).as_tuple())
     return x0, y0, x1, y1
 
 

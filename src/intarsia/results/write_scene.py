@@ -64,15 +64,14 @@ def write_scene(
     """
     given = read_colours(colours) if colours else {}
     shades = colours_of(scene.names, colours)
-    masks = {thing.name: thing.mask for thing in scene.objects}
     key = {**shades, BACKGROUND: given.get(BACKGROUND, MAP_PAPER)}
-    drawing = draw_scene(scene.photo, masks, shades)
+    drawing = draw_scene(scene.photo, scene.masks, shades)
     with staging(folder, overwrite=overwrite) as stage:
         if former is None:
             write_photo(scene.photo, stage / SCENE_FILES["photo"])
         else:
             write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
-        write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(masks, key))))
+        write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(scene.masks, key))))
         write_bytes_atomically(stage / SCENE_FILES["colours"], (json.dumps(key) + "\n").encode())
         write_bytes_atomically(stage / SCENE_FILES["overlay"], png(drawing))
     return {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from intarsia.errors import OutputError, RecordError, Remedy, Setting
 from intarsia.files import check_absent
 from intarsia.imaging.read import read_photo
-from intarsia.layout.concepts import Concepts, without_brackets
+from intarsia.layout.concepts import Concepts
+from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene_files import photo_of
 from intarsia.layout.tracking import Tracker, open_tracker
 from intarsia.layout.train import OnSample, learn

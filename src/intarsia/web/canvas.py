@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import RecordError
-from intarsia.imaging.affine import Matrix, bounding_box, compose_maps, rotation, scaling_map, translation
+from intarsia.imaging.affine import Matrix, compose_maps, rotation, scaling_map, translation
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.infill import Picture, crop_around, halve, membrane_fill
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.infill import halve, membrane_fill
+from intarsia.imaging.masks import Mask, bounding_box, dilate
 from intarsia.imaging.matting import Layer, cut
-from intarsia.imaging.photo import Photo
+from intarsia.imaging.photo import Photo, Picture
 from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
@@ -166,7 +166,7 @@ def restacked(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, .
     """The fewest objects to send to the back, or else to bring to the front, that make one order of the other.
 
     Returns:
-        The names for `ddim_sample` and those for `front`; one of them is empty.
+        The names for `back` and those for `front`; one of them is empty.
     """
 
     def kept(part: Sequence[str]) -> bool:
@@ -194,7 +194,7 @@ def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[st
     share = min(1.0, LONGEST_SHOWN / size.long)
     small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
     picture = resized(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
-    masks = {thing.name: mask_at(thing.mask, small) for thing in scene.objects}
+    masks = {name: mask_at(mask, small) for name, mask in scene.masks.items()}
     ground, layers = taken_apart(picture, masks)
     return {
         "id": name,
@@ -249,12 +249,12 @@ def quick_fill(picture: Picture, known: Mask) -> Picture:
 
 def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
     """A layer as a picture with transparency, cropped, and its place in pixels of the photo."""
-    cover = 1 - layer.through
+    cover = 1 - layer.transmittance
     seen = cover > LEAST_SHOWN
     if not seen.any():
         seen[0, 0] = True
-    part = crop_around(seen, 0)
-    rows, columns = part
+    box = bounding_box(seen)
+    part = box.slices()
     alpha = cover[part]
     colour = np.where(
         (alpha > LEAST_SHOWN)[..., None], layer.colour[part] / np.maximum(alpha, LEAST_SHOWN)[..., None], 0
@@ -262,8 +262,8 @@ def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
     pixels = np.dstack([levels(colour), levels(255 * alpha)])
     height, width = cover.shape
     wide, high = size.width / width, size.height / height
-    edges = [columns.start * wide, rows.start * high, columns.stop * wide, rows.stop * high]
-    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in edges]}
+    around = [box.x0 * wide, box.y0 * high, box.x1 * wide, box.y1 * high]
+    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
 
 
 def levels(values: np.ndarray) -> np.ndarray:
