@@ -14,7 +14,7 @@ from intarsia.tasks.options import Machine
 
 if TYPE_CHECKING:
     pass
-from intarsia.cli.load_models import load
+from intarsia.cli.load_models import loader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def demo_command(command: Demo) -> CommandResult:
     from intarsia.demo.run import plan_demo, run_demo
 
     plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
-    backbones = load(command.models, command.machine)
+    backbones = loader(command.machine)(command.models)
     with progress_bar(command.talk) as on_progress:
         made = run_demo(plan, backbones, on_progress=on_progress)
     summary = {
