@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,7 @@ from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records import scene_folder
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 from intarsia.results import overlay_arrange
-from intarsia.results.arrange_document import describe
-from intarsia.results.document import pixel_digest
+from intarsia.results.document import describe, pixel_digest
 from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible_parts
 from tests.paths import SCENES
 
@@ -354,10 +354,10 @@ def test_prior_pictures_of_other_settings_are_replaced_only_when_asked(
 def test_prior_pictures_are_written_as_they_are_made(
     tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from intarsia.tasks import arrange
+    from intarsia.tasks import prior
 
     there: list[list[str]] = []
-    write = arrange.write_photo
+    write = prior.write_photo
 
     def watched(*arguments: Any, **more: Any) -> Path:
         written = write(*arguments, **more)
@@ -366,10 +366,10 @@ def test_prior_pictures_are_written_as_they_are_made(
             raise KeyboardInterrupt
         return written
 
-    monkeypatch.setattr(arrange, "write_photo", watched)
+    monkeypatch.setattr(prior, "write_photo", watched)
     assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 130
     assert there == [["cat-0001.png"], ["cat-0001.png", "cat-0002.png"]]
-    monkeypatch.setattr(arrange, "write_photo", write)
+    monkeypatch.setattr(prior, "write_photo", write)
     assert tiny("prior", "cat", "--count", 3, "--steps", 1) == 0
     assert len(list(Path("prior").iterdir())) == 3
 
@@ -446,9 +446,9 @@ def test_a_repeated_flag_adds_to_the_first(given: str, read: str) -> None:
 
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     seen: list[ArrangeRecord] = []
-    monkeypatch.setattr(
-        "intarsia.tasks.arrange.run_arrange", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1]
-    )
+    made = SimpleNamespace(saved=SimpleNamespace(summary={}))
+    monkeypatch.setattr("intarsia.tasks.arrange.run_arrange", lambda record, *_, **__: (seen.append(record), made)[1])
+    monkeypatch.setattr("intarsia.cli.result_lines.arrange_lines", lambda done: [])
     flags = ["--move", "cat=+1,2", "--move", "dog 1=3,4", "--learn.rank", "8", "--mode", "compose", "--front", "cat"]
     assert main(["arrange", "photo.png", "--find", "cat", "dog 1", *flags]) == 0
     record = seen[0]

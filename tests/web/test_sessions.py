@@ -21,7 +21,7 @@ class Loader:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
-        monkeypatch.setattr("intarsia.web.sessions.with_caches", lambda found: found)
+        monkeypatch.setattr("intarsia.tasks.model_pool.with_caches", lambda found: found)
 
     def __call__(self, models: str, **_: Any) -> Any:
         self.asked.append(models)

@@ -17,8 +17,8 @@ from intarsia.batch.ledger import Ledger
 from intarsia.batch.local import JobEvent, run_local
 from intarsia.batch.report import Page
 from intarsia.batch.runner import one_run, share, so_far, stop_signals, to_do
+from intarsia.cli.batch_flags import Batch
 from intarsia.cli.batch_progress import Display, batch_display
-from intarsia.cli.commands.batch import Batch
 from intarsia.cli.options import CommandResult
 from intarsia.distributed import World, from_main, in_step, world
 from intarsia.errors import Cancelled, UsageError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import RecordError
-from intarsia.results.arrange_document import describe
+from intarsia.results.document import describe
 from intarsia.results.replay import read_document
 
 

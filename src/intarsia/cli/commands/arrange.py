@@ -35,11 +35,12 @@ class Arrange:
 
 
 def arrange_command(command: Arrange) -> CommandResult:
+    from intarsia.cli.result_lines import arrange_lines
     from intarsia.tasks.arrange import run_arrange
     from intarsia.tasks.scene import load_segmenter
 
     with progress_bar(command.talk) as on_progress:
-        return run_arrange(
+        done = run_arrange(
             command.record.record(),
             command.out,
             loader(command.machine),
@@ -49,4 +50,5 @@ def arrange_command(command: Arrange) -> CommandResult:
             overwrite=command.overwrite,
             cached=not command.no_cache,
             on_progress=on_progress,
-        )[:2]
+        )
+    return done.saved.summary, arrange_lines(done)

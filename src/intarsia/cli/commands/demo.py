@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tyro
 
+from intarsia.cli.load_models import load
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
 from intarsia.tasks.options import Machine
-
-if TYPE_CHECKING:
-    pass
-from intarsia.cli.load_models import load
 
 
 @dataclass(frozen=True, kw_only=True)
