@@ -13,9 +13,9 @@ from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Counts
 from intarsia.batch.local import JobEvent
 from intarsia.cli import batch_progress
-from intarsia.cli.batch_progress import Display, LiveDisplay, PlainDisplay, batch_display, in_words, shown, widths
+from intarsia.cli.batch_progress import Display, LiveDisplay, PlainDisplay, batch_display, shown, widths
 from intarsia.cli.options import OutputOptions
-from intarsia.progress import Progress
+from intarsia.progress import Progress, format_duration
 
 
 class Clock:
@@ -121,14 +121,17 @@ def test_jobs_that_end_the_moment_they_begin_have_no_rate(clock: Clock) -> None:
     [
         (0, "1 s"),
         (40.4, "40 s"),
-        (60, "1 min"),
+        (89, "89 s"),
+        (90, "2 min"),
         (125, "2 min"),
+        (5400, "1 h 30 min"),
+        (7500, "2 h 5 min"),
         (11400, "3 h 10 min"),
         (200000, "2 days"),
     ],
 )
 def test_times_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_duration(seconds) == words
 
 
 # what is being done

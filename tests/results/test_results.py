@@ -23,7 +23,8 @@ from intarsia.records.edit import EditRecord
 from intarsia.regions.edit import Candidate, EditResult
 from intarsia.regions.scoring import Scores
 from intarsia.results.document import pixel_digest
-from intarsia.results.overlay_edit import CHOSEN, draw_overlay, free_place
+from intarsia.results.drawing import free_place
+from intarsia.results.overlay_edit import CHOSEN, draw_overlay
 from intarsia.results.replay import read_replay
 from intarsia.results.staging import mask_picture, safe_stem
 from intarsia.results.write_edit import plan_edit, write_edit

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from intarsia.batch.ledger import Counts
 from intarsia.batch.local import JobEvent
 from intarsia.cli.options import OutputOptions
+from intarsia.progress import format_duration
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -131,7 +132,7 @@ class Display:
         if self.rate is not None:
             parts.append(f"{self.rate:.1f} a minute")
         if self.eta is not None and self.left:
-            parts.append(f"about {in_words(self.eta)} left")
+            parts.append(f"about {format_duration(self.eta)} left")
         return ", ".join(parts)
 
 
@@ -248,18 +249,6 @@ def widths(done: int, failed: int, left: int, width: int) -> tuple[int, int, int
     # What rounding leaves, or took too much, goes to the widest.
     shares[shares.index(max(shares))] += width - sum(shares)
     return shares[0], shares[1], shares[2]
-
-
-def in_words(seconds: float) -> str:
-    """A time as people say it: 40 s, 2 min, 3 h 10 min, 2 days."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{round(minutes / 1440)} days"
 
 
 def shown(text: str, longest: int) -> str:
