@@ -40,4 +40,4 @@ class Batch:
     status: Path | None = None
     """Say how the run in this output folder stands, and do nothing."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()

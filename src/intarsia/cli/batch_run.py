@@ -98,31 +98,35 @@ def do_all(command: Batch, pending: list[Job], ledger: Ledger, page: Page, toget
     Raises:
         Cancelled: by Ctrl-C or SIGTERM; says how to go on.
     """
-    work = BatchExecutor(machine=command.machine, threads=command.threads)
+    executor = BatchExecutor(machine=command.machine, threads=command.threads)
     # Read by the workers' libraries when they are loaded.
     os.environ["OMP_NUM_THREADS"] = str(command.threads)
-    talk = command.talk if together.is_main else dataclasses.replace(command.talk, quiet=True)
+    output = command.output if together.is_main else dataclasses.replace(command.output, quiet=True)
     with contextlib.ExitStack() as stack:
-        display = stack.enter_context(batch_display(talk, len(pending), ledger.counts()))
+        display = stack.enter_context(batch_display(output, len(pending), ledger.counts()))
         stopping = stack.enter_context(stop_signals())
-        listen = stack.enter_context(told(display, ledger, page)) if together.is_main else display.news
+        on_event = (
+            stack.enter_context(page_kept_current(display, ledger, page)) if together.is_main else display.on_event
+        )
         if command.ray is not None:
             from intarsia.batch.ray_driver import run_on_ray
 
             run_on_ray(
                 pending,
-                work,
+                executor,
                 ledger,
                 address=command.ray,
                 workers=command.workers,
                 files=command.ray_files,
                 gpus=command.ray_gpus,
                 stopping=stopping,
-                listen=listen,
+                on_event=on_event,
             )
         else:
             first = together.local_rank
-            run_local(pending, work, ledger, workers=command.workers, first=first, stopping=stopping, listen=listen)
+            run_local(
+                pending, executor, ledger, workers=command.workers, first=first, stopping=stopping, on_event=on_event
+            )
         stopped = stopping()
     if stopped:
         if together.is_main:
@@ -131,26 +135,26 @@ def do_all(command: Batch, pending: list[Job], ledger: Ledger, page: Page, toget
 
 
 @contextlib.contextmanager
-def told(display: Display, ledger: Ledger, page: Page) -> Iterator[Callable[[JobEvent], None]]:
-    """Pass news on to the display, and write the page every few seconds, news or not."""
-    over = threading.Event()
+def page_kept_current(display: Display, ledger: Ledger, page: Page) -> Iterator[Callable[[JobEvent], None]]:
+    """Pass events on to the display, and write the page every few seconds, events or not."""
+    ended = threading.Event()
 
     def keep_writing() -> None:
         # SQLite wants a connection for each thread.
         with Ledger.open(ledger.folder) as own:
-            while not over.is_set():
+            while not ended.is_set():
                 try:
                     page.write(own, current=display.current, rate=display.rate, eta=display.eta)
                 except (OSError, sqlite3.Error) as problem:  # the jobs are worth more than the page
                     log.warning("The page could not be written (%s); the jobs go on.", problem)
-                over.wait(PAGE_EVERY)
+                ended.wait(PAGE_EVERY)
 
     writer = threading.Thread(target=keep_writing, daemon=True)
     writer.start()
     try:
-        yield display.news
+        yield display.on_event
     finally:
-        over.set()
+        ended.set()
         writer.join()
 
 

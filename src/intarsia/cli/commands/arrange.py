@@ -31,7 +31,7 @@ class Arrange:
     no_cache: bool = False
     """Compute everything anew, and keep nothing for the next edit of this picture."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def arrange_command(command: Arrange) -> CommandResult:
@@ -39,7 +39,7 @@ def arrange_command(command: Arrange) -> CommandResult:
     from intarsia.tasks.arrange import run_arrange
     from intarsia.tasks.scene import load_segmenter
 
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         done = run_arrange(
             command.record.record(),
             command.out,

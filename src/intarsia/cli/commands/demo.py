@@ -24,7 +24,7 @@ class Demo:
     models: str = "pocket"
     """Checkpoints to show; the scenes are made for pocket."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def demo_command(command: Demo) -> CommandResult:
@@ -32,7 +32,7 @@ def demo_command(command: Demo) -> CommandResult:
 
     plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
     backbones = load(command.models, command.machine)
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         made = run_demo(plan, backbones, on_progress=on_progress)
     summary = {
         "sheet": str(made.sheet),

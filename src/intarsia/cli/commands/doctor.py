@@ -19,7 +19,7 @@ from intarsia.cli.options import CommandResult, OutputOptions
 class Doctor:
     """Print what a report of a problem needs: versions, devices, folders, free memory."""
 
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def doctor_command(command: Doctor) -> CommandResult:

@@ -65,7 +65,7 @@ class Edit:
     """Folder to write to."""
     files: tyro.conf.OmitArgPrefixes[Files] = Files()
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def edit_command(command: Edit) -> CommandResult:
@@ -73,6 +73,6 @@ def edit_command(command: Edit) -> CommandResult:
     from intarsia.tasks.edit import run_edit
 
     record = command.record.record()
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         done = run_edit(record, command.out, command.files, loader(command.machine), on_progress=on_progress)
     return done.saved.summary, edit_lines(done)

@@ -30,7 +30,7 @@ class Learn:
     tracker: Literal["none", "tensorboard", "wandb"] = "none"
     """Where the losses are logged besides."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def learn_command(command: Learn) -> CommandResult:
@@ -38,7 +38,7 @@ def learn_command(command: Learn) -> CommandResult:
     from intarsia.tasks.scene import load_segmenter
 
     checkpoint = command.out.with_suffix(".partial")
-    with tracking(command.tracker, command.out) as tracker, progress_bar(command.talk) as on_progress:
+    with tracking(command.tracker, command.out) as tracker, progress_bar(command.output) as on_progress:
         try:
             done = run_learn(
                 command.record.record(),

@@ -20,7 +20,7 @@ class Models:
     """list, or download NAME."""
     name: tyro.conf.Positional[str] = ""
     """To download: a name of the list, or a hub id owner/name[@revision]."""
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def models_command(command: Models) -> CommandResult:

@@ -36,7 +36,7 @@ class Prior:
     overwrite: bool = False
     """Replace files of the same names."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def prior_command(command: Prior) -> CommandResult:
@@ -55,7 +55,7 @@ def prior_command(command: Prior) -> CommandResult:
     ):
         if not good:
             raise UsageError(message)
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         painted = run_prior(
             words,
             command.count,

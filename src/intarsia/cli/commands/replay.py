@@ -31,7 +31,7 @@ class Replay:
     """Folder to write to."""
     files: tyro.conf.OmitArgPrefixes[Files] = Files()
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def replay_command(command: Replay) -> CommandResult:
@@ -61,7 +61,7 @@ def _edit_again(command: Replay, record: EditRecord, index: int) -> tuple[Comman
     from intarsia.tasks.edit import run_edit
 
     load = loader(command.machine)
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         done = run_edit(record, command.out, command.files, load, lead=index, on_progress=on_progress)
     return (done.saved.summary, edit_lines(done)), done.photo
 
@@ -71,7 +71,7 @@ def _arrange_again(command: Replay, record: ArrangeRecord, index: int) -> tuple[
     from intarsia.tasks.arrange import run_arrange
     from intarsia.tasks.scene import load_segmenter
 
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         done = run_arrange(
             record,
             command.out,
