@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.batch.executor import MARK, RESULTS, clear_unfinished, do_job, finished, sentence, whole_folder
+from intarsia.batch.executor import MARK, RESULTS, clear_unfinished, do_job, failure_message, finished, whole_folder
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Outcome
 from intarsia.batch.local import MAX_DEATHS, JobEvent, Shares, run_local
@@ -153,9 +153,9 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
 
 
 def test_every_problem_becomes_one_sentence() -> None:
-    assert sentence(PictureError("It is\nno picture.")) == "It is no picture."
-    assert "Out of memory" in sentence(RuntimeError("CUDA out of memory. Tried to allocate"))
-    assert "ZeroDivisionError: no message" in sentence(ZeroDivisionError())
+    assert failure_message(PictureError("It is\nno picture.")) == "It is no picture."
+    assert "Out of memory" in failure_message(RuntimeError("CUDA out of memory. Tried to allocate"))
+    assert "ZeroDivisionError: no message" in failure_message(ZeroDivisionError())
 
 
 # Who does which job

@@ -191,7 +191,7 @@ def stopping_after(steps: int) -> Any:
     seen: list[object] = []
 
     @contextlib.contextmanager
-    def bar(talk: object) -> Any:
+    def bar(output: object) -> Any:
         def show(progress: object) -> None:
             seen.append(progress)
             if len(seen) >= steps:
@@ -207,7 +207,7 @@ def test_ctrl_c_writes_nothing(
     command: str, tiny: Callable[..., int], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     before = sorted(p for p in folder.rglob("*") if "cache" not in p.parts)
-    monkeypatch.setattr("intarsia.cli.commands.prior.progress_bar", stopping_after(3))
+    monkeypatch.setattr(f"intarsia.cli.commands.{command}.progress_bar", stopping_after(3))
     arguments = {
         "arrange": ["photo.png", *GIVEN, *MOVE, *ANEW, *LESSON],
         "prior": ["cat", "--count", "2", "--steps", "4"],

@@ -90,7 +90,7 @@ def clear_unfinished(out: Path) -> None:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def sentence(problem: BaseException) -> str:
+def failure_message(problem: BaseException) -> str:
     """Why a job could not be done, for its row."""
     text = plain_text(" ".join(str(problem).split()))
     if isinstance(problem, IntarsiaError):

@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
-from intarsia.batch.executor import Executor, do_job, sentence
+from intarsia.batch.executor import Executor, do_job, failure_message
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Ledger, Outcome
 from intarsia.errors import Cancelled, WorkersError
@@ -284,7 +284,7 @@ def serve(connection: Connection, executor: Executor, index: int, out: Path) -> 
         except Cancelled:
             connection.send(("stopped", None))
         except Exception as problem:
-            connection.send(("failed", sentence(problem)))
+            connection.send(("failed", failure_message(problem)))
 
 
 def end_with_parent() -> None:

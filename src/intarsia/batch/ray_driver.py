@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import intarsia
-from intarsia.batch.executor import Executor, do_job, sentence
+from intarsia.batch.executor import Executor, do_job, failure_message
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Ledger
 from intarsia.batch.local import MAX_DEATHS, STOP_TIMEOUT, JobEvent, OnJobEvent, Shares
@@ -260,12 +260,12 @@ class Driver:
                     do_job(job, UnpackResult(result=result), self.ledger.folder, lambda progress: None)
                 self.ledger.done(job.id, result.outcome)
         except self.ray.exceptions.RayTaskError as problem:
-            result = JobResult(state="failed", error=sentence(problem.cause))
+            result = JobResult(state="failed", error=failure_message(problem.cause))
         except self.ray.exceptions.RayError as problem:
             self.replace_lost(handle, first_line(problem))
             return
         except Exception as problem:  # of this machine's disk
-            result = JobResult(state="failed", error=sentence(problem))
+            result = JobResult(state="failed", error=failure_message(problem))
         handle.calls.popleft()
         if result.state == "failed":
             self.ledger.failed(job.id, result.error)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import intarsia
-from intarsia.batch.executor import Executor, Worker, do_job, sentence
+from intarsia.batch.executor import Executor, Worker, do_job, failure_message
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Outcome
 from intarsia.batch.ray_cluster import import_ray
@@ -103,7 +103,9 @@ class RayWorker:
         try:
             self.worker = self.executor.open(self.index)
         except Exception as problem:
-            return Greeting(machine=machine, problem=f"The machine {machine} cannot get ready. {sentence(problem)}")
+            return Greeting(
+                machine=machine, problem=f"The machine {machine} cannot get ready. {failure_message(problem)}"
+            )
         return Greeting(machine=machine)
 
     def stop(self) -> None:
@@ -124,7 +126,7 @@ class RayWorker:
         except Cancelled:
             return JobResult(state="stopped")
         except Exception as problem:
-            return JobResult(state="failed", error=sentence(problem))
+            return JobResult(state="failed", error=failure_message(problem))
 
     def on_progress(self, progress: Progress) -> None:
         if self.stopped.is_set():
@@ -179,7 +181,7 @@ def do_detached(job: Job, files: Mapping[str, bytes], worker: Worker, on_progres
         except Cancelled:
             raise
         except Exception as problem:
-            return JobResult(state="failed", error=sentence(problem).replace(root, ""))
+            return JobResult(state="failed", error=failure_message(problem).replace(root, ""))
         results = {
             file.relative_to(folder).as_posix(): without_root(root, file.read_bytes())
             for file in sorted(folder.rglob("*"))

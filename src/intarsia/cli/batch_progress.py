@@ -1,4 +1,4 @@
-"""A batch on the terminal: a bar and a line a worker where somebody watches, else a plain line now and then."""
+"""Progress of a batch: on a terminal a bar and a line a worker, elsewhere a plain line now and then."""
 
 from __future__ import annotations
 
@@ -118,14 +118,14 @@ class Display:
 
     @property
     def current(self) -> list[str]:
-        """What is being done, one line a worker."""
+        """The jobs being done, one line a worker."""
         with self.lock:
             workers = sorted(self.workers.items(), key=lambda item: (len(item[0]), item[0]))
         return [f"{name}  {current.photo}  {current.step}".rstrip() for name, current in workers]
 
     @property
     def line(self) -> str:
-        """How far it is, in words."""
+        """Counts, rate and time left, in one line."""
         parts = [f"{self.done} of {self.total} done"]
         if self.failed:
             parts.append(f"{self.failed} failed")
@@ -252,7 +252,7 @@ def widths(done: int, failed: int, left: int, width: int) -> tuple[int, int, int
 
 
 def shown(text: str, longest: int) -> str:
-    """A text of anybody's, fit for a terminal: on one line, without characters that steer it or turn its writing."""
+    """Untrusted text made safe for a terminal: one line, no control or direction characters."""
     kept = "".join(" " if unprintable(letter) else letter for letter in text[: longest * 4])
     kept = " ".join(kept.split())
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"

@@ -39,7 +39,7 @@ def run_batch(command: Batch) -> tuple[CommandResult, int]:
     """Do the jobs; returns the exit code, too: 0 all done, 3 some failed."""
     if command.status is not None:
         with Ledger.open(command.status, create=False) as ledger:
-            return answer(ledger, command.status), code_of(ledger)
+            return run_summary(ledger, command.status), exit_code(ledger)
     if command.jobs is None:
         raise UsageError(
             "No list of jobs was given: intarsia batch JOBS --out DIR, or --status DIR to see how a run stands."
@@ -59,23 +59,23 @@ def run_batch(command: Batch) -> tuple[CommandResult, int]:
         page, pending = Page(out), []
         with in_step(together):
             if together.is_main:
-                pending = to_do(take_in(command, ledger), ledger, out)
+                pending = to_do(enter_jobs(command, ledger), ledger, out)
         pending = from_main(together, pending)
         with in_step(together):
             if pending:
-                do_all(command, share(pending, together), ledger, page, together)
+                do_jobs(command, share(pending, together), ledger, page, together)
         if together.is_main:
             page.write(ledger, over=True)
-        said: CommandResult = answer(ledger, out) if together.is_main else ({}, [])
+        result: CommandResult = run_summary(ledger, out) if together.is_main else ({}, [])
         # A launcher takes every other code for a crash; --status tells.
-        return said, code_of(ledger) if together.size == 1 else 0
+        return result, exit_code(ledger) if together.size == 1 else 0
 
 
-def code_of(ledger: Ledger) -> int:
+def exit_code(ledger: Ledger) -> int:
     return SOME_FAILED if ledger.counts().failed else 0
 
 
-def take_in(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
+def enter_jobs(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
     """Read the list and enter it into the ledger."""
     assert command.jobs is not None
     known = ledger.digests()
@@ -92,7 +92,7 @@ def take_in(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
     return jobs
 
 
-def do_all(command: Batch, pending: list[Job], ledger: Ledger, page: Page, together: World) -> None:
+def do_jobs(command: Batch, pending: list[Job], ledger: Ledger, page: Page, together: World) -> None:
     """Do the jobs that are left, tell how far they are, and stop when asked to.
 
     Raises:
@@ -158,8 +158,8 @@ def page_kept_current(display: Display, ledger: Ledger, page: Page) -> Iterator[
         writer.join()
 
 
-def answer(ledger: Ledger, out: Path) -> CommandResult:
-    """How a run stands, for machines and for people."""
+def run_summary(ledger: Ledger, out: Path) -> CommandResult:
+    """State of a run, for machines and for people."""
     counts = ledger.counts()
     failures = ledger.rows(state="failed")
     done = [row for row in ledger.rows(state="done") if row.seconds is not None]

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def unforeseen(problem: Exception) -> str:
-    """An error that nobody wrote a sentence for."""
+    """The message of an error that is no `IntarsiaError`."""
     if isinstance(problem, MemoryError) or "out of memory" in str(problem).lower():
         return "Out of memory. Pass a smaller --size, --vram low, or close other programs."
     said = " ".join(str(problem).split()) or "no message"
@@ -97,7 +97,7 @@ def unforeseen(problem: Exception) -> str:
 
 
 def run(command: Any) -> int:
-    """Do what was asked, with the output where it belongs."""
+    """Run a command: JSON or lines on stdout, everything else on stderr."""
     output = command.output
     note = logging.StreamHandler(sys.stderr)
     note.setFormatter(logging.Formatter("intarsia: %(message)s"))

@@ -12,7 +12,7 @@ from intarsia.progress import OnProgress, Progress
 
 @contextlib.contextmanager
 def progress_bar(output: OutputOptions) -> Iterator[OnProgress | None]:
-    """A bar on stderr for each stage, where somebody sees it."""
+    """A bar on stderr for each stage, on a terminal; None elsewhere."""
     if output.quiet or not sys.stderr.isatty():
         yield None
         return

@@ -90,13 +90,13 @@ def draw_wish(
     notes: Mapping[str, str],
     side: int | None = None,
 ) -> Image.Image:
-    """What shall happen: where objects are (dashed), where they shall be (filled), arrows from there to here.
+    """The layout asked for: sources dashed, targets filled, arrows from source to target.
 
     Args:
         photo: the picture as it is.
         before: what each object covers now, by name.
-        after: what each shall cover, back to front; who is missing is removed.
-        notes: what happens to an object, in a word or two; who is not named stays as it is.
+        after: what each is to cover, back to front; an object that is missing here is removed.
+        notes: what happens to an object, in a word or two; objects not named stay as they are.
         side: short side of the drawing, pixels.
     """
     drawing = drawing_on(photo, side, quiet=True)
@@ -221,7 +221,7 @@ def arrow(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]
 
 
 def cross(drawing: Drawing, mask: Mask) -> None:
-    """Two strokes over an object that goes."""
+    """Two strokes over an object that is removed."""
     x0, y0, x1, y1 = bounds(drawing, mask)
     x, y, reach = (x0 + x1) / 2, (y0 + y1) / 2, 0.32 * min(x1 - x0, y1 - y0)
     strokes = ((x - reach, y - reach, x + reach, y + reach), (x - reach, y + reach, x + reach, y - reach))

@@ -1,4 +1,4 @@
-"""Where an edit looked, drawn over the photo: the map, the anchors, the boxes and their scores."""
+"""The search of an edit by words, drawn over the photo: relevance map, anchors, boxes and their scores."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Canvas:
 def draw_overlay(
     photo: Photo, result: EditResult, *, least_side: int = LEAST_SIDE, labelled: int = LABELLED, legend: bool = True
 ) -> Image.Image:
-    """Draw what the search saw.
+    """Draw the search: the map, its anchors, the boxes.
 
     Args:
         photo: the picture before the edit.
-        result: what came of it.
+        result: of the search.
         least_side: short side of the drawing, pixels; a larger photo keeps its size up to `MOST_SIDE`.
         labelled: how many of the best boxes carry rank and score.
         legend: whether a strip below says what the marks mean.
@@ -86,7 +86,7 @@ def heat_of(result: EditResult) -> np.ndarray:
 
 
 def tinted(photo: Photo, heat: np.ndarray, least_side: int) -> Canvas:
-    """The photo, enlarged, its colours drawn back, glowing where the map is high."""
+    """The photo, enlarged and muted, tinted where the map is high."""
     scale = max(1.0, least_side / photo.size.short)
     scale = min(scale, max(MOST_SIDE, least_side) / photo.size.long)
     width, height = max(1, round(photo.size.width * scale)), max(1, round(photo.size.height * scale))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.batch.executor import MARK, RESULTS, Worker, do_job, sentence
+from intarsia.batch.executor import MARK, RESULTS, Worker, do_job, failure_message
 from intarsia.batch.jobs import PICTURES, Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.batch.runner import to_do
@@ -214,7 +214,7 @@ def turn(room: SessionStore, folder: Path, perform: Worker, on_progress: OnProgr
                 ledger.put_back([job.id])
                 raise
             except Exception as problem:
-                ledger.failed(job.id, for_pages(without(folder / PICTURES_FOLDER, sentence(problem))))
+                ledger.failed(job.id, for_pages(without(folder / PICTURES_FOLDER, failure_message(problem))))
             if time.monotonic() - began >= TURN:
                 return
 

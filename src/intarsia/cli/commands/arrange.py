@@ -29,7 +29,7 @@ class Arrange:
     no_metadata: bool = False
     """Leave the record out of the pictures; it is still written beside them."""
     no_cache: bool = False
-    """Compute everything anew, and keep nothing for the next edit of this picture."""
+    """Compute everything again, and keep nothing for the next edit of this picture."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
     output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
