@@ -310,7 +310,7 @@ def test_interrupted_prior_pictures_are_kept_and_the_same_command_goes_on(
     command = ["prior", "cat", *flags, "--out", "kinds"]
     assert tiny("prior", "cat", *flags, "--out", "straight", "--quiet") == 0
     with monkeypatch.context() as patch:  # two steps for each of the first four, and one for the others
-        patch.setattr("intarsia.cli.commands.learn.progress_bar", stopping_after(3))
+        patch.setattr("intarsia.cli.commands.prior.progress_bar", stopping_after(3))
         assert tiny(*command) == 130
     said = capsys.readouterr().err
     assert "stopped; 4 of 6 pictures are in kinds: the same command goes on from there." in said

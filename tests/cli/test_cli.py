@@ -22,9 +22,10 @@ import intarsia
 from intarsia.backbones.protocols import Backbones
 from intarsia.batch.edit_jobs import read_edits
 from intarsia.cli import load_models
-from intarsia.cli import main as cli
 from intarsia.cli.commands.edit import EditFlags
 from intarsia.cli.main import main
+from intarsia.cli.options import OutputOptions
+from intarsia.cli.progress import progress_bar
 from intarsia.demo import run as demo
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
@@ -386,12 +387,12 @@ def test_debug_shows_the_traceback(capsys) -> None:
 
 
 def test_a_bar_is_shown_to_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    with cli.progress_bar(cli.Talk()) as on_progress:
+    with progress_bar(OutputOptions()) as on_progress:
         assert on_progress is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with cli.progress_bar(cli.Talk(quiet=True)) as on_progress:
+    with progress_bar(OutputOptions(quiet=True)) as on_progress:
         assert on_progress is None
-    with cli.progress_bar(cli.Talk()) as on_progress:
+    with progress_bar(OutputOptions()) as on_progress:
         assert on_progress is not None
         on_progress(Progress(stage="32 previews in 4 steps", done=1, total=4))
         on_progress(Progress(stage="32 previews in 4 steps", done=4, total=4))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from intarsia.cli.load_models import load
+from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
 from intarsia.tasks.options import Machine
@@ -31,7 +31,7 @@ def demo_command(command: Demo) -> CommandResult:
     from intarsia.demo.run import plan_demo, run_demo
 
     plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
-    backbones = load(command.models, command.machine)
+    backbones = loader(command.machine)(command.models)
     with progress_bar(command.output) as on_progress:
         made = run_demo(plan, backbones, on_progress=on_progress)
     summary = {

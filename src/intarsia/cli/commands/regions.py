@@ -20,7 +20,7 @@ from intarsia.tasks.options import Machine
 
 if TYPE_CHECKING:
     from intarsia.distributed import World
-from intarsia.cli.load_models import load
+from intarsia.cli.load_models import loader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def fit_regions(command: Regions, world: World) -> CommandResult:
         for job in jobs:
             read_photo(job.photo)
         machine = dataclasses.replace(command.machine, device=world.device(command.machine.device))
-        backbones = load(command.models, machine)
+        backbones = loader(machine)(command.models)
     from intarsia.regions.train import fit
 
     with progress_bar(command.output) if world.is_main else contextlib.nullcontext() as on_progress:
