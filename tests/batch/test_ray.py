@@ -253,7 +253,7 @@ def two_machines() -> Iterator[Any]:
     yield from clusters({"num_cpus": 1}, {"num_cpus": 1})
 
 
-def clusters(head: dict[str, int], *others: dict[str, int]) -> Iterator[Any]:
+def clusters(head: dict[str, int], *others: dict[str, Any]) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     found = Cluster(initialize_head=True, head_node_args={**head, "include_dashboard": False})
@@ -274,7 +274,7 @@ def run(
     workers: int = 2,
     files: str = "store",
     stopping: Callable[[], bool] = lambda: False,
-    listen: Callable[[JobEvent], None] | None = None,
+    on_event: Callable[[JobEvent], None] | None = None,
 ) -> list[Row]:
     """Do jobs on a cluster; their rows."""
     if work is None:
@@ -291,7 +291,7 @@ def run(
             workers=workers,
             files=files,
             stopping=stopping,
-            on_event=listen,
+            on_event=on_event,
         )
         for row in ledger.rows():
             job = jobs[row.number - 1]

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,8 +93,12 @@ def test_every_setting_of_the_record_is_a_flag() -> None:
 
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
     seen: list[EditRecord] = []
-    made = SimpleNamespace(saved=SimpleNamespace(summary={}))
-    monkeypatch.setattr("intarsia.tasks.edit.run_edit", lambda record, *_, **__: (seen.append(record), made)[1])
+
+    def made(record: EditRecord, *_: Any, **__: Any) -> Any:
+        seen.append(record)
+        return SimpleNamespace(saved=SimpleNamespace(summary={}))
+
+    monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
     monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
     flags = ["--box", "1,2,30.5,40", "--seed", "7", "--negative_prompt", "fog", "--search.survivors", "5", "2"]
     assert main(["edit", str(photo), *WORDS, *flags, "--fit.rate", "0.1", "--keep", "3"]) == 0
@@ -252,13 +257,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones, t
         assert main(["edit", str(w / "photo.png"), *WORDS, *QUICK, "--out", str(w / "made"), "--quiet"]) == 0
     good = json.loads((w / "made" / "photo.json").read_text())
     good["record"]["models"] = str(tiny_models)
-    for name, change in {
+    changes: dict[str, dict[str, Any]] = {
         "unknown-setting": {"record": {**good["record"], "colour": "red"}},
         "bad-type": {"record": {**good["record"], "steps": "many"}},
         "other-photo": {"inputs": {"photo": {"name": "photo.png", "sha256": "0" * 64}}},
         "gone-photo": {"record": {**good["record"], "photo": "/nowhere/gone.png"}},
         "no-record": {"record": None},
-    }.items():
+    }
+    for name, change in changes.items():
         (w / f"{name}.json").write_text(json.dumps({**good, **change}))
     (w / "list.json").write_text("[1, 2]")
     (w / "cut.json").write_text(json.dumps(good)[:100])

@@ -19,7 +19,7 @@ import intarsia
 from intarsia.backbones import CATALOG
 from intarsia.files import file_digest
 from intarsia.imaging.geometry import Box, Point
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Photo
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord
@@ -144,10 +144,11 @@ def box_facts(box: Box) -> list[float]:
 
 def mask_box(mask: Mask) -> list[float] | None:
     """x0, y0, x1, y1 around what a mask covers; None where nothing of it is in the picture."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    part = bounds_of(mask)
+    if part is None:
         return None
-    return box_facts(Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)))
+    rows, columns = part
+    return box_facts(Box(float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)))
 
 
 def point_facts(point: Point) -> list[float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Photo
 
 Colour = tuple[int, int, int]
@@ -141,11 +141,12 @@ def middle(mask: Mask) -> tuple[float, float]:
 
 def bounds(drawing: Drawing, mask: Mask) -> Rectangle:
     """The box around what a mask covers, on the drawing; the middle of the picture where it covers nothing."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    part = bounds_of(mask)
+    if part is None:
         x, y = drawing.image.width / 2, drawing.image.height / 2
         return x, y, x, y
-    edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    rows, columns = part
+    edges = (columns.start, rows.start, columns.stop, rows.stop)
     x0, y0, x1, y1 = (float(edge) * drawing.scale for edge in edges)
     return x0, y0, x1, y1
 

@@ -14,6 +14,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.layout.colour_map import distinct_colours, read_colours
 from intarsia.layout.edit import CLOSE
 from intarsia.layout.layout import Layout
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene
 from intarsia.results.drawing import (
     DARK,
@@ -122,7 +123,7 @@ def layout_sheet(scene: Scene, layout: Layout, result: Photo, colours: Mapping[s
     before = {thing.name: thing.mask for thing in scene.objects}
     panels = (
         draw_scene(scene.photo, before, colours),
-        draw_wish(scene.photo, before, visible_parts(layout), colours, notes_on(layout)),
+        draw_wish(scene.photo, before, visible(layout), colours, notes_on(layout)),
         drawing_on(result).finished(),
     )
     return captioned(panels, CAPTIONS)
@@ -142,16 +143,6 @@ def captioned(panels: Sequence[Image.Image], captions: Sequence[str]) -> Image.I
         draw.text((left, top + head / 2 + 1), caption, font=ImageFont.load_default(18), fill=INK, anchor="lm")
         sheet.paste(panel, (left, top + head))
     return sheet
-
-
-def visible_parts(layout: Layout) -> dict[str, Mask]:
-    """What shows of each object at its place, back to front: those in front cover it."""
-    shows: dict[str, Mask] = {}
-    taken: Mask | None = None
-    for placement in reversed(layout.placements):
-        shows[placement.name] = placement.mask if taken is None else placement.mask & ~taken
-        taken = placement.mask if taken is None else placement.mask | taken
-    return dict(reversed(shows.items()))
 
 
 def notes_on(layout: Layout) -> dict[str, str]:

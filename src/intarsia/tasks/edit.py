@@ -14,7 +14,8 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
-from intarsia.regions.edit import EditResult, Observer, edit, usable_box
+from intarsia.regions.edit import EditResult, edit, usable_box
+from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
 from intarsia.results.write_edit import SavedEdit, plan_edit, write_edit
 from intarsia.tasks.options import Files
@@ -49,14 +50,14 @@ def run_edit(
     *,
     lead: int = 0,
     on_progress: OnProgress | None = None,
-    watch: Observer | None = None,
+    observer: Observer | None = None,
 ) -> EditTaskResult:
     """Edit by words, from record to files. Everything that can be checked is checked before networks are loaded.
 
     Args:
         out: folder to write to.
         lead: index of the candidate that becomes the picture; another than 0 is asked for by a replay.
-        watch: shown what the edit sees and tries.
+        observer: shown what the edit sees and tries.
 
     Raises:
         IntarsiaError: a setting or a file is wrong; nothing is written.
@@ -67,7 +68,7 @@ def run_edit(
     targets = plan_edit(
         Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
     )
-    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress, watch=watch)
+    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress, observer=observer)
     if lead >= len(result.candidates) or result.candidates[lead].photo is None:
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."

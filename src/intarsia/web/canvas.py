@@ -20,7 +20,7 @@ from PIL import Image
 from intarsia.errors import RecordError
 from intarsia.imaging.affine import Matrix, bounding_box, compose_maps, rotation, scaling_map, translation
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.infill import Picture, halve, membrane_fill
+from intarsia.imaging.infill import Picture, crop_around, halve, membrane_fill
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.matting import Layer, cut
 from intarsia.imaging.photo import Photo
@@ -253,8 +253,8 @@ def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
     seen = cover > LEAST_SHOWN
     if not seen.any():
         seen[0, 0] = True
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    part = crop_around(seen, 0)
+    rows, columns = part
     alpha = cover[part]
     colour = np.where(
         (alpha > LEAST_SHOWN)[..., None], layer.colour[part] / np.maximum(alpha, LEAST_SHOWN)[..., None], 0
@@ -262,8 +262,8 @@ def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
     pixels = np.dstack([levels(colour), levels(255 * alpha)])
     height, width = cover.shape
     wide, high = size.width / width, size.height / height
-    around = [columns[0] * wide, rows[0] * high, (columns[-1] + 1) * wide, (rows[-1] + 1) * high]
-    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
+    edges = [columns.start * wide, rows.start * high, columns.stop * wide, rows.stop * high]
+    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in edges]}
 
 
 def levels(values: np.ndarray) -> np.ndarray:

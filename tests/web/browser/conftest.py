@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pytest
 
-from intarsia.web import startup
+from intarsia.web.address import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 SHOTS = Path(__file__).parent / "shots"
 SIZES = {"wide": (1280, 720), "phone": (390, 844)}
-SCHEMES = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
 
@@ -26,7 +27,7 @@ PATIENCE = 60_000
 class Shoot(Protocol):
     """Takes pictures of a page on every size of screen: `shoot(page, "words-empty")`."""
 
-    def __call__(self, page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None: ...
+    def __call__(self, page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None: ...
 
 
 # One for each file: a file that starts a browser of its own could not while another runs.
@@ -48,7 +49,7 @@ def served(room: SessionStore) -> Iterator[str]:
     from intarsia.web.server import build, launch
 
     page = build(room)
-    yield launch(page, room, port=startup.free_port("127.0.0.1")).local
+    yield launch(page, room, port=free_port("127.0.0.1")).local
     page.close(verbose=False)
     room.close()
 
@@ -57,7 +58,7 @@ def served(room: SessionStore) -> Iterator[str]:
 def shoot() -> Shoot:
     SHOTS.mkdir(exist_ok=True)
 
-    def shot(page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None:
+    def shot(page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None:
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
             for size, (width, height) in SIZES.items():
