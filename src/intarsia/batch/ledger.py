@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS files (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a job that was done.
+    """The outcome of a job that was done.
 
     Attributes:
         seconds, evaluations, memory_mb: what it took; denoiser sample-evaluations.

@@ -56,6 +56,7 @@ class EditResult:
 
     Attributes:
         photo: the edited picture, of the input's size, profile and alpha.
+        original: the picture before.
         blend: (H, W) in [0, 1]; the output equals the input bit for bit where it is 0.
         candidates: best first; `chosen` is the index of the one in `photo`.
         anchors: in pixels of the user's picture.
@@ -66,6 +67,7 @@ class EditResult:
     """
 
     photo: Photo
+    original: Photo
     blend: np.ndarray
     candidates: tuple[Candidate, ...]
     chosen: int
@@ -161,6 +163,7 @@ def edit(
     assert best.photo is not None and best.blend is not None
     return EditResult(
         photo=best.photo,
+        original=photo,
         blend=best.blend,
         candidates=candidates,
         chosen=0,

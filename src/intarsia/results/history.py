@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import Command, RecordError, Remedy
-from intarsia.results.arrange_document import describe
+from intarsia.results.document import describe
 from intarsia.results.replay import read_document
 
 WRITTEN_TO = Remedy("give the one that ", Command("edit", quoted=False), " or arrange wrote to")

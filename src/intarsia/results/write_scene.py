@@ -16,7 +16,7 @@ from intarsia.layout.colour_map import colour_map, read_colours
 from intarsia.layout.detect import BACKGROUND
 from intarsia.layout.scene import Scene
 from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
-from intarsia.results.arrange_document import mask_box
+from intarsia.results.document import mask_box
 from intarsia.results.overlay_arrange import colours_of, draw_scene
 from intarsia.results.staging import check_folder, png, safe_stem, staging
 

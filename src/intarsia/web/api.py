@@ -53,7 +53,7 @@ def add_endpoints(studio: ArrangeService) -> None:
             )
             if not record.find:
                 raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
-            name, scene, facts = write_found(visit, record, studio.find_with)
+            name, scene, facts = write_found(visit, record, studio.load_segmenter)
             size = scene.photo.size
             return {
                 "scene": f"{visit.token}/{name}",

@@ -21,7 +21,6 @@ from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.document import pixel_digest
 from intarsia.results.replay import read_replay
 from intarsia.tasks.arrange import run_arrange
-from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.tasks.learn import run_learn
 from intarsia.web.arrange_settings import with_settings
 from intarsia.web.arrange_store import (
@@ -62,10 +61,9 @@ class ArrangeService:
 
     def __init__(self, room: SessionStore) -> None:
         self.room = room
-        self.looker = BatchWorker(room.machine, cached=True)
 
-    def find_with(self, source: ModelSource) -> LoadedSegmenter:
-        return self.looker.find_with(source)
+    def load_segmenter(self, source: ModelSource) -> LoadedSegmenter:
+        return self.room.pool.segmenter(source)
 
     def base(
         self, place: Path, values: Mapping[str, Any], *, layout: str | None, key: str | None, models: str
@@ -106,7 +104,7 @@ class ArrangeService:
 
     def find(self, visit: Session, record: ArrangeRecord) -> Working[tuple[str, Scene]]:
         """Cut objects out of a photo, by their names or by masks; the scene's name and itself."""
-        name, scene, _ = yield from unless_stopped(visit, lambda: write_found(visit, record, self.find_with))
+        name, scene, _ = yield from unless_stopped(visit, lambda: write_found(visit, record, self.load_segmenter))
         return name, scene
 
     def find_one_more(
@@ -132,7 +130,7 @@ class ArrangeService:
                 if within(thing, point):
                     raise LayoutError(f"This was {thing.name!r}, which is cut out already: drag it from where it is.")
             source = resolve(models)
-            segmenter = self.find_with(source)
+            segmenter = self.load_segmenter(source)
             side = max(CATALOG[source.name].native_side if source.name in CATALOG else 512, segmenter.side)
             known = tuple(dict.fromkeys((*names, *names_for(source))))
             found, mask = detect_at_point(before.photo, point, known, segmenter, side=side, taken=taken)
@@ -166,15 +164,15 @@ class ArrangeService:
         """Make the picture, in a folder that is there only if it is made."""
         folder = visit.new_folder("arrange")
         try:
-            summary = yield from run_watched(
+            made = yield from run_watched(
                 visit,
                 lambda on_progress, _: run_arrange(
-                    record, folder, self.room.load, self.find_with, on_progress=on_progress
-                )[0],
+                    record, folder, self.room.load, self.load_segmenter, on_progress=on_progress
+                ),
             )
             write_other_records(folder)
-            write_thumb(Path(summary["files"]["picture"]), folder / THUMB_FILE)
-            remember(folder, summary, scene, moves)
+            write_thumb(made.saved.files.picture, folder / THUMB_FILE)
+            remember(folder, made.saved.summary, scene, moves)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -193,34 +191,36 @@ class ArrangeService:
             raise RecordError("This was made by words: replay it in that tab.")
         folder = visit.new_folder("replay")
         try:
-            _, _, result = yield from run_watched(
+            made = yield from run_watched(
                 visit,
                 lambda on_progress, _: run_arrange(
-                    record, folder, self.room.load, self.find_with, lead=replay.index, on_progress=on_progress
+                    record, folder, self.room.load, self.load_segmenter, lead=replay.index, on_progress=on_progress
                 ),
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return pixel_digest(result.pictures[replay.index].photo) == replay.output_sha256
+        return pixel_digest(made.photo) == replay.output_sha256
 
     def learn(self, visit: Session, place: Path, record: ArrangeRecord) -> Working[str]:
         """Learn the looks of a scene's objects into its folder; what it took, in a sentence."""
         number = len(list(place.parent.glob("looks-*.safetensors"))) + 1
         file = place.parent / f"looks-{number:04d}.safetensors"
-        _, cost, models = yield from run_watched(
+        made = yield from run_watched(
             visit,
             lambda on_progress, show: run_learn(
                 record,
                 file,
                 self.room.load,
-                self.find_with,
+                self.load_segmenter,
                 tracker=PageTracker(show),
                 on_progress=on_progress,
                 on_sample=show,
             ),
         )
         names = ", ".join(names_of(place))
-        return f"The looks of {names} are learned ({cost.seconds:.0f} s, {models}); regenerate paints with them."
+        return (
+            f"The looks of {names} are learned ({made.cost.seconds:.0f} s, {made.models}); regenerate paints with them."
+        )
 
 
 def within(thing: SceneObject, point: Point) -> bool:

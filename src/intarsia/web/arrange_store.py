@@ -19,7 +19,7 @@ from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
-from intarsia.results.arrange_document import describe
+from intarsia.results.document import describe
 from intarsia.results.write_scene import scene_stem, write_scene
 from intarsia.tasks.scene import LoadSegmenter, load_scene
 from intarsia.web.canvas import Moves
@@ -92,14 +92,16 @@ def read_chosen(place: Path) -> Scene:
     return read_scene(record, read_photo(photo_of(record)))
 
 
-def write_found(visit: Session, record: ArrangeRecord, find_with: LoadSegmenter) -> tuple[str, Scene, dict[str, Any]]:
+def write_found(
+    visit: Session, record: ArrangeRecord, load_segmenter: LoadSegmenter
+) -> tuple[str, Scene, dict[str, Any]]:
     """Find or read a picture's objects and write them as a scene of the visitor's.
 
     Returns:
         The scene's name, itself, and its files and objects as JSON values.
     """
     photo = read_photo(photo_of(record))
-    scene = load_scene(record, photo, find_with)
+    scene = load_scene(record, photo, load_segmenter)
     name, facts = keep_scene(visit, scene, Path(record.photo), colours=record.colours)
     return name, scene, facts
 

@@ -11,10 +11,11 @@ from intarsia.batch.executor import RESULTS
 from intarsia.batch.ledger import Counts, Row
 from intarsia.batch.report import plain_name
 from intarsia.batch.runner import so_far
+from intarsia.progress import format_duration
 from intarsia.web.batch_service import Now, packed, rate, rows_of
 from intarsia.web.error_messages import stored_for_pages
 from intarsia.web.uploads import address
-from intarsia.web.work import in_time_units, progress_line
+from intarsia.web.work import progress_line
 
 MOST_SHOWN = 200
 """Results on the page; the others are in the archive."""
@@ -37,7 +38,7 @@ def standing(rows: Sequence[Row], *, now: Now | None = None, text: str = "") -> 
     if speed is not None:
         parts.append(f"{speed:.1f} pictures a minute")
         if counts.left:
-            parts.append(f"about {in_time_units(60 * counts.left / speed)} left")
+            parts.append(f"about {format_duration(60 * counts.left / speed)} left")
     share = (counts.done + counts.failed) / max(counts.total, 1)
     current = ""
     if now is not None and now.photo:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.backbones.protocols import Backbones
 from intarsia.batch.executor import MARK, RESULTS, Worker, as_error, do_job
 from intarsia.batch.jobs import PICTURES, Job, one_line, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
@@ -176,11 +175,7 @@ class SessionWorker(BatchWorker):
     """Does jobs with the room's networks."""
 
     def __init__(self, room: SessionStore) -> None:
-        super().__init__(room.machine, cached=False)  # nothing of a visitor outlives the visit
-        self.room = room
-
-    def backbones(self, models: str) -> Backbones:
-        return self.room.load(models)
+        super().__init__(room.pool, cached=False)  # nothing of a visitor outlives the visit
 
 
 def models_of(room: SessionStore, record: EditRecord | ArrangeRecord) -> str:

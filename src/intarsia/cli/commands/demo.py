@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tyro
 
+from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
 from intarsia.tasks.options import Machine
-
-if TYPE_CHECKING:
-    pass
-from intarsia.cli.load_models import loader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +24,7 @@ class Demo:
     models: str = "pocket"
     """Checkpoints to show; the scenes are made for pocket."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def demo_command(command: Demo) -> CommandResult:
@@ -36,7 +32,7 @@ def demo_command(command: Demo) -> CommandResult:
 
     plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
     backbones = loader(command.machine)(command.models)
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         made = run_demo(plan, backbones, on_progress=on_progress)
     summary = {
         "sheet": str(made.sheet),

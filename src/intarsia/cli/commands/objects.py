@@ -26,7 +26,7 @@ class Objects:
     """Another model that finds objects: clipseg, sam, sam2, sam3, a hub id or a folder; by default the models' own."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def objects_command(command: Objects) -> CommandResult:

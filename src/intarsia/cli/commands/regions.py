@@ -43,14 +43,14 @@ class Regions:
     overwrite: bool = False
     """Replace the file."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def regions_command(command: Regions) -> CommandResult:
     from intarsia.distributed import world
 
     here = world()
-    with only_main_speaks(here, command.talk):
+    with only_main_speaks(here, command.output):
         return fit_regions(command, here)
 
 
@@ -76,7 +76,7 @@ def fit_regions(command: Regions, world: World) -> CommandResult:
         backbones = loader(machine)(command.models)
     from intarsia.regions.train import fit
 
-    with progress_bar(command.talk) if world.is_main else contextlib.nullcontext() as on_progress:
+    with progress_bar(command.output) if world.is_main else contextlib.nullcontext() as on_progress:
         fitted = fit(
             jobs,
             backbones,
@@ -104,7 +104,7 @@ def fit_regions(command: Regions, world: World) -> CommandResult:
 
 
 @contextlib.contextmanager
-def only_main_speaks(world: World, talk: OutputOptions) -> Iterator[None]:
+def only_main_speaks(world: World, output: OutputOptions) -> Iterator[None]:
     """Of several processes the main one prints; the others end with the same exit code, in silence."""
     if world.is_main:
         yield
@@ -115,7 +115,7 @@ def only_main_speaks(world: World, talk: OutputOptions) -> Iterator[None]:
     try:
         yield
     except Exception as problem:
-        if talk.debug:
+        if output.debug:
             raise
         # The launcher ends everybody once one has gone: wait until the main process has said why.
         with contextlib.suppress(Exception):
