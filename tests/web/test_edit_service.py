@@ -28,6 +28,7 @@ from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.regions.edit import AnalysisEvent, Preview, edit
 from intarsia.web import edit_service, result_store, startup
 from intarsia.web import uploads as uploads_module
+from intarsia.web.address import free_port
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.sessions import Session, SessionStore
 from tests.paths import SCENES
@@ -154,7 +155,7 @@ def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], monkey
 def test_without_gradio_the_command_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=re.escape("pip install 'intarsia[ui]'")):
-        startup.ui_command(Ui())
+        startup.open_pages(Ui())
 
 
 def test_the_temporary_folders_go_and_a_named_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +392,7 @@ def served(tmp_path: Path, tiny_backbones: Backbones) -> Iterator[str]:
 
     room = room_of(tmp_path, tiny_backbones)
     demo = build(room)
-    yield launch(demo, room, port=startup.free_port("127.0.0.1")).local
+    yield launch(demo, room, port=free_port("127.0.0.1")).local
     demo.close(verbose=False)
     room.close()
 

@@ -26,6 +26,7 @@ pytest.importorskip("gradio")
 
 from intarsia.cli import main
 from intarsia.web import scripts, security, startup
+from intarsia.web.address import free_port
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.security import SecurityMiddleware
 from intarsia.web.sessions import Session, SessionStore
@@ -86,7 +87,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterato
 
         room = SessionStore(results, models=str(tiny_models), forget=0.2)
         demo = server.build(room)
-        address = server.launch(demo, room, port=startup.free_port("127.0.0.1"))
+        address = server.launch(demo, room, port=free_port("127.0.0.1"))
         site = Site(address.local, room, Path(get_upload_folder()))
         yield site
         shut(demo, site)
@@ -633,7 +634,7 @@ def test_with_a_password_nothing_is_served_before(
         room = SessionStore(results, models=str(tiny_models))
         demo = server.build(room)
         address = server.launch(
-            demo, room, host="0.0.0.0", port=startup.free_port("127.0.0.1"), known=("anna", "secret word")
+            demo, room, host="0.0.0.0", port=free_port("127.0.0.1"), known=("anna", "secret word")
         )
         site = Site(address.local.replace("0.0.0.0", "127.0.0.1"), room, results)
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from intarsia.web import startup
+from intarsia.web.address import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
@@ -48,7 +48,7 @@ def served(room: SessionStore) -> Iterator[str]:
     from intarsia.web.server import build, launch
 
     page = build(room)
-    yield launch(page, room, port=startup.free_port("127.0.0.1")).local
+    yield launch(page, room, port=free_port("127.0.0.1")).local
     page.close(verbose=False)
     room.close()
 

@@ -21,7 +21,7 @@ from intarsia.batch.ledger import Ledger, Outcome
 from intarsia.cli.main import main
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress, Progress
-from intarsia.web import startup
+from intarsia.web.address import free_port
 from intarsia.web.sessions import SessionStore
 from tests.fake_work import FakePerformer, FakeWork
 from tests.paths import SCENES
@@ -52,7 +52,7 @@ def served(room: SessionStore) -> Iterator[str]:
     from intarsia.web.server import build, launch
 
     page = build(room, ledgers=True)
-    yield launch(page, room, port=startup.free_port("127.0.0.1")).local
+    yield launch(page, room, port=free_port("127.0.0.1")).local
     page.close(verbose=False)
     room.close()
 

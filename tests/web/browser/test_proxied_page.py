@@ -16,7 +16,7 @@ pytest.importorskip("gradio")
 from playwright.sync_api import Browser, expect
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.web import startup
+from intarsia.web.address import free_port
 from intarsia.web.sessions import SessionStore
 from tests.web.browser.conftest import arrived
 
@@ -74,7 +74,7 @@ def proxied(
 
     monkeypatch.setenv("GRADIO_ROOT_PATH", PREFIX)
     room = SessionStore(tmp_path / "rooms", models="pocket", load=lambda name, **machine: pocket)
-    page, port = build(room), startup.free_port("127.0.0.1")
+    page, port = build(room), free_port("127.0.0.1")
     launch(page, room, port=port, known=request.param)
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), type("Here", (Proxy,), {"behind": port}))
     proxy.daemon_threads = True
