@@ -32,10 +32,10 @@ from intarsia.web.scripts import loading
 EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened")
 """What the stage tells: see `stage_component`."""
 
-LONGEST_SHOWN = 1280
+MAX_CANVAS_SIDE = 1280
 """Longer side of the picture on the stage, in pixels: finer than most windows show it."""
 
-LEAST_SHOWN = 1 / 255
+MIN_VISIBLE_ALPHA = 1 / 255
 """Coverage that can be seen."""
 
 
@@ -66,7 +66,7 @@ Moves = tuple[Move, ...]
 """One for each object of a scene, from back to front."""
 
 
-def unmoved(scene: Scene) -> Moves:
+def identity_moves(scene: Scene) -> Moves:
     """The stage as the picture is."""
     return tuple(Move(name=name) for name in scene.names)
 
@@ -127,7 +127,7 @@ def canvas_matrix(move: Move, box: Box) -> Matrix:
     return compose_maps(compose_maps(sized, rotation(middle, move.turn)), translation(move.x, move.y))
 
 
-def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> ArrangeRecord:
+def record_from_moves(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> ArrangeRecord:
     """The record that puts the objects where the stage shows them.
 
     A record scales, turns and mirrors in this order. The stage shows the mirrored object turned, so that a
@@ -139,17 +139,17 @@ def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> Arrang
         base: the scene, and the settings.
     """
     stay = [move for move in moves if not move.gone]
-    back, front = restacked([name for name in names if name in {m.name for m in stay}], [m.name for m in stay])
+    back, front = stacking_changes([name for name in names if name in {m.name for m in stay}], [m.name for m in stay])
     return dataclasses.replace(
         base,
-        move=tuple(f"{m.name}={m.x:+.6g},{m.y:+.6g}" for m in stay if shown(m.x) or shown(m.y)),
+        move=tuple(f"{m.name}={m.x:+.6g},{m.y:+.6g}" for m in stay if is_significant(m.x) or is_significant(m.y)),
         to=(),
         scale=tuple(
             f"{m.name}={m.wide:.6g}" + ("" if m.wide == m.high else f",{m.high:.6g}")
             for m in stay
-            if shown(m.wide - 1) or shown(m.high - 1)
+            if is_significant(m.wide - 1) or is_significant(m.high - 1)
         ),
-        rotate=tuple(f"{m.name}={-m.turn if m.flip else m.turn:.6g}" for m in stay if shown(m.turn)),
+        rotate=tuple(f"{m.name}={-m.turn if m.flip else m.turn:.6g}" for m in stay if is_significant(m.turn)),
         flip=tuple(m.name for m in stay if m.flip),
         remove=tuple(m.name for m in moves if m.gone),
         front=front,
@@ -157,12 +157,12 @@ def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> Arrang
     )
 
 
-def shown(change: float) -> bool:
+def is_significant(change: float) -> bool:
     """Whether a change is more than a rounding error."""
     return abs(change) > 1e-4
 
 
-def restacked(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def stacking_changes(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The fewest objects to send to the back, or else to bring to the front, that make one order of the other.
 
     Returns:
@@ -191,34 +191,38 @@ def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[st
         moves: by default none.
     """
     size = scene.photo.size
-    share = min(1.0, LONGEST_SHOWN / size.long)
+    share = min(1.0, MAX_CANVAS_SIDE / size.long)
     small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
-    picture = resized(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
-    masks = {thing.name: mask_at(thing.mask, small) for thing in scene.objects}
-    ground, layers = taken_apart(picture, masks)
+    picture = resize_image(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
+    masks = {thing.name: mask_at_size(thing.mask, small) for thing in scene.objects}
+    ground, layers = split_layers(picture, masks)
     return {
         "id": name,
         "width": size.width,
         "height": size.height,
-        "ground": as_url(Image.fromarray(levels(ground)), "JPEG"),
+        "ground": data_url(Image.fromarray(to_uint8(ground)), "JPEG"),
         "objects": [
-            {"name": thing.name, "box": list(bounding_box(thing.mask).as_tuple()), **cut_out(layers[thing.name], size)}
+            {
+                "name": thing.name,
+                "box": list(bounding_box(thing.mask).as_tuple()),
+                **cutout_value(layers[thing.name], size),
+            }
             for thing in scene.objects
         ],
-        "moves": [dataclasses.asdict(move) for move in moves or unmoved(scene)],
+        "moves": [dataclasses.asdict(move) for move in moves or identity_moves(scene)],
     }
 
 
 def photo_value(photo: Photo, name: str) -> dict[str, Any]:
     """What the stage shows before anything was cut out."""
     image = photo.as_image().convert("RGB")
-    image.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
+    image.thumbnail((MAX_CANVAS_SIDE, MAX_CANVAS_SIDE), Image.Resampling.LANCZOS)
     size = photo.size
-    shown = {"width": size.width, "height": size.height, "ground": as_url(image, "JPEG")}
+    shown = {"width": size.width, "height": size.height, "ground": data_url(image, "JPEG")}
     return {"id": name, **shown, "objects": [], "moves": []}
 
 
-def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, dict[str, Layer]]:
+def split_layers(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, dict[str, Layer]]:
     """The ground without the objects, and each object with its soft edge and its shadow; together the picture again.
 
     The ground is a quick guess, enough to drag on. What is painted in the end is better.
@@ -229,7 +233,7 @@ def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, d
     everything = np.zeros(picture.shape[:2], np.bool_)
     for mask in masks.values():
         everything |= mask
-    ground = quick_fill(picture, ~dilate(everything, reach))
+    ground = fill_ground(picture, ~dilate(everything, reach))
     layers = {
         name: cut(picture, mask, ground, everything & ~mask, edge=max(1.5, settings.edge * short), reach=reach)
         for name, mask in masks.items()
@@ -237,9 +241,9 @@ def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, d
     return ground, layers
 
 
-def quick_fill(picture: Picture, known: Mask) -> Picture:
+def fill_ground(picture: Picture, known: Mask) -> Picture:
     """What is unknown, as `membrane_fill` has it; in a large picture from one of half its size, as it is smooth anyway."""
-    if max(known.shape) <= LONGEST_SHOWN // 2:
+    if max(known.shape) <= MAX_CANVAS_SIDE // 2:
         return membrane_fill(picture, known)
     height, width = known.shape
     rough = membrane_fill(*halve(picture, known)).repeat(2, 0).repeat(2, 1)[:height, :width]
@@ -247,43 +251,43 @@ def quick_fill(picture: Picture, known: Mask) -> Picture:
     return filled
 
 
-def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
+def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
     """A layer as a picture with transparency, cropped, and its place in pixels of the photo."""
     cover = 1 - layer.through
-    seen = cover > LEAST_SHOWN
+    seen = cover > MIN_VISIBLE_ALPHA
     if not seen.any():
         seen[0, 0] = True
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     alpha = cover[part]
     colour = np.where(
-        (alpha > LEAST_SHOWN)[..., None], layer.colour[part] / np.maximum(alpha, LEAST_SHOWN)[..., None], 0
+        (alpha > MIN_VISIBLE_ALPHA)[..., None], layer.colour[part] / np.maximum(alpha, MIN_VISIBLE_ALPHA)[..., None], 0
     )
-    pixels = np.dstack([levels(colour), levels(255 * alpha)])
+    pixels = np.dstack([to_uint8(colour), to_uint8(255 * alpha)])
     height, width = cover.shape
     wide, high = size.width / width, size.height / height
     around = [columns[0] * wide, rows[0] * high, (columns[-1] + 1) * wide, (rows[-1] + 1) * high]
-    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
+    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
 
 
-def levels(values: np.ndarray) -> np.ndarray:
+def to_uint8(values: np.ndarray) -> np.ndarray:
     return np.floor(values + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def mask_at(mask: Mask, size: Size) -> Mask:
+def mask_at_size(mask: Mask, size: Size) -> Mask:
     """A mask at the stage's size; what is too small for it keeps a pixel."""
-    shares = resized(Image.fromarray(mask.astype(np.uint8) * 255), size, Image.Resampling.BOX)
+    shares = resize_image(Image.fromarray(mask.astype(np.uint8) * 255), size, Image.Resampling.BOX)
     smaller: Mask = shares >= 128
     return smaller if smaller.any() else shares == shares.max()
 
 
-def resized(image: Image.Image, size: Size, how: Image.Resampling) -> np.ndarray:
+def resize_image(image: Image.Image, size: Size, how: Image.Resampling) -> np.ndarray:
     wanted = (size.width, size.height)
     # A large photo is first made smaller by a whole number, which is quick and cannot be seen on the stage.
     return np.asarray(image if image.size == wanted else image.resize(wanted, how, reducing_gap=1.5))
 
 
-def as_url(image: Image.Image, kind: str) -> str:
+def data_url(image: Image.Image, kind: str) -> str:
     """A picture inside the address itself, so that it needs no file."""
     stream = io.BytesIO()
     # On its way to the browser, time counts for more than bytes.
@@ -309,7 +313,7 @@ def canvas_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
     return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)
 
 
-def told_by(value: Any) -> tuple[str, Any]:
+def parse_canvas_value(value: Any) -> tuple[str, Any]:
     """The scene's name and the moves that a browser gave, checked no further: see `read_moves`."""
     said = value if isinstance(value, Mapping) else {}
     return str(said.get("id") or ""), said.get("moves") or []

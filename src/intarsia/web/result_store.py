@@ -11,7 +11,7 @@ from intarsia.errors import RecordError
 from intarsia.imaging.read import read_text_chunk
 from intarsia.results.document import as_json
 from intarsia.web.sessions import Session
-from intarsia.web.uploads import Facts, address, photo_facts
+from intarsia.web.uploads import Facts, file_url, photo_facts
 
 BEST = 8
 """Previews of a round that are shown."""
@@ -57,9 +57,9 @@ def result_facts(folder: Path) -> Facts:
             "box": made["candidates"][k]["box"],
             "score": made["candidates"][k]["scores"]["total"],
             "seed": made["candidates"][k]["seed"],
-            "picture": address(file),
+            "picture": file_url(file),
             "picture_name": file.name,
-            "record": address(file.with_suffix(".json")),
+            "record": file_url(file.with_suffix(".json")),
             "record_name": file.with_suffix(".json").name,
         }
         for k, file in enumerate(pictures)
@@ -72,7 +72,7 @@ def result_facts(folder: Path) -> Facts:
         "source": record["source"],
         "photo": photo_facts(Path(record["photo"])),
         "candidates": candidates,
-        "look": {"url": address(look), "anchors": made["anchors"]} if look.exists() else None,
+        "look": {"url": file_url(look), "anchors": made["anchors"]} if look.exists() else None,
         "facts": f"Best of {len(made['candidates'])}, {cost['seconds']:.1f} s, "
         f"{cost['evaluations']} denoiser evaluations, {Path(record['models']).name}.",
     }
@@ -84,28 +84,28 @@ def settings_of(folder: Path) -> Facts:
     return record
 
 
-def history(visit: Session) -> list[Facts]:
+def history(session: Session) -> list[Facts]:
     """A visit's results, the latest first, whichever tab made them."""
     found = []
-    for folder in sorted(visit.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
+    for folder in sorted(session.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
         if RESULT.fullmatch(folder.name) and (records := list(folder.glob("*.json"))):
             lead = min(records, key=lambda file: (len(file.name), file.name))
             picture = lead.with_suffix(".png")
             if picture.exists():
                 record = json.loads(lead.read_text(encoding="utf-8")).get("record", {})
                 said = str(record.get("prompt") or "Rearranged")
-                found.append({"folder": folder.name, "url": address(picture), "said": said})
+                found.append({"folder": folder.name, "url": file_url(picture), "said": said})
     return found
 
 
-def result_folder(visit: Session, name: Any) -> Path:
+def result_folder(session: Session, name: Any) -> Path:
     """A result that the page names.
 
     Raises:
         RecordError: the visitor has none of that name.
     """
-    if isinstance(name, str) and RESULT.fullmatch(name) and (visit.folder / name).is_dir():
-        return visit.folder / name
+    if isinstance(name, str) and RESULT.fullmatch(name) and (session.folder / name).is_dir():
+        return session.folder / name
     raise RecordError("That result is not here any more: reload the page.")
 
 

@@ -20,21 +20,21 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-LARGEST_REQUEST = 32 << 20
+MAX_REQUEST_BYTES = 32 << 20
 """Bytes of a request that is no upload."""
-LARGEST_UPLOAD = 544 << 20
+MAX_UPLOAD_BYTES = 544 << 20
 """Bytes of an upload: the files of a batch together, and what stands between them."""
-LEAST_FREE = 1 << 30
+MIN_FREE_BYTES = 1 << 30
 """Bytes that stay free on the disk of the uploads."""
 LOGIN_DELAY = 0.5
 """Seconds between two tries of a password, whoever they are of."""
-MOST_KNOCKING = 20
+MAX_PENDING_LOGINS = 20
 ADDRESS = re.compile(r"\s*https?:", re.IGNORECASE)
-OWN = (b"same-origin", b"none")
-SEALED = b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
+SAME_ORIGIN = (b"same-origin", b"none")
+SANDBOX_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """The policy of visitors' files: one that is opened as a page runs nothing, and is of no origin."""
 VISITORS_FOLDER = re.compile(r"[0-9a-f]{32}")
-CLOSED = re.compile(
+CLOSED_ROUTES = re.compile(
     r"/(?:component_server|custom_component|deep_link|dev/reload|monitoring|process_recording|profiling|run-history|runs"
     r"|stream|(?:undo-)?vibe-[a-z-]+)(?:/|$)"
 )
@@ -68,8 +68,8 @@ class SecurityMiddleware:
         self.hosts = hosts
         self.root = root
         self.uploads = uploads
-        self.knocking = 0
-        self.door = asyncio.Lock()
+        self.pending_logins = 0
+        self.login_lock = asyncio.Lock()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -81,23 +81,23 @@ class SecurityMiddleware:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await refuse(send, *refused)
+                await send_refusal(send, *refused)
             return
-        if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.let_knock():
-            await refuse(send, 429, b"Too many try to log in: try it in a minute.")
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.wait_to_log_in():
+            await send_refusal(send, 429, b"Too many try to log in: try it in a minute.")
             return
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
             if scope["path"].rstrip("/").endswith("/upload"):
-                receive = at_most(LARGEST_UPLOAD, receive)
+                receive = limit_body(MAX_UPLOAD_BYTES, receive)
             else:
-                body = await whole(receive)
+                body = await read_body(receive)
                 if body is None:
-                    await refuse(send, 413, b"The request is too large.")
+                    await send_refusal(send, 413, b"The request is too large.")
                     return
-                if names_an_address(body):
-                    await refuse(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
+                if names_url(body):
+                    await send_refusal(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
                     return
-                receive = once(body, receive)
+                receive = replay_body(body, receive)
 
         begun = False
 
@@ -106,46 +106,46 @@ class SecurityMiddleware:
             begun = True
             if message["type"] == "http.response.start" and re.search("/file[=/]", scope["path"]):
                 kept = [(k, v) for k, v in message["headers"] if k.lower() != b"content-security-policy"]
-                message["headers"] = [*kept, (b"content-security-policy", SEALED)]
+                message["headers"] = [*kept, (b"content-security-policy", SANDBOX_POLICY)]
             await send(message)
 
         try:
             await self.app(scope, receive, watched)
         except TooLargeError:
             if not begun:
-                await refuse(send, 413, b"The files are too large together: send some of them alone.")
+                await send_refusal(send, 413, b"The files are too large together: send some of them alone.")
 
     def refusal(self, scope: Message, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
         """Status and sentence for what is refused without a look at its body."""
         if self.hosts is not None:
-            asked = [named(value) for name, value in scope["headers"] if name == b"host"]
+            asked = [host_name(value) for name, value in scope["headers"] if name == b"host"]
             if not asked or not self.hosts.issuperset(asked):
                 return 421, UNKNOWN_NAME
-        if foreign(headers):
+        if is_cross_site(headers):
             return 403, b"Only pages of this server may ask."
         path = scope["path"]
-        if CLOSED.search(path) and not re.search("/file[=/]", path):
+        if CLOSED_ROUTES.search(path) and not re.search("/file[=/]", path):
             return 404, b"There is no such page."
         if found := re.search("/file[=/](.*)", path, re.DOTALL):
-            if not self.serves(found[1]):
+            if not self.is_served(found[1]):
                 return 403, b"Only a visitor's own files are served."
         elif path.rstrip("/").endswith("/upload"):
-            return self.too_much(headers)
+            return self.check_upload_size(headers)
         return None
 
-    async def let_knock(self) -> bool:
+    async def wait_to_log_in(self) -> bool:
         """Wait for one's turn to try a password: whoever guesses has few tries; False where too many wait."""
-        if self.knocking >= MOST_KNOCKING:
+        if self.pending_logins >= MAX_PENDING_LOGINS:
             return False
-        self.knocking += 1
+        self.pending_logins += 1
         try:
-            async with self.door:
+            async with self.login_lock:
                 await asyncio.sleep(LOGIN_DELAY)
         finally:
-            self.knocking -= 1
+            self.pending_logins -= 1
         return True
 
-    def serves(self, name: str) -> bool:
+    def is_served(self, name: str) -> bool:
         """Whether a file may be served, as far as the visitors' folders are concerned: others may lie beside them."""
         if self.root is None:
             return True
@@ -155,19 +155,19 @@ class SecurityMiddleware:
             return True  # elsewhere, where Gradio serves nothing but uploads
         return bool(below.parts) and VISITORS_FOLDER.fullmatch(below.parts[0]) is not None
 
-    def too_much(self, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
+    def check_upload_size(self, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
         """Why an upload is refused by its length alone."""
         length = headers.get(b"content-length", b"0")
-        size = int(length) if length.isdigit() and len(length) < 20 else LARGEST_UPLOAD + 1
-        if size > LARGEST_UPLOAD:
+        size = int(length) if length.isdigit() and len(length) < 20 else MAX_UPLOAD_BYTES + 1
+        if size > MAX_UPLOAD_BYTES:
             return 413, b"The files are too large together: send some of them alone."
         disk = self.uploads
-        if disk is not None and disk.exists() and shutil.disk_usage(disk).free < LEAST_FREE + size:
+        if disk is not None and disk.exists() and shutil.disk_usage(disk).free < MIN_FREE_BYTES + size:
             return 507, b"The server's disk is full: try it later, or tell whoever runs it."
         return None
 
 
-def named(host: bytes) -> str:
+def host_name(host: bytes) -> str:
     """The name in a Host header, in small letters and without the port: localhost, 127.0.0.1, ::1."""
     try:
         return urlsplit(f"//{host.decode('ascii')}").hostname or ""
@@ -179,7 +179,7 @@ class TooLargeError(Exception):
     """More of an upload came than is taken."""
 
 
-def at_most(most: int, receive: Receive) -> Receive:
+def limit_body(most: int, receive: Receive) -> Receive:
     """A request's body as it comes, up to so many bytes; more raises `TooLargeError`."""
     came = 0
 
@@ -194,14 +194,14 @@ def at_most(most: int, receive: Receive) -> Receive:
     return counted
 
 
-def foreign(headers: Mapping[bytes, bytes]) -> bool:
+def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
     """Whether a page of another host asks.
 
     A browser says so itself, in headers that no page can set. Where it does not, an origin must be the host that
     was asked. Programs have no origin.
     """
     origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
-    if site in OWN:
+    if site in SAME_ORIGIN:
         return False
     if origin is None:
         # A link of another page may lead here; its pictures and scripts may not, which would ask with our cookies.
@@ -212,7 +212,7 @@ def foreign(headers: Mapping[bytes, bytes]) -> bool:
         return True
 
 
-async def whole(receive: Receive) -> bytes | None:
+async def read_body(receive: Receive) -> bytes | None:
     """A request's body; None where it is too large."""
     body = bytearray()
     while True:
@@ -220,13 +220,13 @@ async def whole(receive: Receive) -> bytes | None:
         if message["type"] == "http.disconnect":
             return None
         body.extend(message.get("body", b""))
-        if len(body) > LARGEST_REQUEST:
+        if len(body) > MAX_REQUEST_BYTES:
             return None
         if not message.get("more_body"):
             return bytes(body)
 
 
-def once(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """The body as if it came now; then whatever else comes."""
     waiting = [body]
 
@@ -238,7 +238,7 @@ def once(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def names_an_address(body: bytes) -> bool:
+def names_url(body: bytes) -> bool:
     """Whether a request's JSON gives an address as the path of a file, which Gradio would fetch."""
     try:
         waiting = [json.loads(body)]
@@ -256,6 +256,6 @@ def names_an_address(body: bytes) -> bool:
     return False
 
 
-async def refuse(send: Send, status: int, why: bytes) -> None:
+async def send_refusal(send: Send, status: int, why: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": why})

@@ -28,19 +28,19 @@ from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.arrange import arrange_tab
 from intarsia.web.tabs.batch import batch_tab
 from intarsia.web.tabs.edit import edit_tab
-from intarsia.web.theme import HEADING, theme, without_outside
+from intarsia.web.theme import HEADING, strip_external_urls, theme
 
 logger = logging.getLogger("intarsia")
 
-LARGEST_FILE = "100mb"
-MOST_WAITING = 256
+MAX_FILE_SIZE = "100mb"
+MAX_QUEUED = 256
 """Calls of visitors that wait in the queue."""
-BROKEN_OFF = 3600.0
+STALE_UPLOAD_SECONDS = 3600.0
 """Seconds after which an upload that was broken off is removed."""
-SWEEP = 5.0
+SWEEP_INTERVAL = 5.0
 """Seconds between two looks for visitors who left."""
 
-SECURITY = (
+SECURITY_HEADERS = (
     # Nothing of a page comes from another host, whatever a library would like to fetch.
     (
         b"content-security-policy",
@@ -80,14 +80,14 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
     """
     for name in command.models:
         resolve(name)
-    room = SessionStore(results, models=command.models, machine=command.machine, forget=60 * command.forget)
-    _ = room.backbones  # what is wrong with them is said now, not to the first visitor
-    demo = build(room, ledgers=command.out is not None)
+    store = SessionStore(results, models=command.models, machine=command.machine, forget=60 * command.forget)
+    _ = store.backbones  # what is wrong with them is said now, not to the first visitor
+    demo = build(store, ledgers=command.out is not None)
     try:
         with interruptible(), private_logging():
             address = launch(
                 demo,
-                room,
+                store,
                 host=command.host,
                 port=command.port or free_port(command.host),
                 share=command.share,
@@ -97,10 +97,10 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
             logger.info("The pages are at %s. Ctrl-C ends this.", address.local)
             if address.shared:
                 logger.info("Whoever knows user and password may come in at %s", address.shared)
-            wait(room)
+            wait(store)
     finally:
         demo.close(verbose=False)
-        room.close()
+        store.close()
     summary = {"address": address.local, "visits_removed": True}
     return summary, ["Closed; the visitors' folders are removed."]
 
@@ -119,31 +119,31 @@ def interruptible() -> Iterator[None]:
             signal.signal(signal.SIGTERM, former)
 
 
-def wait(room: SessionStore) -> None:
+def wait(store: SessionStore) -> None:
     """Until Ctrl-C; from time to time, the folders of those who left are removed."""
     forever = threading.Event()
-    while not forever.wait(SWEEP):
-        room.sweep()
-        remove_broken_off(Path(get_upload_folder()))
+    while not forever.wait(SWEEP_INTERVAL):
+        store.sweep()
+        remove_stale_uploads(Path(get_upload_folder()))
 
 
-def remove_broken_off(uploads: Path) -> None:
+def remove_stale_uploads(uploads: Path) -> None:
     """Remove what is left of uploads that never came to their end; whole ones lie in folders."""
     for file in uploads.glob("tmp*"):
         with contextlib.suppress(OSError):
-            if file.is_file() and time.time() - file.stat().st_mtime > BROKEN_OFF:
+            if file.is_file() and time.time() - file.stat().st_mtime > STALE_UPLOAD_SECONDS:
                 file.unlink()
 
 
-def build(room: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
+def build(store: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
     """All tabs on one page.
 
     Args:
         ledgers: whether visitors may watch batches that other programs do below the folder of results.
     """
-    sessions: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     page = gr.Blocks(
-        title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(room.forget)))
+        title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(store.forget)))
     )
     with page:
         token = gr.State("")
@@ -152,36 +152,36 @@ def build(room: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
         kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
         gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
         with gr.Tab("Edit by words", id="words"):
-            edit_tab(room, token)
+            edit_tab(store, token)
         with gr.Tab("Edit by layout", id="layout"):
-            arrange_tab(room, token)
+            arrange_tab(store, token)
         with gr.Tab("Many pictures", id="batch"):
-            batch_tab(room, token, ledgers=ledgers)
+            batch_tab(store, token, ledgers=ledgers)
 
         def enter(former: Any, request: gr.Request) -> tuple[str, str]:
-            visit = room.enter(former if isinstance(former, str) else None)
-            session = str(request.session_hash)
-            if session in sessions:  # one page counts once, however often it says that it has come
-                room.leave(sessions[session])
-            sessions[session] = visit.token
-            return visit.token, visit.token
+            session = store.join(former if isinstance(former, str) else None)
+            page_id = str(request.session_hash)
+            if page_id in tokens:  # one page counts once, however often it says that it has come
+                store.leave(tokens[page_id])
+            tokens[page_id] = session.token
+            return session.token, session.token
 
         def leave(request: gr.Request) -> None:
-            left = sessions.pop(str(request.session_hash), None)
+            left = tokens.pop(str(request.session_hash), None)
             if left is not None:
-                room.leave(left)
+                store.leave(left)
 
         # Through the queue, without waiting in it: only then do listeners hear that the token has changed.
         page.load(enter, kept, [token, kept], concurrency_limit=None, show_progress="hidden", api_visibility="private")
         page.unload(leave)
     # Else any program could pass the queue by, and run the networks twice at once.
-    page.queue(api_open=False, max_size=MOST_WAITING)
+    page.queue(api_open=False, max_size=MAX_QUEUED)
     return page
 
 
 def launch(
     demo: gr.Blocks,
-    room: SessionStore,
+    store: SessionStore,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -206,8 +206,8 @@ def launch(
         server_name=host,
         server_port=port,
         auth=[known] if known else None,
-        max_file_size=LARGEST_FILE,
-        allowed_paths=[str(room.root.resolve())],
+        max_file_size=MAX_FILE_SIZE,
+        allowed_paths=[str(store.root.resolve())],
         blocked_paths=[],
         strict_cors=True,
         enable_monitoring=False,
@@ -223,8 +223,8 @@ def launch(
         app_kwargs={
             "routes": [scripts_route()],
             "middleware": [
-                Middleware(SecurityMiddleware, hosts=own, root=room.root, uploads=uploads),
-                Middleware(OnlyFromHere),
+                Middleware(SecurityMiddleware, hosts=own, root=store.root, uploads=uploads),
+                Middleware(LocalContentMiddleware),
             ],
             "docs_url": None,
             "redoc_url": None,
@@ -233,7 +233,7 @@ def launch(
     return Address(local=local, shared=shared)
 
 
-class OnlyFromHere:
+class LocalContentMiddleware:
     """Around the server: pages name no other host, and nobody has other hosts fetched through this one."""
 
     def __init__(self, app: Application) -> None:
@@ -252,8 +252,8 @@ class OnlyFromHere:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(SECURITY)]
-                message["headers"] = [*headers, *SECURITY]
+                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(SECURITY_HEADERS)]
+                message["headers"] = [*headers, *SECURITY_HEADERS]
                 kind = {k.lower(): v for k, v in headers}.get(b"content-type", b"")
                 if kind.startswith(b"text/html"):
                     held.append(message)  # its length changes with its content
@@ -262,7 +262,7 @@ class OnlyFromHere:
                 body.extend(message.get("body", b""))
                 if message.get("more_body"):
                     return
-                start, page = held.pop(), without_outside(bytes(body))
+                start, page = held.pop(), strip_external_urls(bytes(body))
                 headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
                 start["headers"] = [*headers, (b"content-length", str(len(page)).encode())]
                 await send(start)

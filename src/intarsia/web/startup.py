@@ -23,7 +23,7 @@ from intarsia.web.options import ServeOptions
 AUTH_VARIABLE = "INTARSIA_UI_AUTH"
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]+")
 """A host's name, or its number of either kind."""
-LONGEST_MEMORY = 1e6
+MAX_FORGET_MINUTES = 1e6
 """Minutes for which a visitor who left may be remembered: two years."""
 
 
@@ -41,8 +41,10 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     check_hosts(command.hosts)
     if not command.models:
         raise UsageError("--models names no checkpoint: name one, such as sd15, or leave it out.")
-    if not 0 < command.forget <= LONGEST_MEMORY:
-        raise UsageError(f"--forget is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes.")
+    if not 0 < command.forget <= MAX_FORGET_MINUTES:
+        raise UsageError(
+            f"--forget is {command.forget:g}, but must lie above 0 and up to {MAX_FORGET_MINUTES:g} minutes."
+        )
     require_gradio()
     check_port(command.host, command.port)
     with folders(command.out) as results:

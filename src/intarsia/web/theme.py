@@ -75,6 +75,6 @@ SAMPLE = re.compile(rb"https://(?:github|raw\.githubusercontent)\.com/gradio-app
 """Gradio's example files, in its description of the endpoints."""
 
 
-def without_outside(page: bytes) -> bytes:
+def strip_external_urls(page: bytes) -> bytes:
     """A page that names no other host, in its head or as an example."""
     return SAMPLE.sub(b"file", OUTSIDE.sub(b"", page))

@@ -22,7 +22,7 @@ SHOWN = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}
 """Formats that browsers show, and the ending that says so; other photos are shown through a copy."""
 
 
-def address(path: Path) -> str:
+def file_url(path: Path) -> str:
     """Where the page finds a file, from its own address on."""
     return "gradio_api/file=" + quote(path.as_posix())
 
@@ -30,7 +30,7 @@ def address(path: Path) -> str:
 # Photos
 
 
-def take_upload(upload: Path, uploads: Path, visit: Session) -> Path:
+def take_upload(upload: Path, uploads: Path, session: Session) -> Path:
     """Keep a visitor's upload among his own files, if it is a photo.
 
     Args:
@@ -46,10 +46,10 @@ def take_upload(upload: Path, uploads: Path, visit: Session) -> Path:
     upload = upload.resolve()
     if not (upload.is_relative_to(uploads.resolve()) and upload.is_file()):
         raise PictureError("The photo did not arrive: choose it again.")
-    return take_photo(upload, visit)
+    return take_photo(upload, session)
 
 
-def take_photo(file: Path, visit: Session) -> Path:
+def take_photo(file: Path, session: Session) -> Path:
     """A copy of a picture file for this visitor, byte for byte, named by what it is.
 
     Raises:
@@ -63,7 +63,7 @@ def take_photo(file: Path, visit: Session) -> Path:
         # Paths of the server are nobody's business, and the name is what the visitor knows.
         raise PictureError(str(problem).replace(str(file), file.name)) from problem
     ending = SHOWN.get(kind, file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else ".tif")
-    kept = visit.new_folder("photo") / (safe_stem(file) + ending)
+    kept = session.new_folder("photo") / (safe_stem(file) + ending)
     shutil.copyfile(file, kept)
     return kept
 
@@ -77,7 +77,7 @@ def photo_facts(file: Path) -> Facts:
         if not shown.exists():
             write_photo(photo, shown)
     return {
-        "url": address(shown),
+        "url": file_url(shown),
         "width": photo.size.width,
         "height": photo.size.height,
         "name": file.name,

@@ -43,14 +43,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(room: SessionStore) -> Iterator[str]:
+def served(store: SessionStore) -> Iterator[str]:
     """The pages' address; each file has a `room` of its own."""
     from intarsia.web.server import build, launch
 
-    page = build(room)
-    yield launch(page, room, port=free_port("127.0.0.1")).local
+    page = build(store)
+    yield launch(page, store, port=free_port("127.0.0.1")).local
     page.close(verbose=False)
-    room.close()
+    store.close()
 
 
 @pytest.fixture
