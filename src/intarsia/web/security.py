@@ -1,7 +1,7 @@
-"""What is refused before the pages see it.
+"""The middleware that refuses requests before the pages see them.
 
-Asked under a name that is not this server's, posts of other hosts' pages, files that are named by an address or that
-are no visitor's, routes that no page needs, and more than a disk can hold.
+Refused are requests under a host name that is not this server's, posts from pages of other hosts, files that are named
+by a URL or lie in no session's folder, routes that no page needs, and uploads that the disk cannot hold.
 """
 
 from __future__ import annotations
@@ -10,29 +10,26 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_REQUEST_BYTES = 32 << 20
 """Bytes of a request that is no upload."""
 MAX_UPLOAD_BYTES = 544 << 20
-"""Bytes of an upload: the files of a batch together, and what stands between them."""
+"""Bytes of an upload: the files of a batch together, and their separators."""
 MIN_FREE_BYTES = 1 << 30
 """Bytes that stay free on the disk of the uploads."""
 LOGIN_DELAY = 0.5
-"""Seconds between two tries of a password, whoever they are of."""
+"""Seconds between two tries of a password, from anywhere."""
 MAX_PENDING_LOGINS = 20
-ADDRESS = re.compile(r"\s*https?:", re.IGNORECASE)
+"""Tries of a password that wait for their turn."""
+URL = re.compile(r"\s*https?:", re.IGNORECASE)
 SAME_ORIGIN = (b"same-origin", b"none")
 SANDBOX_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
-"""The policy of visitors' files: one that is opened as a page runs nothing, and is of no origin."""
+"""The content security policy of visitors' files: one that is opened as a page runs nothing, and has no origin."""
 VISITORS_FOLDER = re.compile(r"[0-9a-f]{32}")
 CLOSED_ROUTES = re.compile(
     r"/(?:component_server|custom_component|deep_link|dev/reload|monitoring|process_recording|profiling|run-history|runs"
@@ -40,25 +37,25 @@ CLOSED_ROUTES = re.compile(
 )
 """Routes of Gradio that no page here needs: recordings, streams, its editor, its dashboards."""
 
-UNKNOWN_NAME = (
+UNKNOWN_HOST = (
     b"This server does not go by that name: open it as localhost, or let whoever runs it pass the name with --hosts."
 )
 
 
 class SecurityMiddleware:
-    """Around the server: refuses what no page of ours asks for.
+    """Refuse requests that no page of ours sends.
 
     Args:
-        hosts: names, in small letters and without a port, under which the server may be asked. A page of another host
-            whose name was made to lead here is otherwise told from our own by nothing. None where visitors give a
+        hosts: names, in small letters and without a port, under which the server answers. Nothing else tells a page
+            of another host whose name was rebound to this machine from our own. None where visitors give a
             password, which such a page does not have.
-        root: folder of the visitors' folders, of which alone files are served.
+        root: folder of the sessions' folders; of the files below it, theirs alone are served.
         uploads: folder of the uploads.
     """
 
     def __init__(
         self,
-        app: Application,
+        app: ASGIApp,
         *,
         hosts: frozenset[str] | None = None,
         root: Path | None = None,
@@ -71,17 +68,17 @@ class SecurityMiddleware:
         self.pending_logins = 0
         self.login_lock = asyncio.Lock()
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        refused = self.refusal(scope, headers)
-        if refused is not None:
+        refusal = self.refusal(scope, headers)
+        if refusal is not None:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await send_refusal(send, *refused)
+                await send_refusal(send, *refusal)
             return
         if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.wait_to_log_in():
             await send_refusal(send, 429, b"Too many try to log in: try it in a minute.")
@@ -99,28 +96,30 @@ class SecurityMiddleware:
                     return
                 receive = replay_body(body, receive)
 
-        begun = False
+        started = False
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def send_sandboxed(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start" and re.search("/file[=/]", scope["path"]):
                 kept = [(k, v) for k, v in message["headers"] if k.lower() != b"content-security-policy"]
                 message["headers"] = [*kept, (b"content-security-policy", SANDBOX_POLICY)]
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send_sandboxed)
         except TooLargeError:
-            if not begun:
+            if not started:
                 await send_refusal(send, 413, b"The files are too large together: send some of them alone.")
 
-    def refusal(self, scope: Message, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-        """Status and sentence for what is refused without a look at its body."""
+    def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
+        """Status and message for a request that is refused without reading its body; None for the others."""
+        # Starlette's TrustedHostMiddleware answers 400 without a remedy, looks at the first of several Host headers
+        # alone, and redirects to names with "www.".
         if self.hosts is not None:
-            asked = [host_name(value) for name, value in scope["headers"] if name == b"host"]
-            if not asked or not self.hosts.issuperset(asked):
-                return 421, UNKNOWN_NAME
+            hosts = [host_name(value) for name, value in scope["headers"] if name == b"host"]
+            if not hosts or not self.hosts.issuperset(hosts):
+                return 421, UNKNOWN_HOST
         if is_cross_site(headers):
             return 403, b"Only pages of this server may ask."
         path = scope["path"]
@@ -134,7 +133,7 @@ class SecurityMiddleware:
         return None
 
     async def wait_to_log_in(self) -> bool:
-        """Wait for one's turn to try a password: whoever guesses has few tries; False where too many wait."""
+        """Wait for the turn to try a password, so that guessing is slow; False where too many wait."""
         if self.pending_logins >= MAX_PENDING_LOGINS:
             return False
         self.pending_logins += 1
@@ -146,17 +145,17 @@ class SecurityMiddleware:
         return True
 
     def is_served(self, name: str) -> bool:
-        """Whether a file may be served, as far as the visitors' folders are concerned: others may lie beside them."""
+        """Whether a file may be served: below `root`, only those of sessions' folders."""
         if self.root is None:
             return True
         try:
             below = Path(name).resolve().relative_to(self.root.resolve())
         except (OSError, RuntimeError, ValueError):
-            return True  # elsewhere, where Gradio serves nothing but uploads
+            return True  # elsewhere, Gradio serves nothing but uploads
         return bool(below.parts) and VISITORS_FOLDER.fullmatch(below.parts[0]) is not None
 
     def check_upload_size(self, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-        """Why an upload is refused by its length alone."""
+        """Status and message for an upload that is refused by its length; None for the others."""
         length = headers.get(b"content-length", b"0")
         size = int(length) if length.isdigit() and len(length) < 20 else MAX_UPLOAD_BYTES + 1
         if size > MAX_UPLOAD_BYTES:
@@ -176,18 +175,18 @@ def host_name(host: bytes) -> str:
 
 
 class TooLargeError(Exception):
-    """More of an upload came than is taken."""
+    """An upload is longer than allowed."""
 
 
-def limit_body(most: int, receive: Receive) -> Receive:
-    """A request's body as it comes, up to so many bytes; more raises `TooLargeError`."""
-    came = 0
+def limit_body(limit: int, receive: Receive) -> Receive:
+    """A request's body as it arrives; more than `limit` bytes raise `TooLargeError`."""
+    received = 0
 
     async def counted() -> Message:
-        nonlocal came
+        nonlocal received
         message = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
+        received += len(message.get("body", b""))
+        if received > limit:
             raise TooLargeError
         return message
 
@@ -195,16 +194,16 @@ def limit_body(most: int, receive: Receive) -> Receive:
 
 
 def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a page of another host asks.
+    """Whether the request comes from a page of another host.
 
-    A browser says so itself, in headers that no page can set. Where it does not, an origin must be the host that
-    was asked. Programs have no origin.
+    Browsers say so in headers that no page can set. Without them, an origin must be the host of the request.
+    Programs have no origin.
     """
     origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
     if site in SAME_ORIGIN:
         return False
     if origin is None:
-        # A link of another page may lead here; its pictures and scripts may not, which would ask with our cookies.
+        # Links of other pages may lead here; their pictures and scripts may not, which would be sent with our cookies.
         return site is not None and headers.get(b"sec-fetch-mode") != b"navigate"
     try:
         return urlsplit(origin).netloc.lower() != headers.get(b"host", b"").lower()
@@ -227,19 +226,19 @@ async def read_body(receive: Receive) -> bytes | None:
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:
-    """The body as if it came now; then whatever else comes."""
+    """A body that was read already, as if it arrived now; then further messages."""
     waiting = [body]
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         if waiting:
             return {"type": "http.request", "body": waiting.pop(), "more_body": False}
         return await receive()
 
-    return again
+    return receive_again
 
 
 def names_url(body: bytes) -> bool:
-    """Whether a request's JSON gives an address as the path of a file, which Gradio would fetch."""
+    """Whether a request's JSON gives a URL as the path of a file, which Gradio would fetch."""
     try:
         waiting = [json.loads(body)]
     except (ValueError, RecursionError):
@@ -248,7 +247,7 @@ def names_url(body: bytes) -> bool:
         each = waiting.pop()
         if isinstance(each, dict):
             path = each.get("path")
-            if isinstance(path, str) and ADDRESS.match(path):
+            if isinstance(path, str) and URL.match(path):
                 return True
             waiting.extend(each.values())
         elif isinstance(each, list):
@@ -256,6 +255,6 @@ def names_url(body: bytes) -> bool:
     return False
 
 
-async def send_refusal(send: Send, status: int, why: bytes) -> None:
+async def send_refusal(send: Send, status: int, message: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": why})
+    await send({"type": "http.response.body", "body": message})

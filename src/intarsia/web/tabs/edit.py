@@ -11,6 +11,7 @@ import gradio as gr
 from intarsia.records.choices import CHOICES
 from intarsia.records.edit import EditRecord
 from intarsia.web import edit_service, result_store
+from intarsia.web.api import add_edit_endpoint
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.scripts import loading
 from intarsia.web.sessions import SessionStore
@@ -55,6 +56,7 @@ def edit_tab(store: SessionStore, token: gr.State) -> None:
                     details["models"] = models_control(store)
     controls = EditControls(canvas=canvas, photo=photo, source=source, prompt=prompt, start=start, details=details)
     connect(EditHandlers(store, controls), controls, token, queue_place)
+    add_edit_endpoint(store)
 
 
 def connect(handlers: EditHandlers, controls: EditControls, token: gr.State, queue_place: gr.HTML) -> None:
