@@ -20,6 +20,9 @@ NODE ?= $(shell command -v node)
 NPM ?= $(shell command -v npm)
 NODE_STAMP := node_modules/.ready
 
+# What pytest is told besides, e.g. PYTEST=--durations=20
+PYTEST ?=
+
 .PHONY: setup demo test test-all browser test-ui node script-tools lint-scripts test-scripts check bench clean
 
 setup: $(STAMP)
@@ -37,7 +40,7 @@ demo: setup
 test test-all test-ui: export OMP_NUM_THREADS = 1
 
 test: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui"
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui" $(PYTEST)
 
 test-all: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not ui"
@@ -78,6 +81,37 @@ check: setup
 bench: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.regions --seed 7 --count 100 --columns default,fitted,oracle,segment,whole --json bench-regions.json
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.layout --seed 7 --count 30 --columns compose,paste_inpaint --json bench-layout.json
+
+# Which lines the quick tests run, as a table. Apart from `make test`, since it takes a quarter longer.
+.PHONY: coverage
+coverage: export OMP_NUM_THREADS = 1
+coverage: setup
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui" --cov --cov-report=term-missing:skip-covered $(PYTEST)
+
+# The tables of settings in docs/reference.md, written from the records.
+.PHONY: reference
+reference: setup
+	$(BIN)/python -m docs.settings
+
+# The pages of docs/ as a site in build/docs; a warning is an error, and nothing is fetched.
+.PHONY: docs
+docs: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m docs.settings --check
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs build/docs
+	@echo "Open build/docs/index.html"
+
+# Checks of each commit, from .pre-commit-config.yaml.
+.PHONY: hooks
+hooks: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[hooks]"
+	$(BIN)/pre-commit install
+
+# Builds, checks and tags the version in pyproject.toml; uploading stays a step by hand. DRY=1 sets no tag.
+.PHONY: release
+release: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[release]"
+	DRY=$(DRY) PYTHON=$(BIN)/python .ci/release
 
 clean:
 	rm -rf $(VENV) node_modules build dist

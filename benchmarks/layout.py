@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -32,6 +33,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from benchmarks.tables import print_whole
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate import layout as metrics
@@ -45,6 +47,7 @@ from intarsia.layout.cache import MemoryCache
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.edit import arrange
 from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.train import learn
 from intarsia.progress import Cost
@@ -124,7 +127,7 @@ def draw_case(seed: int, number: int) -> Case:
         photo=photo_from_image(drawn.image),
         objects=tuple(SceneObject(name=o.name, words=o.name, mask=o.mask) for o in drawn.objects),
     )
-    targets = []
+    targets: list[Target] = []
     while len(targets) < EDITS:
         # Only the last object's look is drawn after all others, so that the truth without it is known.
         stay = count - 1 if rng.random() < 0.25 else count
@@ -316,8 +319,10 @@ def judge_edit(case: Case, target: Target, edit: Edit, judge: Judge, backbones: 
     scene, layout, before = case.scene, target.layout, case.scene.photo.pixels
     labels = judge.segment(to_tensor(photo_from_image(edit.pixels), scene.photo.size))[0].numpy()
     label_of = {t.name: 1 + judge.names.index(t.words) for t in scene.objects}
-    seen, untouched = metrics.visible(layout), edit.blend == 0
-    identities, true, new = [], [], []
+    seen, untouched = visible(layout), edit.blend == 0
+    identities: list[float] = []
+    true: list[float] = []
+    new: list[float] = []
     for placement in layout.placements:
         source = metrics.sources(scene)[placement.name]
         colours, _ = warp_picture(before, placement.matrix, scene.photo.size, source)
@@ -415,7 +420,7 @@ FORMS = {
 }
 
 
-def print_table(report: dict) -> None:
+def print_table(report: dict[str, Any]) -> None:
     """Figures down, columns across."""
     table = Table(title=f"edit by layout, {report['count']} scenes of seed {report['seed']}, {report['device']}")
     table.add_column("", no_wrap=True)
@@ -425,7 +430,7 @@ def print_table(report: dict) -> None:
     for figure, form in FORMS.items():
         table.add_row(figure, *("-" if row[figure] is None else format(row[figure], form) for row in rows))
     table.add_row("outside_exact", *("yes" if row["outside_exact"] else "NO" for row in rows))
-    Console().print(table)
+    print_whole(table)
 
 
 SHOWN = 6  # scenes on the sheet
@@ -468,7 +473,7 @@ def draw_sheet(cases: Sequence[Case], edits: Mapping[str, Sequence[Sequence[np.n
         put(source, number, 0, 0)
         pale = (255 - (255 - source) * 0.3).astype(np.uint8)
         for k, target in enumerate(case.targets):
-            seen = metrics.visible(target.layout)
+            seen = visible(target.layout)
             put(pale, number, 0, 1 + k, [seen.get(name, np.zeros_like(masks[name])) for name in masks])
         for row, (name, pictures) in enumerate(edits.items(), 1):
             for k, pixels in enumerate(pictures[number]):
@@ -495,7 +500,12 @@ def main() -> None:
         parser.error(f"there is no column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
     backbones, judge = load_backbones("pocket", device=options.device), load_judge()
     cases = [draw_case(options.seed, i) for i in range(options.count)]
-    report = {"seed": options.seed, "count": options.count, "device": str(backbones.device), "columns": {}}
+    report: dict[str, Any] = {
+        "seed": options.seed,
+        "count": options.count,
+        "device": str(backbones.device),
+        "columns": {},
+    }
     pictures: dict[str, list[list[np.ndarray]]] = {}
     with Bar(console=Console(stderr=True)) as bar:
         for name in names:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from benchmarks.tables import print_whole
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
@@ -40,6 +42,7 @@ from intarsia.imaging.geometry import Box, working_size
 from intarsia.imaging.masks import dilate
 from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import photo_from_image
+from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import analyze
 from intarsia.regions.edit import EditResult, edit, fitted_network
@@ -89,7 +92,7 @@ Column = Callable[[Case, Backbones], EditResult]
 PUBLISHED_STEPS = 50
 
 
-def preset(name: str, steps: int = EditRecord.steps) -> Column:
+def preset(name: Preset, steps: int = EditRecord.steps) -> Column:
     def run(case: Case, backbones: Backbones) -> EditResult:
         record = dataclasses.replace(case.record, preset=name, steps=steps)
         return edit(photo_from_image(case.scene.image), record, backbones)
@@ -116,10 +119,10 @@ def fitted(case: Case, backbones: Backbones) -> EditResult:
         raise RegionError("No fitted network ships with these models: leave the column fitted out.")
     inpainter = backbones.inpainter
     size = working_size(photo.size, inpainter.native_side, inpainter.stride)
-    view = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
-    boxes = [p.box for p in proposals_for(view, record.search)[1]]
+    analysis = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
+    boxes = [p.box for p in proposals_for(analysis, record.search)[1]]
     with torch.no_grad():
-        first = boxes[int(network(view, boxes).argmax())].scaled(size, photo.size)
+        first = boxes[int(network(analysis, boxes).argmax())].scaled(size, photo.size)
     return edit(photo, dataclasses.replace(record, box=first.as_tuple()), backbones)
 
 
@@ -224,7 +227,7 @@ def summary(outcomes: list[Outcome]) -> dict[str, float | int | bool]:
     }
 
 
-def print_table(report: dict) -> None:
+def print_table(report: dict[str, Any]) -> None:
     table = Table(title=f"edit by words, {report['count']} scenes of seed {report['seed']}, {report['device']}")
     for heading in (
         "column",
@@ -249,7 +252,7 @@ def print_table(report: dict) -> None:
             f"{row['evaluations']:.0f}",
             f"{row['seconds']:.2f}",
         )
-    Console().print(table)
+    print_whole(table)
 
 
 def main() -> None:
@@ -267,7 +270,7 @@ def main() -> None:
         parser.error(f"there is no column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
     backbones, judge = load_backbones("pocket", device=options.device, dtype=options.dtype), load_judge()
     cases = [draw_case(options.seed, i) for i in range(options.count)]
-    report = {
+    report: dict[str, Any] = {
         "seed": options.seed,
         "count": options.count,
         "device": str(backbones.device),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -40,18 +41,18 @@ def example(seed: int, dtype: torch.dtype) -> Example:
     """One picture of noise with four boxes and their losses."""
     dice = torch.Generator().manual_seed(seed)
     saliency = torch.rand(8, 8, generator=dice) + 0.1
-    view = ImageAnalysis(
+    analysis = ImageAnalysis(
         picture=torch.zeros(1, 3, 64, 64, dtype=dtype),
         size=Size(64, 64),
         features=torch.randn(PATCHES, 8, 8, generator=dice).to(dtype),
         saliency=(saliency / saliency.sum()).to(dtype),
         relevance=torch.rand(64, 64, generator=dice).to(dtype),
-        grounded=True,
+        has_text_relevance=True,
         source=torch.randn(TEXT, generator=dice).to(dtype),
         prompt=torch.randn(TEXT, generator=dice).to(dtype),
     )
     boxes = (Box(2, 2, 20, 20), Box(36, 8, 56, 24), Box(4, 40, 24, 60), Box(0, 0, 64, 64))
-    return Example(view=view, boxes=boxes, losses=torch.rand(4, generator=dice).to(dtype))
+    return Example(analysis=analysis, boxes=boxes, losses=torch.rand(4, generator=dice).to(dtype))
 
 
 def network(dtype: torch.dtype) -> RegionNetwork:
@@ -178,7 +179,7 @@ def reference(fresh: RegionNetwork, examples: Sequence[Example], settings: FitSe
             optimiser.zero_grad()
             group = order[start : start + settings.accumulate]
             every = torch.ones(4, dtype=torch.bool)
-            torch.stack([expected_loss(fresh(e.view, e.boxes), e.losses, every) for e in group]).mean().backward()
+            torch.stack([expected_loss(fresh(e.analysis, e.boxes), e.losses, every) for e in group]).mean().backward()
             optimiser.step()
             schedule.step()
 
@@ -254,9 +255,9 @@ def fail_in(rank: int) -> int:
             raise PictureError(GONE)
         return example(0, torch.float32)
 
-    train.paint_example = paint
+    cast(Any, train).paint_example = paint
     inpainter = SimpleNamespace(meter=SimpleNamespace(evaluations=0))
-    load_models.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment, return-value]
+    load_models.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment]
     return main.main(["regions", "fit", "jobs.json"])
 
 

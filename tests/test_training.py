@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from intarsia.errors import RecordError
+from intarsia.errors import ModelError, RecordError
 from intarsia.evaluate import judge as judging
 from intarsia.evaluate.judge import UNet, load_judge
 from intarsia.imaging.geometry import Box
@@ -196,7 +196,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones() -> None:
 
 def test_missing_weights_are_answered_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "WEIGHTS", tmp_path / "judge.safetensors")
-    with pytest.raises(judging.ModelError, match=r"training\.judge"):
+    with pytest.raises(ModelError, match=r"training\.judge"):
         load_judge.__wrapped__()
 
 

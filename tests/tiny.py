@@ -64,7 +64,7 @@ def text_settings(tokenizer: CLIPTokenizer) -> dict[str, Any]:
     }
 
 
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": WIDTH,
     "intermediate_size": 2 * WIDTH,
     "num_hidden_layers": 2,

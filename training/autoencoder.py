@@ -46,7 +46,8 @@ def loss(model: AutoencoderKL, pictures: Tensor, weight: Tensor) -> Tensor:
     edges = (error.diff(dim=-1) * weight[..., 1:]).abs().mean() + (error.diff(dim=-2) * weight[..., 1:, :]).abs().mean()
     mean, logvar = posterior.mean.float(), posterior.logvar.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-    return (error.abs() * weight).mean() + 2 * (error.square() * weight).mean() + 0.5 * edges + KL_WEIGHT * kl
+    total: Tensor = (error.abs() * weight).mean() + 2 * (error.square() * weight).mean() + 0.5 * edges + KL_WEIGHT * kl
+    return total
 
 
 def psnr(decoded: Tensor, pictures: Tensor) -> Tensor:

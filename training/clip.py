@@ -63,7 +63,7 @@ def ranked_first(model: CLIPModel, words: CLIPTokenizer, scenes: data.Pool, *, g
     rng, right = random.Random(0), 0
     for g in range(groups):
         index = np.arange(10 * g, 10 * g + 10)
-        captions = [scenes.caption(i, rng) for i in index]
+        captions = [scenes.caption(int(i), rng) for i in index]
         tokens = words(captions, padding="max_length", truncation=True, return_tensors="pt").to(device)
         with torch.no_grad():
             logits = model(**tokens, pixel_values=scenes.batch(index).to(device)).logits_per_image

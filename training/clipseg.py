@@ -6,6 +6,7 @@ python -m training.clipseg --minutes 10
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,10 @@ READING = 2.0  # weight of reading names off the patches
 
 def build(scorer: CLIPModel) -> CLIPSegForImageSegmentation:
     """A segmenter that begins with the scorer's weights; only its vision part and its decoder learn."""
+    told: Any = scorer.config
     config = CLIPSegConfig(
-        text_config=scorer.config.text_config.to_dict(),
-        vision_config=scorer.config.vision_config.to_dict(),
+        text_config=told.text_config.to_dict(),
+        vision_config=told.vision_config.to_dict(),
         projection_dim=scorer.config.projection_dim,
         extract_layers=[0, 1, 3],
         reduce_dim=128,
@@ -39,7 +41,7 @@ def build(scorer: CLIPModel) -> CLIPSegForImageSegmentation:
     model.clip.requires_grad_(False)
     model.clip.vision_model.requires_grad_(True)
     # The decoder is built with weights of deviation one: its answers would drown what the patches say.
-    decoder = model.decoder
+    decoder: Any = model.decoder
     with torch.no_grad():
         for reduce in decoder.reduces:
             reduce.weight *= 0.08
@@ -59,7 +61,8 @@ class Taught(nn.Module):
     def __init__(self, segmenter: CLIPSegForImageSegmentation) -> None:
         super().__init__()
         self.segmenter = segmenter
-        self.reader = nn.Linear(segmenter.config.vision_config.hidden_size, segmenter.config.projection_dim)
+        config: Any = segmenter.config
+        self.reader = nn.Linear(config.vision_config.hidden_size, config.projection_dim)
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def forward(self, pictures: Tensor, meanings: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,7 +131,8 @@ def patch_states(model: CLIPSegForImageSegmentation, pictures: Tensor) -> list[T
 def decoded(model: CLIPSegForImageSegmentation, states: list[Tensor], meanings: Tensor) -> Tensor:
     """States of B pictures and (B * P, D) meanings, P for each picture -> (B * P, 64, 64) logits."""
     each = len(meanings) // len(states[0])
-    return model.decoder([state.repeat_interleave(each, 0) for state in states], meanings).logits
+    logits: Tensor = model.decoder([state.repeat_interleave(each, 0) for state in states], meanings).logits
+    return logits
 
 
 def shown(scenes: data.Pool, index: np.ndarray, patch: int) -> Tensor:

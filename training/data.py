@@ -10,6 +10,7 @@ import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class Pool:
 
     pictures: np.ndarray
     labels: np.ndarray
-    facts: list[dict]
+    facts: list[dict[str, Any]]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -56,7 +57,7 @@ def as_tensor(pictures: np.ndarray) -> Tensor:
     return floats.contiguous(memory_format=torch.channels_last)
 
 
-def draw_chunk(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+def draw_chunk(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
     seed, chunk = job
     pictures = np.empty((CHUNK, SIDE, SIDE, 3), np.uint8)
     labels = np.zeros((CHUNK, SIDE, SIDE), np.uint8)

@@ -13,6 +13,7 @@ import argparse
 import random
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,7 +115,9 @@ def prepare(autoencoder: AutoencoderKL, scenes: data.Pool, device: str) -> Examp
 
     def encode(pictures: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(device, dtype=torch.bfloat16):
-            return (autoencoder.encode(pictures.to(device)).latent_dist.mean.float() * scale).half().cpu()
+            latents: Tensor = autoencoder.encode(pictures.to(device)).latent_dist.mean
+            scaled: Tensor = latents.float() * scale
+            return scaled.half().cpu()
 
     chosen, object_boxes, any_boxes = [], [], []
     for fact in scenes.facts:
@@ -134,7 +137,7 @@ def prepare(autoencoder: AutoencoderKL, scenes: data.Pool, device: str) -> Examp
                 hidden[row, :, y0:y1, x0:x1] = 0
             parts[key].append(encode(hidden))
     nothing = encode(torch.zeros(1, 3, data.SIDE, data.SIDE))[0]
-    fields = {key: torch.cat(value) for key, value in parts.items()}
+    fields: dict[str, Any] = {key: torch.cat(value) for key, value in parts.items()}
     fields |= {"nothing": nothing, "object_boxes": object_boxes, "any_boxes": any_boxes, "object_chosen": chosen}
     torch.save(fields, file)
     return Examples(**fields)
@@ -145,7 +148,7 @@ def inside(box: tuple[int, int, int, int], hole: tuple[int, int, int, int]) -> b
     return hole[0] <= x <= hole[2] and hole[1] <= y <= hole[3]
 
 
-def caption_for(fact: dict, names: list[int], rng: random.Random) -> str:
+def caption_for(fact: dict[str, Any], names: list[int], rng: random.Random) -> str:
     """What the hole shows: its objects, sometimes the bare noun, or the background."""
     if len(names) == 1 and rng.random() < 0.4:
         return world.with_article(fact["names"][names[0]])
@@ -189,7 +192,9 @@ def draw_batch(
     return latents, conditions, weights / weights.mean((1, 2, 3), keepdim=True), captions
 
 
-def velocity_loss(network, latents: Tensor, extra: Tensor | None, text: Tensor, weights: Tensor, alphas: Tensor):
+def velocity_loss(
+    network: Any, latents: Tensor, extra: Tensor | None, text: Tensor, weights: Tensor, alphas: Tensor
+) -> Tensor:
     """Weighted error of the predicted velocity (Salimans & Ho 2022, arXiv:2202.00512, app. D)."""
     steps = torch.randint(0, len(alphas), (len(latents),), device=latents.device)
     alpha = alphas[steps].view(-1, 1, 1, 1)
@@ -197,7 +202,7 @@ def velocity_loss(network, latents: Tensor, extra: Tensor | None, text: Tensor, 
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
     seen = noisy if extra is None else torch.cat([noisy, extra], 1)
-    predicted = network(seen.contiguous(memory_format=torch.channels_last), steps, text).sample
+    predicted: Tensor = network(seen.contiguous(memory_format=torch.channels_last), steps, text).sample
     return ((predicted.float() - target).square() * weights).mean()
 
 

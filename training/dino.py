@@ -11,6 +11,9 @@ the moment kept is the one at which it best found the objects of held-out scenes
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -36,9 +39,12 @@ CENTRE_MOMENTUM = 0.95
 class Distilled(nn.Module):
     """The ViT and the head on its [CLS] token; the head is not shipped."""
 
+    centre: Tensor
+
     def __init__(self) -> None:
         super().__init__()
-        config = ViTConfig(
+        configured: Any = ViTConfig  # its signature leaves out what all configurations take
+        config = configured(
             hidden_size=WIDTH,
             num_hidden_layers=4,
             num_attention_heads=4,
@@ -89,7 +95,8 @@ def saliency(vit: ViTModel, pictures: Tensor) -> Tensor:
     with torch.no_grad():
         attention = vit(pictures, interpolate_pos_encoding=True, output_attentions=True).attentions[-1]
     rows, columns = pictures.shape[-2] // PATCH, pictures.shape[-1] // PATCH
-    return attention[:, :, 0, 1:].mean(1).unflatten(1, (rows, columns))
+    maps: Tensor = attention[:, :, 0, 1:].mean(1).unflatten(1, (rows, columns))
+    return maps
 
 
 def top_on_object(vit: ViTModel, scenes: data.Pool, *, count: int, pixels: int) -> tuple[float, float]:
@@ -104,7 +111,7 @@ def top_on_object(vit: ViTModel, scenes: data.Pool, *, count: int, pixels: int) 
     pictures = functional.interpolate(scenes.batch(index), size=(pixels, pixels), mode="bicubic", antialias=True)
     maps = torch.cat([saliency(vit, part) for part in pictures.split(50)])
     covered = torch.from_numpy(scenes.labels[index] > 0)[:, None].float()
-    on_object = functional.adaptive_avg_pool2d(covered, maps.shape[-2:])[:, 0] >= 0.5
+    on_object = functional.adaptive_avg_pool2d(covered, (maps.shape[-2], maps.shape[-1]))[:, 0] >= 0.5
     top = maps.flatten(1).argmax(1)
     return float(on_object.flatten(1)[torch.arange(len(top)), top].float().mean()), float(on_object.float().mean())
 
@@ -116,14 +123,15 @@ def enlarged(vit: ViTModel, pixels: int) -> ViTModel:
     twice the size better than at their own, and on a finer grid.
     """
     weights, positions = vit.state_dict(), vit.embeddings.position_embeddings.detach()
-    cells = vit.config.image_size // PATCH
+    cells = math.isqrt(positions.shape[1] - 1)
     grid = positions[:, 1:].unflatten(1, (cells, cells)).permute(0, 3, 1, 2)
     grid = functional.interpolate(grid, size=(pixels // PATCH,) * 2, mode="bicubic")
     weights["embeddings.position_embeddings"] = torch.cat([positions[:, :1], grid.flatten(2).mT], 1)
     larger = ViTModel(ViTConfig.from_dict({**vit.config.to_dict(), "image_size": pixels}), add_pooling_layer=False)
     larger.set_attn_implementation("eager")
     larger.load_state_dict(weights)
-    return larger.eval()
+    larger.eval()
+    return larger
 
 
 def processor(pixels: int) -> ViTImageProcessorPil:
@@ -147,7 +155,8 @@ def main() -> None:
         wide, narrow = (tinted(torch.cat(views)).to(chosen.device) for views in (whole, part))
         with torch.autocast(chosen.device, dtype=torch.bfloat16):
             with torch.no_grad():
-                said = functional_call(model, dict(zip(names, run.average.values, strict=True)), (wide,))
+                averages = dict(zip(names, run.average.values, strict=True))
+                said: Tensor = functional_call(model, averages, (wide,))
             guesses = [*model(wide).chunk(2), *model(narrow).chunk(LOCAL_CROPS)]
         targets = ((said - model.centre) / TEACHER_TEMPERATURE).softmax(1).chunk(2)
         model.centre.lerp_(said.mean(0), 1 - CENTRE_MOMENTUM)

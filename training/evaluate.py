@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -171,11 +172,12 @@ def segmentation(fresh: Fresh) -> tuple[float, float]:
 # The denoisers.
 
 
-def parts(unet: str, device: str) -> dict:
+def parts(unet: str, device: str) -> dict[str, Any]:
     """What both of diffusers' pipelines are made of, `unet` being its folder's name."""
+    encoder: Any = CLIPTextModel.from_pretrained(loop.POCKET / "text_encoder", dtype=torch.float32)
     return {
         "vae": pocket_autoencoder(device),
-        "text_encoder": CLIPTextModel.from_pretrained(loop.POCKET / "text_encoder", dtype=torch.float32).to(device),
+        "text_encoder": encoder.to(device),
         "tokenizer": CLIPTokenizer.from_pretrained(loop.POCKET / "tokenizer"),
         "unet": UNet2DConditionModel.from_pretrained(loop.POCKET / unet).float().eval().to(device),
         "scheduler": DDIMScheduler.from_pretrained(loop.POCKET / "scheduler", timestep_spacing="trailing"),
@@ -185,7 +187,7 @@ def parts(unet: str, device: str) -> dict:
     }
 
 
-def painted(pipeline: Callable, fresh: Fresh, prompts: list[str], **pictures: list[Image.Image]) -> Tensor:
+def painted(pipeline: Any, fresh: Fresh, prompts: list[str], **pictures: list[Image.Image]) -> Tensor:
     """(N, 3, 64, 64) in [-1, 1]: a picture for each prompt, picture i from noise of its own seed."""
     pipeline.set_progress_bar_config(disable=True)
     done = []
@@ -251,7 +253,9 @@ def inpainted(fresh: Fresh) -> float:
 @contextmanager
 def recorded(unet: UNet2DConditionModel) -> Iterator[list[tuple[Attention, dict[str, Tensor]]]]:
     """Within the block, queries and keys of each cross-attention are kept; afterwards nothing is left attached."""
-    layers = [(m, {}) for n, m in unet.named_modules() if n.endswith("attn2") and isinstance(m, Attention)]
+    layers: list[tuple[Attention, dict[str, Tensor]]] = [
+        (m, {}) for n, m in unet.named_modules() if n.endswith("attn2") and isinstance(m, Attention)
+    ]
     hooks = []
     for layer, kept in layers:
         for part in ("to_q", "to_k"):
@@ -271,7 +275,8 @@ def word_maps(layers: list[tuple[Attention, dict[str, Tensor]]]) -> Tensor:
         query, key = (kept[part].float().unflatten(-1, (layer.heads, -1)).transpose(1, 2) for part in ("to_q", "to_k"))
         if query.shape[2] == LATENT_SIDE**2:
             found.append((layer.scale * query @ key.transpose(2, 3)).softmax(-1).mean(1))
-    return torch.stack(found).mean(0).unflatten(1, (LATENT_SIDE, LATENT_SIDE))
+    maps: Tensor = torch.stack(found).mean(0).unflatten(1, (LATENT_SIDE, LATENT_SIDE))
+    return maps
 
 
 @torch.no_grad()
@@ -284,7 +289,10 @@ def attention_gain(fresh: Fresh) -> float:
     for start in range(0, fresh.count, BATCH):
         index = np.arange(start, min(start + BATCH, fresh.count))
         tokens = words(
-            [fresh.scenes.caption(i, rng) for i in index], padding="max_length", truncation=True, return_tensors="pt"
+            [fresh.scenes.caption(int(i), rng) for i in index],
+            padding="max_length",
+            truncation=True,
+            return_tensors="pt",
         ).input_ids
         latents = vae.encode(fresh.scenes.batch(index).to(fresh.device)).latent_dist.mean * vae.config.scaling_factor
         noise = torch.randn(latents.shape, generator=generator).to(fresh.device)
@@ -385,7 +393,7 @@ MEASURES = {
 }
 
 
-def row_of(measure: Measure, value: float | None) -> tuple[str, str, str, str, str]:
+def row_of(measure: Measure, value: float | None) -> tuple[str, ...]:
     """Label, figure, floor, goal and verdict, as the table shows them."""
     bars = tuple("" if bar is None else measure.form.format(bar) for bar in (measure.floor, measure.goal))
     if value is None:

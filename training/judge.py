@@ -135,7 +135,8 @@ def main() -> None:
     random.seed(40)
     rng = np.random.default_rng(40)
     scenes, held_out = data.pool("judge", SCENES), data.pool("held_out", 2000)
-    network = UNet(1 + len(world.NAMES)).to(chosen.device, memory_format=torch.channels_last)
+    network = UNet(1 + len(world.NAMES))
+    network.to(chosen.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = loop.Run("judge", network, peak=3e-3, decay=0.995, chosen=chosen)
 
     def draw() -> tuple[Tensor, Tensor]:

@@ -62,7 +62,14 @@ class Run:
     """One training run: its clock, optimiser, average weights and checkpoint file."""
 
     def __init__(
-        self, name: str, module: nn.Module, *, peak: float, decay: float, chosen: argparse.Namespace, weight_decay=0.01
+        self,
+        name: str,
+        module: nn.Module,
+        *,
+        peak: float,
+        decay: float,
+        chosen: argparse.Namespace,
+        weight_decay: float = 0.01,
     ) -> None:
         self.name, self.module, self.peak, self.minutes = name, module, peak, chosen.minutes
         wide = [p for p in module.parameters() if p.requires_grad and p.dim() > 1]

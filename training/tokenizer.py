@@ -192,4 +192,5 @@ def build(folder: Path) -> CLIPTokenizer:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
     (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1))
-    return CLIPTokenizer.from_pretrained(folder)
+    built: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+    return built

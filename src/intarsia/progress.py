@@ -1,4 +1,4 @@
-"""How far long work is: told after every step to whoever listens, who may raise `Cancelled` to stop it."""
+"""Progress and cost of long work: listeners are told after every step, and may raise `Cancelled` to stop it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import logging
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -314,7 +314,8 @@ def test_an_unknown_prediction_is_refused() -> None:
 def test_the_pocket_models_paint_and_repaint_with_a_denoiser_each(pocket: Backbones) -> None:
     assert pocket.diffusion.unet.config.in_channels == 4
     assert pocket.diffusion.meter is pocket.inpainter.meter
-    assert pocket.diffusion.vae is pocket.inpainter.pipeline.vae
+    painter, repainter = cast(Any, pocket.diffusion), cast(Any, pocket.inpainter)
+    assert painter.vae is repainter.pipeline.vae
 
 
 def test_an_unknown_scheduler_is_refused(tiny_models: Path, tmp_path: Path) -> None:
@@ -451,7 +452,7 @@ def test_a_single_file_paints_as_its_folder_does(
     file = tmp_path / "model.safetensors"
     tiny.save_single_file(tiny_models, file)
     helpers = {"scorer": "clip", "patches": "dino", "segmenter": "clipseg"}
-    folders = {key: str(tiny_models / name) for key, name in helpers.items()}
+    folders: dict[str, Any] = {key: str(tiny_models / name) for key, name in helpers.items()}
 
     with pytest.raises(ModelError, match="put the checkpoint's diffusers configuration and tokenizer into"):
         load_backbones(str(file), **folders)

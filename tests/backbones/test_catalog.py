@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -184,8 +185,9 @@ def test_a_single_file_of_another_kind_is_refused(tiny_models: Path, tmp_path: P
     shutil.copy(tiny_models / "clip" / "model.safetensors", file)
     tiny.save_file_configuration(tiny_models, tmp_path / "lora")
     helpers = {"scorer": "clip", "patches": "dino", "segmenter": "clipseg"}
+    folders: dict[str, Any] = {key: str(tiny_models / name) for key, name in helpers.items()}
     with pytest.raises(ModelError, match="could not be loaded as a Stable Diffusion 1 or 2 checkpoint"):
-        load_backbones(str(file), **{key: str(tiny_models / name) for key, name in helpers.items()})
+        load_backbones(str(file), **folders)
 
 
 def test_offline_says_what_to_download(cache: Path) -> None:

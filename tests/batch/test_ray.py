@@ -253,7 +253,7 @@ def two_machines() -> Iterator[Any]:
     yield from clusters({"num_cpus": 1}, {"num_cpus": 1})
 
 
-def clusters(head: dict[str, int], *others: dict[str, int]) -> Iterator[Any]:
+def clusters(head: dict[str, int], *others: dict[str, Any]) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     found = Cluster(initialize_head=True, head_node_args={**head, "include_dashboard": False})

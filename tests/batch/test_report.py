@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,9 @@ def ledger(tmp_path: Path):
 def values_of(file: Path) -> list:
     """What a script hands to the page."""
     text = file.read_text(encoding="ascii")
-    name, values = re.fullmatch(r"(\w+)\((.*)\);\n", text, re.DOTALL).groups()
+    call = re.fullmatch(r"(\w+)\((.*)\);\n", text, re.DOTALL)
+    assert call is not None
+    name, values = call.groups()
     assert name == ("summary" if file.name == "summary.js" else "rows")
     return json.loads(f"[{values}]")
 
@@ -83,7 +86,7 @@ def stamps(ledger: Ledger) -> dict[str, int]:
     return {p.name: p.stat().st_ino for p in (ledger.folder / "page").iterdir()}
 
 
-def rewritten(ledger: Ledger, page: Page, **how: object) -> set[str]:
+def rewritten(ledger: Ledger, page: Page, **how: Any) -> set[str]:
     # Hold the old files open: an inode that is free may be given to the next file.
     held = [p.open() for p in (ledger.folder / "page").iterdir()]
     before = stamps(ledger)

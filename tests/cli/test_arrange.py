@@ -22,17 +22,18 @@ from intarsia.errors import Cancelled
 from intarsia.imaging.affine import IDENTITY
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
+from intarsia.imaging.write import write_photo
 from intarsia.layout import scene_files as scenes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout
+from intarsia.layout.layout_files import read_layout, visible
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records import scene_folder
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 from intarsia.results import overlay_arrange
 from intarsia.results.arrange_document import describe
 from intarsia.results.document import pixel_digest
-from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on, visible_parts
+from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on
 from tests.paths import SCENES
 
 KEY = {"cat": [251, 216, 1], "fig tree": [75, 254, 1], "background": [254, 254, 254]}
@@ -357,7 +358,7 @@ def test_prior_pictures_are_written_as_they_are_made(
     from intarsia.tasks import prior
 
     there: list[list[str]] = []
-    write = prior.write_photo
+    write = write_photo
 
     def watched(*arguments: Any, **more: Any) -> Path:
         written = write(*arguments, **more)
@@ -446,9 +447,12 @@ def test_a_repeated_flag_adds_to_the_first(given: str, read: str) -> None:
 
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     seen: list[ArrangeRecord] = []
-    monkeypatch.setattr(
-        "intarsia.tasks.arrange.run_arrange", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1]
-    )
+
+    def made(record: ArrangeRecord, *_: Any, **__: Any) -> tuple[dict[str, Any], list[Path], None]:
+        seen.append(record)
+        return {}, [], None
+
+    monkeypatch.setattr("intarsia.tasks.arrange.run_arrange", made)
     flags = ["--move", "cat=+1,2", "--move", "dog 1=3,4", "--learn.rank", "8", "--mode", "compose", "--front", "cat"]
     assert main(["arrange", "photo.png", "--find", "cat", "dog 1", *flags]) == 0
     record = seen[0]
@@ -519,12 +523,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones) -
         patch.chdir(w)
         assert main(["arrange", "photo.png", *GIVEN, *MOVE, *QUICK, "--out", "made", "--quiet"]) == 0
     good = json.loads((w / "made" / "photo.json").read_text())
-    for name, slip in {
+    changes: dict[str, dict[str, Any]] = {
         "unknown-kind": {"record": {**good["record"], "kind": "PaintRecord"}},
         "unknown-setting": {"record": {**good["record"], "colour": "red"}},
         "bad-type": {"record": {**good["record"], "move": "cat"}},
         "other-index": {"chosen": 3},
-    }.items():
+    }
+    for name, slip in changes.items():
         (w / f"{name}.json").write_text(json.dumps({**good, **slip}))
     return w
 
@@ -724,7 +729,7 @@ def test_names_do_not_cover_each_other() -> None:
 
 def test_what_stands_in_front_covers_what_is_behind() -> None:
     behind, front = block(10, 10, 50, 50), block(30, 10, 80, 50)
-    shows = visible_parts(
+    shows = visible(
         Layout(
             placements=(
                 Placement(name="behind", matrix=IDENTITY, mask=behind),

@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ import intarsia
 from intarsia.backbones.protocols import Backbones
 from intarsia.batch.edit_jobs import read_edits
 from intarsia.cli import load_models
-from intarsia.cli import main as cli
 from intarsia.cli.commands.edit import EditFlags
 from intarsia.cli.main import main
+from intarsia.cli.options import OutputOptions
+from intarsia.cli.progress import progress_bar
 from intarsia.demo import run as demo
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
@@ -91,9 +93,12 @@ def test_every_setting_of_the_record_is_a_flag() -> None:
 
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
     seen: list[EditRecord] = []
-    monkeypatch.setattr(
-        edit_commands, "run_edit", lambda record, *rest, **more: (seen.append(record), ({}, [], None))[1]
-    )
+
+    def make(record: EditRecord, *_: Any, **__: Any) -> tuple[dict[str, Any], list[Path], None]:
+        seen.append(record)
+        return {}, [], None
+
+    monkeypatch.setattr(edit_commands, "run_edit", make)
     flags = ["--box", "1,2,30.5,40", "--seed", "7", "--negative_prompt", "fog", "--search.survivors", "5", "2"]
     assert main(["edit", str(photo), *WORDS, *flags, "--fit.rate", "0.1", "--keep", "3"]) == 0
     record = seen[0]
@@ -251,13 +256,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones, t
         assert main(["edit", str(w / "photo.png"), *WORDS, *QUICK, "--out", str(w / "made"), "--quiet"]) == 0
     good = json.loads((w / "made" / "photo.json").read_text())
     good["record"]["models"] = str(tiny_models)
-    for name, change in {
+    changes: dict[str, dict[str, Any]] = {
         "unknown-setting": {"record": {**good["record"], "colour": "red"}},
         "bad-type": {"record": {**good["record"], "steps": "many"}},
         "other-photo": {"inputs": {"photo": {"name": "photo.png", "sha256": "0" * 64}}},
         "gone-photo": {"record": {**good["record"], "photo": "/nowhere/gone.png"}},
         "no-record": {"record": None},
-    }.items():
+    }
+    for name, change in changes.items():
         (w / f"{name}.json").write_text(json.dumps({**good, **change}))
     (w / "list.json").write_text("[1, 2]")
     (w / "cut.json").write_text(json.dumps(good)[:100])
@@ -386,12 +392,12 @@ def test_debug_shows_the_traceback(capsys) -> None:
 
 
 def test_a_bar_is_shown_to_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    with cli.progress_bar(cli.Talk()) as on_progress:
+    with progress_bar(OutputOptions()) as on_progress:
         assert on_progress is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with cli.progress_bar(cli.Talk(quiet=True)) as on_progress:
+    with progress_bar(OutputOptions(quiet=True)) as on_progress:
         assert on_progress is None
-    with cli.progress_bar(cli.Talk()) as on_progress:
+    with progress_bar(OutputOptions()) as on_progress:
         assert on_progress is not None
         on_progress(Progress(stage="32 previews in 4 steps", done=1, total=4))
         on_progress(Progress(stage="32 previews in 4 steps", done=4, total=4))

@@ -7,6 +7,7 @@ import functools
 import json
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate import layout as metrics
 from intarsia.evaluate.baselines import paste_inpaint
 from intarsia.evaluate.judge import load_judge
-from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask, warp_picture
+from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene, SceneObject
 from training import world
 
@@ -87,7 +89,7 @@ def test_layout_iou_asks_only_for_what_is_seen_behind_others() -> None:
     behind = Placement(name="one", matrix=move(6, 34), mask=block(12, 40))
     front = Placement(name="two", matrix=IDENTITY, mask=OLD["two"])
     layout = Layout(placements=(behind, front))
-    assert metrics.visible(layout)["one"].sum() == 12 * 12 - 6 * 12
+    assert visible(layout)["one"].sum() == 12 * 12 - 6 * 12
     assert metrics.layout_iou(labelled({"one": block(12, 40), "two": OLD["two"]}), LABELS, layout) == 1.0
     hidden = Layout(placements=(dataclasses.replace(behind, mask=OLD["two"]), front))
     assert metrics.layout_iou(labelled({"two": OLD["two"]}), LABELS, hidden) == 1.0
@@ -271,7 +273,7 @@ def test_the_true_picture_shows_the_scenes_own_objects_and_background() -> None:
             for placement in target.layout.placements:
                 if placement.matrix[0] == 1.0:  # whole pixels: its middle, which is opaque, is the same
                     source = metrics.sources(case.scene)[placement.name]
-                    rows, columns = np.nonzero(~metrics.dilate(~source, 2))
+                    rows, columns = np.nonzero(~dilate(~source, 2))
                     right, down = round(placement.matrix[2]), round(placement.matrix[5])
                     moves += placement.moved
                     there = target.truth[rows + down, columns + right].astype(int)
@@ -294,7 +296,7 @@ def test_a_perfect_edit_is_praised_and_none_is_not(pocket: Backbones) -> None:
             for target, edit in zip(case.targets, run.edits, strict=True)
         ]
         figures[name] = benchmark.summary(runs, outcomes)
-    good, none = figures.values()
+    good, none = (cast(dict[str, float], told) for told in figures.values())
     assert good["miou"] > 0.85 and none["miou"] < 0.7
     assert good["identity"] > 0.98 and none["identity"] < 0.9
     assert good["identity_new_objects"] == 0 and none["identity_new_objects"] > 0
@@ -312,9 +314,7 @@ def pasted_on_truth(case: benchmark.Case, backbones: Backbones) -> benchmark.Run
         pixels = target.truth.copy()
         for placement in target.layout.placements:
             source = metrics.sources(case.scene)[placement.name]
-            colours, _ = benchmark.warp_picture(
-                case.scene.photo.pixels, placement.matrix, case.scene.photo.size, source
-            )
+            colours, _ = warp_picture(case.scene.photo.pixels, placement.matrix, case.scene.photo.size, source)
             pixels[placement.mask] = np.floor(colours[placement.mask] + 0.5).astype(np.uint8)
         edits.append(benchmark.Edit(pixels=pixels, blend=np.ones(SHAPE)))
     return benchmark.Run(edits=tuple(edits))
@@ -386,7 +386,7 @@ def test_compose_beats_paste_and_inpaint_within_its_budget(pocket: Backbones) ->
             for target, edit in zip(case.targets, run.edits, strict=True)
         ]
         figures[name] = benchmark.summary(runs, outcomes)
-    ours, theirs = figures["compose"], figures["paste_inpaint"]
+    ours, theirs = (cast(dict[str, float], figures[name]) for name in ("compose", "paste_inpaint"))
     assert ours["outside_exact"] and theirs["outside_exact"]
     assert ours["seam"] < theirs["seam"]
     assert ours["leftover"] <= theirs["leftover"]

@@ -1,6 +1,7 @@
 """Masks: white is repainted, soft edges stay inside, nothing vanishes unnoticed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from intarsia.errors import EmptyMaskError, PictureError, RegionError
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.masks import box_mask, dilate, feather, read_mask, shrink_to_cells
+from intarsia.imaging.masks import bounds_of, box_mask, depth_inside, dilate, feather, read_mask, shrink_to_cells
 from intarsia.imaging.metadata import TURNS
 
 SIZE = Size(60, 40)
@@ -24,7 +25,7 @@ def painted(box: tuple[int, int, int, int] = (40, 5, 54, 14), size: Size = SIZE)
     return image
 
 
-def file(tmp_path: Path, image: Image.Image, name: str = "mask.png", **options: object) -> Path:
+def file(tmp_path: Path, image: Image.Image, name: str = "mask.png", **options: Any) -> Path:
     image.save(tmp_path / name, **options)
     return tmp_path / name
 
@@ -187,6 +188,30 @@ def test_the_picture_s_own_border_is_not_softened() -> None:
     blend = feather(mask, 4)
     assert np.array_equal(blend, np.tile(blend[0], (40, 1))) and blend[0, -1] == 1
     assert np.allclose(blend[0, 29:36], [0, 0.2, 0.4, 0.6, 0.8, 1, 1])
+
+
+@settings(deadline=None)
+@given(masks, st.integers(1, 12))
+def test_depth_is_the_euclidean_distance_cut_off_at_its_limit(mask: np.ndarray, limit: int) -> None:
+    outside, depth = np.argwhere(~mask), depth_inside(mask, limit)
+    assert depth.dtype == np.float32
+    if not outside.size:
+        assert (depth == limit).all()
+        return
+    places = np.indices(mask.shape).reshape(2, -1).T
+    squares = ((places[:, None] - outside[None]) ** 2).sum(-1).min(1).reshape(mask.shape)
+    assert np.array_equal(depth, np.sqrt(np.minimum(squares, limit**2), dtype=np.float32))
+
+
+@given(masks, st.integers(0, 5))
+def test_bounds_hold_a_mask_and_a_margin(mask: np.ndarray, margin: int) -> None:
+    part = bounds_of(mask, margin)
+    if part is None:
+        assert not mask.any()
+        return
+    places = np.argwhere(mask)
+    for side, length, first, last in zip(part, mask.shape, places.min(0), places.max(0), strict=True):
+        assert (side.start, side.stop) == (max(first - margin, 0), min(last + 1 + margin, length))
 
 
 # Cells

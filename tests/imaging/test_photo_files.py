@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def exif_of(orientation: int = 1) -> Image.Exif:
     return exif
 
 
-def save(path: Path, image: Image.Image, **options: object) -> Path:
+def save(path: Path, image: Image.Image, **options: Any) -> Path:
     image.save(path, **options)
     return path
 
@@ -274,14 +275,15 @@ def test_bad_files_are_refused_in_a_sentence(tmp_path: Path, case: str) -> None:
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    for path, message in [
+    refused: list[tuple[Path | str, str]] = [
         (tmp_path, "folder"),
         (tmp_path / "none.png", "no picture"),
         (fifo, "regular"),
         ("https://example.org/a.png", "download"),
         ("a\0b.png", "cannot be opened"),
         (tmp_path / ("x" * 300 + ".png"), "cannot be opened"),
-    ]:
+    ]
+    for path, message in refused:
         with pytest.raises(PictureError, match=message):
             read_photo(path)
 

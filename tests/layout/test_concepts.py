@@ -644,7 +644,7 @@ def test_timesteps_are_spread_and_noisy_ones_count_more() -> None:
 
 
 def test_a_tracker_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from accelerate import tracking
+    from accelerate import tracking  # type: ignore[import-untyped]
 
     monkeypatch.setattr(tracking, "is_wandb_available", lambda: False)
     with pytest.raises(MissingExtraError, match="pip install"):

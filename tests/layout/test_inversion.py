@@ -21,7 +21,7 @@ SCENE = SCENES / "0001.png"
 ALPHAS = torch.linspace(1, 0, 101)[:-1].double() ** 2
 
 
-def perfect(clean: Tensor, noise: Tensor):  # type: ignore[no-untyped-def]
+def perfect(clean: Tensor, noise: Tensor):
     return lambda latents, timestep: Prediction(clean, noise)
 
 

@@ -151,4 +151,4 @@ def test_a_layout_needs_its_key_where_no_scene_folder_can_have_one() -> None:
     assert ArrangeRecord(photo="my.scene", layout="layout.png").colours is None
     for objects in ({"mask": "mask.png"}, {"masks": ("cat=cat.png",)}, {"find": ("cat",)}):
         with pytest.raises(RecordError, match="without its key: pass --colours FILE"):
-            ArrangeRecord(photo="my.scene", layout="layout.png", **objects)  # type: ignore[arg-type]
+            ArrangeRecord(photo="my.scene", layout="layout.png", **objects)

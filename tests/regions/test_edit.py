@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def scene(number: int) -> tuple[Photo, dict]:
     return read_photo(SCENES / fact["image"]), fact
 
 
-def record(**changes: object) -> EditRecord:
+def record(**changes: Any) -> EditRecord:
     first = json.loads((SCENES / "scenes.json").read_text())[0]
     base = EditRecord(
         photo=str(SCENES / first["image"]),
@@ -173,11 +174,11 @@ def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) ->
     assert pocket.inpainter.meter.evaluations - before == 2 * 4
 
 
-def test_a_memory_spares_a_second_edit_its_previews(pocket: Backbones) -> None:
+def test_a_cache_spares_a_second_edit_its_previews(pocket: Backbones) -> None:
     photo, _ = scene(0)
-    memory: dict = {}
-    first = edit(photo, record(), pocket, memory=memory)
-    second = edit(photo, record(), pocket, memory=memory)
+    cache: dict = {}
+    first = edit(photo, record(), pocket, cache=cache)
+    second = edit(photo, record(), pocket, cache=cache)
     assert second.cost.evaluations == 0 < first.cost.evaluations
     assert np.array_equal(first.photo.pixels, second.photo.pixels)
 

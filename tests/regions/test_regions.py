@@ -31,7 +31,7 @@ THING = Box(36.0, 8.0, 56.0, 24.0)  # right of and above the diagonal
 
 
 def view_with(thing: Box = THING, *, seed: int = 0) -> ImageAnalysis:
-    """A view of a picture with one relevant thing; features show it in their first channel."""
+    """A analysis of a picture with one relevant thing; features show it in their first channel."""
     relevance = torch.zeros(64, 64)
     relevance[int(thing.y0) : int(thing.y1), int(thing.x0) : int(thing.x1)] = 1
     cells = torch.nn.functional.adaptive_avg_pool2d(relevance[None, None], (16, 16))[0, 0]
@@ -44,7 +44,7 @@ def view_with(thing: Box = THING, *, seed: int = 0) -> ImageAnalysis:
         features=noise,
         saliency=(cells + 1e-3) / (cells + 1e-3).sum(),
         relevance=relevance,
-        grounded=True,
+        has_text_relevance=True,
         source=words[0],
         prompt=words[1],
     )
@@ -106,8 +106,8 @@ def evaluator() -> Evaluator:
 
 
 def test_an_off_diagonal_object_is_anchored_where_it_is() -> None:
-    view = view_with()
-    first = choose_anchors(view.anchor_map, view.grid, 5)[0]
+    analysis = view_with()
+    first = choose_anchors(analysis.anchor_map, analysis.grid, 5)[0]
     assert THING.contains(first)
     assert not THING.contains(Point(first.y, first.x))
 
@@ -167,14 +167,14 @@ def test_coverage_prefers_the_box_that_fits() -> None:
 
 
 def test_shortlist_keeps_the_best_of_every_anchor() -> None:
-    view = view_with()
-    anchors = choose_anchors(view.anchor_map, view.grid, 4, suppression=0.1)
-    proposals = propose(anchors, view.relevance, SIZE, grounded=True, smallest=0.25, largest=0.9)
-    merit = coverage(view.relevance, [p.box for p in proposals])
+    analysis = view_with()
+    anchors = choose_anchors(analysis.anchor_map, analysis.grid, 4, suppression=0.1)
+    proposals = propose(anchors, analysis.relevance, SIZE, has_text_relevance=True, smallest=0.25, largest=0.9)
+    merit = coverage(analysis.relevance, [p.box for p in proposals])
     chosen = shortlist(proposals, merit, 8)
     assert len(chosen) == 8
     assert {p.anchor for p in chosen} == {p.anchor for p in proposals}
-    assert float(coverage(view.relevance, [chosen[0].box])) == float(merit.max())
+    assert float(coverage(analysis.relevance, [chosen[0].box])) == float(merit.max())
 
 
 # losses
@@ -249,30 +249,30 @@ def test_fitting_finds_the_only_right_box() -> None:
         thing = Box(x, y, x + 18, y + 18)
         boxes = (thing, Box(2, 2, 20, 20), Box(40, 40, 62, 62), Box(4, 40, 24, 60), Box(0, 0, 64, 64))
         losses = torch.tensor([0.0, 1.0, 1.0, 1.0, 1.0])
-        examples.append(Example(view=view_with(thing, seed=seed), boxes=boxes, losses=losses))
+        examples.append(Example(analysis=view_with(thing, seed=seed), boxes=boxes, losses=losses))
     first, last = fit_network(network, examples, FitSettings(epochs=30, rate=3e-3, accumulate=2))
     assert last < 0.3 < first
     assert all(not torch.equal(v, before[k]) for k, v in network.state_dict().items() if k.endswith("weight"))
-    chosen = [int(network(e.view, e.boxes).argmax()) for e in examples]
+    chosen = [int(network(e.analysis, e.boxes).argmax()) for e in examples]
     assert chosen == [0] * 6
 
 
 def test_the_published_network_learns_from_sampled_choices() -> None:
     torch.manual_seed(0)
-    view = view_with()
-    anchors = choose_anchors(view.saliency, view.grid, 3, suppression=0.0)
+    analysis = view_with()
+    anchors = choose_anchors(analysis.saliency, analysis.grid, 3, suppression=0.0)
     boxes = [concentric(a, SIZE, smallest=0.25, largest=0.875, count=6) for a in anchors]
     network, dice = PublishedNetwork(8, 6), torch.Generator().manual_seed(1)
     optimiser = torch.optim.Adam(network.parameters(), 5e-3)
     right = 1 - torch.eye(6)[2]
-    before = float((network(view, boxes).detach().softmax(-1) * right).sum(-1).mean())
+    before = float((network(analysis, boxes).detach().softmax(-1) * right).sum(-1).mean())
     for _ in range(60):
-        logits = network(view, boxes)
+        logits = network(analysis, boxes)
         choices, _ = choose(logits, dice)
         optimiser.zero_grad()
         sampled_loss(logits, choices, right[choices]).backward()
         optimiser.step()
-    assert float((network(view, boxes).detach().softmax(-1) * right).sum(-1).mean()) < 0.6 * before
+    assert float((network(analysis, boxes).detach().softmax(-1) * right).sum(-1).mean()) < 0.6 * before
 
 
 def test_choose_is_one_hot_with_a_gradient() -> None:
@@ -284,12 +284,12 @@ def test_choose_is_one_hot_with_a_gradient() -> None:
 
 
 def test_network_saves_and_loads(tmp_path) -> None:
-    network, view = RegionNetwork(8, 12).eval(), view_with()
+    network, analysis = RegionNetwork(8, 12).eval(), view_with()
     network.save(tmp_path / "regions.safetensors")
     again = RegionNetwork.load(tmp_path / "regions.safetensors")
-    torch.testing.assert_close(again(view, [THING]), network(view, [THING]))
+    torch.testing.assert_close(again(analysis, [THING]), network(analysis, [THING]))
     with pytest.raises(ModelError, match="fitted on features of widths"):
-        again.check(dataclasses.replace(view, prompt=torch.zeros(5)))
+        again.check(dataclasses.replace(analysis, prompt=torch.zeros(5)))
     (tmp_path / "other.safetensors").write_bytes(b"no weights")
     with pytest.raises(ModelError, match="no readable safetensors"):
         RegionNetwork.load(tmp_path / "other.safetensors")
@@ -312,7 +312,7 @@ def test_what_was_painted_once_is_remembered() -> None:
 def test_pixels_outside_a_region_are_the_originals() -> None:
     search = evaluator()
     (done,) = search.evaluate([Region(box=THING, seed=1)], 4, "one")
-    original = search.ranker.view.picture[0]
+    original = search.ranker.analysis.picture[0]
     hole = torch.zeros(64, 64, dtype=torch.bool)
     hole[8:24, 36:56] = True
     assert torch.equal(done.picture[:, ~hole], original[:, ~hole])
@@ -334,9 +334,9 @@ def test_halving_spends_the_announced_budget_and_ranks_finished_pictures_first()
 def test_a_neighbour_that_the_box_swallows_costs_more_than_the_object_itself() -> None:
     ranker = Ranker(view_with(), FakeScorer(), ScoreSettings())
     neighbour = Box(8.0, 40.0, 24.0, 56.0)
-    picture = ranker.view.picture.clone()
-    picture[..., 40:56, 8:24] = 1  # the view's second thing, which no word names
-    ranker = Ranker(dataclasses.replace(ranker.view, picture=picture), FakeScorer(), ScoreSettings())
+    picture = ranker.analysis.picture.clone()
+    picture[..., 40:56, 8:24] = 1  # the analysis's second thing, which no word names
+    ranker = Ranker(dataclasses.replace(ranker.analysis, picture=picture), FakeScorer(), ScoreSettings())
     painted = []
     for box in (THING, neighbour):
         changed = picture[0].clone()
@@ -355,12 +355,12 @@ def test_the_published_ranking_looks_at_whole_pictures_alone() -> None:
     regions = [Region(box=b, seed=0) for b in rectangles(Point(40, 16), SIZE, smallest=0.25, largest=0.9)[:8]]
     evaluations = search.evaluate(regions, 4, "some")
     ranked = rank(evaluations, search.ranker)
-    scorer, view = search.ranker.scorer, search.ranker.view
+    scorer, analysis = search.ranker.scorer, search.ranker.analysis
     for evaluation in ranked:
         edited = scorer.embed_images(evaluation.picture[None])[0]
-        expected = 2 * edited @ view.prompt + edited @ scorer.embed_images(view.picture)[0]
+        expected = 2 * edited @ analysis.prompt + edited @ scorer.embed_images(analysis.picture)[0]
         assert evaluation.scores.total == pytest.approx(float(expected), abs=1e-5)
-    text = [float(scorer.embed_images(e.picture[None])[0] @ view.prompt) for e in ranked]
+    text = [float(scorer.embed_images(e.picture[None])[0] @ analysis.prompt) for e in ranked]
     assert min(text[:3]) >= max(text[3:]) - 1e-6
     finalists = [e.scores.total for e in ranked[:3]]
     assert finalists == sorted(finalists, reverse=True)

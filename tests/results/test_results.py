@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def scores(total: float) -> Scores:
     return Scores(total=total, text=0.3, crop=0.2, image=0.9, direction=0.1, relevance=0.5)
 
 
-def result_for(photo_file: Path, **changes: object) -> EditResult:
+def result_for(photo_file: Path, **changes: Any) -> EditResult:
     """Two finished candidates and two that only had a preview."""
     blend = np.zeros((44, 60), np.float32)
     blend[10:30, 20:50] = 1
@@ -57,7 +58,7 @@ def result_for(photo_file: Path, **changes: object) -> EditResult:
     previews = [
         Candidate(box=Box(0, 0, 15 + k, 60), anchor=None, scores=scores(1.0 - k), steps=4, seed=5) for k in range(2)
     ]
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "photo": finished[0].photo,
         "blend": blend,
         "candidates": (*finished, *previews),

@@ -542,6 +542,7 @@ def test_models_are_chosen_only_where_there_is_a_choice(tmp_path: Path) -> None:
 
     for names, seen in ((("pocket",), False), (("pocket", "sd15"), True)):
         page = build(SessionStore(tmp_path / "-".join(names), models=names, machine=Machine(device="cpu")))
+        found: Any
         [found] = (b for b in page.blocks.values() if getattr(b, "elem_id", None) == "layout-models")
         assert found.visible is seen
         assert found.value == "pocket" and [value for _, value in found.choices] == list(names)

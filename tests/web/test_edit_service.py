@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import importlib.util
 import json
+import os
 import re
 import shutil
 import socket
@@ -26,7 +27,8 @@ from intarsia.imaging.geometry import Box
 from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
 from intarsia.records.edit import EditRecord, SearchSettings
-from intarsia.regions.edit import AnalysisEvent, Preview, edit
+from intarsia.regions.edit import edit
+from intarsia.regions.events import AnalysisEvent, Preview
 from intarsia.web import edit_service, result_store, startup
 from intarsia.web import uploads as uploads_module
 from intarsia.web.address import free_port
@@ -45,11 +47,11 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[AnalysisEvent | Sequence[Preview]] = []
 
-    def looked(self, seen: AnalysisEvent) -> None:
+    def on_analysis(self, seen: AnalysisEvent) -> None:
         self.seen.append(seen)
         seen.saliency.fill(0)
 
-    def tried(self, previews: Sequence[Preview]) -> None:
+    def on_round(self, previews: Sequence[Preview]) -> None:
         self.seen.append(previews)
         for preview in previews:
             preview.picture.clone()
@@ -86,7 +88,7 @@ def test_watching_changes_no_pixel_and_shows_the_rounds_in_order(tiny_backbones:
         record = dataclasses.replace(record, steps=3)
     alone = edit(photo, record, tiny_backbones)
     watcher = Watcher()
-    watched = edit(photo, record, tiny_backbones, watch=watcher)
+    watched = edit(photo, record, tiny_backbones, observer=watcher)
     assert np.array_equal(alone.photo.pixels, watched.photo.pixels)
     assert [c.scores for c in alone.candidates] == [c.scores for c in watched.candidates]
     assert np.array_equal(alone.saliency, watched.saliency)
@@ -109,7 +111,7 @@ def test_watching_changes_no_pixel_and_shows_the_rounds_in_order(tiny_backbones:
 def test_who_watches_an_edit_in_a_given_box_sees_no_anchors(tiny_backbones: Backbones) -> None:
     watcher = Watcher()
     record = EditRecord(photo=str(SCENE), prompt="a house", box=(8, 8, 40, 40), keep=2, steps=1)
-    edit(read_photo(SCENE), record, tiny_backbones, watch=watcher)
+    edit(read_photo(SCENE), record, tiny_backbones, observer=watcher)
     look, shown = watcher.seen
     assert isinstance(look, AnalysisEvent) and look.anchors == () and look.relevance is None
     assert not isinstance(shown, AnalysisEvent) and [p.box for p in shown] == [Box(8, 8, 40, 40)] * 2
@@ -154,7 +156,7 @@ def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], monkey
 
 
 def test_without_gradio_the_command_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(startup.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=re.escape("pip install 'intarsia[ui]'")):
         startup.open_pages(Ui())
 
@@ -162,8 +164,8 @@ def test_without_gradio_the_command_says_how_to_install_it(monkeypatch: pytest.M
 def test_the_temporary_folders_go_and_a_named_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "before")
     with startup.folders(None) as results:
-        assert results.is_dir() and startup.os.environ["GRADIO_TEMP_DIR"] == str(results.parent / "uploads")
-    assert not results.parent.exists() and startup.os.environ["GRADIO_TEMP_DIR"] == "before"
+        assert results.is_dir() and os.environ["GRADIO_TEMP_DIR"] == str(results.parent / "uploads")
+    assert not results.parent.exists() and os.environ["GRADIO_TEMP_DIR"] == "before"
     with startup.folders(tmp_path / "mine") as results:
         assert results == tmp_path / "mine"
     assert results.is_dir()
@@ -326,11 +328,11 @@ def test_the_map_glows_where_it_is_high() -> None:
 def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> None:
     shown: list[dict[str, Any]] = []
     showing = edit_service.PageObserver(tmp_path / "seen", shown.append)
-    showing.looked(AnalysisEvent(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
+    showing.on_analysis(AnalysisEvent(saliency=np.eye(4, dtype=np.float32), relevance=None, anchors=()))
     previews = [
         Preview(box=Box(0, 0, k + 1, 9), picture=torch.full((3, 8, 12), -1.0), score=-k, steps=4) for k in range(20)
     ]
-    showing.tried(previews)
+    showing.on_round(previews)
     assert shown[0]["look"]["anchors"] == []
     best = shown[1]["round"]["best"]
     assert shown[1]["round"]["of"] == 20 and len(best) == result_store.BEST and best[0]["box"] == [0, 0, 1, 9]

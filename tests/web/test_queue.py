@@ -69,7 +69,7 @@ def test_what_is_wrong_at_once_waits_for_nothing(task: QueuedTask) -> None:
 def test_work_that_fails_leaves_the_page_idle(task: QueuedTask, late: bool) -> None:
     def failing() -> Work:
         yield {"status": 0}
-        return refuse()  # type: ignore[no-any-return]
+        return refuse()
 
     want(task, failing if late else refuse)
     assert list(task.perform(PAGE))[-1] == {"status": "no photo", "button": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import json
 import logging
 import os
@@ -495,7 +496,7 @@ def test_the_log_repeats_no_words(
         site.edit(path, "a moon")
         logging.getLogger("asyncio").error(f"a task failed\nfuture: {secret}", exc_info=ZeroDivisionError(secret))
         logging.getLogger("uvicorn.error").error("failed", exc_info=ZeroDivisionError(secret))
-        from gradio import queueing
+        queueing: Any = importlib.import_module("gradio.queueing")
 
         try:
             failing()

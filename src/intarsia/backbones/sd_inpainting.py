@@ -104,7 +104,7 @@ class StableDiffusionInpainter:
                 painted.append(
                     self._inpaint_batch(
                         picture,
-                        (masks[chosen] > 0.5).to(picture.dtype),
+                        (masks[chosen] > 0.5).to(picture),
                         prompts[chosen],
                         negative_prompt=negative_prompt,
                         seeds=seeds[chosen],

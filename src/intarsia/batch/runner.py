@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from filelock import FileLock, Timeout
+
 from intarsia.batch.executor import RESULTS, clear_unfinished, finished
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Counts, Ledger
@@ -33,40 +35,29 @@ def one_run(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / RESULTS).mkdir(exist_ok=True)
-        lock = (out / ".lock").open("a+")
+        lock = FileLock(out / ".lock").acquire(timeout=0)
+    except Timeout:
+        who = process_of(out / ".lock")
+        raise OutputError(
+            f"Another run (process {who}) is at work in {out}: wait for it, or name another folder."
+        ) from None
     except OSError as problem:
         raise OutputError(
             f"{out} cannot be written to ({problem.strerror}): name another folder with --out."
         ) from problem
     with lock:
-        if not locked(lock.fileno()):
-            lock.seek(0)
-            who = lock.read().strip() or "unknown"
-            raise OutputError(f"Another run (process {who}) is at work in {out}: wait for it, or name another folder.")
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        # Windows lets nobody write to a file that is locked, nor read it.
+        with contextlib.suppress(OSError):
+            (out / ".lock").write_text(str(os.getpid()))
         yield
 
 
-def locked(file: int) -> bool:
-    """Whether the lock on an open file could be had."""
+def process_of(lock: Path) -> str:
+    """The process that holds a lock, as far as its file says."""
     try:
-        import fcntl
-    except ImportError:  # Windows, which has another one
-        import msvcrt
-
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock.read_text().strip() or "unknown"
     except OSError:
-        return False
-    return True
+        return "unknown"
 
 
 def to_do(jobs: tuple[Job, ...], ledger: Ledger, out: Path) -> list[Job]:

@@ -20,13 +20,13 @@ from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.edit import ArrangeResult, arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout
+from intarsia.layout.layout_files import read_layout, visible
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.serialize import from_json
-from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, drawing_on, notes_between, visible_parts
+from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, drawing_on, notes_between
 from intarsia.results.staging import png
 from intarsia.results.write_arrange import ArrangeFiles, plan_arrangement, write_arrangement
 from intarsia.results.write_scene import scene_stem
@@ -138,7 +138,7 @@ def drawn(scene: Scene, photo: Photo, former: Layout, result: ArrangeResult, *, 
     """Before (with names, the first time), the wish, after."""
     colours = colours_of(scene.names, result.record.colours)
     side = round(2 * PANEL * photo.size.short / photo.size.long)
-    before, after = visible_parts(former), visible_parts(result.layout)
+    before, after = visible(former), visible(result.layout)
     return (
         draw_scene(photo, before, colours, side) if first else drawing_on(photo, side).finished(),
         draw_wish(photo, before, after, colours, notes_between(former, result.layout), side),

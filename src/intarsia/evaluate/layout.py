@@ -19,6 +19,7 @@ from intarsia.imaging.affine import IDENTITY, Matrix, bounding_box, inverse_map,
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import Mask, depth_inside, dilate
 from intarsia.layout.layout import Layout
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,15 +53,6 @@ LEAST_PAIRS = 12
 def sources(scene: Scene) -> dict[str, Mask]:
     """The masks of a scene's objects by their names."""
     return {thing.name: thing.mask for thing in scene.objects}
-
-
-def visible(layout: Layout) -> dict[str, Mask]:
-    """What is seen of each placed object, behind those in front of it."""
-    seen: dict[str, Mask] = {}
-    for placement in layout.placements:
-        seen = {name: mask & ~placement.mask for name, mask in seen.items()}
-        seen[placement.name] = placement.mask
-    return seen
 
 
 def changed(layout: Layout) -> tuple[str, ...]:

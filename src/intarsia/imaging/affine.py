@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, Part, bounds_of
 from intarsia.imaging.photo import Bytes
 
 Matrix = tuple[float, float, float, float, float, float]
@@ -88,9 +88,10 @@ def box_to_box(source: Box, target: Box) -> Matrix:
 
 def bounding_box(mask: Mask) -> Box:
     """The box around what a mask covers; it must cover something."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    assert rows.size, "an empty mask has no box"
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    part = bounds_of(mask)
+    assert part is not None, "an empty mask has no box"
+    rows, columns = part
+    return Box(columns.start, rows.start, columns.stop, rows.stop)
 
 
 def map_box(box: Box, matrix: Matrix) -> Box:
@@ -153,28 +154,47 @@ def warp_channels(channels: Channels, matrix: Matrix, size: Size) -> Channels:
         (h, w, C); bicubic kernels may overshoot a little.
     """
     warped = np.zeros((size.height, size.width, channels.shape[2]), np.float32)
-    full: Mask = np.asarray(channels.any(axis=2))
+    found = warped_part(channels, matrix, size)
+    if found is not None:
+        part, values = found
+        warped[part] = values
+    return warped
+
+
+def warped_part(
+    channels: Channels, matrix: Matrix, size: Size, *, at: Part = (slice(0, None), slice(0, None))
+) -> tuple[Part, Channels] | None:
+    """As `warp_channels`, but only the part of the result that something may have come to.
+
+    Args:
+        at: the rows and columns that the channels have in their picture.
+
+    Returns:
+        Rows and columns of the result, and the channels there; None where nothing came.
+    """
+    full: Mask = np.logical_or.reduce([channels[..., k] != 0 for k in range(channels.shape[2])])
     if not full.any():
-        return warped
+        return None
     # Only what is there is worked on, with a rim of nothing around it: objects are small in large photos.
     box = bounding_box(full)
     rows, columns = slice(int(box.y0), int(box.y1)), slice(int(box.x0), int(box.x1))
-    content, matrix = channels[rows, columns], compose_maps(translation(box.x0, box.y0), matrix)
+    content, matrix = (
+        channels[rows, columns],
+        compose_maps(translation(at[1].start + box.x0, at[0].start + box.y0), matrix),
+    )
     place = map_box(Box(0, 0, box.width, box.height), matrix).expanded(MARGIN).clipped(size).rounded()
     wide, high = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])
     if place.area == 0 or min(wide * box.width, high * box.height) < LEAST_SIDE:
-        return warped
+        return None
     content, matrix = reduce_by(content, matrix, max(int(0.25 / wide), 1), max(int(0.25 / high), 1))
     part = (slice(int(place.y0), int(place.y1)), slice(int(place.x0), int(place.x1)))
     matrix = compose_maps(matrix, translation(-place.x0, -place.y0))
     there = Size(int(place.width), int(place.height))
     if maps_pixels_to_pixels(matrix):
-        warped[part] = gather(content, matrix, there)
-    elif matrix[1] == 0 and matrix[3] == 0:
-        warped[part] = stretch(content, matrix, there)
-    else:
-        warped[part] = resample(content, matrix, there)
-    return warped
+        return part, gather(content, matrix, there)
+    if matrix[1] == 0 and matrix[3] == 0:
+        return part, stretch(content, matrix, there)
+    return part, resample(content, matrix, there)
 
 
 def maps_pixels_to_pixels(matrix: Matrix) -> bool:

@@ -52,6 +52,10 @@ class Point:
     x: float
     y: float
 
+    def scaled(self, from_: Size, to: Size) -> Point:
+        """The same place after the picture was resized from one size to another."""
+        return Point(self.x * to.width / from_.width, self.y * to.height / from_.height)
+
 
 @dataclass(frozen=True, slots=True)
 class Box:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.masks import Mask, Part, bounds_of, dilate
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
@@ -164,9 +164,9 @@ def shift_image(pixels: npt.NDArray[Pixel], right: int, down: int) -> npt.NDArra
 
 def crop_around(mask: Mask, margin: int) -> tuple[slice, slice]:
     """The rows and columns of a mask that is not empty, and so many more to each side."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, left = max(int(rows[0]) - margin, 0), max(int(columns[0]) - margin, 0)
-    return slice(top, int(rows[-1]) + margin + 1), slice(left, int(columns[-1]) + margin + 1)
+    part = bounds_of(mask, margin)
+    assert part is not None, "an empty mask lies nowhere"
+    return part
 
 
 def grow_half(mask: Mask) -> Mask:
@@ -188,23 +188,56 @@ def membrane_fill(picture: Floats, known: Mask) -> Floats:
     if known.all() or max(known.shape) == 1:
         return picture.astype(np.float32)
     rough = membrane_fill(*halve(picture, known)) if known.any() else np.zeros_like(picture[::2, ::2])
-    height, width = known.shape
-    held = known[..., None]
-    now = np.where(held, picture, rough.repeat(2, 0).repeat(2, 1)[:height, :width]).astype(np.float32)
-    part = crop_around(~known, 1)
-    inside, held = now[part], held[part]
+    filled, free = picture.astype(np.float32), ~known
+    part = crop_around(free, 1)
+    free = free[part]
+    for channel in range(picture.shape[2]):
+        plane, large = filled[(*part, channel)], twice(rough[..., channel], part)
+        filled[(*part, channel)] = relaxed(np.where(free, large, plane), free)
+    return filled
+
+
+def twice(plane: Floats, part: Part) -> Floats:
+    """A part of (H, W) at twice its size."""
+    rows, columns = (side.start // 2 for side in part)
+    ends = ((side.stop + 1) // 2 for side in part)
+    large = plane[rows : next(ends), columns : next(ends)].repeat(2, 0).repeat(2, 1)
+    top, left = (side.start % 2 for side in part)
+    height, width = (side.stop - side.start for side in part)
+    return large[top : top + height, left : left + width]
+
+
+def relaxed(plane: Floats, free: Mask) -> Floats:
+    """(H, W) after sweeps that put the mean of its four neighbours at each free pixel."""
+    wide = np.pad(plane, 1)
+    inside, mean = wide[1:-1, 1:-1], np.empty_like(plane)
     for _ in range(SWEEPS):
-        wide = np.pad(inside, ((1, 1), (1, 1), (0, 0)), mode="edge")
-        mean = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
-        inside = np.where(held, inside, mean)
-    now[part] = inside
-    return now
+        wide[0], wide[-1] = wide[1], wide[-2]
+        wide[:, 0], wide[:, -1] = wide[:, 1], wide[:, -2]
+        np.add(wide[:-2, 1:-1], wide[2:, 1:-1], out=mean)
+        mean += wide[1:-1, :-2]
+        mean += wide[1:-1, 2:]
+        mean *= 0.25
+        np.copyto(inside, mean, where=free)
+    return inside
 
 
 def halve(picture: Floats, known: Mask) -> tuple[Floats, Mask]:
     """At half the size, each pixel the mean of those that are known of its four."""
     odd = [(0, side % 2) for side in known.shape]
-    weight = np.pad(known, odd)[..., None].astype(np.float32)
-    colour = np.pad(picture, [*odd, (0, 0)]) * weight
-    sums = [x[0::2, 0::2] + x[1::2, 0::2] + x[0::2, 1::2] + x[1::2, 1::2] for x in (colour, weight)]
-    return (sums[0] / np.maximum(sums[1], 1)).astype(np.float32), sums[1][..., 0] > 0
+    have = np.pad(known, odd)
+    count = of_four(have.astype(np.float32))
+    weight = np.maximum(count, 1)
+    small = np.empty((*count.shape, picture.shape[2]), np.float32)
+    for channel in range(picture.shape[2]):
+        plane = np.where(have, np.pad(picture[..., channel], odd), 0)
+        small[..., channel] = of_four(plane) / weight
+    return small, count > 0
+
+
+def of_four(plane: Floats) -> Floats:
+    """The sums of a plane's (H, W) pixels, four and four."""
+    sums: Floats = plane[0::2, 0::2] + plane[1::2, 0::2]
+    sums += plane[0::2, 1::2]
+    sums += plane[1::2, 1::2]
+    return sums

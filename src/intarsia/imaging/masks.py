@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 
 from intarsia.errors import EmptyMaskError, RegionError
@@ -23,6 +24,9 @@ from intarsia.imaging.read import read_photo
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Blend: TypeAlias = npt.NDArray[np.float32]
+
+Part: TypeAlias = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 GREY = (32, 223)
 """Levels between these are neither black nor white."""
@@ -101,14 +105,17 @@ def read_levels(path: str | Path, photo: Photo, invert: bool) -> npt.NDArray[np.
                 f"The mask {path} is partly transparent over white, so that its shape could be in its colours or in "
                 "its transparency: save it in plain black and white, white where to repaint."
             )
-    coloured = (pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2) > COLOUR_SPREAD).mean()
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    coloured = (most - least > COLOUR_SPREAD).mean()
     if coloured > COLOUR_SHARE:
         raise RegionError(
             f"The mask {path} is in colour ({coloured:.0%} of its pixels), which does not say what to repaint: "
             "save it in black and white, white where to repaint."
         )
-    grey = ((levels > GREY[0]) & (levels < GREY[1])).mean()
-    painted = ((levels <= GREY[0]) if invert else (levels >= GREY[1])).mean()
+    counts = np.array(Image.fromarray(levels).histogram())
+    grey = counts[GREY[0] + 1 : GREY[1]].sum() / levels.size
+    painted = (counts[: GREY[0] + 1] if invert else counts[GREY[1] :]).sum() / levels.size
     if grey > GREY_SHARE or grey > painted:
         raise RegionError(
             f"The mask {path} is grey in {grey:.0%} of its pixels, which does not say what to repaint: "
@@ -133,17 +140,30 @@ def box_mask(box: Box, size: Size) -> Mask:
     return mask
 
 
+def bounds_of(mask: Mask, margin: int = 0) -> Part | None:
+    """The rows and columns that a mask (H, W) is in, and so many more to each side; None where it is nowhere."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    height, width = mask.shape
+    return (
+        slice(max(top - margin, 0), min(bottom + margin, height)),
+        slice(max(left - margin, 0), min(right + margin, width)),
+    )
+
+
 def dilate(mask: Mask, pixels: int) -> Mask:
     """A mask (H, W) grown by so many pixels to all sides and corners."""
     assert pixels >= 0, f"growth by {pixels} pixels"
-    grown: Mask = mask
-    for axis in (0, 1):
-        length = grown.shape[axis]
-        sums = np.concatenate([np.zeros_like(grown.take([0], axis), dtype=np.int64), grown.cumsum(axis)], axis)
-        places = np.arange(length)
-        after = sums.take(np.minimum(places + pixels + 1, length), axis)
-        before = sums.take(np.maximum(places - pixels, 0), axis)
-        grown = after > before
+    part = bounds_of(mask, pixels)
+    if part is None or pixels == 0:
+        return mask.copy()
+    grown = np.zeros_like(mask)
+    levels = mask[part].view(np.uint8)
+    grown[part] = ndimage.maximum_filter(levels, 2 * pixels + 1, mode="constant").view(np.bool_)
     return grown
 
 
@@ -163,14 +183,10 @@ def feather(mask: Mask, width: float) -> Blend:
     """
     assert width >= 0, f"a soft edge of {width} pixels"
     blend = np.zeros(mask.shape, dtype=np.float32)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return blend
     # One pixel of outside around the mask is enough: whatever lies behind it is farther away.
-    part = (
-        slice(max(rows[0] - 1, 0), rows[-1] + 2),
-        slice(max(columns[0] - 1, 0), columns[-1] + 2),
-    )
+    part = bounds_of(mask, 1)
+    if part is None:
+        return blend
     depth = depth_inside(mask[part], math.ceil(width) + 1)
     full = min(float(depth.max()), width + 1)
     blend[part] = np.where(mask[part], np.minimum(depth / full, 1.0), 0.0)
@@ -178,22 +194,20 @@ def feather(mask: Mask, width: float) -> Blend:
 
 
 def depth_inside(mask: Mask, limit: int) -> Blend:
-    """Euclidean distance of each pixel to the nearest one outside the mask, 0 there, cut off at `limit`.
-
-    The square of the distance is a minimum over columns of a minimum over rows. The second minimum, with
-    a parabola, is taken in steps: raising by 1, 3, 5, ... and moving one row adds up to the squares.
-    """
-    height, width = mask.shape
-    far = limit * limit
-    places = np.arange(width)
-    before = np.maximum.accumulate(np.where(mask, -limit, places), axis=1)
-    after = np.minimum.accumulate(np.where(mask, width + limit, places)[:, ::-1], axis=1)[:, ::-1]
-    squares = np.minimum(np.minimum(places - before, after - places) ** 2, far).astype(np.int32)
-    for step in range(min(limit, height)):
-        raised = squares + (2 * step + 1)
-        np.minimum(squares[1:], raised[:-1], out=squares[1:])
-        np.minimum(squares[:-1], raised[1:], out=squares[:-1])
-    depth: Blend = np.sqrt(squares, dtype=np.float32)
+    """Euclidean distance of each pixel to the nearest one outside the mask, 0 there, cut off at `limit`."""
+    depth = np.zeros(mask.shape, dtype=np.float32)
+    part = bounds_of(mask, 1)
+    if part is None:
+        return depth
+    if mask[part].all():  # then it fills the picture
+        depth.fill(limit)
+        return depth
+    rows, columns = ndimage.distance_transform_edt(mask[part], return_distances=False, return_indices=True)
+    # Squares are whole numbers, and so are compared and cut off without rounding.
+    rows -= np.arange(rows.shape[0], dtype=rows.dtype)[:, None]
+    columns -= np.arange(rows.shape[1], dtype=rows.dtype)
+    squares = np.minimum(rows * rows + columns * columns, limit * limit)
+    depth[part] = np.sqrt(squares, dtype=np.float32)
     return depth
 
 

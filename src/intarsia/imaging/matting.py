@@ -12,13 +12,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from intarsia.imaging.affine import Matrix, warp_channels
+from intarsia.imaging.affine import Matrix, warped_part
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import Floats, Picture, crop_around, membrane_fill
-from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.masks import Mask, Part, depth_inside, dilate
+from intarsia.imaging.photo import Bytes
+
+Places = npt.NDArray[np.intp]
 
 ALIKE = 14.0
 """Levels, of three channels together, below which two colours are too alike to measure a mixture of them."""
@@ -35,6 +39,8 @@ DARKEST = 0.4
 WHOLE = 0.999
 """Share from which a pixel counts as covered wholly, or as not covered at all the other way round."""
 
+EVERYWHERE: Part = (slice(None), slice(None))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
@@ -44,22 +50,38 @@ class Layer:
         colour: (H, W, 3) what it adds.
         through: (H, W) which share of the ground comes through, in [0, 1]: less in its shadow, 1 beside it.
         cover: (H, W) how far the object itself covers a pixel, in [0, 1].
+        part: the rows and columns outside which there is nothing of it: colour 0, through 1, cover 0.
     """
 
     colour: Picture
     through: Floats
     cover: Floats
+    part: Part
 
-    def over(self, ground: Picture) -> Picture:
-        laid: Picture = self.colour + self.through[..., None] * ground
+    @classmethod
+    def within(cls, part: Part, size: Size, *, colour: Picture, through: Floats, cover: Floats) -> Layer:
+        """A layer in a frame of some size, from what is in one part of it."""
+        shape = (size.height, size.width)
+        layer = cls(
+            colour=np.zeros((*shape, 3), np.float32),
+            through=np.ones(shape, np.float32),
+            cover=np.zeros(shape, np.float32),
+            part=part,
+        )
+        layer.colour[part], layer.through[part], layer.cover[part] = colour, through, cover
+        return layer
+
+    def over(self, ground: Picture, part: Part = EVERYWHERE) -> Picture:
+        """The layer laid over a ground (H, W, 3): what is then in a part of the picture."""
+        laid: Picture = self.colour[part] + self.through[part][..., None] * ground[part]
         return laid
 
 
-def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: float, reach: int) -> Layer:
+def cut(picture: Picture | Bytes, mask: Mask, ground: Picture, others: Mask, *, edge: float, reach: int) -> Layer:
     """Cut an object out of a picture whose ground is known.
 
     Args:
-        picture: (H, W, 3).
+        picture: (H, W, 3) in levels.
         mask: (H, W) the object.
         ground: (H, W, 3) what would be there without it.
         others: (H, W) other objects, whose pixels say nothing of this one's shadow.
@@ -68,7 +90,8 @@ def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: fl
     """
     rim = math.ceil(edge)
     part = crop_around(mask, max(reach, rim) + 2)
-    picture_, mask_, ground_, others_ = picture[part], mask[part], ground[part], others[part]
+    picture_ = picture[part].astype(np.float32, copy=False)
+    mask_, ground_, others_ = mask[part], ground[part], others[part]
     inner = depth_inside(mask_, rim + 1)
     outer = depth_inside(~mask_, max(reach, rim) + 1)
     core = inner > edge
@@ -78,39 +101,45 @@ def cut(picture: Picture, mask: Mask, ground: Picture, others: Mask, *, edge: fl
     )
 
     # At the edge: picture = alpha * own + (1 - alpha) * shade * ground, solved for alpha.
-    below = shade[..., None] * ground_
-    span = interior_colour(picture_, inner, rim_, rim + 1) - below
+    rows, columns = np.nonzero(rim_)
+    at = (rows, columns)
+    inside, below = mask_[at], shade[at][:, None] * ground_[at]
+    span = interior_colour(picture_, inner, at, rim + 1) - below
     length = (span**2).sum(-1)
-    alpha = ((picture_ - below) * span).sum(-1) / np.maximum(length, 1e-6)
+    mixed = ((picture_[at] - below) * span).sum(-1) / np.maximum(length, 1e-6)
     # Where object and ground look alike, their mixture cannot be told: the mask decides, here and everywhere else.
-    alpha = np.where(length < ALIKE**2, mask_, alpha)
-    alpha = np.clip(alpha, np.where(mask_, LEAST_INSIDE, 0.0), np.where(mask_, 1.0, MOST_OUTSIDE))
-    alpha = np.where(core, 1.0, np.where(rim_, alpha, 0.0))
+    mixed = np.where(length < ALIKE**2, inside, mixed)
+    alpha = core.astype(np.float64)
+    alpha[at] = np.clip(mixed, np.where(inside, LEAST_INSIDE, 0.0), np.where(inside, 1.0, MOST_OUTSIDE))
     through = ((1 - alpha) * shade).astype(np.float32)
-    colour = np.where((core | rim_)[..., None], picture_ - through[..., None] * ground_, 0.0)
-
-    layer = Layer(
-        colour=np.zeros(picture.shape, np.float32),
-        through=np.ones(mask.shape, np.float32),
-        cover=np.zeros(mask.shape, np.float32),
-    )
-    layer.colour[part], layer.through[part], layer.cover[part] = colour, through, alpha
-    return layer
+    colour = np.where((core | rim_)[..., None], picture_ - through[..., None] * ground_, np.float32(0))
+    height, width = mask.shape
+    return Layer.within(part, Size(width, height), colour=colour, through=through, cover=alpha.astype(np.float32))
 
 
-def interior_colour(picture: Picture, depth: Floats, where: Mask, radius: int) -> Picture:
-    """The object's own colour at its edge: that of the nearest pixel, of those near by, that lies deepest inside."""
-    best = depth.copy()
-    own = picture.copy()
-    height, width = depth.shape
-    wide_depth, wide = np.pad(depth, radius), np.pad(picture, ((radius, radius), (radius, radius), (0, 0)))
+def interior_colour(picture: Picture, depth: Floats, at: tuple[Places, Places], radius: int) -> Picture:
+    """The object's own colours at its edge: of the nearest pixels, of those near by, that lie deepest inside.
+
+    Args:
+        picture, depth: (H, W, 3), (H, W).
+        at: the rows and the columns of n pixels.
+
+    Returns:
+        (n, 3)
+    """
+    wide = np.pad(depth, radius)
+    step = wide.shape[1]
+    depths, here = wide.ravel(), (at[0] + radius) * step + at[1] + radius
+    best, found = depth[at], here.copy()
     for down in range(-radius, radius + 1):
         for right in range(-radius, radius + 1):
-            rows, columns = slice(radius + down, radius + down + height), slice(radius + right, radius + right + width)
-            merit = wide_depth[rows, columns] - 0.01 * math.hypot(down, right)
-            better = where & (wide_depth[rows, columns] > 0) & (merit > best)
-            best = np.where(better, merit, best)
-            own[better] = wide[rows, columns][better]
+            there = here + (down * step + right)
+            deep = depths[there]
+            merit = deep - 0.01 * math.hypot(down, right)
+            better = (deep > 0) & (merit > best)
+            np.copyto(best, merit, where=better)
+            np.copyto(found, there, where=better)
+    own: Picture = picture[found // step - radius, found % step - radius]
     return own
 
 
@@ -135,13 +164,19 @@ def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: 
 
 def warp(layer: Layer, matrix: Matrix) -> Layer:
     """Take a layer to another place of the frame; a whole-pixel move copies its pixels exactly."""
-    packed = np.concatenate([layer.colour, 1 - layer.through[..., None], layer.cover[..., None]], -1)
     height, width = layer.cover.shape
-    warped = warp_channels(packed.astype(np.float32), matrix, Size(width, height))
+    size = Size(width, height)
+    colour, through, cover = layer.colour[layer.part], layer.through[layer.part], layer.cover[layer.part]
+    packed = np.concatenate([colour, 1 - through[..., None], cover[..., None]], -1)
+    there = warped_part(packed, matrix, size, at=layer.part)
+    if there is None:
+        nothing = np.zeros((0, 0, 5), np.float32)
+        there = (slice(0, 0), slice(0, 0)), nothing
+    part, warped = there
     # Sums of weights miss 1 by a rounding error, and bicubic ones overshoot.
     cover = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
     through = np.where(cover == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
-    return Layer(colour=warped[..., :3], through=through, cover=cover)
+    return Layer.within(part, size, colour=warped[..., :3], through=through, cover=cover)
 
 
 def box_mean(values: Floats, valid: Mask, radius: int) -> Floats:

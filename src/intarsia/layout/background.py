@@ -16,7 +16,9 @@ from intarsia.diffusion.attention_control import mask_self_attention
 from intarsia.diffusion.ddim import add_noise, blend, cfg, ddim_step
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import Picture, patch_fill
-from intarsia.imaging.masks import Mask, feather, overlap_matrix
+from intarsia.imaging.masks import Mask, Part, bounds_of, feather, overlap_matrix
+from intarsia.imaging.matting import EVERYWHERE
+from intarsia.imaging.photo import Bytes
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
 
@@ -82,8 +84,11 @@ def paint_background(
     changes = high_pass(changes, where, detail_std(start, ground))
     best = least_like_the_objects(start + changes, where, words, backbones)
     soft = feather(hole, record.feather * min(hole.shape))
-    change = to_image_change(changes[best], hole.shape)
-    return np.where(hole[..., None], fill + soft[..., None] * change, picture).astype(np.float32)
+    whole = picture.astype(np.float32)
+    if (part := bounds_of(hole)) is not None:
+        there = fill[part] + soft[part][..., None] * to_image_change(changes[best], hole.shape, part)
+        whole[part] = np.where(hole[part][..., None], there, whole[part])
+    return whole
 
 
 @torch.no_grad()
@@ -188,21 +193,25 @@ def draw_noise(latents: Tensor, seeds: Sequence[int]) -> Tensor:
     return torch.cat(drawn).to(latents)
 
 
-def image_to_tensor(picture: Picture, size: Size) -> Tensor:
+def image_to_tensor(picture: Picture | Bytes, size: Size) -> Tensor:
     """(H, W, 3) in levels -> (1, 3, h, w) in [-1, 1] at the models' size, antialiased."""
     channels = [
-        np.asarray(Image.fromarray(picture[..., k]).resize((size.width, size.height), Image.Resampling.LANCZOS))
+        np.asarray(
+            Image.fromarray(picture[..., k].astype(np.float32)).resize(
+                (size.width, size.height), Image.Resampling.LANCZOS
+            )
+        )
         for k in range(3)
     ]
     return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
 
 
-def to_image_change(change: Tensor, shape: tuple[int, ...]) -> Picture:
-    """(3, h, w), a difference of pictures in [-1, 1] -> (H, W, 3) in levels at the photo's size."""
+def to_image_change(change: Tensor, shape: tuple[int, ...], part: Part = EVERYWHERE) -> Picture:
+    """(3, h, w), a difference of pictures in [-1, 1] -> (H, W, 3) in levels at the photo's size, or a part of it."""
     height, width = shape[:2]
     if change.shape[-2:] != (height, width):
         change = F.interpolate(change[None].float(), (height, width), mode="bicubic", align_corners=False)[0]
-    levels: Picture = (change * 127.5).permute(1, 2, 0).contiguous().numpy()
+    levels: Picture = (change[(slice(None), *part)] * 127.5).permute(1, 2, 0).contiguous().numpy()
     return levels
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from platformdirs import user_cache_path
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -102,12 +103,8 @@ class DiskCache:
 
 
 def default_cache() -> DiskCache:
-    """In INTARSIA_CACHE, else in XDG_CACHE_HOME or ~/.cache."""
-    place = os.environ.get("INTARSIA_CACHE")
-    if place:
-        return DiskCache(Path(place))
-    base = os.environ.get("XDG_CACHE_HOME")
-    return DiskCache((Path(base) if base else Path.home() / ".cache") / "intarsia")
+    """In INTARSIA_CACHE, else in the system's folder of caches: XDG_CACHE_HOME or ~/.cache on Linux."""
+    return DiskCache(Path(os.environ.get("INTARSIA_CACHE") or user_cache_path("intarsia", appauthor=False)))
 
 
 def to_values(**tensors: Tensor) -> Values:

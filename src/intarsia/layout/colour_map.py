@@ -165,12 +165,16 @@ def resized(numbers: npt.NDArray[np.int32], size: Size) -> npt.NDArray[np.int32]
 
 def owners(photo: Photo, path: Path, key: Mapping[str, Colour], tolerance: int) -> npt.NDArray[np.int32]:
     """(H, W) place in the key, from 1, of the colour of each pixel; 0 where it is transparent."""
-    packed = photo.pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.int32)
+    red, green, blue = (photo.pixels[..., channel].astype(np.int32) for channel in range(3))
+    packed = red << 16 | green << 8 | blue
     clear = np.zeros(packed.shape, np.bool_) if photo.alpha is None else photo.alpha < 128
-    shades, which, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    which = which.reshape(packed.shape)
-    if clear.any():
-        counts = np.bincount(which[~clear], minlength=len(shades))
+    # A map is long runs of one colour, of which there are far fewer than pixels.
+    flat = packed.ravel()
+    starts = np.concatenate([[0], 1 + np.flatnonzero(flat[1:] != flat[:-1])])
+    lengths = np.diff(starts, append=flat.size)
+    shades, runs = np.unique(flat[starts], return_inverse=True)
+    opaque = np.add.reduceat(~clear.ravel(), starts, dtype=np.int64)
+    counts = np.bincount(runs, weights=opaque, minlength=len(shades)).astype(np.int64)
     levels = np.stack([shades >> 16, shades >> 8 & 255, shades & 255], axis=-1)
     named = np.array(list(key.values()), dtype=np.int32)
     # The nearest by the largest difference of a channel, as tolerance counts; ties by the sum of them.
@@ -186,7 +190,8 @@ def owners(photo: Photo, path: Path, key: Mapping[str, Colour], tolerance: int) 
         raise LayoutError(
             strange_colours(photo, path, key, levels[strange], counts[strange], nearest[strange], away[strange])
         )
-    found: npt.NDArray[np.int32] = np.where(clear, 0, nearest[which] + 1).astype(np.int32)
+    found: npt.NDArray[np.int32] = (nearest[runs] + 1).astype(np.int32).repeat(lengths).reshape(packed.shape)
+    found[clear] = 0
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from intarsia.diffusion.attention_control import Correspondence, inject_self_att
 from intarsia.diffusion.ddim import add_noise, blend, cfg, ddim_step
 from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map, warp_channels
 from intarsia.imaging.geometry import Size, working_size
-from intarsia.imaging.infill import Picture, membrane_fill
-from intarsia.imaging.masks import Blend, Mask, depth_inside, dilate, feather
+from intarsia.imaging.infill import Picture, crop_around, membrane_fill
+from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
 from intarsia.imaging.matting import WHOLE, Layer, cut, warp
 from intarsia.imaging.photo import Bytes, Photo
 from intarsia.layout.background import (
@@ -34,6 +35,7 @@ from intarsia.layout.background import (
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.concepts import without_brackets
 from intarsia.layout.layout import Layout
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
@@ -101,8 +103,6 @@ def compose(
     if not change.gone.any():
         return Composed(photo=photo, blend=np.zeros(change.gone.shape, np.float32))
     size = working_size(photo.size, record.size or backbones.diffusion.native_side, backbones.diffusion.stride)
-    picture = photo.pixels.astype(np.float32)
-
     plate = inpainted_background(
         scene, change, record, backbones, size=size, seed=seed, cache=cache, on_progress=on_progress
     )
@@ -113,10 +113,14 @@ def compose(
 
     # The denoised picture shows in what was vacated and around the objects, never in them.
     width = record.feather * photo.size.short
-    healed = composite + feather(region & (cover == 0), width)[..., None] * to_image_change(healing, picture.shape)
     share = np.where(cover == 1, np.float32(1), feather(region, width))
-    mixed = np.floor(picture + share[..., None] * (healed - picture) + 0.5).clip(0, 255).astype(np.uint8)
-    pixels = np.where((share > 0)[..., None], mixed, photo.pixels)
+    pixels = photo.pixels.copy()
+    if (part := bounds_of(share > 0)) is not None:
+        soft = feather(region & (cover == 0), width)[part]
+        healed = composite[part] + soft[..., None] * to_image_change(healing, share.shape, part)
+        old = photo.pixels[part]
+        mixed = np.floor(old + share[part][..., None] * (healed - old) + 0.5).clip(0, 255).astype(np.uint8)
+        pixels[part] = np.where((share[part] > 0)[..., None], mixed, old)
     alpha = compose_alpha(scene, layout, change, share)
     return Composed(photo=dataclasses.replace(photo, pixels=pixels, alpha=alpha), blend=share)
 
@@ -133,7 +137,10 @@ def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
     hole = dilate(gone, border) & ~still
     if still.any():
         # Between two objects, each keeps the shadow on its own side.
-        hole &= gone | (depth_inside(~gone, border + 2) <= depth_inside(~still, border + 2))
+        limit = border + 2
+        part = bounds_of(hole, limit)
+        if part is not None:
+            hole[part] &= gone[part] | (depth_inside(~gone[part], limit) <= depth_inside(~still[part], limit))
     return Change(gone=gone, still=still, hole=hole, objects=dilate(gone | still, border))
 
 
@@ -169,7 +176,9 @@ def inpainted_background(
             seed=seed,
             on_progress=on_progress,
         )
-        levels = np.floor(painted + 0.5).clip(0, 255).astype(np.uint8)
+        levels = scene.photo.pixels.copy()
+        if (part := bounds_of(change.hole)) is not None:
+            levels[part] = np.floor(painted[part] + 0.5).clip(0, 255).astype(np.uint8)
         kept = to_values(plate=torch.from_numpy(levels))
         cache.put(key, kept)
     return kept["plate"].numpy().astype(np.float32)
@@ -184,29 +193,34 @@ def stack_layers(
         The composite, (H, W, 3); what changes in the picture, (H, W); and how far an object's own pixels
         show in that, (H, W) in [0, 1].
     """
-    picture = scene.photo.pixels.astype(np.float32)
+    picture = scene.photo.pixels
     masks = {thing.name: thing.mask for thing in scene.objects}
-    composite, region, cover = plate, change.hole, np.zeros(change.hole.shape, np.float32)
+    composite, region, cover = plate.copy(), change.hole.copy(), np.zeros(change.hole.shape, np.float32)
     ground: Picture | None = None
     for placement in layout.placements:
         mask = masks[placement.name]
         if placement.moved:
             layer = warp(cut_out(scene, mask, change, plate, record), placement.matrix)
-            composite = layer.over(composite)
-            region = region | (layer.through < WHOLE)
-            cover = layer.cover + (1 - layer.cover) * cover
+            part = layer.part
+            composite[part] = layer.over(composite, part)
+            region[part] |= layer.through[part] < WHOLE
+            cover[part] = layer.cover[part] + (1 - layer.cover[part]) * cover[part]
             continue
-        behind = (cover > 0) & dilate(mask, 2)
+        part = crop_around(mask, 2)
+        mask = mask[part]
+        behind = (cover[part] > 0) & dilate(mask, 2)
         if behind.any():
             # Something went behind this object: at its edge that is to be seen, and no longer the old ground.
-            ground = membrane_fill(picture, ~change.objects) if ground is None else ground
-            layer = cut_out(scene, mask, change, ground, record)
-            composite = np.where(behind[..., None], layer.over(composite), composite)
-            cover = np.where(behind, layer.cover + (1 - layer.cover) * cover, cover)
-            mask = mask & (~behind | (layer.cover == 1))
-        composite = np.where(mask[..., None], picture, composite)
-        region = region & ~mask
-        cover = np.where(mask, np.float32(0), cover)
+            if ground is None:
+                ground = membrane_fill(picture.astype(np.float32), ~change.objects)
+            layer = cut_out(scene, masks[placement.name], change, ground, record)
+            own = layer.cover[part]
+            composite[part] = np.where(behind[..., None], layer.over(composite, part), composite[part])
+            cover[part] = np.where(behind, own + (1 - own) * cover[part], cover[part])
+            mask = mask & (~behind | (own == 1))
+        composite[part] = np.where(mask[..., None], picture[part], composite[part])
+        region[part] &= ~mask
+        cover[part] = np.where(mask, np.float32(0), cover[part])
     return composite, region, cover
 
 
@@ -214,7 +228,7 @@ def cut_out(scene: Scene, mask: Mask, change: Change, ground: Picture, record: A
     """An object of the picture as a layer, where it stands."""
     settings, short = record.compose, scene.photo.size.short
     return cut(
-        scene.photo.pixels.astype(np.float32),
+        scene.photo.pixels,
         mask,
         ground,
         (change.gone | change.still) & ~mask,
@@ -262,7 +276,8 @@ def refine(
         (3, h, w) by how much the composite changes, in [-1, 1], at the models' size.
     """
     settings, diffusion = record.compose, backbones.diffusion
-    source = diffusion.encode_picture(image_to_tensor(scene.photo.pixels.astype(np.float32), size))
+    photo = image_to_tensor(scene.photo.pixels, size)
+    source = diffusion.encode_picture(photo)
     latents = diffusion.encode_picture(image_to_tensor(composite, size))
     rows, columns = latents.shape[-2:]
     cells = to_cells(region, rows, columns).to(latents)
@@ -273,11 +288,12 @@ def refine(
     guided = settings.guidance > 1
     text = diffusion.encode_text([prompt, record.negative_prompt, prompt] if guided else [prompt, prompt])
     injected = round(settings.injection * len(timesteps))
+    belonging = correspondences(scene, layout)
 
     noisy = add_noise(latents, noise, powers[0])
     for done, timestep in enumerate(timesteps):
         batch = torch.cat([add_noise(source, noise, powers[done]), *[noisy] * (len(text) - 1)])
-        given = inject_self_attention(diffusion.unet, rows, columns, correspondences(scene, layout))
+        given = inject_self_attention(diffusion.unet, rows, columns, belonging)
         with given if done < injected else nullcontext():
             seen = diffusion.predict(batch, timestep, text)
         clean, left = (cfg(p[1:2], p[2:3], settings.guidance) if guided else p[1:2] for p in seen)
@@ -288,7 +304,7 @@ def refine(
     # What the denoiser changed, not what the autoencoder lost: both pictures went through it.
     changes = diffusion.decode_latents(noisy) - diffusion.decode_latents(latents)
     ground = 1 - to_cells(change.objects, size.height, size.width)
-    lively = detail_std(image_to_tensor(scene.photo.pixels.astype(np.float32), size), ground)
+    lively = detail_std(photo, ground)
     return high_pass(changes, to_cells(region, size.height, size.width), lively)[0]
 
 
@@ -305,14 +321,13 @@ def correspondences(scene: Scene, layout: Layout) -> Callable[[int, int], Corres
     """Where each cell's part of the source picture is, for any grid: moved with its object, or in its place."""
     masks = {thing.name: thing.mask for thing in scene.objects}
     free = np.ones(scene.photo.pixels.shape[:2], np.bool_)
-    shown: list[Mask] = []
-    for placement in reversed(layout.placements):
-        shown.append(placement.mask & free)
-        free = free & ~placement.mask
-    shown = [free, *reversed(shown)]
-    were = [~np.any([free * False, *masks.values()], axis=0), *(masks[p.name] for p in layout.placements)]
+    for placement in layout.placements:
+        free &= ~placement.mask
+    shown = [free, *visible(layout).values()]
+    were = [~np.logical_or.reduce(list(masks.values())), *(masks[p.name] for p in layout.placements)]
     matrices = [IDENTITY, *(p.matrix for p in layout.placements)]
 
+    @functools.cache
     def on(rows: int, columns: int) -> Correspondence:
         labels, source_labels = (
             torch.stack([share_of_cells(mask, rows, columns).flatten() for mask in side], 1) for side in (shown, were)

@@ -10,19 +10,20 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from intarsia.backbones.protocols import MaskRefiner, Segmenter
 from intarsia.errors import LayoutError
 from intarsia.imaging.affine import bounding_box
 from intarsia.imaging.geometry import Point, working_size
-from intarsia.imaging.masks import Mask, depth_inside
+from intarsia.imaging.masks import Mask, bounds_of, depth_inside
 from intarsia.imaging.photo import Photo, to_tensor
 
 BACKGROUND = "background"
@@ -223,12 +224,19 @@ def tidy_mask(mask: Mask) -> Mask:
     if not areas.size:
         return mask
     least = SPECK * areas.max()
-    kept = np.isin(labels, 1 + np.flatnonzero(areas >= least))
+    kept = of_parts(labels, areas >= least)
     holes, sizes = components(~kept)
+    small = sizes < least
     edge = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    small = np.setdiff1d(1 + np.flatnonzero(sizes < least), edge)
-    whole: Mask = kept | np.isin(holes, small)
+    small[edge[edge > 0] - 1] = False
+    whole: Mask = kept | of_parts(holes, small)
     return whole
+
+
+def of_parts(labels: npt.NDArray[np.int32], chosen: npt.NDArray[np.bool_]) -> Mask:
+    """(H, W) the pixels of some parts, as `components` numbers them."""
+    looked_up: Mask = np.concatenate([[False], chosen])[labels]
+    return looked_up
 
 
 def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[str]) -> list[Mask]:
@@ -243,10 +251,7 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
     count = len(names)
     if count == 1:
         return [mask]
-    depth = depth_inside(mask, max(mask.shape))
-    cores = [mask & (odds >= bar) for bar in (0.5, 0.7, 0.9)]
-    cores += [depth > share * depth.max() for share in (0.2, 0.35, 0.5, 0.65, 0.8)]
-    for core in cores:
+    for core in cores(mask, odds):
         labels, areas = components(core)
         large = np.flatnonzero(areas >= SPECK * areas.max()) if areas.size else areas
         if len(large) >= count:
@@ -258,15 +263,29 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
         )
     chosen = sorted(large[np.argsort(-areas[large], kind="stable")][:count])
     seeds = [labels == 1 + part for part in chosen]
-    limit = max(mask.shape)
-    distances = np.stack([depth_inside(~seed, limit) for seed in seeds])
     # Parts that belong to none of the seeds, such as a third dog, are left alone.
-    touched = components(mask)[0]
-    own = np.isin(touched, np.unique(np.concatenate([touched[seed] for seed in seeds]))) & mask
-    nearest = distances.argmin(0)
+    touched, all_areas = components(mask)
+    held = np.zeros(len(all_areas), np.bool_)
+    for seed in seeds:
+        held[touched[seed] - 1] = True
+    own = of_parts(touched, held)
+    part = bounds_of(own)
+    assert part is not None, "a seed lies in a part of the mask"
+    distances = np.stack([depth_inside(~seed[part], max(mask.shape)) for seed in seeds])
+    nearest = np.full(mask.shape, -1)
+    nearest[part] = distances.argmin(0)
     parts = [own & (nearest == place) for place in range(count)]
     middles = [float(np.nonzero(part)[1].mean()) for part in parts]
     return [parts[place] for place in np.argsort(middles, kind="stable")]
+
+
+def cores(mask: Mask, odds: npt.NDArray[np.float32]) -> Iterator[Mask]:
+    """What is left of a mask (H, W) as the bar is raised, and as it is worn off from its borders."""
+    for bar in (0.5, 0.7, 0.9):
+        yield mask & (odds >= bar)
+    depth = depth_inside(mask, max(mask.shape))
+    for share in (0.2, 0.35, 0.5, 0.65, 0.8):
+        yield depth > share * depth.max()
 
 
 def surest_point(mask: Mask, odds: npt.NDArray[np.float32]) -> Point:
@@ -321,37 +340,6 @@ def components(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]
     Returns:
         (H, W) number of each pixel's part, from 1, 0 outside; areas in pixels by number less one.
     """
-    height, width = mask.shape
-    padded = np.zeros((height, width + 2), np.int8)
-    padded[:, 1:-1] = mask
-    steps = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(steps == 1)
-    ends = np.nonzero(steps == -1)[1]
-    # Each part is a tree of runs; a run joins those of the row above that it touches.
-    parent = list(range(len(rows)))
-
-    def root(run: int) -> int:
-        while parent[run] != run:
-            parent[run] = parent[parent[run]]
-            run = parent[run]
-        return run
-
-    firsts = np.searchsorted(rows, np.arange(height + 1)).tolist()
-    begins, stops = starts.tolist(), ends.tolist()
-    for row in range(1, height):
-        above, below = firsts[row - 1], firsts[row]
-        while above < firsts[row] and below < firsts[row + 1]:
-            if begins[above] < stops[below] and begins[below] < stops[above]:
-                one, other = sorted((root(above), root(below)))
-                parent[other] = one
-            if stops[above] < stops[below]:
-                above += 1
-            else:
-                below += 1
-    roots = np.array([root(run) for run in range(len(rows))], dtype=np.int64)
-    numbers = np.unique(roots, return_inverse=True)[1].reshape(-1) + 1
-    labels = np.zeros((height, width), np.int32)
-    for run, number in enumerate(numbers.tolist()):
-        labels[rows[run], begins[run] : stops[run]] = number
-    lengths = np.bincount(numbers, weights=ends - starts, minlength=1)[1:] if len(rows) else np.zeros(0)
-    return labels, lengths.astype(np.int64)
+    labels = np.empty(mask.shape, np.int32)
+    count = ndimage.label(mask, output=labels)
+    return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]

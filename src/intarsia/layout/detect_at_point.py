@@ -132,15 +132,19 @@ def component_at(region: Mask, point: Point, reach: float) -> Mask | None:
     Returns:
         (H, W), or None where no part is within reach.
     """
-    labels, areas = components(region)
-    if not areas.size:
+    labels, _ = components(region)
+    # Nothing farther away counts.
+    reach = max(reach, math.sqrt(0.5))
+    top, left = (max(math.floor(place - reach - 1), 0) for place in (point.y, point.x))
+    near = labels[top : math.ceil(point.y + reach + 1), left : math.ceil(point.x + reach + 1)]
+    rows, columns = np.nonzero(near)
+    if not rows.size:
         return None
-    rows, columns = np.nonzero(labels)
-    away = np.hypot(rows + 0.5 - point.y, columns + 0.5 - point.x)
+    away = np.hypot(top + rows + 0.5 - point.y, left + columns + 0.5 - point.x)
     nearest = int(away.argmin())
-    if not on_region(labels, point) and away[nearest] > max(reach, math.sqrt(0.5)):
+    if not on_region(labels, point) and away[nearest] > reach:
         return None
-    part: Mask = labels == labels[rows[nearest], columns[nearest]]
+    part: Mask = labels == near[rows[nearest], columns[nearest]]
     return part
 
 

@@ -33,6 +33,15 @@ TELLING = 0.5
 """Overlap from which a fitted map says what an object covers behind others."""
 
 
+def visible(layout: Layout) -> dict[str, Mask]:
+    """What is seen of each placed object, behind those in front of it; from back to front."""
+    seen: dict[str, Mask] = {}
+    for placement in layout.placements:
+        seen = {name: mask & ~placement.mask for name, mask in seen.items()}
+        seen[placement.name] = placement.mask
+    return seen
+
+
 def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
     """Where the record wants the objects of a scene.
 

@@ -54,7 +54,7 @@ class ComposeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class GuideSettings:
-    """How objects are painted anew at their places (mode regenerate)."""
+    """How objects are regenerated at their places (mode regenerate)."""
 
     scale: float = 20.0
     """Step size of the layout guidance (20 in the paper)."""
@@ -132,7 +132,7 @@ class LearnSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ArrangeRecord:
-    """One edit by layout: what is in the picture, where it shall be, and every setting that matters."""
+    """One edit by layout: what is in the picture, where it goes, and every setting that matters."""
 
     photo: str
     """The picture to edit: PNG, JPEG, WebP, TIFF or BMP; or a scene folder that intarsia objects wrote."""
@@ -147,9 +147,9 @@ class ArrangeRecord:
     tolerance: int = 0
     """Levels by which a colour of mask or layout may miss the colour that is meant."""
     layout: str | None = None
-    """Where the objects shall be: a picture in the colours of --colours."""
+    """Target layout: a picture in the colours of --colours."""
     boxes: str | None = None
-    """Where the objects shall be: JSON, {"cat": [x0, y0, x1, y1]}; null removes an object."""
+    """Target boxes: JSON, {"cat": [x0, y0, x1, y1]}; null removes an object."""
     move: tuple[str, ...] = ()
     """Move objects: --move cat=+120,0 in pixels to the right and down."""
     to: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class ArrangeRecord:
     back: tuple[str, ...] = ()
     """Send objects to the back, the last named hindmost."""
     mode: Mode = "auto"
-    """compose (objects are moved as they are), regenerate (painted anew in the same looks), or auto: compose where every target is close to a moved, scaled or turned source."""
+    """compose (objects are moved as they are), regenerate (painted again with the same looks), or auto: compose where every target is close to a moved, scaled or turned source."""
     preset: LayoutPreset = "default"
     """default, or paper (the method and the schedule as published)."""
     concepts: str | None = None

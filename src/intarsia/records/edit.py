@@ -18,7 +18,7 @@ class SearchSettings:
     smallest_window: float = 0.25
     """Shortest side of a proposed box, as a fraction of the picture's short side."""
     largest_window: float = 0.94
-    """Longest side of a proposed box, as a fraction of the picture's short side (max_window_size: 15 of 16 half-cells there)."""
+    """Longest side of a proposed box, as a fraction of the picture's short side (max_window_size: 15 there, a largest box of 0.875 of the side)."""
     proposals: int = 32
     """How many boxes are tried with the first, short preview."""
     preview_steps: tuple[int, ...] = (4, 10)

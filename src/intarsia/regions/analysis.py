@@ -23,7 +23,7 @@ class ImageAnalysis:
         saliency: (rows, columns), sums to 1.
         relevance: (H, W) in [0, 1], how much a pixel shows what the source words name; the saliency
             scaled to a peak of 1 where no source words were given or they name nothing in the picture.
-        grounded: whether `relevance` comes from the source words.
+        has_text_relevance: whether `relevance` comes from the source words.
         source: (E,) unit text embedding of the source words (of the empty text without them).
         prompt: (E,) unit text embedding of the prompt.
     """
@@ -33,7 +33,7 @@ class ImageAnalysis:
     features: Tensor
     saliency: Tensor
     relevance: Tensor
-    grounded: bool
+    has_text_relevance: bool
     source: Tensor
     prompt: Tensor
 
@@ -48,7 +48,7 @@ class ImageAnalysis:
         rows, columns = self.saliency.shape
         relevance = F.adaptive_avg_pool2d(self.relevance[None, None], (rows, columns))[0, 0]
         # The root keeps an object that the words name alive where the saliency prefers another.
-        both = self.saliency.clamp_min(1e-8).sqrt() * relevance if self.grounded else self.saliency
+        both = self.saliency.clamp_min(1e-8).sqrt() * relevance if self.has_text_relevance else self.saliency
         return both / both.max().clamp_min(1e-8)
 
 
@@ -70,8 +70,8 @@ def analyze(picture: Tensor, source: str, prompt: str, backbones: Backbones) -> 
         patches = backbones.patches.encode(picture)
         texts = backbones.scorer.embed_texts([source, prompt])
         relevance = backbones.segmenter.heat(picture, [source])[0] if source.strip() else None
-    grounded = relevance is not None and float(relevance.max()) >= LEAST_RELEVANCE
-    if relevance is None or not grounded:
+    has_text_relevance = relevance is not None and float(relevance.max()) >= LEAST_RELEVANCE
+    if relevance is None or not has_text_relevance:
         spread = F.interpolate(
             patches.saliency[None, None], size=(size.height, size.width), mode="bilinear", align_corners=False
         )[0, 0]
@@ -82,7 +82,7 @@ def analyze(picture: Tensor, source: str, prompt: str, backbones: Backbones) -> 
         features=patches.features,
         saliency=patches.saliency,
         relevance=relevance,
-        grounded=grounded,
+        has_text_relevance=has_text_relevance,
         source=texts[0],
         prompt=texts[1],
     )

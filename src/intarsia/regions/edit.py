@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
@@ -21,10 +21,10 @@ from intarsia.imaging.photo import Photo, paste_back, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis, analyze
-from intarsia.regions.anchors import choose_anchors
+from intarsia.regions.events import Observer, analysis_event, round_event
 from intarsia.regions.network import RegionNetwork
-from intarsia.regions.proposals import Proposal, coverage, proposals_for, shortlist
-from intarsia.regions.published import ANCHORS, paper, released
+from intarsia.regions.proposals import coverage, proposals_for, shortlist
+from intarsia.regions.published import paper, published_anchors, released
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import Evaluation, EvaluationCache, Evaluator, Region, best_first, successive_halving
 
@@ -78,88 +78,6 @@ class EditResult:
     versions: dict[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnalysisEvent:
-    """What an edit saw before it painted anything.
-
-    Attributes:
-        saliency: (rows, columns), sums to 1.
-        relevance: (h, w) in [0, 1] at working size; None without source words.
-        anchors: in pixels of the user's picture; none where the user said where to repaint.
-    """
-
-    saliency: np.ndarray
-    relevance: np.ndarray | None
-    anchors: tuple[Point, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """A candidate as one round painted it.
-
-    Attributes:
-        box: in pixels of the user's picture.
-        picture: (3, h, w) in [-1, 1] at working size.
-        score: the higher the better; compares within a round alone.
-        steps: denoising steps that it had.
-    """
-
-    box: Box
-    picture: Tensor
-    score: float
-    steps: int
-
-
-class Observer(Protocol):
-    """Somebody who is shown an edit while it is made; what they do with it changes no pixel."""
-
-    def looked(self, seen: AnalysisEvent) -> None:
-        """The picture was looked at, and nothing painted yet."""
-
-    def tried(self, previews: Sequence[Preview]) -> None:
-        """A round is over; its candidates, best first."""
-
-
-def observed(watch: Observer | None, full: Size) -> type[Evaluator]:
-    """What evaluates candidates; where somebody watches, one that shows them every round.
-
-    Args:
-        full: size of the user's picture, in whose pixels boxes are shown.
-    """
-    if watch is None:
-        return Evaluator
-    tell = watch.tried
-
-    class Shown(Evaluator):
-        def evaluate(self, regions: Sequence[Region], steps: int, stage: str) -> list[Evaluation]:
-            evaluated = super().evaluate(regions, steps, stage)
-            size = self.ranker.view.size
-            previews = tuple(
-                Preview(
-                    box=e.region.box.scaled(size, full).clipped(full),
-                    picture=e.picture.clone(),  # whatever a watcher does to it, the edit has its own
-                    score=e.scores.total,
-                    steps=e.steps,
-                )
-                for e in best_first(evaluated)
-            )
-            tell(previews)
-            return evaluated
-
-    return Shown
-
-
-def show_analysis(watch: Observer | None, view: ImageAnalysis, anchors: Sequence[Point], full: Size) -> None:
-    if watch is not None:
-        watch.looked(
-            AnalysisEvent(
-                saliency=view.saliency.float().cpu().numpy().copy(),
-                relevance=view.relevance.float().cpu().numpy().copy() if view.grounded else None,
-                anchors=tuple(to_image_coords(a, view.size, full) for a in anchors),
-            )
-        )
-
-
 def edit(
     photo: Photo,
     record: EditRecord,
@@ -167,9 +85,9 @@ def edit(
     *,
     network: RegionNetwork | None = None,
     mask: np.ndarray | None = None,
-    memory: EvaluationCache | None = None,
+    cache: EvaluationCache | None = None,
     on_progress: OnProgress | None = None,
-    watch: Observer | None = None,
+    observer: Observer | None = None,
 ) -> EditResult:
     """Edit a picture by words.
 
@@ -180,47 +98,65 @@ def edit(
         network: a fitted region network; by default the one that the record names, or pocket's own.
         mask: (H, W) bool at the photo's size, where to repaint, instead of searching; read from the
             record's mask file when None.
-        memory: repainted candidates of earlier edits, to be used again and added to.
+        cache: repainted candidates of earlier edits, to be used again and added to.
         on_progress: called after every denoising step; may raise `Cancelled`.
-        watch: shown what was seen, and the candidates after every round.
+        observer: told of the analysis, and of the candidates after every round.
 
     Raises:
         RegionError: the record's box lies outside the picture, or is too small to repaint.
         ModelError: the region network does not fit the models.
     """
-    started, evaluations_before = time.monotonic(), backbones.inpainter.meter.evaluations
+    started, counter = time.monotonic(), backbones.inpainter.meter
+    evaluations_before = counter.evaluations
     if mask is None and record.mask is not None:
         mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
     inpainter = backbones.inpainter
     size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
-    picture = to_tensor(photo, size).to(backbones.device)
+    image = to_tensor(photo, size).to(backbones.device)
 
-    view = analyze(picture, record.source, record.prompt, backbones)
-    evaluator = observed(watch, photo.size)(
+    # What is in the image, and where the source words are.
+    analysis = analyze(image, record.source, record.prompt, backbones)
+    ranker = Ranker(analysis, backbones.scorer, record.score)
+
+    # Where to repaint: given by the user, as published, or anchors and boxes around them.
+    given = record.box is not None or mask is not None
+    anchors: tuple[Point, ...] = ()
+    regions: list[Region] = []
+    if given:
+        regions = given_regions(record, photo.size, size, mask)
+    elif record.preset in ("paper", "released"):
+        anchors = published_anchors(analysis)
+    else:
+        anchors, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
+    on_round: Callable[[list[Evaluation]], None] | None = None
+    if observer is not None:
+        observer.on_analysis(analysis_event(analysis, anchors, photo.size))
+        tell = observer.on_round
+        on_round = lambda evaluations: tell(round_event(evaluations, size, photo.size))  # noqa: E731
+
+    # Repaint there, and rank: few steps first, the full schedule for the last.
+    evaluator = Evaluator(
         inpainter,
-        Ranker(view, backbones.scorer, record.score),
+        ranker,
         prompt=record.prompt,
         negative_prompt=record.negative_prompt,
         guidance=record.guidance,
-        memory=memory,
+        cache=cache,
         on_progress=on_progress,
+        on_round=on_round,
     )
-    if record.box is not None or mask is not None:
-        anchors: tuple[Point, ...] = ()
-        show_analysis(watch, view, anchors, photo.size)
-        evaluated = repaint_given(record, photo.size, size, mask, evaluator)
+    if given:
+        evaluated = best_first(evaluate_all(regions, evaluator, record, "pictures"))
     elif record.preset == "paper":
-        show_analysis(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
-        anchors, evaluated = paper(view, evaluator, record)
+        evaluated = paper(analysis, anchors, evaluator, record)
     elif record.preset == "released":
-        show_analysis(watch, view, choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0), photo.size)
-        anchors, evaluated = released(view, evaluator, record)
+        evaluated = released(analysis, anchors, evaluator, record)
+    elif record.preset == "exhaustive":
+        evaluated = best_first(evaluate_all(regions, evaluator, record, "candidates"))
     else:
-        network = network or fitted_network(record, backbones)
-        anchors, proposals = candidate_boxes(view, record, network)
-        show_analysis(watch, view, anchors, photo.size)
-        evaluated = search(proposals, evaluator, record)
+        evaluated = search(regions, evaluator, record)
 
+    # Back to the user's pixels; every pixel outside the blend stays the input's.
     candidates = tuple(to_candidate(e, anchors, photo, size, record, mask) for e in evaluated)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
@@ -229,11 +165,11 @@ def edit(
         blend=best.blend,
         candidates=candidates,
         chosen=0,
-        anchors=tuple(to_image_coords(a, size, photo.size) for a in anchors),
-        saliency=view.saliency.float().cpu().numpy(),
-        relevance=view.relevance.float().cpu().numpy() if view.grounded else None,
+        anchors=tuple(a.scaled(size, photo.size) for a in anchors),
+        saliency=analysis.saliency.float().cpu().numpy(),
+        relevance=analysis.relevance.float().cpu().numpy() if analysis.has_text_relevance else None,
         cost=Cost(
-            evaluations=inpainter.meter.evaluations - evaluations_before,
+            evaluations=counter.evaluations - evaluations_before,
             seconds=time.monotonic() - started,
             peak_memory_mb=peak_memory_mb(backbones.device),
         ),
@@ -242,29 +178,45 @@ def edit(
     )
 
 
-def candidate_boxes(
-    view: ImageAnalysis, record: EditRecord, network: RegionNetwork | None
-) -> tuple[tuple[Point, ...], list[Proposal]]:
-    """Anchors from saliency x relevance, boxes around them, the most promising shortlisted."""
+def given_regions(record: EditRecord, full: Size, size: Size, mask: np.ndarray | None) -> list[Region]:
+    """The user's box or mask, `keep` times with other noise."""
+    small: Tensor | None = None
+    if mask is not None:
+        small = F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (size.height, size.width))[
+            0, 0
+        ].bool()
+        ys, xs = small.nonzero(as_tuple=True)
+        box = Box(x0=float(xs.min()), y0=float(ys.min()), x1=float(xs.max()) + 1, y1=float(ys.max()) + 1)
+    else:
+        assert record.box is not None
+        box = usable_box(Box(*record.box), full).scaled(full, size)
+    return [Region(box=box, mask=small, seed=record.seed + k) for k in range(record.keep)]
+
+
+def propose_regions(
+    analysis: ImageAnalysis, record: EditRecord, network: RegionNetwork | None
+) -> tuple[tuple[Point, ...], list[Region]]:
+    """Anchors from saliency x relevance, boxes around them, the most promising shortlisted; all with the same noise."""
     settings = record.search
-    anchors, proposals = proposals_for(view, settings)
+    anchors, proposals = proposals_for(analysis, settings)
     boxes = [p.box for p in proposals]
-    merit = coverage(view.relevance, boxes)
+    prior_score = coverage(analysis.relevance, boxes)
     if network is not None:
-        network.check(view)
+        network.check(analysis)
         with torch.no_grad():
-            chances = network(view, boxes).softmax(0).cpu()
-        merit = merit + settings.network_weight * chances / chances.max()
-    return anchors, shortlist(proposals, merit, settings.proposals)
+            chances = network(analysis, boxes).softmax(0).cpu()
+        prior_score = prior_score + settings.network_weight * chances / chances.max()
+    chosen = shortlist(proposals, prior_score, settings.proposals)
+    return anchors, [Region(box=p.box, seed=record.seed, anchor=p.anchor) for p in chosen]
 
 
-def search(proposals: list[Proposal], evaluator: Evaluator, record: EditRecord) -> list[Evaluation]:
-    """Evaluate the proposals, all with the same noise; best first."""
-    regions = [Region(box=p.box, seed=record.seed, anchor=p.anchor) for p in proposals]
-    if record.preset == "exhaustive":
-        return best_first(
-            evaluator.evaluate(regions, record.steps, f"{len(regions)} candidates in {record.steps} steps")
-        )
+def evaluate_all(regions: list[Region], evaluator: Evaluator, record: EditRecord, noun: str) -> list[Evaluation]:
+    """Every region with the full schedule."""
+    return evaluator.evaluate(regions, record.steps, f"{len(regions)} {noun} in {record.steps} steps")
+
+
+def search(regions: list[Region], evaluator: Evaluator, record: EditRecord) -> list[Evaluation]:
+    """Successive halving of the regions; best first."""
     finalists = max(record.keep, record.search.survivors[-1]) if record.search.survivors else record.keep
     return successive_halving(
         evaluator,
@@ -273,24 +225,6 @@ def search(proposals: list[Proposal], evaluator: Evaluator, record: EditRecord) 
         survivors=[max(s, finalists) for s in record.search.survivors],
         steps=record.steps,
     )
-
-
-def repaint_given(
-    record: EditRecord, full: Size, size: Size, mask: np.ndarray | None, evaluator: Evaluator
-) -> list[Evaluation]:
-    """Repaint where the user said; `keep` pictures that differ in their noise, best first."""
-    if mask is not None:
-        small = torch.nn.functional.adaptive_max_pool2d(
-            torch.from_numpy(mask).float()[None, None], (size.height, size.width)
-        )[0, 0].bool()
-        ys, xs = small.nonzero(as_tuple=True)
-        box = Box(x0=float(xs.min()), y0=float(ys.min()), x1=float(xs.max()) + 1, y1=float(ys.max()) + 1)
-        regions = [Region(box=box, mask=small, seed=record.seed + k) for k in range(record.keep)]
-    else:
-        assert record.box is not None
-        box = usable_box(Box(*record.box), full).scaled(full, size)
-        regions = [Region(box=box, seed=record.seed + k) for k in range(record.keep)]
-    return best_first(evaluator.evaluate(regions, record.steps, f"{len(regions)} pictures in {record.steps} steps"))
 
 
 def usable_box(box: Box, size: Size) -> Box:
@@ -338,14 +272,10 @@ def to_candidate(
         done = paste_back(photo, evaluation.picture, blend)
     return Candidate(
         box=box,
-        anchor=to_image_coords(anchors[region.anchor], size, photo.size) if region.anchor >= 0 else None,
+        anchor=anchors[region.anchor].scaled(size, photo.size) if region.anchor >= 0 else None,
         scores=evaluation.scores,
         steps=evaluation.steps,
         seed=region.seed,
         photo=done,
         blend=blend,
     )
-
-
-def to_image_coords(point: Point, size: Size, full: Size) -> Point:
-    return Point(x=point.x * full.width / size.width, y=point.y * full.height / size.height)

@@ -79,21 +79,21 @@ class RegionNetwork(nn.Module):
             nn.Linear(HIDDEN, 1),
         )
 
-    def forward(self, view: ImageAnalysis, boxes: Sequence[Box]) -> Tensor:
-        """(N,) logits of N boxes in pixels of the view."""
-        rows, columns = view.saliency.shape
-        relevance = F.adaptive_avg_pool2d(view.relevance[None, None], (rows, columns))[0]
-        saliency = view.saliency[None] / view.saliency.max()
-        features = F.normalize(view.features, dim=0) * view.features.shape[0] ** 0.5
+    def forward(self, analysis: ImageAnalysis, boxes: Sequence[Box]) -> Tensor:
+        """(N,) logits of N boxes in pixels of the analysis."""
+        rows, columns = analysis.saliency.shape
+        relevance = F.adaptive_avg_pool2d(analysis.relevance[None, None], (rows, columns))[0]
+        saliency = analysis.saliency[None] / analysis.saliency.max()
+        features = F.normalize(analysis.features, dim=0) * analysis.features.shape[0] ** 0.5
         maps = self.squeeze(torch.cat([features, relevance, saliency])[None])[0]
         # What lies just around a box tells as much as what lies in it: a cut object shows there.
         around = [b.expanded(0.25 * max(b.width, b.height)) for b in boxes]
-        inside, context = roi_align(maps, boxes, view.size), roi_align(maps, around, view.size)
-        gain, shift = self.words(torch.cat([view.source, view.prompt])).chunk(2)
+        inside, context = roi_align(maps, boxes, analysis.size), roi_align(maps, around, analysis.size)
+        gain, shift = self.words(torch.cat([analysis.source, analysis.prompt])).chunk(2)
         seen = F.gelu(self.inner(F.gelu(torch.cat([inside, context], 1))))
         seen = seen * (1 + gain[None, :, None, None]) + shift[None, :, None, None]
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], 1)
-        where = geometry(boxes, view.size).to(pooled)
+        where = geometry(boxes, analysis.size).to(pooled)
         logits: Tensor = self.head(torch.cat([pooled, where], 1))[:, 0]
         return logits
 
@@ -130,9 +130,9 @@ class RegionNetwork(nn.Module):
         network.load_state_dict(weights)
         return network.eval()
 
-    def check(self, view: ImageAnalysis) -> None:
-        """Raise `ModelError` if the network was fitted on other backbones than the view's."""
-        have = (view.features.shape[0], view.prompt.shape[0])
+    def check(self, analysis: ImageAnalysis) -> None:
+        """Raise `ModelError` if the network was fitted on other backbones than the analysis was made with."""
+        have = (analysis.features.shape[0], analysis.prompt.shape[0])
         if have != (self.patch_width, self.text_width):
             raise ModelError(
                 f"The region network was fitted on features of widths {self.patch_width} and {self.text_width}, but these "
@@ -143,7 +143,7 @@ class RegionNetwork(nn.Module):
 class PublishedNetwork(nn.Module):
     """The published region network: the M boxes of an anchor concatenated on channels, two convolutions, two layers.
 
-    It reads no words, so it is fitted anew for every picture.
+    It reads no words, so it is fitted again for every picture.
 
     Source: arXiv:2311.16432, sec. 3.2.
     """
@@ -155,10 +155,10 @@ class PublishedNetwork(nn.Module):
         )
         self.layers = nn.Sequential(nn.Linear(HIDDEN * (ROI - 4) ** 2, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, boxes))
 
-    def forward(self, view: ImageAnalysis, boxes: Sequence[Sequence[Box]]) -> Tensor:
+    def forward(self, analysis: ImageAnalysis, boxes: Sequence[Sequence[Box]]) -> Tensor:
         """(K, M) logits of the M boxes of each of K anchors."""
         flat = [b for row in boxes for b in row]
-        regions = roi_align(view.features, flat, view.size)
+        regions = roi_align(analysis.features, flat, analysis.size)
         stacked = regions.reshape(len(boxes), -1, ROI, ROI)
         logits: Tensor = self.layers(self.convolutions(stacked).flatten(1))
         return logits

@@ -88,7 +88,7 @@ def coverage(relevance: Tensor, boxes: Sequence[Box]) -> Tensor:
     """How well each box covers the relevant pixels: a soft, lopsided intersection over union.
 
     What a box leaves out stays in the picture as a remnant and weighs twice; what it covers beside the
-    object is merely painted anew and weighs little more than half. A box counts as if it were as full as a box
+    object is merely repainted and weighs little more than half. A box counts as if it were as full as a box
     drawn around an object is, three fifths (Tversky 1977, features of similarity).
 
     Args:
@@ -116,14 +116,14 @@ def propose(
     relevance: Tensor,
     size: Size,
     *,
-    grounded: bool,
+    has_text_relevance: bool,
     smallest: float,
     largest: float,
 ) -> list[Proposal]:
     """All boxes worth a thought, anchors in order, near-duplicates left out."""
     proposals: list[Proposal] = []
     for number, anchor in enumerate(anchors):
-        boxes = outlines(relevance, anchor, size) if grounded else []
+        boxes = outlines(relevance, anchor, size) if has_text_relevance else []
         boxes += rectangles(anchor, size, smallest=smallest, largest=largest)
         for box in boxes:
             if min(box.width, box.height) < 0.4 * smallest * size.short:
@@ -133,14 +133,14 @@ def propose(
     return proposals
 
 
-def proposals_for(view: ImageAnalysis, settings: SearchSettings) -> tuple[tuple[Point, ...], list[Proposal]]:
+def proposals_for(analysis: ImageAnalysis, settings: SearchSettings) -> tuple[tuple[Point, ...], list[Proposal]]:
     """Anchors from saliency x relevance, and every box around them that is worth a thought."""
-    anchors = choose_anchors(view.anchor_map, view.grid, settings.anchors)
+    anchors = choose_anchors(analysis.anchor_map, analysis.grid, settings.anchors)
     proposals = propose(
         anchors,
-        view.relevance,
-        view.size,
-        grounded=view.grounded,
+        analysis.relevance,
+        analysis.size,
+        has_text_relevance=analysis.has_text_relevance,
         smallest=settings.smallest_window,
         largest=settings.largest_window,
     )

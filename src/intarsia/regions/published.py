@@ -28,10 +28,10 @@ def rank(evaluations: Sequence[Evaluation], ranker: Ranker) -> list[Evaluation]:
     """The published ranking: of the three best by text, the best of 2 cos(edited, prompt) + cos(edited, original)."""
     with torch.no_grad():
         edited = ranker.scorer.embed_images(
-            torch.stack([e.picture for e in evaluations]).to(ranker.view.picture.device)
+            torch.stack([e.picture for e in evaluations]).to(ranker.analysis.picture.device)
         )
-        original = ranker.scorer.embed_images(ranker.view.picture)[0]
-    text, image = edited @ ranker.view.prompt, edited @ original
+        original = ranker.scorer.embed_images(ranker.analysis.picture)[0]
+    text, image = edited @ ranker.analysis.prompt, edited @ original
     total = [float(t) for t in 2 * text + image]
     scored = [
         dataclasses.replace(e, scores=dataclasses.replace(e.scores, total=t))
@@ -42,70 +42,75 @@ def rank(evaluations: Sequence[Evaluation], ranker: Ranker) -> list[Evaluation]:
     return best_first(finalists) + rest
 
 
-def boxes_of(anchors: Sequence[Point], view: ImageAnalysis) -> list[list[Box]]:
+def boxes_of(anchors: Sequence[Point], analysis: ImageAnalysis) -> list[list[Box]]:
     """M concentric squares an anchor."""
-    return [concentric(a, view.size, smallest=SMALLEST, largest=LARGEST, count=BOXES) for a in anchors]
+    return [concentric(a, analysis.size, smallest=SMALLEST, largest=LARGEST, count=BOXES) for a in anchors]
 
 
 def paper_losses(
-    evaluations: Sequence[Evaluation], view: ImageAnalysis, ranker: Ranker, settings: FitSettings
+    evaluations: Sequence[Evaluation], analysis: ImageAnalysis, ranker: Ranker, settings: FitSettings
 ) -> torch.Tensor:
     """(B,) weighed sum of the three published losses."""
     scorer = ranker.scorer
-    pictures = torch.stack([e.picture for e in evaluations]).to(view.picture.device)
+    pictures = torch.stack([e.picture for e in evaluations]).to(analysis.picture.device)
     with torch.no_grad():
         edited = scorer.embed_images(pictures)
-        original = scorer.embed_images(view.picture)[0]
+        original = scorer.embed_images(analysis.picture)[0]
         return (
-            settings.loss_text * guidance_loss(edited, view.prompt)
-            + settings.loss_direction * direction_loss(edited, original, view.prompt, view.source)
+            settings.loss_text * guidance_loss(edited, analysis.prompt)
+            + settings.loss_direction * direction_loss(edited, original, analysis.prompt, analysis.source)
             + settings.loss_structure * structure_loss(scorer.patch_tokens(pictures), ranker.tokens)
         )
 
 
-def paper(view: ImageAnalysis, evaluator: Evaluator, record: EditRecord) -> tuple[tuple[Point, ...], list[Evaluation]]:
+def published_anchors(analysis: ImageAnalysis) -> tuple[Point, ...]:
+    """The cells of highest saliency, without suppression: neighbours of each other as often as not."""
+    return choose_anchors(analysis.saliency, analysis.grid, ANCHORS, suppression=0.0)
+
+
+def paper(
+    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator, record: EditRecord
+) -> list[Evaluation]:
     """The method as published, with a gradient that exists.
 
     In every round each of K anchors draws one of its M boxes by Gumbel-softmax, the K pictures are
     made with the full schedule, and the network learns from their losses; a last draw is ranked.
     """
-    anchors = choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0)
-    boxes = boxes_of(anchors, view)
+    boxes = boxes_of(anchors, analysis)
     torch_seed = torch.Generator().manual_seed(record.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(record.seed)
-        network = PublishedNetwork(view.features.shape[0], BOXES)
+        network = PublishedNetwork(analysis.features.shape[0], BOXES)
     optimiser = torch.optim.Adam(network.parameters(), record.fit.rate)
     evaluations: list[Evaluation] = []
-    for turn in range(record.fit.rounds + 1):
-        logits = network(view, boxes)
+    for round_ in range(record.fit.rounds + 1):
+        logits = network(analysis, boxes)
         choices, _ = choose(logits, torch_seed)
         regions = [Region(box=boxes[k][int(c)], seed=record.seed, anchor=k) for k, c in enumerate(choices)]
-        evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
-        if turn < record.fit.rounds:
-            loss = sampled_loss(logits, choices, paper_losses(evaluations, view, evaluator.ranker, record.fit))
+        evaluations = evaluator.evaluate(regions, record.steps, f"round {round_ + 1} of {record.fit.rounds + 1}")
+        if round_ < record.fit.rounds:
+            loss = sampled_loss(logits, choices, paper_losses(evaluations, analysis, evaluator.ranker, record.fit))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    return anchors, rank(evaluations, evaluator.ranker)
+    return rank(evaluations, evaluator.ranker)
 
 
 def released(
-    view: ImageAnalysis, evaluator: Evaluator, record: EditRecord
-) -> tuple[tuple[Point, ...], list[Evaluation]]:
+    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator, record: EditRecord
+) -> list[Evaluation]:
     """What the released code amounts to: saliency anchors, random box sizes, other noise for every picture.
 
     Its network never learns, so its rounds are draws that the result doesn't use; they are made all
     the same, since this preset is the baseline of a comparison at equal cost.
     """
-    anchors = choose_anchors(view.saliency, view.grid, ANCHORS, suppression=0.0)
-    boxes = boxes_of(anchors, view)
+    boxes = boxes_of(anchors, analysis)
     dice = random.Random(record.seed)
     evaluations: list[Evaluation] = []
-    for turn in range(record.fit.rounds + 1):
+    for round_ in range(record.fit.rounds + 1):
         regions = [
-            Region(box=dice.choice(row), seed=record.seed + 1000 * turn + k + 1, anchor=k)
+            Region(box=dice.choice(row), seed=record.seed + 1000 * round_ + k + 1, anchor=k)
             for k, row in enumerate(boxes)
         ]
-        evaluations = evaluator.evaluate(regions, record.steps, f"round {turn + 1} of {record.fit.rounds + 1}")
-    return anchors, rank(evaluations, evaluator.ranker)
+        evaluations = evaluator.evaluate(regions, record.steps, f"round {round_ + 1} of {record.fit.rounds + 1}")
+    return rank(evaluations, evaluator.ranker)

@@ -55,10 +55,10 @@ def crops(pictures: Tensor, boxes: Sequence[Box], side: int) -> Tensor:
 class Ranker:
     """Scores candidates of one picture; the picture and the words are encoded once."""
 
-    def __init__(self, view: ImageAnalysis, scorer: ImageTextScorer, settings: ScoreSettings) -> None:
-        self.view, self.scorer, self.settings = view, scorer, settings
+    def __init__(self, analysis: ImageAnalysis, scorer: ImageTextScorer, settings: ScoreSettings) -> None:
+        self.analysis, self.scorer, self.settings = analysis, scorer, settings
         with torch.no_grad():
-            self.tokens = scorer.patch_tokens(view.picture)[0]
+            self.tokens = scorer.patch_tokens(analysis.picture)[0]
 
     @torch.no_grad()
     def score(self, pictures: Tensor, boxes: Sequence[Box]) -> list[Scores]:
@@ -66,17 +66,17 @@ class Ranker:
 
         Args:
             pictures: (B, 3, H, W) in [-1, 1], unedited pixels pasted back.
-            boxes: B boxes in pixels of the view.
+            boxes: B boxes in pixels of the analysis.
         """
-        view, weight = self.view, self.settings
-        side = min(view.size.width, view.size.height)
-        original = view.picture.expand(len(boxes), -1, -1, -1)
+        analysis, weight = self.analysis, self.settings
+        side = min(analysis.size.width, analysis.size.height)
+        original = analysis.picture.expand(len(boxes), -1, -1, -1)
         whole = self.scorer.embed_images(pictures)
         after, before = (self.scorer.embed_images(crops(p, boxes, side)) for p in (pictures, original))
-        text, crop = whole @ view.prompt, after @ view.prompt
-        if view.grounded:
-            direction = F.cosine_similarity(after - before, (view.prompt - view.source)[None], dim=-1)
-            relevance = coverage(view.relevance, boxes).to(text)
+        text, crop = whole @ analysis.prompt, after @ analysis.prompt
+        if analysis.has_text_relevance:
+            direction = F.cosine_similarity(after - before, (analysis.prompt - analysis.source)[None], dim=-1)
+            relevance = coverage(analysis.relevance, boxes).to(text)
         else:
             direction = relevance = torch.zeros_like(text)
         kept = self.kept_likeness(pictures, boxes)
@@ -101,7 +101,7 @@ class Ranker:
         tokens = self.scorer.patch_tokens(pictures)
         likeness = F.cosine_similarity(tokens, self.tokens[None], dim=-1)
         side = round(tokens.shape[1] ** 0.5)  # scorers read a square, whatever the picture's shape
-        grid = Grid(size=self.view.size, rows=side, columns=side)
+        grid = Grid(size=self.analysis.size, rows=side, columns=side)
         free = self.may_change(side).to(likeness)
         stays = torch.ones_like(likeness)
         for row, box in enumerate(boxes):
@@ -111,9 +111,9 @@ class Ranker:
 
     def may_change(self, side: int) -> Tensor:
         """(side * side,) in [0, 1], how far each token may change if it lies in the box."""
-        if not self.view.grounded:
+        if not self.analysis.has_text_relevance:
             return torch.ones(side * side)
         # A token sees a little beyond its own patch, so the object's whole neighbourhood may change.
-        relevance = F.adaptive_max_pool2d(self.view.relevance[None, None].float(), (side, side))
+        relevance = F.adaptive_max_pool2d(self.analysis.relevance[None, None].float(), (side, side))
         near = F.max_pool2d(relevance, 3, 1, 1) / relevance.max().clamp_min(1e-8)
         return near.flatten().cpu()

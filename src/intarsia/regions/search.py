@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,13 +52,15 @@ EvaluationCache = MutableMapping[tuple[str, ...], Tensor]
 
 
 class Evaluator:
-    """Repaints and scores regions of one picture; what was repainted once is remembered.
+    """Repaints and scores regions of one picture; what was repainted once is kept.
 
     Args:
         inpainter: the frozen inpainting model.
         ranker: scores the pictures.
         prompt, negative_prompt, guidance: of the edit.
-        memory: repainted pictures by (picture, model, words, guidance, region, seed, steps).
+        cache: repainted pictures by (picture, model, words, guidance, region, seed, steps).
+        on_progress: called after every denoising step; may raise `Cancelled`.
+        on_round: called with the evaluations of every round.
     """
 
     def __init__(
@@ -69,14 +71,15 @@ class Evaluator:
         prompt: str,
         negative_prompt: str,
         guidance: float,
-        memory: EvaluationCache | None = None,
+        cache: EvaluationCache | None = None,
         on_progress: OnProgress | None = None,
+        on_round: Callable[[list[Evaluation]], None] | None = None,
     ) -> None:
         self.inpainter, self.ranker = inpainter, ranker
         self.prompt, self.negative_prompt, self.guidance = prompt, negative_prompt, guidance
-        self.memory: EvaluationCache = {} if memory is None else memory
-        self.on_progress = on_progress
-        picture = ranker.view.picture
+        self.cache: EvaluationCache = {} if cache is None else cache
+        self.on_progress, self.on_round = on_progress, on_round
+        picture = ranker.analysis.picture
         self.identity = (
             hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest(),
             inpainter.name,
@@ -89,7 +92,7 @@ class Evaluator:
         """(1, H, W) float, 1 where the region is."""
         if region.mask is not None:
             return region.mask[None].float()
-        return torch.from_numpy(box_mask(region.box, self.ranker.view.size))[None].float()
+        return torch.from_numpy(box_mask(region.box, self.ranker.analysis.size))[None].float()
 
     def key(self, region: Region, mask: Tensor, steps: int) -> tuple[str, ...]:
         shape = hashlib.sha256(mask.to(torch.uint8).numpy().tobytes()).hexdigest()
@@ -99,12 +102,12 @@ class Evaluator:
         """Repaint each region with `steps` steps and score the pictures, in the order given."""
         masks = [self.mask_of(r) for r in regions]
         keys = [self.key(r, m, steps) for r, m in zip(regions, masks, strict=True)]
-        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self.memory}
+        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self.cache}
         if fresh:
             rows = list(fresh.values())
             chosen = torch.stack([masks[i] for i in rows])
             painted = self.inpainter.inpaint(
-                self.ranker.view.picture,
+                self.ranker.analysis.picture,
                 chosen,
                 [self.prompt] * len(rows),
                 negative_prompt=self.negative_prompt,
@@ -113,16 +116,19 @@ class Evaluator:
                 guidance=self.guidance,
                 on_step=lambda done, total: self.report(stage, done, total),
             )
-            original = self.ranker.view.picture.cpu()
+            original = self.ranker.analysis.picture.cpu()
             pasted = torch.where(chosen > 0.5, painted, original)
             for k, picture in zip(fresh, pasted, strict=True):
-                self.memory[k] = picture
-        pictures = torch.stack([self.memory[k] for k in keys])
-        scores = self.ranker.score(pictures.to(self.ranker.view.picture.device), [r.box for r in regions])
-        return [
+                self.cache[k] = picture
+        pictures = torch.stack([self.cache[k] for k in keys])
+        scores = self.ranker.score(pictures.to(self.ranker.analysis.picture.device), [r.box for r in regions])
+        evaluations = [
             Evaluation(region=r, steps=steps, picture=p, scores=s)
             for r, p, s in zip(regions, pictures, scores, strict=True)
         ]
+        if self.on_round is not None:
+            self.on_round(evaluations)
+        return evaluations
 
     def report(self, stage: str, done: int, total: int) -> None:
         if self.on_progress is not None:

@@ -47,7 +47,7 @@ class Example:
         losses: (N,) weighed loss of each box, lower is better.
     """
 
-    view: ImageAnalysis
+    analysis: ImageAnalysis
     boxes: tuple[Box, ...]
     losses: Tensor
 
@@ -76,15 +76,15 @@ def paint_example(
     photo = read_photo(Path(record.photo))
     inpainter = backbones.inpainter
     size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
-    view = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
-    _, proposals = proposals_for(view, record.search)
-    best = shortlist(proposals, coverage(view.relevance, [p.box for p in proposals]), settings.boxes // 2)
+    analysis = analyze(to_tensor(photo, size).to(backbones.device), record.source, record.prompt, backbones)
+    _, proposals = proposals_for(analysis, record.search)
+    best = shortlist(proposals, coverage(analysis.relevance, [p.box for p in proposals]), settings.boxes // 2)
     others = [p for p in proposals if p not in best]
     dice = random.Random(f"{record.photo} {record.prompt} {record.seed}")
     chosen = best + dice.sample(others, min(len(others), settings.boxes - len(best)))
     evaluator = Evaluator(
         inpainter,
-        Ranker(view, backbones.scorer, record.score),
+        Ranker(analysis, backbones.scorer, record.score),
         prompt=record.prompt,
         negative_prompt=record.negative_prompt,
         guidance=record.guidance,
@@ -94,10 +94,10 @@ def paint_example(
     evaluations = evaluator.evaluate(
         regions, settings.steps, f"painting {len(regions)} boxes of {Path(record.photo).name}"
     )
-    losses = paper_losses(evaluations, view, evaluator.ranker, settings).cpu()
-    if view.grounded:
-        losses = losses + settings.loss_relevance * (1 - coverage(view.relevance, [p.box for p in chosen]))
-    return Example(view=view, boxes=tuple(p.box for p in chosen), losses=losses)
+    losses = paper_losses(evaluations, analysis, evaluator.ranker, settings).cpu()
+    if analysis.has_text_relevance:
+        losses = losses + settings.loss_relevance * (1 - coverage(analysis.relevance, [p.box for p in chosen]))
+    return Example(analysis=analysis, boxes=tuple(p.box for p in chosen), losses=losses)
 
 
 def fit_network(
@@ -124,7 +124,7 @@ def fit_network(
     count = total(world, len(examples))
 
     def loss(example: Example) -> Tensor:
-        logits = network(example.view, example.boxes)
+        logits = network(example.analysis, example.boxes)
         return expected_loss(logits, example.losses, torch.ones_like(example.losses, dtype=torch.bool))
 
     def mean_loss() -> float:
@@ -218,7 +218,7 @@ def fit(
     network: RegionNetwork | None = None
     with in_step(world):
         if world.is_main:
-            network = first_network(examples[0].view, start, seed)
+            network = first_network(examples[0].analysis, start, seed)
     network = from_main(world, network)
     assert network is not None
     first, last = fit_network(network, examples, settings, seed=seed, world=world, on_progress=on_progress)
@@ -231,12 +231,12 @@ def fit(
     return Fitted(network=network, first_loss=first, last_loss=last, best_loss=best, evaluations=evaluations)
 
 
-def first_network(view: ImageAnalysis, start: Path | None, seed: int) -> RegionNetwork:
-    """The network that fitting begins with: one to go on from, or a new one as wide as the view."""
+def first_network(analysis: ImageAnalysis, start: Path | None, seed: int) -> RegionNetwork:
+    """The network that fitting begins with: one to go on from, or a new one of the analysis's widths."""
     if start is not None:
         network = RegionNetwork.load(start)
-        network.check(view)
+        network.check(analysis)
         return network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RegionNetwork(view.features.shape[0], view.prompt.shape[0])
+        return RegionNetwork(analysis.features.shape[0], analysis.prompt.shape[0])

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import intarsia
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.serialize import to_json
 from intarsia.results.document import (
@@ -59,10 +58,11 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
 
 def mask_box(mask: Mask) -> list[float] | None:
     """x0, y0, x1, y1 around what a mask covers; None where nothing of it is in the picture."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    part = bounds_of(mask)
+    if part is None:
         return None
-    return box_facts(Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)))
+    rows, columns = part
+    return box_facts(Box(float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)))
 
 
 def arrange_png_text(facts: dict[str, Any], result: ArrangeResult) -> dict[str, str]:

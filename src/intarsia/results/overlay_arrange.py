@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from intarsia.imaging.affine import Matrix
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Photo
 from intarsia.layout.colour_map import distinct_colours, read_colours
 from intarsia.layout.edit import CLOSE
 from intarsia.layout.layout import Layout
+from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene
 from intarsia.results.overlay_edit import DARK, Colour, Font, Rectangle, free_place
 
@@ -176,7 +177,7 @@ def layout_sheet(scene: Scene, layout: Layout, result: Photo, colours: Mapping[s
     before = {thing.name: thing.mask for thing in scene.objects}
     panels = (
         draw_scene(scene.photo, before, colours),
-        draw_wish(scene.photo, before, visible_parts(layout), colours, notes_on(layout)),
+        draw_wish(scene.photo, before, visible(layout), colours, notes_on(layout)),
         drawing_on(result).finished(),
     )
     return captioned(panels, CAPTIONS)
@@ -196,16 +197,6 @@ def captioned(panels: Sequence[Image.Image], captions: Sequence[str]) -> Image.I
         draw.text((left, top + head / 2 + 1), caption, font=ImageFont.load_default(18), fill=INK, anchor="lm")
         sheet.paste(panel, (left, top + head))
     return sheet
-
-
-def visible_parts(layout: Layout) -> dict[str, Mask]:
-    """What shows of each object at its place, back to front: those in front cover it."""
-    shows: dict[str, Mask] = {}
-    taken: Mask | None = None
-    for placement in reversed(layout.placements):
-        shows[placement.name] = placement.mask if taken is None else placement.mask & ~taken
-        taken = placement.mask if taken is None else placement.mask | taken
-    return dict(reversed(shows.items()))
 
 
 def notes_on(layout: Layout) -> dict[str, str]:
@@ -340,11 +331,12 @@ def cross(drawing: Drawing, mask: Mask) -> None:
 
 def bounds(drawing: Drawing, mask: Mask) -> Rectangle:
     """The box around what a mask covers, on the drawing; the middle of the picture where it covers nothing."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    part = bounds_of(mask)
+    if part is None:
         x, y = drawing.image.width / 2, drawing.image.height / 2
         return x, y, x, y
-    edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    rows, columns = part
+    edges = (columns.start, rows.start, columns.stop, rows.stop)
     x0, y0, x1, y1 = (float(edge) * drawing.scale for edge in edges)
     return x0, y0, x1, y1
 

@@ -16,7 +16,8 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
-from intarsia.regions.edit import EditResult, Observer, edit, usable_box
+from intarsia.regions.edit import EditResult, edit, usable_box
+from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
 from intarsia.results.write_edit import EditFiles, plan_edit, write_edit
 from intarsia.tasks.options import Files
@@ -33,7 +34,7 @@ def run_edit(
     *,
     lead: int = 0,
     on_progress: OnProgress | None = None,
-    watch: Observer | None = None,
+    observer: Observer | None = None,
 ) -> tuple[dict[str, Any], list[str], EditResult]:
     """One edit from record to files. Everything that can be checked is checked before models are loaded."""
     photo = read_photo(record.photo)
@@ -41,7 +42,7 @@ def run_edit(
     targets = plan_edit(
         Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
     )
-    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress, watch=watch)
+    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress, observer=observer)
     if lead >= len(result.candidates) or result.candidates[lead].photo is None:
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."

@@ -20,7 +20,7 @@ from PIL import Image
 from intarsia.errors import RecordError
 from intarsia.imaging.affine import Matrix, bounding_box, compose_maps, rotation, scaling_map, translation
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.infill import Picture, halve, membrane_fill
+from intarsia.imaging.infill import Picture, crop_around, halve, membrane_fill
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.matting import Layer, cut
 from intarsia.imaging.photo import Photo
@@ -257,8 +257,8 @@ def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
     visible = cover > MIN_VISIBLE_ALPHA
     if not visible.any():
         visible[0, 0] = True
-    rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
-    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    part = crop_around(visible, 0)
+    rows, columns = part
     alpha = cover[part]
     colour = np.where(
         (alpha > MIN_VISIBLE_ALPHA)[..., None], layer.colour[part] / np.maximum(alpha, MIN_VISIBLE_ALPHA)[..., None], 0
@@ -266,8 +266,8 @@ def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
     pixels = np.dstack([to_uint8(colour), to_uint8(255 * alpha)])
     height, width = cover.shape
     wide, high = size.width / width, size.height / height
-    around = [columns[0] * wide, rows[0] * high, (columns[-1] + 1) * wide, (rows[-1] + 1) * high]
-    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
+    edges = [columns.start * wide, rows.start * high, columns.stop * wide, rows.stop * high]
+    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in edges]}
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

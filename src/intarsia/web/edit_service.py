@@ -21,7 +21,7 @@ from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
 from intarsia.records.serialize import from_json
-from intarsia.regions.edit import AnalysisEvent, Preview
+from intarsia.regions.events import AnalysisEvent, Preview
 from intarsia.results.document import pixel_digest
 from intarsia.results.overlay_edit import TINT
 from intarsia.results.replay import read_replay
@@ -164,14 +164,14 @@ class PageObserver:
     def __init__(self, folder: Path, on_intermediate: OnIntermediate) -> None:
         self.folder, self.on_intermediate, self.rounds = folder, on_intermediate, 0
 
-    def looked(self, seen: AnalysisEvent) -> None:
+    def on_analysis(self, seen: AnalysisEvent) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "look.png"
         heatmap_image(seen.saliency if seen.relevance is None else seen.relevance).save(file)
         facts = {"url": file_url(file), "anchors": [[round(a.x, 1), round(a.y, 1)] for a in seen.anchors]}
         self.on_intermediate({"look": facts})
 
-    def tried(self, previews: Sequence[Preview]) -> None:
+    def on_round(self, previews: Sequence[Preview]) -> None:
         self.rounds += 1
         best = []
         for k, preview in enumerate(previews[:BEST]):
@@ -221,7 +221,7 @@ def run_session_edit(
             Files(draw_boxes=True),
             store.load,
             on_progress=on_progress,
-            watch=PageObserver(folder / "seen", on_intermediate),
+            observer=PageObserver(folder / "seen", on_intermediate),
         )
         write_other_records(folder)
     except BaseException:

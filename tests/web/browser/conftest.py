@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pytest
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 SHOTS = Path(__file__).parent / "shots"
 SIZES = {"wide": (1280, 720), "phone": (390, 844)}
-SCHEMES = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
 
@@ -26,7 +27,7 @@ PATIENCE = 60_000
 class Shoot(Protocol):
     """Takes pictures of a page on every size of screen: `shoot(page, "words-empty")`."""
 
-    def __call__(self, page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None: ...
+    def __call__(self, page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None: ...
 
 
 # One for each file: a file that starts a browser of its own could not while another runs.
@@ -57,7 +58,7 @@ def served(store: SessionStore) -> Iterator[str]:
 def shoot() -> Shoot:
     SHOTS.mkdir(exist_ok=True)
 
-    def shot(page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None:
+    def shot(page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None:
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
             for size, (width, height) in SIZES.items():

@@ -17,7 +17,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.cli.main import main
 from intarsia.web.sessions import SessionStore
 from tests.paths import SCENES
-from tests.web.browser.conftest import PATIENCE, SCHEMES, SHOTS, Shoot, arrived, seen_on_screen
+from tests.web.browser.conftest import PATIENCE, SCHEMES, SHOTS, Scheme, Shoot, arrived, seen_on_screen
 from tests.web.browser.taken_home import record_inside, repeatable, without_record
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -427,7 +427,7 @@ def nameless(page: Page) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
-    browser: Browser, served: str, problems: list[str], scheme: str
+    browser: Browser, served: str, problems: list[str], scheme: Scheme
 ) -> None:
     SHOTS.mkdir(exist_ok=True)
     context = browser.new_context(
