@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from intarsia.palette import root_style
+
 STYLE = """
-:root { color-scheme: light dark; --paper: #fcfcfa; --ink: #1c1f24; --quiet: #6c737d; --rule: #e2e4e0; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14171a; --ink: #e8eaed; --quiet: #9aa3ad; --rule: #2b3036; }
-}
 body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0; }
@@ -74,6 +72,7 @@ def demo_page(rows: Sequence[Row], caption: str, arranged: Sequence[LayoutRow] =
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Intarsia demo</title>
 <style>
+{root_style("paper", "ink", "quiet", "rule")}
 {STYLE}
 </style>
 </head>

@@ -29,7 +29,7 @@ from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.arrange import arrange_tab
 from intarsia.web.tabs.batch import batch_tab
 from intarsia.web.tabs.edit import edit_tab
-from intarsia.web.theme import HEADING, strip_external_urls, theme
+from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
 
 logger = logging.getLogger("intarsia")
 
@@ -223,6 +223,7 @@ def launch(
         favicon_path=STATIC / "favicon.svg",
         theme=theme(),
         css=styles(),
+        head=colour_variables(),
         app_kwargs={
             "routes": [scripts_route()],
             "middleware": [

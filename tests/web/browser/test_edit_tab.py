@@ -434,7 +434,7 @@ def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=scheme
     )
     page = arrives(context, served, problems)
-    page.screenshot(path=SHOTS / f"words-empty-{scheme}-touch.png", full_page=True)
+    shoot.whole(page, f"words-empty-{scheme}-touch")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert nameless(page) == []
     for tab in ("Edit by words", "Edit by layout", "Many pictures"):
@@ -448,7 +448,7 @@ def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
     expect(page.locator(".w-frame")).to_be_in_viewport(ratio=0.99)
     page.get_by_role("button", name="More settings").click()
     expect(page.locator("#words-steps input")).to_be_visible()
-    page.screenshot(path=SHOTS / f"words-full-{scheme}-touch.png", full_page=True)
+    shoot.whole(page, f"words-full-{scheme}-touch")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert nameless(page) == []
     context.close()
