@@ -25,6 +25,7 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
+from intarsia.backbones.protocols import Backbones
 from intarsia.cli import main
 from intarsia.web import scripts, security, startup
 from intarsia.web.address import free_port
@@ -80,13 +81,13 @@ def shut(demo: Any, site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path, tiny_backbones: Backbones) -> Iterator[Site]:
     with startup.folders(tmp_path_factory.mktemp("results") / "results") as results:
         from gradio.utils import get_upload_folder
 
         from intarsia.web import server
 
-        store = SessionStore(results, models=str(tiny_models), forget=0.2)
+        store = SessionStore(results, models=str(tiny_models), forget=0.2, load=lambda *_, **__: tiny_backbones)
         demo = server.build(store)
         address = server.launch(demo, store, port=free_port("127.0.0.1"))
         site = Site(address.local, store, Path(get_upload_folder()))

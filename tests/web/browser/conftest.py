@@ -34,7 +34,7 @@ class Shoot:
     def __init__(self, folder: Path, *, wanted: bool) -> None:
         self.folder, self.wanted = folder, wanted
 
-    def __call__(self, page: Page, name: str, *, schemes: Sequence[str] = ("light",)) -> None:
+    def __call__(self, page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None:
         """On every size of screen."""
         if not self.wanted:
             return

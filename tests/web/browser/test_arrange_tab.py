@@ -379,6 +379,7 @@ def test_an_example_is_one_click_away(visitor: Page) -> None:
     expect(visitor.locator("#layout-get-picture")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.slow  # finding by names and the other example are tested on their own
 def test_an_examples_objects_are_found_by_their_names(visitor: Page) -> None:
     visitor.get_by_role("button", name="A cat and a plant").click()
     expect(visitor.locator("#layout-stage .list .name")).to_have_text(["potted plant", "cat"], timeout=PATIENCE)

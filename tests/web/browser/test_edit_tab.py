@@ -17,7 +17,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.cli.main import main
 from intarsia.web.sessions import SessionStore
 from tests.paths import SCENES
-from tests.web.browser.conftest import PATIENCE, SCHEMES, SHOTS, Scheme, Shoot, arrived, seen_on_screen
+from tests.web.browser.conftest import PATIENCE, SCHEMES, Scheme, Shoot, arrived, seen_on_screen
 from tests.web.browser.taken_home import record_inside, repeatable, without_record
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -36,11 +36,11 @@ PLACE = ("record", "photo")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path) -> SessionStore:
-    from intarsia.backbones import load_backbones
-
+def store(
+    tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path, tiny_backbones: Backbones
+) -> SessionStore:
     def load(name: str, **machine: Any) -> Backbones:
-        return pocket if name == "pocket" else load_backbones(name, device="cpu")
+        return pocket if name == "pocket" else tiny_backbones
 
     return SessionStore(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
 
@@ -302,6 +302,7 @@ def test_work_is_cancelled_and_what_was_there_before_comes_back(
     expect(visitor.locator(".w-after")).to_have_attribute("src", str(shown))
 
 
+@pytest.mark.slow  # the other tab waits in the same queue, and is quicker
 def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     visitor: Page,
     browser: Browser,
@@ -425,11 +426,10 @@ def nameless(page: Page) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
-    browser: Browser, served: str, problems: list[str], scheme: Scheme
+    browser: Browser, served: str, problems: list[str], shoot: Shoot, scheme: Scheme
 ) -> None:
-    SHOTS.mkdir(exist_ok=True)
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=scheme
     )
