@@ -109,13 +109,13 @@ def arrange_tab(store: SessionStore, token: gr.State) -> None:
         controls,
         queue_place,
         (
-            (functools.partial(gr.on, [find.click, objects.submit]), handlers.find_by_name, named),
-            (read.click, handlers.find_by_masks, [token, canvas, mask, colours]),
-            (canvas.example, handlers.find_in_example, [token, models]),
-            (canvas.pointed, handlers.find_at_point, named),
-            (go.click, handlers.arrange, form),
-            (canvas.replayed, handlers.replay, [token]),
-            (learn.click, handlers.learn, [token, canvas, mode, models, *settings]),
+            (functools.partial(gr.on, [find.click, objects.submit]), handlers.want_objects_by_name, named),
+            (read.click, handlers.want_objects_by_masks, [token, canvas, mask, colours]),
+            (canvas.example, handlers.want_example, [token, models]),
+            (canvas.pointed, handlers.want_object_at_point, named),
+            (go.click, handlers.want_arrangement, form),
+            (canvas.replayed, handlers.want_replay, [token]),
+            (learn.click, handlers.want_learning, [token, canvas, mode, models, *settings]),
         ),
     )
     cancel.click(handlers.task.cancel, token, [status, cancel, *controls.buttons], **QUICK, queue=False)

@@ -169,7 +169,7 @@ class ArrangeHandlers:
 
     # With the networks
 
-    def find_by_name(self, request: gr.Request, token: str, value: Any, objects: str, models: str) -> Update:
+    def want_objects_by_name(self, request: gr.Request, token: str, value: Any, objects: str, models: str) -> Update:
         """Cut out the objects that are named."""
 
         def record() -> ArrangeRecord:
@@ -179,9 +179,9 @@ class ArrangeHandlers:
                 raise LayoutError("Name what becomes a cut-out, e.g. cat, potted plant.")
             return ArrangeRecord(photo=str(photo), find=names, models=models)
 
-        return self._want(request, lambda: self._find_work(self.store.session(token), record()), record)
+        return self._queue(request, lambda: self._find_work(self.store.session(token), record()), record)
 
-    def find_by_masks(
+    def want_objects_by_masks(
         self, request: gr.Request, token: str, value: Any, mask: str | None, colours: str | None
     ) -> Update:
         """Cut out the objects of a mask in colours."""
@@ -192,9 +192,9 @@ class ArrangeHandlers:
                 raise LayoutError("Give both the mask and its colours.")
             return ArrangeRecord(photo=str(photo), mask=mask, colours=colours)
 
-        return self._want(request, lambda: self._find_work(self.store.session(token), record()), record)
+        return self._queue(request, lambda: self._find_work(self.store.session(token), record()), record)
 
-    def find_in_example(self, request: gr.Request, token: str, models: str, event: gr.EventData) -> Update:
+    def want_example(self, request: gr.Request, token: str, models: str, event: gr.EventData) -> Update:
         """Take an example's picture, and cut out its objects."""
         index = event._data.get("index")
 
@@ -207,9 +207,9 @@ class ArrangeHandlers:
             }
             return (yield from self._find_work(session, example.record(file, models)))
 
-        return self._want(request, work, lambda: get_example(index))
+        return self._queue(request, work, lambda: get_example(index))
 
-    def find_at_point(
+    def want_object_at_point(
         self, request: gr.Request, token: str, value: Any, objects: str, models: str, event: gr.EventData
     ) -> Update:
         """Cut out the object that was clicked."""
@@ -235,9 +235,9 @@ class ArrangeHandlers:
                 self.controls.status: message_html(message),
             }
 
-        return self._want(request, work, point)
+        return self._queue(request, work, point)
 
-    def arrange(
+    def want_arrangement(
         self,
         request: gr.Request,
         token: str,
@@ -267,9 +267,9 @@ class ArrangeHandlers:
             result = yield from self._watch(self.service.arrange(session, arrangement, scene, moves))
             return self._result_update(session, result, f"Done: {result.words}.")
 
-        return self._want(request, work, record)
+        return self._queue(request, work, record)
 
-    def replay(self, request: gr.Request, token: str, event: gr.EventData) -> Update:
+    def want_replay(self, request: gr.Request, token: str, event: gr.EventData) -> Update:
         """Make a result again from its record."""
         folder, index = (event._data.get(key) for key in ("folder", "index"))
 
@@ -279,9 +279,11 @@ class ArrangeHandlers:
             verdict = "The same pixels came out." if same else "Other pixels came out than were recorded."
             return {self.controls.status: message_html(verdict, error=not same)}
 
-        return self._want(request, work, lambda: picture_of(result_folder(self.store.session(token), folder), index))
+        return self._queue(request, work, lambda: picture_of(result_folder(self.store.session(token), folder), index))
 
-    def learn(self, request: gr.Request, token: str, value: Any, mode: str, models: str, *settings: Any) -> Update:
+    def want_learning(
+        self, request: gr.Request, token: str, value: Any, mode: str, models: str, *settings: Any
+    ) -> Update:
         """Learn the scene's objects, for regenerate."""
 
         def lesson() -> tuple[Path, ArrangeRecord]:
@@ -294,9 +296,9 @@ class ArrangeHandlers:
         def work() -> Work:
             return (yield from self._learn_work(self.service.learn(self.store.session(token), *lesson())))
 
-        return self._want(request, work, lesson)
+        return self._queue(request, work, lesson)
 
-    def _want(self, request: gr.Request, start: Callable[[], Work], check: Callable[[], object]) -> Update:
+    def _queue(self, request: gr.Request, start: Callable[[], Work], check: Callable[[], object]) -> Update:
         waiting = {self.controls.status: message_html("Waiting for a turn.")}
         return self.task.want(request, start, waiting=waiting, on_error=self._error_update, check=check)
 

@@ -75,10 +75,10 @@ def connect(handlers: EditHandlers, controls: EditControls, token: gr.State, que
     form = [token, canvas, photo, source, prompt, *controls.details.values()]
     pressed = functools.partial(gr.on, [controls.start.click, prompt.submit, source.submit])
     for listen, handler, inputs, also_set in (
-        (pressed, handlers.edit, form, []),
-        (canvas.tried, handlers.edit_example, form, [photo, source, prompt]),
-        (canvas.again, handlers.edit_again, form, [controls.details["seed"]]),
-        (canvas.replayed, handlers.replay, state, []),
+        (pressed, handlers.want_edit, form, []),
+        (canvas.tried, handlers.want_example, form, [photo, source, prompt]),
+        (canvas.again, handlers.want_edit_again, form, [controls.details["seed"]]),
+        (canvas.replayed, handlers.want_replay, state, []),
     ):
         listen(handler, inputs, [*also_set, *working], **QUIET).then(
             handlers.task.perform,

@@ -134,18 +134,18 @@ class EditHandlers:
 
     # With the networks
 
-    def edit(self, request: gr.Request, token: str, value: Any, photo: str | None, *settings: Any) -> Update:
-        return self._want_edit(request, token, read_state(value), photo, settings)
+    def want_edit(self, request: gr.Request, token: str, value: Any, photo: str | None, *settings: Any) -> Update:
+        return self._queue_edit(request, token, read_state(value), photo, settings)
 
-    def edit_again(self, request: gr.Request, token: str, value: Any, photo: str | None, *settings: Any) -> Update:
+    def want_edit_again(self, request: gr.Request, token: str, value: Any, photo: str | None, *settings: Any) -> Update:
         """Edit with the next seed."""
         state, named = read_state(value), self._named(settings)
         boxed = state["box"] is not None
         named["seed"] = edit_service.next_seed(int(named["seed"] or 0), int(named["keep"] or 1), boxed)
-        update = self._want_edit(request, token, state, photo, tuple(named.values()))
+        update = self._queue_edit(request, token, state, photo, tuple(named.values()))
         return {self.controls.details["seed"]: named["seed"], **update}
 
-    def edit_example(
+    def want_example(
         self, request: gr.Request, event: gr.EventData, token: str, value: Any, photo: str | None, *settings: Any
     ) -> Update:
         """Take an example's photo and words, and edit."""
@@ -155,18 +155,18 @@ class EditHandlers:
         except Exception as error:
             return self._error_update(value, error)
         words = (example.source, example.prompt)
-        update = self._want_edit(
+        update = self._queue_edit(
             request, token, photo_state(session, file), str(file), (*words, *settings[len(WORDS) :])
         )
         controls = self.controls
         return {controls.photo: str(file), controls.source: words[0], controls.prompt: words[1], **update}
 
-    def replay(self, request: gr.Request, event: gr.EventData, token: str, value: Any) -> Update:
+    def want_replay(self, request: gr.Request, event: gr.EventData, token: str, value: Any) -> Update:
         """Make a result again from its record."""
         state, folder, index = read_state(value), event._data.get("folder"), event._data.get("index", 0)
-        return self._want(request, state, lambda: self._replay_work(token, state, folder, index))
+        return self._queue(request, state, lambda: self._replay_work(token, state, folder, index))
 
-    def _want_edit(
+    def _queue_edit(
         self, request: gr.Request, token: str, state: EditState, photo: str | None, settings: Sequence[Any]
     ) -> Update:
         def record() -> EditRecord:
@@ -176,9 +176,9 @@ class EditHandlers:
             named = {name: value for name, value in self._named(settings).items() if value is not None}
             return edit_service.build_record(Path(photo), named, self.store, state["box"])
 
-        return self._want(request, state, lambda: self._edit_work(token, state, record()), record)
+        return self._queue(request, state, lambda: self._edit_work(token, state, record()), record)
 
-    def _want(
+    def _queue(
         self,
         request: gr.Request,
         state: EditState,
