@@ -42,8 +42,10 @@ test test-all test-ui: export OMP_NUM_THREADS = 1
 test: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui" $(PYTEST)
 
+# Where there is no browser, the tests that need one are skipped. The screenshots are for people to look at.
 test-all: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not ui"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
+	HF_HUB_OFFLINE=1 INTARSIA_SCREENSHOTS=1 $(BIN)/python -m pytest $(PYTEST)
 
 # Installs it where it is missing: as root, or where sudo asks for no password.
 browser:
@@ -52,7 +54,7 @@ browser:
 
 test-ui: setup browser
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m ui
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "ui and not slow" $(PYTEST)
 
 # Installed as the browser is. Node 18.18 or newer will do.
 node:

@@ -59,7 +59,7 @@ from intarsia.layout.scene_files import read_masks, read_scene_folder
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 from intarsia.results.write_arrange import plan_arrangement, write_arrangement
 from intarsia.results.write_scene import write_scene
-from intarsia.web.canvas import canvas_value, taken_apart
+from intarsia.web.canvas import canvas_value, split_layers
 
 SIZE = Size(4000, 3000)
 
@@ -180,7 +180,7 @@ def stages_of(work: Workplace) -> dict[str, Stage]:
         return [whole, part, *split_touching(whole, odds, ("thing 1", "thing 2"))]
 
     def cut_out() -> list[np.ndarray]:
-        ground, layers = taken_apart(scene.photo.pixels.astype(np.float32), masks)
+        ground, layers = split_layers(scene.photo.pixels.astype(np.float32), masks)
         return [
             ground,
             *(part for layer in layers.values() for part in (layer.colour, layer.transmittance, layer.alpha)),

@@ -29,38 +29,38 @@ from intarsia.layout.scene_files import read_scene_folder
 from intarsia.progress import Progress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.tasks.options import Machine
-from intarsia.web.api import asked, problem_of
+from intarsia.web.api import error_text, read_request
+from intarsia.web.arrange_cards import history_cards, message_html, progress_html
 from intarsia.web.arrange_examples import EXAMPLES, example_cards
-from intarsia.web.arrange_service import ArrangeService, one_more, renamed, unless_stopped
+from intarsia.web.arrange_service import ArrangeService, append_move, rename_move, run_unless_cancelled
 from intarsia.web.arrange_settings import ADVANCED, setting_of, with_settings
 from intarsia.web.arrange_store import (
-    chosen,
+    list_arrangements,
     names_of,
-    numbered,
-    remember,
+    parse_names,
     result_facts,
-    results,
     scene_record,
-    split_names,
+    source_path,
+    unique_name,
+    write_moves,
 )
 from intarsia.web.canvas import (
-    LONGEST_SHOWN,
+    MAX_CANVAS_SIDE,
     Move,
     canvas_matrix,
     canvas_value,
-    mask_at,
-    quick_fill,
+    fill_ground,
+    identity_moves,
+    mask_at_size,
+    parse_canvas_value,
     read_moves,
-    record_of,
-    restacked,
-    taken_apart,
-    told_by,
-    unmoved,
+    record_from_moves,
+    split_layers,
+    stacking_changes,
 )
 from intarsia.web.loss_plot import Loss, Painted, loss_plot, loss_plot_html
 from intarsia.web.queue import WorkQueue
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.tabs.arrange import history_cards, sentence, way
 from intarsia.web.work import Step
 
 YARD = PACKAGE_SCENES / "yard.scene"
@@ -74,7 +74,7 @@ def yard() -> Scene:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> SessionStore:
+def store(tmp_path: Path) -> SessionStore:
     return SessionStore(tmp_path / "room", models="pocket", machine=Machine(device="cpu"))
 
 
@@ -112,7 +112,7 @@ def test_the_stage_shows_what_a_browser_makes_of_the_same_words(wish: dict[str, 
 @pytest.mark.parametrize("wish", WISHES)
 def test_the_record_puts_an_object_where_the_stage_shows_it(yard: Scene, wish: dict[str, Any]) -> None:
     moves = moved(**wish)
-    placed = {p.name: p for p in read_layout(record_of(moves, NAMES, BASE), yard).placements}
+    placed = {p.name: p for p in read_layout(record_from_moves(moves, NAMES, BASE), yard).placements}
     mask = yard.objects[2].mask
     matrix = canvas_matrix(moves[2], bounding_box(mask))
     assert placed["dog"].matrix == pytest.approx(matrix, abs=1e-3)
@@ -123,22 +123,22 @@ def test_the_record_puts_an_object_where_the_stage_shows_it(yard: Scene, wish: d
 
 
 def test_a_drag_by_whole_pixels_is_said_in_whole_pixels() -> None:
-    record = record_of(moved(x=40.0, y=-3.0), NAMES, BASE)
+    record = record_from_moves(moved(x=40.0, y=-3.0), NAMES, BASE)
     assert record.move == ("dog=+40,-3",)
     assert (record.scale, record.rotate, record.flip, record.front, record.back) == ((), (), (), (), ())
 
 
 def test_nothing_moved_leaves_the_record_as_it_was() -> None:
-    assert record_of(moved(), NAMES, BASE) == BASE
+    assert record_from_moves(moved(), NAMES, BASE) == BASE
 
 
 def test_a_flipped_object_turns_the_other_way_in_the_record() -> None:
-    record = record_of(moved(turn=20.0, flip=True), NAMES, BASE)
+    record = record_from_moves(moved(turn=20.0, flip=True), NAMES, BASE)
     assert (record.rotate, record.flip) == (("dog=-20",), ("dog",))
 
 
 def test_what_is_off_the_stage_is_removed_and_nothing_else_is_said_of_it() -> None:
-    record = record_of(moved(x=4.0, turn=9.0, gone=True), NAMES, BASE)
+    record = record_from_moves(moved(x=4.0, turn=9.0, gone=True), NAMES, BASE)
     assert record == dataclasses.replace(BASE, remove=("dog",))
 
 
@@ -154,7 +154,7 @@ def test_what_is_off_the_stage_is_removed_and_nothing_else_is_said_of_it() -> No
     ],
 )
 def test_any_order_is_said_by_few_names(after: str, back: str, front: str) -> None:
-    said = restacked("abcd", after)
+    said = stacking_changes("abcd", after)
     order = list("abcd")
     for name in said[0]:
         order.remove(name)
@@ -168,7 +168,7 @@ def test_any_order_is_said_by_few_names(after: str, back: str, front: str) -> No
 
 def test_the_order_on_the_stage_is_the_order_in_the_picture(yard: Scene) -> None:
     moves = (Move(name="dog"), Move(name="tree", gone=True), Move(name="house"))
-    layout = read_layout(record_of(moves, NAMES, BASE), yard)
+    layout = read_layout(record_from_moves(moves, NAMES, BASE), yard)
     assert [p.name for p in layout.placements] == ["dog", "house"]
     assert layout.removed == ("tree",)
 
@@ -204,7 +204,7 @@ def test_moves_that_are_none_are_refused_with_a_sentence(given: Any) -> None:
 
 def test_ground_and_cut_outs_are_the_picture_again(yard: Scene) -> None:
     picture = yard.photo.pixels.astype(np.float32)
-    ground, layers = taken_apart(picture, {o.name: o.mask for o in yard.objects})
+    ground, layers = split_layers(picture, {o.name: o.mask for o in yard.objects})
     again = ground
     for layer in layers.values():
         again = layer.over(again)
@@ -228,7 +228,7 @@ def test_the_stage_gets_cut_outs_at_their_places(yard: Scene) -> None:
     assert isinstance(pixel, tuple)
     assert pixel[3] == 255
     assert pixel[:3] == pytest.approx(list(map(int, yard.photo.pixels[row, column])), abs=1)
-    assert value["moves"] == [dataclasses.asdict(m) for m in unmoved(yard)]
+    assert value["moves"] == [dataclasses.asdict(m) for m in identity_moves(yard)]
     json.dumps(value)
 
 
@@ -240,7 +240,7 @@ def test_a_large_photo_is_shown_smaller_and_measured_in_its_own_pixels() -> None
     scene = Scene(photo=Photo(pixels=pixels), objects=(SceneObject(name="box", words="box", mask=mask),))
     value = canvas_value(scene, "scene-0001")
     ground = Image.open(io.BytesIO(base64.b64decode(value["ground"].partition(",")[2])))
-    assert max(ground.size) == LONGEST_SHOWN and (value["width"], value["height"]) == (1600, 1000)
+    assert max(ground.size) == MAX_CANVAS_SIDE and (value["width"], value["height"]) == (1600, 1000)
     thing = value["objects"][0]
     assert thing["box"] == [600, 400, 1200, 800]
     assert thing["around"] == pytest.approx([600, 400, 1200, 800], abs=8)
@@ -249,13 +249,13 @@ def test_a_large_photo_is_shown_smaller_and_measured_in_its_own_pixels() -> None
 def test_a_speck_does_not_vanish_from_the_stage() -> None:
     mask = np.zeros((100, 100), np.bool_)
     mask[50, 50] = True
-    assert mask_at(mask, Size(10, 10)).any()
+    assert mask_at_size(mask, Size(10, 10)).any()
 
 
 def test_what_a_browser_says_may_be_anything() -> None:
-    assert told_by(None) == ("", [])
-    assert told_by([1]) == ("", [])
-    assert told_by({"id": 3, "moves": None}) == ("3", [])
+    assert parse_canvas_value(None) == ("", [])
+    assert parse_canvas_value([1]) == ("", [])
+    assert parse_canvas_value({"id": 3, "moves": None}) == ("3", [])
 
 
 # The tab
@@ -287,12 +287,16 @@ def test_a_records_numbers_are_of_its_own_kind_whatever_a_browser_sends() -> Non
 
 
 def test_names_are_parted_by_commas_and_lines() -> None:
-    assert split_names(" cat, potted plant;\n dog 1 ,, ") == ("cat", "potted plant", "dog 1")
+    assert parse_names(" cat, potted plant;\n dog 1 ,, ") == ("cat", "potted plant", "dog 1")
 
 
 def test_hostile_words_are_shown_as_text() -> None:
     bad = '<img src=x onerror="alert(1)">'
-    for shown in (sentence(bad), sentence(bad, wrong=True), way(Step(progress=Progress(stage=bad, done=1, total=2)))):
+    for shown in (
+        message_html(bad),
+        message_html(bad, error=True),
+        progress_html(Step(progress=Progress(stage=bad, done=1, total=2))),
+    ):
         assert "<img" not in shown and "&lt;img" in shown.lower()
     assert "<img" not in loss_plot([Loss(stage=bad, step=1, value=1.0)])
 
@@ -307,45 +311,45 @@ def test_the_losses_are_a_line_for_each_stage() -> None:
 
 
 def test_stopping_is_no_failure() -> None:
-    assert problem_of(Cancelled("x")).startswith("Stopped")
-    assert problem_of(LayoutError("a fact")) == "a fact"
-    assert "KeyError" in problem_of(KeyError("x"))
+    assert error_text(Cancelled("x")).startswith("Stopped")
+    assert error_text(LayoutError("a fact")) == "a fact"
+    assert "KeyError" in error_text(KeyError("x"))
 
 
 @pytest.mark.parametrize("name", ["", "scene-0001", "../scene-0001", "photo-0001/..", "/etc", "arrange-0001"])
-def test_a_page_names_only_what_is_in_its_own_folder(room: SessionStore, name: str) -> None:
-    visit = room.enter(None)
-    (visit.folder.parent / "scene-0001").mkdir()
+def test_a_page_names_only_what_is_in_its_own_folder(store: SessionStore, name: str) -> None:
+    session = store.join(None)
+    (session.folder.parent / "scene-0001").mkdir()
     with pytest.raises(LayoutError, match="no picture"):
-        chosen(visit, name)
+        source_path(session, name)
 
 
-def visit_with_yard(room: SessionStore) -> tuple[Session, str]:
+def session_with_yard(store: SessionStore) -> tuple[Session, str]:
     import shutil
 
-    visit = room.enter(None)
-    folder = visit.new_folder("scene")
+    session = store.join(None)
+    folder = session.new_folder("scene")
     shutil.copytree(YARD, folder / "yard.scene")
-    return visit, folder.name
+    return session, folder.name
 
 
 def values() -> dict[str, Any]:
     return {"mode": "auto", **{name: setting_of(name).default for name in ADVANCED}}
 
 
-def test_a_wish_is_the_record_of_the_scene_and_the_moves(room: SessionStore) -> None:
-    visit, scene = visit_with_yard(room)
+def test_a_wish_is_the_record_of_the_scene_and_the_moves(store: SessionStore) -> None:
+    session, scene = session_with_yard(store)
     stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
-    record, moves = ArrangeService(room).wish(visit, stage, values(), None, None)
+    record, moves = ArrangeService(store).build_record(session, stage, values(), None, None)
     assert record.move == ("dog=+9,+0",)
-    assert record.photo == str(visit.folder / scene / "yard.scene" / "photo.png")
+    assert record.photo == str(session.folder / scene / "yard.scene" / "photo.png")
     assert [m.name for m in moves] == list(NAMES)
     with pytest.raises(LayoutError, match="move an object first"):
-        ArrangeService(room).wish(visit, {"id": scene, "moves": []}, values(), None, None)
+        ArrangeService(store).build_record(session, {"id": scene, "moves": []}, values(), None, None)
 
 
-def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(room: SessionStore, tmp_path: Path) -> None:
-    visit, scene = visit_with_yard(room)
+def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(store: SessionStore, tmp_path: Path) -> None:
+    session, scene = session_with_yard(store)
     key = tmp_path / "key.json"
     key.write_text('{"house": [1, 1, 1], "tree": [2, 2, 2], "dog": [3, 3, 3], "background": [0, 0, 0]}')
     mask = np.asarray(Image.open(YARD / "mask.png").convert("RGB"))
@@ -354,43 +358,43 @@ def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(room: SessionS
     for number, name in enumerate(NAMES, 1):
         drawn[(mask == colours[name]).all(-1)] = number
     Image.fromarray(np.roll(drawn, 6, axis=1)).save(tmp_path / "layout.png")
-    record, _ = ArrangeService(room).wish(
-        visit, {"id": scene, "moves": []}, values(), str(tmp_path / "layout.png"), str(key)
+    record, _ = ArrangeService(store).build_record(
+        session, {"id": scene, "moves": []}, values(), str(tmp_path / "layout.png"), str(key)
     )
     layout = read_layout(record, read_scene_folder(Path(record.photo)))
     assert all(p.matrix == pytest.approx((1, 0, 6, 0, 1, 0), abs=0.2) for p in layout.placements)
 
 
-def test_learned_looks_are_used_from_then_on(room: SessionStore) -> None:
-    visit, scene = visit_with_yard(room)
+def test_learned_looks_are_used_from_then_on(store: SessionStore) -> None:
+    session, scene = session_with_yard(store)
     stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
     for number in (1, 2):
-        (visit.folder / scene / f"looks-000{number}.safetensors").touch()
-    record, _ = ArrangeService(room).wish(visit, stage, values(), None, None)
-    assert record.concepts == str(visit.folder / scene / "looks-0002.safetensors")
+        (session.folder / scene / f"looks-000{number}.safetensors").touch()
+    record, _ = ArrangeService(store).build_record(session, stage, values(), None, None)
+    assert record.concepts == str(session.folder / scene / "looks-0002.safetensors")
 
 
-def test_results_are_found_again_in_the_order_they_were_made(room: SessionStore) -> None:
-    visit, scene = visit_with_yard(room)
+def test_results_are_found_again_in_the_order_they_were_made(store: SessionStore) -> None:
+    session, scene = session_with_yard(store)
     for number in (1, 2):
-        folder = visit.new_folder("arrange")
+        folder = session.new_folder("arrange")
         files = {kind: str(folder / f"{kind}.x") for kind in ("picture", "record", "layout", "mask")}
-        record = dataclasses.asdict(record_of(moved(x=float(number)), NAMES, BASE))
-        remember(folder, {"files": {**files, "others": []}, "record": record}, scene, moved(x=float(number)))
-    visit.new_folder("arrange")  # one that was stopped
-    found = results(visit)
+        record = dataclasses.asdict(record_from_moves(moved(x=float(number)), NAMES, BASE))
+        write_moves(folder, {"files": {**files, "others": []}, "record": record}, scene, moved(x=float(number)))
+    session.new_folder("arrange")  # one that was stopped
+    found = list_arrangements(session)
     assert [m.words for m in found] == ["dog moved by +1,+0", "dog moved by +2,+0"]
     assert read_moves(found[1].moves, NAMES) == moved(x=2.0)
 
 
-def test_other_programs_ask_by_scene_and_moves(room: SessionStore) -> None:
-    owner, scene = visit_with_yard(room)
+def test_other_programs_ask_by_scene_and_moves(store: SessionStore) -> None:
+    owner, scene = session_with_yard(store)
     wish = {"scene": f"{owner.token}/{scene}", "moves": [{"name": "dog", "gone": True}]}
-    record, _, _ = asked(ArrangeService(room), room.enter(None), None, wish)
+    record, _, _ = read_request(ArrangeService(store), store.join(None), None, wish)
     assert record.remove == ("dog",)
     assert record.mask == scene_record(owner.folder / scene / "yard.scene").mask
     given = {"scene": wish["scene"], "record": {"mask": "/etc/passwd", "move": ["dog=+3,0"], "seed": 4}}
-    record, _, _ = asked(ArrangeService(room), room.enter(None), None, given)
+    record, _, _ = read_request(ArrangeService(store), store.join(None), None, given)
     assert (record.move, record.seed) == (("dog=+3,0",), 4)
     assert record.mask == scene_record(owner.folder / scene / "yard.scene").mask
 
@@ -405,79 +409,81 @@ def test_other_programs_ask_by_scene_and_moves(room: SessionStore) -> None:
         {"masks": ["a=b"]},
     ],
 )
-def test_other_programs_cannot_name_files_of_this_machine(room: SessionStore, record: dict[str, Any]) -> None:
-    owner, scene = visit_with_yard(room)
+def test_other_programs_cannot_name_files_of_this_machine(store: SessionStore, record: dict[str, Any]) -> None:
+    owner, scene = session_with_yard(store)
     with pytest.raises(RecordError, match="files"):
-        asked(ArrangeService(room), room.enter(None), None, {"scene": f"{owner.token}/{scene}", "record": record})
+        read_request(
+            ArrangeService(store), store.join(None), None, {"scene": f"{owner.token}/{scene}", "record": record}
+        )
 
 
 @pytest.mark.parametrize("wish", [None, 3, {}, {"record": 3}, {"scene": "nobody/scene-0001"}])
-def test_other_programs_are_told_what_is_wrong(room: SessionStore, wish: Any) -> None:
+def test_other_programs_are_told_what_is_wrong(store: SessionStore, wish: Any) -> None:
     with pytest.raises(RecordError):
-        asked(ArrangeService(room), room.enter(None), None, wish)
+        read_request(ArrangeService(store), store.join(None), None, wish)
 
 
 # A page's work, results and examples
 
 
 def test_a_page_has_one_piece_of_work_at_a_time() -> None:
-    turns: WorkQueue[str] = WorkQueue()
-    assert turns.take("one", "first") and not turns.take("one", "second") and turns.take("two", "other")
-    assert turns.begin("one") == "first"
-    assert turns.begin("one") is None
-    assert not turns.stopped("one") and not turns.call_off("one")  # it goes on already
-    assert turns.stopped("one") and not turns.stopped("two")
-    assert not turns.take("one", "second")
-    turns.end("one")
-    assert turns.begin("one") is None
-    assert turns.take("one", "second")
+    queue: WorkQueue[str] = WorkQueue()
+    assert queue.add("one", "first") and not queue.add("one", "second") and queue.add("two", "other")
+    assert queue.begin("one") == "first"
+    assert queue.begin("one") is None
+    assert not queue.is_cancelled("one") and not queue.cancel("one")  # it goes on already
+    assert queue.is_cancelled("one") and not queue.is_cancelled("two")
+    assert not queue.add("one", "second")
+    queue.end("one")
+    assert queue.begin("one") is None
+    assert queue.add("one", "second")
 
 
 def test_what_waits_is_called_off_and_something_else_wanted() -> None:
-    turns: WorkQueue[str] = WorkQueue()
-    turns.take("one", "first")
-    assert turns.call_off("one") and not turns.call_off("one")
-    assert turns.begin("one") is None
-    turns.take("one", "second")
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("one", "first")
+    assert queue.cancel("one") == "first" and queue.cancel("one") is None
+    assert queue.begin("one") is None
+    queue.add("one", "second")
     # The queue comes to what was called off: it finds what is wanted now, and the next time nothing.
-    assert turns.begin("one") == "second"
-    turns.end("one")
-    assert turns.begin("one") is None
+    assert queue.begin("one") == "second"
+    queue.end("one")
+    assert queue.begin("one") is None
 
 
-def test_work_that_was_to_stop_counts_for_nothing(room: SessionStore) -> None:
-    visit = room.enter(None)
+def test_work_that_was_to_stop_counts_for_nothing(store: SessionStore) -> None:
+    session = store.join(None)
     with pytest.raises(Cancelled):
-        list(unless_stopped(visit, visit.stop.set))
-    steps = unless_stopped(visit, lambda: 3)
+        list(run_unless_cancelled(session, session.stop.set))
+    steps = run_unless_cancelled(session, lambda: 3)
     with pytest.raises(StopIteration) as end:
         next(steps)
     assert end.value.value == 3
 
 
 def test_every_object_has_a_name_of_its_own() -> None:
-    assert numbered("dog", ()) == "dog"
-    assert numbered("dog", ("cat",)) == "dog"
-    assert numbered("dog", ("dog", "cat")) == "dog 2"
-    assert numbered("dog", ("dog", "dog 2", "dog 3")) == "dog 4"
-    assert numbered("dog 2", ("dog", "dog 2")) == "dog 3"
+    assert unique_name("dog", ()) == "dog"
+    assert unique_name("dog", ("cat",)) == "dog"
+    assert unique_name("dog", ("dog", "cat")) == "dog 2"
+    assert unique_name("dog", ("dog", "dog 2", "dog 3")) == "dog 4"
+    assert unique_name("dog 2", ("dog", "dog 2")) == "dog 3"
 
 
 def test_one_more_object_comes_to_the_front_and_leaves_the_others() -> None:
-    moves = one_more(moved(x=9.0), "cat")
+    moves = append_move(moved(x=9.0), "cat")
     assert moves == (*moved(x=9.0), Move(name="cat"))
-    assert renamed(moves, "dog", "wolf")[2] == Move(name="wolf", x=9.0)
+    assert rename_move(moves, "dog", "wolf")[2] == Move(name="wolf", x=9.0)
 
 
-def test_an_object_gets_another_name_in_a_scene_of_its_own(room: SessionStore) -> None:
-    visit, scene = visit_with_yard(room)
-    place = chosen(visit, scene)
-    name, made = ArrangeService(room).rename(visit, place, "dog", "  my   wolf ")
-    assert name != scene and names_of(chosen(visit, name)) == ("house", "tree", "my wolf") == made.names
+def test_an_object_gets_another_name_in_a_scene_of_its_own(store: SessionStore) -> None:
+    session, scene = session_with_yard(store)
+    place = source_path(session, scene)
+    name, made = ArrangeService(store).rename(session, place, "dog", "  my   wolf ")
+    assert name != scene and names_of(source_path(session, name)) == ("house", "tree", "my wolf") == made.names
     assert names_of(place) == NAMES
     for former, wanted in (("dog", "tree"), ("dog", " "), ("dog", "Background"), ("cat", "wolf")):
         with pytest.raises(LayoutError):
-            ArrangeService(room).rename(visit, place, former, wanted)
+            ArrangeService(store).rename(session, place, former, wanted)
 
 
 def test_examples_come_with_all_that_they_need(tmp_path: Path) -> None:
@@ -500,15 +506,15 @@ def test_pictures_of_learning_say_how_far_it_was() -> None:
     assert loss_plot_html([], []) == ""
 
 
-def test_a_result_shows_its_files_and_where_it_began(room: SessionStore) -> None:
-    visit, scene = visit_with_yard(room)
-    folder = visit.new_folder("arrange")
+def test_a_result_shows_its_files_and_where_it_began(store: SessionStore) -> None:
+    session, scene = session_with_yard(store)
+    folder = session.new_folder("arrange")
     files = {kind: str(folder / name) for kind, name in FILES.items()}
-    record = dataclasses.asdict(record_of(moved(x=5.0), NAMES, BASE))
-    remember(
+    record = dataclasses.asdict(record_from_moves(moved(x=5.0), NAMES, BASE))
+    write_moves(
         folder, {"files": {**files, "others": [str(folder / "yard.2.png")]}, "record": record}, scene, moved(x=5.0)
     )
-    facts = result_facts(results(visit)[0], Path("photo.png"))
+    facts = result_facts(list_arrangements(session)[0], Path("photo.png"))
     assert [p["picture_name"] for p in facts["pictures"]] == ["yard.png", "yard.2.png"]
     assert [p["record_name"] for p in facts["pictures"]] == ["yard.json", "yard.2.json"]
     assert (facts["layout_name"], facts["mask_name"]) == ("yard.layout.png", "yard.mask.png")
@@ -518,16 +524,16 @@ def test_a_result_shows_its_files_and_where_it_began(room: SessionStore) -> None
 FILES = {"picture": "yard.png", "record": "yard.json", "layout": "yard.layout.png", "mask": "yard.mask.png"}
 
 
-def test_the_history_has_the_results_of_both_ways_in_their_order(room: SessionStore) -> None:
-    visit, scene = visit_with_yard(room)
-    by_words = visit.new_folder("edit")
+def test_the_history_has_the_results_of_both_ways_in_their_order(store: SessionStore) -> None:
+    session, scene = session_with_yard(store)
+    by_words = session.new_folder("edit")
     Image.new("RGB", (8, 8)).save(by_words / "a.png")
     (by_words / "a.json").write_text('{"record": {"prompt": "a cat"}}')
-    folder = visit.new_folder("arrange")
+    folder = session.new_folder("arrange")
     files = {kind: str(folder / name) for kind, name in FILES.items()}
-    record = dataclasses.asdict(record_of(moved(x=5.0), NAMES, BASE))
-    remember(folder, {"files": {**files, "others": []}, "record": record}, scene, moved(x=5.0))
-    cards = history_cards(visit)
+    record = dataclasses.asdict(record_from_moves(moved(x=5.0), NAMES, BASE))
+    write_moves(folder, {"files": {**files, "others": []}, "record": record}, scene, moved(x=5.0))
+    cards = history_cards(session)
     assert [(card["kind"], card["words"]) for card in cards] == [("words", "a cat"), ("layout", "dog moved by +5,+0")]
     assert cards[0]["folder"] == by_words.name and cards[1]["index"] == 0
 
@@ -555,7 +561,7 @@ def test_a_large_ground_is_filled_as_smoothly_and_leaves_what_is_known() -> None
     picture = np.dstack([rows / 4, columns / 4, rows / 8 + columns / 8])
     known = np.ones(picture.shape[:2], np.bool_)
     known[200:500, 300:651] = False
-    filled = quick_fill(np.where(known[..., None], picture, 0).astype(np.float32), known)
+    filled = fill_ground(np.where(known[..., None], picture, 0).astype(np.float32), known)
     assert np.array_equal(filled[known], picture[known])
     # A slope is a membrane of its own.
     assert np.abs(filled - picture).max() < 2

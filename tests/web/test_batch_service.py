@@ -27,8 +27,17 @@ from intarsia.errors import Cancelled, OutputError, RecordError
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress, Progress
 from intarsia.web import batch_cards, batch_service, watched_batches
-from intarsia.web.batch_cards import download, results_page, status_of
-from intarsia.web.batch_service import SessionWorker, batch_of, batches, packed, rate, rows_of, take_in, turn
+from intarsia.web.batch_cards import batch_status_html, results_html, results_link
+from intarsia.web.batch_service import (
+    SessionWorker,
+    create_batch,
+    list_batches,
+    pictures_per_minute,
+    read_rows,
+    results_zip,
+    run_slice,
+    session_batch,
+)
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs import batch
 from intarsia.web.work import Step, run_watched
@@ -43,15 +52,15 @@ QUICK: dict[str, Any] = {
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[SessionStore]:
-    room = SessionStore(tmp_path / "room", models="auto")
-    yield room
-    room.close()
+def store(tmp_path: Path) -> Iterator[SessionStore]:
+    store = SessionStore(tmp_path / "room", models="auto")
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def visit(room: SessionStore) -> Session:
-    return room.enter(None)
+def session(store: SessionStore) -> Session:
+    return store.join(None)
 
 
 @pytest.fixture
@@ -85,45 +94,45 @@ def fake(**settings: Any) -> FakeWorker:
 
 
 def states(folder: Path) -> list[str]:
-    return [row.state for row in rows_of(folder)]
+    return [row.state for row in read_rows(folder)]
 
 
 # What comes in
 
 
-def test_the_list_that_the_page_shows_is_a_list(visit: Session, sent: Path) -> None:
-    shown = re.search(r"<pre>(.*)</pre>", batch.HOW, re.DOTALL)
+def test_the_list_that_the_page_shows_is_a_list(session: Session, sent: Path) -> None:
+    shown = re.search(r"<pre>(.*)</pre>", batch.HELP, re.DOTALL)
     assert shown
-    folder = take_in(
-        visit, [text(sent, "images.json", shown[1]), picture(sent, "garden.jpg"), picture(sent, "yard.png", 1)], {}, 0
+    folder = create_batch(
+        session, [text(sent, "images.json", shown[1]), picture(sent, "garden.jpg"), picture(sent, "yard.png", 1)], {}, 0
     )
     jobs = read_jobs(folder / "in/images.json", image_dir=folder / "in")
     assert [(job.photo, job.problem) for job in jobs] == [("garden.jpg", ""), ("yard.png", "")]
     assert states(folder) == ["waiting", "waiting"]
 
 
-def test_pictures_alone_take_the_words_for_all(visit: Session, sent: Path) -> None:
-    folder = take_in(visit, [picture(sent, "b.png", 1), picture(sent, "a (1) & b.png", 2)], PROMPT, 0)
-    assert [(row.photo, row.words, row.state) for row in rows_of(folder)] == [
+def test_pictures_alone_take_the_words_for_all(session: Session, sent: Path) -> None:
+    folder = create_batch(session, [picture(sent, "b.png", 1), picture(sent, "a (1) & b.png", 2)], PROMPT, 0)
+    assert [(row.photo, row.words, row.state) for row in read_rows(folder)] == [
         ("a (1) & b.png", "a red house", "waiting"),
         ("b.png", "a red house", "waiting"),
     ]
-    assert folder.parent == visit.folder
+    assert folder.parent == session.folder
 
 
-def test_the_published_list_names_its_pictures(visit: Session, sent: Path) -> None:
+def test_the_published_list_names_its_pictures(session: Session, sent: Path) -> None:
     listed = text(sent, "images.json", {"2.png": ["trees", "a house"], "1.png": ["sky", "a moon"]})
-    folder = take_in(visit, [picture(sent, "1.png", 1), listed, picture(sent, "2.png", 2)], {}, 0)
-    assert [(row.photo, row.words) for row in rows_of(folder)] == [
+    folder = create_batch(session, [picture(sent, "1.png", 1), listed, picture(sent, "2.png", 2)], {}, 0)
+    assert [(row.photo, row.words) for row in read_rows(folder)] == [
         ("2.png", "trees → a house"),
         ("1.png", "sky → a moon"),
     ]
 
 
-def test_a_json_beside_a_list_is_no_second_list(visit: Session, sent: Path) -> None:
+def test_a_json_beside_a_list_is_no_second_list(session: Session, sent: Path) -> None:
     lines = text(sent, "jobs.jsonl", {"photo": "1.png", "prompt": "x"})
-    folder = take_in(visit, [lines, text(sent, "boxes.json", {}), picture(sent, "1.png")], {}, 0)
-    assert len(rows_of(folder)) == 1
+    folder = create_batch(session, [lines, text(sent, "boxes.json", {}), picture(sent, "1.png")], {}, 0)
+    assert len(read_rows(folder)) == 1
 
 
 @pytest.mark.parametrize(
@@ -139,32 +148,32 @@ def test_a_json_beside_a_list_is_no_second_list(visit: Session, sent: Path) -> N
     ],
 )
 def test_what_is_no_batch_is_refused_and_leaves_nothing(
-    visit: Session, sent: Path, names: list[str], said: str
+    session: Session, sent: Path, names: list[str], said: str
 ) -> None:
     with pytest.raises(RecordError, match=said):
-        take_in(visit, [text(sent, name, "") for name in names], PROMPT, 0)
-    assert list(visit.folder.iterdir()) == []
+        create_batch(session, [text(sent, name, "") for name in names], PROMPT, 0)
+    assert list(session.folder.iterdir()) == []
 
 
-def test_too_many_bytes_are_refused(visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_service, "MOST_BYTES", 1000)
+def test_too_many_bytes_are_refused(session: Session, sent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_service, "MAX_BYTES", 1000)
     with pytest.raises(RecordError, match="together"):
-        take_in(visit, [picture(sent, "a.png")], PROMPT, 0)
+        create_batch(session, [picture(sent, "a.png")], PROMPT, 0)
 
 
-def test_pictures_without_any_words_are_refused(visit: Session, sent: Path) -> None:
+def test_pictures_without_any_words_are_refused(session: Session, sent: Path) -> None:
     with pytest.raises(RecordError, match="what the pictures should become"):
-        take_in(visit, [picture(sent, "a.png")], {}, 0)
+        create_batch(session, [picture(sent, "a.png")], {}, 0)
 
 
-def test_a_broken_list_says_so_without_paths_of_the_server(visit: Session, sent: Path) -> None:
+def test_a_broken_list_says_so_without_paths_of_the_server(session: Session, sent: Path) -> None:
     with pytest.raises(RecordError, match=r"images\.json") as raised:
-        take_in(visit, [text(sent, "images.json", "{"), picture(sent, "a.png")], {}, 0)
-    assert str(visit.folder) not in str(raised.value)
-    assert list(visit.folder.iterdir()) == []
+        create_batch(session, [text(sent, "images.json", "{"), picture(sent, "a.png")], {}, 0)
+    assert str(session.folder) not in str(raised.value)
+    assert list(session.folder.iterdir()) == []
 
 
-def test_jobs_reach_no_file_of_the_server(visit: Session, sent: Path) -> None:
+def test_jobs_reach_no_file_of_the_server(session: Session, sent: Path) -> None:
     secret = sent / "secret.png"
     Image.new("RGB", (32, 32)).save(secret)
     jobs = [
@@ -175,44 +184,44 @@ def test_jobs_reach_no_file_of_the_server(visit: Session, sent: Path) -> None:
         {"kind": "arrange", "photo": "1.png", "find": ["cat"], "concepts": "/etc/passwd"},
         {"kind": "learn", "photo": "1.png", "find": ["cat"], "learn": {"prior": str(sent)}},
     ]
-    folder = take_in(visit, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
-    rows = rows_of(folder)
+    folder = create_batch(session, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
+    rows = read_rows(folder)
     assert [row.state for row in rows] == ["failed"] * len(jobs)
     assert all("outside the files that came" in row.error for row in rows[:-1])
     assert "visitors cannot choose" in rows[-1].error
-    assert not any(str(visit.folder) in row.error for row in rows)
+    assert not any(str(session.folder) in row.error for row in rows)
 
 
 # Turns
 
 
 def test_a_turn_ends_between_two_jobs_and_the_next_goes_on(
-    room: SessionStore, visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
+    store: SessionStore, session: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(3)], PROMPT, 0)
-    monkeypatch.setattr(batch_service, "TURN", 0.0)
+    folder = create_batch(session, [picture(sent, f"{k}.png", k) for k in range(3)], PROMPT, 0)
+    monkeypatch.setattr(batch_service, "SLICE_SECONDS", 0.0)
     for done in (1, 2, 3, 3):
-        turn(room, folder, fake(), ignore, ignore)
+        run_slice(store, folder, fake(), ignore, ignore)
         assert states(folder).count("done") == done
 
 
-def test_a_failed_job_is_a_row_and_not_the_end(room: SessionStore, visit: Session, sent: Path) -> None:
+def test_a_failed_job_is_a_row_and_not_the_end(store: SessionStore, session: Session, sent: Path) -> None:
     listed = text(sent, "images.json", {"a.png": ["", "fail"], "b.png": ["", "a house"], "c.png": 7})
-    folder = take_in(visit, [listed, picture(sent, "a.png", 1), picture(sent, "b.png", 2)], {}, 0)
-    turn(room, folder, fake(), ignore, ignore)
+    folder = create_batch(session, [listed, picture(sent, "a.png", 1), picture(sent, "b.png", 2)], {}, 0)
+    run_slice(store, folder, fake(), ignore, ignore)
     assert states(folder) == ["failed", "done", "failed"]
 
 
-def test_a_stop_ends_within_a_step_and_the_job_waits_again(room: SessionStore, visit: Session, sent: Path) -> None:
-    folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
+def test_a_stop_ends_within_a_step_and_the_job_waits_again(store: SessionStore, session: Session, sent: Path) -> None:
+    folder = create_batch(session, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
     begun: list[Any] = []
     work = run_watched(
-        visit, lambda on_progress, show: turn(room, folder, fake(steps=1000, pause=0.01), on_progress, show)
+        session, lambda on_progress, show: run_slice(store, folder, fake(steps=1000, pause=0.01), on_progress, show)
     )
     with pytest.raises(Cancelled):
         for news in work:
             begun.append(news)
-            visit.stop.set()
+            session.stop.set()
     assert begun
     assert states(folder) == ["waiting", "waiting"]
     assert list((folder / "results").iterdir()) == []
@@ -227,17 +236,17 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
         loaded.append(models)
         return tiny_backbones
 
-    room = SessionStore(tmp_path / "room", models=str(tiny_models), load=load)
-    visit = room.enter(None)
+    store = SessionStore(tmp_path / "room", models=str(tiny_models), load=load)
+    session = store.join(None)
     jobs = [{"photo": "1.png", "prompt": "x", "models": "somebody/else", **QUICK, "seed": k} for k in range(2)]
-    folder = take_in(visit, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
-    turn(room, folder, SessionWorker(room), ignore, ignore)
-    rows = rows_of(folder)
+    folder = create_batch(session, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
+    run_slice(store, folder, SessionWorker(store), ignore, ignore)
+    rows = read_rows(folder)
     assert [row.state for row in rows] == ["done", "done"], [row.error for row in rows]
     assert loaded == [str(tiny_models)]
-    assert "gradio_api/file=" in results_page(folder) and "before.jpg" in results_page(folder)
+    assert "gradio_api/file=" in results_html(folder) and "before.jpg" in results_html(folder)
     made = folder / "results" / rows[0].folder / str(rows[0].facts["picture"])
-    file = packed(folder)
+    file = results_zip(folder)
     assert file is not None
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
@@ -248,10 +257,10 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
 
 
 def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent: Path) -> None:
-    room = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
-    visit = room.enter(None)
+    store = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
+    session = store.join(None)
     jobs = [{"photo": "1.png", "prompt": "x", "models": models} for models in ("sd15", "somebody/else", "auto")]
-    folder = take_in(visit, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {"models": "pocket"}, 0)
+    folder = create_batch(session, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {"models": "pocket"}, 0)
     used: list[str] = []
 
     def perform(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
@@ -259,28 +268,28 @@ def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent:
         used.append(job.record.models)
         return fake()(job, folder, on_progress)
 
-    turn(room, folder, perform, ignore, ignore)
+    run_slice(store, folder, perform, ignore, ignore)
     assert used == ["sd15", "pocket"]
     assert states(folder) == ["done", "failed", "done"]
-    assert "these pages have pocket, sd15" in rows_of(folder)[1].error
+    assert "these pages have pocket, sd15" in read_rows(folder)[1].error
 
 
 def test_settings_for_all_choose_the_networks(tmp_path: Path, sent: Path) -> None:
-    room = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
+    store = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
     shared = {**PROMPT, "models": "sd15"}
-    folder = take_in(room.enter(None), [picture(sent, "a.png")], shared, 0)
+    folder = create_batch(store.join(None), [picture(sent, "a.png")], shared, 0)
     with Ledger.open(folder) as ledger:
-        (job,) = batch_service.enter(folder, ledger)
-    assert job.record is not None and batch_service.models_of(room, job.record) == "sd15"
+        (job,) = batch_service.enter_jobs(folder, ledger)
+    assert job.record is not None and batch_service.job_models(store, job.record) == "sd15"
 
 
 # Batches of other programs
 
 
 @pytest.fixture
-def trees(room: SessionStore, sent: Path) -> Path:
+def trees(store: SessionStore, sent: Path) -> Path:
     """A batch that the command line does below the output folder; a job of it is done, one failed, one waits."""
-    folder = room.root / "runs" / "trees"
+    folder = store.root / "runs" / "trees"
     listed = text(sent, "images.json", {"0.png": ["", "a"], "1.png": ["", "fail"], "2.png": ["", "b"]})
     place = sent / "in"
     place.mkdir()
@@ -300,17 +309,19 @@ def everything_below(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_a_batch_of_another_program_is_read_and_not_touched(room: SessionStore, visit: Session, trees: Path) -> None:
+def test_a_batch_of_another_program_is_read_and_not_touched(store: SessionStore, session: Session, trees: Path) -> None:
     before = everything_below(trees)
-    folder = watched_batches.find_batch(room.root, " runs/trees ")
-    rows = batch_cards.of_others(watched_batches.rows_of(folder))
+    folder = watched_batches.find_batch(store.root, " runs/trees ")
+    rows = batch_cards.without_server_paths(watched_batches.read_rows(folder))
     assert [row.state for row in rows] == ["done", "failed", "waiting"]
-    assert "1 of 3 jobs done, 1 failed, 1 left" in batch_cards.standing(rows)
+    assert "1 of 3 jobs done, 1 failed, 1 left" in batch_cards.status_html(rows)
     assert rows[1].error == "The picture 1.png is no picture: set “Size” to 512."
-    file = batch_service.pack(
-        rows, lambda row: watched_batches.files_of(folder, row), watched_batches.kept(visit, folder) / "results.zip"
+    file = batch_service.write_zip(
+        rows,
+        lambda row: watched_batches.files_of(folder, row),
+        watched_batches.copies_folder(session, folder) / "results.zip",
     )
-    assert file is not None and file.is_relative_to(visit.folder)
+    assert file is not None and file.is_relative_to(session.folder)
     with zipfile.ZipFile(file) as archive:
         assert archive.read(f"{rows[0].folder}/picture.txt") == before[f"results/{rows[0].folder}/picture.txt"]
         assert set(archive.namelist()) == {
@@ -320,10 +331,10 @@ def test_a_batch_of_another_program_is_read_and_not_touched(room: SessionStore, 
     assert everything_below(trees) == before
 
 
-def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(room: SessionStore, trees: Path) -> None:
+def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(store: SessionStore, trees: Path) -> None:
     with Ledger.open(trees) as writer:
         waiting = writer.rows(state="waiting")[0]
-        with watched_batches.reading(watched_batches.find_batch(room.root, "runs/trees")) as reader:
+        with watched_batches.open_read_only(watched_batches.find_batch(store.root, "runs/trees")) as reader:
             assert reader.counts().running == 0
             began = time.monotonic()
             with writer.at_once():
@@ -333,64 +344,72 @@ def test_who_writes_a_ledger_need_not_wait_for_who_reads_it(room: SessionStore, 
             assert reader.counts().running == 1
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
                 reader.begin(waiting.id, "a visitor")
-    assert watched_batches.rows_of(trees)[2].worker == "worker 1"
+    assert watched_batches.read_rows(trees)[2].worker == "worker 1"
 
 
 def test_only_batches_below_the_output_folder_are_found(
-    room: SessionStore, visit: Session, trees: Path, tmp_path: Path
+    store: SessionStore, session: Session, trees: Path, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(trees, elsewhere)
-    shutil.copytree(trees, room.root / ".hidden")
-    shutil.copytree(trees, visit.folder / "batch-0001")
-    (room.root / "out").symlink_to(elsewhere)
-    (room.root / "in").symlink_to(trees)
-    (room.root / "theirs").symlink_to(visit.folder)
-    half = room.root / "half"
+    shutil.copytree(trees, store.root / ".hidden")
+    shutil.copytree(trees, session.folder / "batch-0001")
+    (store.root / "out").symlink_to(elsewhere)
+    (store.root / "in").symlink_to(trees)
+    (store.root / "theirs").symlink_to(session.folder)
+    half = store.root / "half"
     (half / "results").mkdir(parents=True)
     (half / "ledger.sqlite").symlink_to(elsewhere / "ledger.sqlite")
-    (room.root / "empty").mkdir()
+    (store.root / "empty").mkdir()
     said = set()
     for name in (
         *("", ".", "..", "runs", "empty", "nothing", "../elsewhere", "runs/../../elsewhere", str(trees), "/runs/trees"),
-        *("out", ".hidden", "./.hidden", "half", "theirs/batch-0001", f"{visit.folder.name}/batch-0001", "runs\\trees"),
+        *(
+            "out",
+            ".hidden",
+            "./.hidden",
+            "half",
+            "theirs/batch-0001",
+            f"{session.folder.name}/batch-0001",
+            "runs\\trees",
+        ),
         *("runs/trees\0", "a" * 5000, "~", None, 7, ["runs/trees"]),
     ):
         with pytest.raises(RecordError) as raised:
-            watched_batches.find_batch(room.root, name)
+            watched_batches.find_batch(store.root, name)
         said.add(str(raised.value))
     assert len(said) == 1, "what is there and what is not are told apart"
     assert (
-        watched_batches.find_batch(room.root, "in")
-        == watched_batches.find_batch(room.root, "runs/./trees")
+        watched_batches.find_batch(store.root, "in")
+        == watched_batches.find_batch(store.root, "runs/./trees")
         == trees.resolve()
     )
 
 
 def test_results_that_lead_elsewhere_are_left_out(
-    room: SessionStore, visit: Session, trees: Path, tmp_path: Path
+    store: SessionStore, session: Session, trees: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "secret.txt").write_text("the secret")
-    (row,) = (row for row in watched_batches.rows_of(trees) if row.state == "done")
+    (row,) = (row for row in watched_batches.read_rows(trees) if row.state == "done")
     (trees / "results" / row.folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     assert [file.name for file in watched_batches.files_of(trees, row)] == ["half.txt", "job.json", "picture.txt"]
     for folder in ("../..", "..", ".", "", "a/b"):
         assert watched_batches.files_of(trees, dataclasses.replace(row, folder=folder)) == []
 
 
-def test_thumbs_are_copied_into_the_visitor_s_folder(room: SessionStore, visit: Session, trees: Path) -> None:
-    (row,) = (row for row in watched_batches.rows_of(trees) if row.state == "done")
+def test_thumbs_are_copied_into_the_visitor_s_folder(store: SessionStore, session: Session, trees: Path) -> None:
+    (row,) = (row for row in watched_batches.read_rows(trees) if row.state == "done")
     (trees / "results" / row.folder / "after.jpg").write_bytes(b"after")
-    place = watched_batches.copy_thumbs(visit, trees, row)
-    assert place.is_relative_to(visit.folder) and (place / "after.jpg").read_bytes() == b"after"
+    place = watched_batches.copy_thumbs(session, trees, row)
+    assert place.is_relative_to(session.folder) and (place / "after.jpg").read_bytes() == b"after"
     assert [file.name for file in place.iterdir()] == ["after.jpg"]
 
 
 def test_an_archive_that_is_too_large_is_refused(trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_service, "LARGEST_ZIP", 10)
-    rows = watched_batches.rows_of(trees)
+    monkeypatch.setattr(batch_service, "MAX_ZIP_BYTES", 10)
+    rows = watched_batches.read_rows(trees)
     with pytest.raises(OutputError, match="packed at most"):
-        batch_service.pack(rows, lambda row: watched_batches.files_of(trees, row), tmp_path / "results.zip")
+        batch_service.write_zip(rows, lambda row: watched_batches.files_of(trees, row), tmp_path / "results.zip")
     assert not (tmp_path / "results.zip").exists()
 
 
@@ -398,65 +417,70 @@ def test_an_archive_that_is_too_large_is_refused(trees: Path, tmp_path: Path, mo
 
 
 def test_of_very_many_results_the_last_are_shown(
-    room: SessionStore, visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
+    store: SessionStore, session: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_cards, "MOST_SHOWN", 2)
-    folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(5)], PROMPT, 0)
-    turn(room, folder, fake(), ignore, ignore)
-    page = results_page(folder)
+    monkeypatch.setattr(batch_cards, "MAX_CARDS", 2)
+    folder = create_batch(session, [picture(sent, f"{k}.png", k) for k in range(5)], PROMPT, 0)
+    run_slice(store, folder, fake(), ignore, ignore)
+    page = results_html(folder)
     assert page.count("<article") == 2 and "3.png" in page and "4.png" in page
     assert "The last 2 are shown; 3 more" in page
 
 
-def test_texts_of_visitors_are_text(room: SessionStore, visit: Session, sent: Path) -> None:
+def test_texts_of_visitors_are_text(store: SessionStore, session: Session, sent: Path) -> None:
     listed = text(sent, "images.json", {f"{HOSTILE}.png": [HOSTILE, HOSTILE], "2.png": ["", "fail" + HOSTILE]})
-    folder = take_in(visit, [listed, picture(sent, f"{HOSTILE}.png"), picture(sent, "2.png", 2)], {}, 0)
-    turn(room, folder, fake(), ignore, ignore)
-    for shown in (results_page(folder), status_of(folder, now=batch_service.Now(photo=HOSTILE), text=HOSTILE)):
+    folder = create_batch(session, [listed, picture(sent, f"{HOSTILE}.png"), picture(sent, "2.png", 2)], {}, 0)
+    run_slice(store, folder, fake(), ignore, ignore)
+    for shown in (
+        results_html(folder),
+        batch_status_html(folder, current=batch_service.CurrentJob(photo=HOSTILE), text=HOSTILE),
+    ):
         assert "<img src=x" not in shown
         assert 'onerror="' not in shown
         assert "&lt;img src=x" in shown
 
 
-def test_the_status_counts_and_tells_speed_and_time_left(visit: Session, room: SessionStore, sent: Path) -> None:
-    folder = take_in(visit, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
-    assert "0 of 2 jobs done, 2 left" in status_of(folder)
-    assert rate(rows_of(folder)) is None
-    now = batch_service.Now(photo="0.png", step=Step(progress=Progress(stage="painting", done=1, total=4), left=8.2))
-    assert "0.png, painting: 1 of 4, about 8 s left" in status_of(folder, now=now)
-    assert "width:12.5%" in status_of(folder, now=now)
-    turn(room, folder, fake(pause=0.01), ignore, ignore)
-    assert "2 of 2 jobs done" in status_of(folder)
-    assert "pictures a minute" in status_of(folder)
+def test_the_status_counts_and_tells_speed_and_time_left(session: Session, store: SessionStore, sent: Path) -> None:
+    folder = create_batch(session, [picture(sent, f"{k}.png", k) for k in range(2)], PROMPT, 0)
+    assert "0 of 2 jobs done, 2 left" in batch_status_html(folder)
+    assert pictures_per_minute(read_rows(folder)) is None
+    current = batch_service.CurrentJob(
+        photo="0.png", step=Step(progress=Progress(stage="painting", done=1, total=4), eta=8.2)
+    )
+    assert "0.png, painting: 1 of 4, about 8 s left" in batch_status_html(folder, current=current)
+    assert "width:12.5%" in batch_status_html(folder, current=current)
+    run_slice(store, folder, fake(pause=0.01), ignore, ignore)
+    assert "2 of 2 jobs done" in batch_status_html(folder)
+    assert "pictures a minute" in batch_status_html(folder)
 
 
 def test_the_archive_is_made_once_and_anew_when_more_is_done(
-    room: SessionStore, visit: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
+    store: SessionStore, session: Session, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = text(sent, "images.json", {"0.png": ["", "fail"], "1.png": ["", "a"], "2.png": ["", "b"]})
-    folder = take_in(visit, [listed, *(picture(sent, f"{k}.png", k) for k in range(3))], {}, 0)
-    assert packed(folder) is None and download(folder) == ""
-    monkeypatch.setattr(batch_service, "TURN", 0.0)
+    folder = create_batch(session, [listed, *(picture(sent, f"{k}.png", k) for k in range(3))], {}, 0)
+    assert results_zip(folder) is None and results_link(folder) == ""
+    monkeypatch.setattr(batch_service, "SLICE_SECONDS", 0.0)
     sizes = []
     for _ in range(3):
-        turn(room, folder, fake(), ignore, ignore)
-        file = packed(folder)
+        run_slice(store, folder, fake(), ignore, ignore)
+        file = results_zip(folder)
         if file is not None:
             with zipfile.ZipFile(file) as archive:
                 sizes.append(len([name for name in archive.namelist() if name != "failed.txt"]))
                 assert b"0.png" in archive.read("failed.txt")
     assert sizes[-1] == 2 * sizes[0] > 0
     first = file.stat().st_mtime_ns if file else 0
-    again = packed(folder)
+    again = results_zip(folder)
     assert again is not None and again.stat().st_mtime_ns == first
-    assert f'download="{folder.name}.zip"' in download(folder)
+    assert f'download="{folder.name}.zip"' in results_link(folder)
 
 
-def test_only_own_batches_are_found(room: SessionStore, visit: Session, sent: Path) -> None:
-    folder = take_in(visit, [picture(sent, "a.png")], PROMPT, 0)
-    other = room.enter(None)
-    assert batches(visit) == [folder] and batches(other) == []
-    assert batch_of(visit, folder.name) == folder
-    for name in (folder.name, f"../{visit.token}/{folder.name}", "..", None, 7, "batch-0001/in"):
+def test_only_own_batches_are_found(store: SessionStore, session: Session, sent: Path) -> None:
+    folder = create_batch(session, [picture(sent, "a.png")], PROMPT, 0)
+    other = store.join(None)
+    assert list_batches(session) == [folder] and list_batches(other) == []
+    assert session_batch(session, folder.name) == folder
+    for name in (folder.name, f"../{session.token}/{folder.name}", "..", None, 7, "batch-0001/in"):
         with pytest.raises(RecordError, match="not here any more"):
-            batch_of(other, name)
+            session_batch(other, name)

@@ -57,17 +57,17 @@ class Watcher:
             preview.picture.clone()
 
 
-def visit_in(folder: Path) -> Session:
+def session_in(folder: Path) -> Session:
     folder.mkdir(parents=True, exist_ok=True)
     return Session(token="t", folder=folder)
 
 
-def room_of(tmp_path: Path, backbones: Backbones) -> SessionStore:
+def store_with(tmp_path: Path, backbones: Backbones) -> SessionStore:
     """One whose networks are named as records name them."""
     return SessionStore(tmp_path / "rooms", models=backbones.name, load=lambda *_, **__: backbones)
 
 
-def empty_room(tmp_path: Path, *models: str) -> SessionStore:
+def empty_store(tmp_path: Path, *models: str) -> SessionStore:
     """One in which nothing is ever painted."""
     return SessionStore(
         tmp_path / "rooms", models=models or "auto", load=lambda *_, **__: pytest.fail("nobody paints here")
@@ -189,7 +189,7 @@ def test_an_upload_is_kept_byte_for_byte_under_a_safe_name(tmp_path: Path) -> No
     uploads.mkdir(parents=True)
     file = uploads / "<b>my 'cat'.html"
     shutil.copyfile(SCENE, file)
-    kept = uploads_module.take_upload(file, tmp_path / "uploads", visit_in(tmp_path / "visit"))
+    kept = uploads_module.take_upload(file, tmp_path / "uploads", session_in(tmp_path / "visit"))
     assert kept.read_bytes() == SCENE.read_bytes()
     assert kept.name == "_b_my _cat_.png" and kept.is_relative_to(tmp_path / "visit")
     facts = uploads_module.photo_facts(kept)
@@ -200,21 +200,21 @@ def test_an_upload_is_kept_byte_for_byte_under_a_safe_name(tmp_path: Path) -> No
 def test_only_uploads_are_taken(tmp_path: Path) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
-    visit = visit_in(tmp_path / "visit")
+    session = session_in(tmp_path / "visit")
     (uploads / "link.png").symlink_to(SCENE)
     for file in (SCENE, uploads / ".." / "x.png", uploads, uploads / "gone.png", uploads / "link.png"):
         with pytest.raises(PictureError, match="did not arrive"):
-            uploads_module.take_upload(file, uploads, visit)
+            uploads_module.take_upload(file, uploads, session)
     (uploads / "page.png").write_text("<script>alert(1)</script>")
     with pytest.raises(PictureError) as refused:
-        uploads_module.take_upload(uploads / "page.png", uploads, visit)
+        uploads_module.take_upload(uploads / "page.png", uploads, session)
     assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Path) -> None:
     with Image.open(SCENE) as picture:
         picture.save(tmp_path / "scan.tiff")
-    kept = uploads_module.take_photo(tmp_path / "scan.tiff", visit_in(tmp_path / "visit"))
+    kept = uploads_module.take_photo(tmp_path / "scan.tiff", session_in(tmp_path / "visit"))
     assert kept.name == "scan.tiff" and uploads_module.photo_facts(kept)["url"].endswith("/shown.png")
     assert np.array_equal(read_photo(kept.with_name("shown.png")).pixels, read_photo(SCENE).pixels)
 
@@ -223,27 +223,27 @@ def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Pat
 
 
 def test_a_visitor_names_no_file_of_this_machine(tmp_path: Path) -> None:
-    room = empty_room(tmp_path)
+    store = empty_store(tmp_path)
     for name in ("mask", "regions"):
         with pytest.raises(RecordError, match="names a file of the server"):
-            edit_service.record_of(SCENE, {"prompt": "a house", name: "/etc/passwd"}, room)
+            edit_service.build_record(SCENE, {"prompt": "a house", name: "/etc/passwd"}, store)
     with pytest.raises(RecordError, match="not offered here"):
-        edit_service.record_of(SCENE, {"prompt": "a house", "models": "/etc/passwd"}, room)
-    record = edit_service.record_of(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "mask": None}, room)
+        edit_service.build_record(SCENE, {"prompt": "a house", "models": "/etc/passwd"}, store)
+    record = edit_service.build_record(SCENE, {"prompt": "a house", "photo": "/etc/passwd", "mask": None}, store)
     assert record.photo == str(SCENE) and record.models == "auto"
 
 
 def test_a_page_cannot_send_a_box_that_is_none(tmp_path: Path) -> None:
-    room = empty_room(tmp_path)
-    assert edit_service.record_of(SCENE, {"prompt": "a house"}, room, [1, 2, 30, 40]).box == (1, 2, 30, 40)
+    store = empty_store(tmp_path)
+    assert edit_service.build_record(SCENE, {"prompt": "a house"}, store, [1, 2, 30, 40]).box == (1, 2, 30, 40)
     for wrong in ("<b>", [1, 2, 3], [1, 2, "x", 4], {"x": 1}, [float("nan")] * 4):
         with pytest.raises(RecordError):
-            edit_service.record_of(SCENE, {"prompt": "a house"}, room, wrong)
+            edit_service.build_record(SCENE, {"prompt": "a house"}, store, wrong)
 
 
 def test_a_whole_number_from_a_page_is_the_number_of_the_command_line(tmp_path: Path) -> None:
     sent = {"prompt": "a house", "guidance": 7, "steps": 9, "search": {"largest_window": 1}, "size": None}
-    record = edit_service.record_of(SCENE, sent, empty_room(tmp_path), [1, 2, 30, 40])
+    record = edit_service.build_record(SCENE, sent, empty_store(tmp_path), [1, 2, 30, 40])
     assert repr((record.guidance, record.steps, record.box)) == "(7.0, 9, (1.0, 2.0, 30.0, 40.0))"
     assert repr(record.search.largest_window) == "1.0" and record.size is None
     assert record == dataclasses.replace(record) and record.search.survivors == SearchSettings().survivors
@@ -252,19 +252,24 @@ def test_a_whole_number_from_a_page_is_the_number_of_the_command_line(tmp_path: 
 def test_visitors_choose_among_the_operators_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
-    room = empty_room(tmp_path, "pocket", "sd15", "mine")
+    store = empty_store(tmp_path, "pocket", "sd15", "mine")
     for nothing in (None, "", "auto", "pocket"):
-        assert edit_service.offered(room, nothing) == "pocket"
-    assert edit_service.offered(room, "sd15") == "sd15"
-    assert edit_service.offered(room, str(tmp_path / "mine")) == edit_service.offered(room, "mine") == "mine"
+        assert edit_service.resolve_models(store, nothing) == "pocket"
+    assert edit_service.resolve_models(store, "sd15") == "sd15"
+    assert (
+        edit_service.resolve_models(store, str(tmp_path / "mine"))
+        == edit_service.resolve_models(store, "mine")
+        == "mine"
+    )
     wrong: Any
     for wrong in ("sd2", str(tmp_path), 3, ["pocket"], {"pocket": 1}):
         with pytest.raises(RecordError, match="leave it out, or choose one of pocket, sd15, mine") as refused:
-            edit_service.offered(room, wrong)
+            edit_service.resolve_models(store, wrong)
         assert str(tmp_path / "mine") not in str(refused.value)
     # "auto" finds what this machine has, and records say what it has found.
-    monkeypatch.setattr("intarsia.backbones.resolve.best_cached", lambda: "pocket")
-    assert edit_service.offered(empty_room(tmp_path, "auto"), "pocket") == "auto"
+    # By the module: the package has a function of that name.
+    monkeypatch.setattr(importlib.import_module("intarsia.backbones.resolve"), "best_cached", lambda: "pocket")
+    assert edit_service.resolve_models(empty_store(tmp_path, "auto"), "pocket") == "auto"
     assert (
         edit_service.models_label(str(tmp_path / "mine")) == "mine"
         and edit_service.models_label("owner/name") == "owner/name"
@@ -275,13 +280,13 @@ def test_visitors_choose_among_the_operators_networks(tmp_path: Path, monkeypatc
 
 
 def test_examples_are_shown_small_and_inside_the_page() -> None:
-    shown = edit_service.example_facts()
+    shown = edit_service.example_cards()
     assert [(one["source"], one["prompt"]) for one in shown] == [(e.source, e.prompt) for e in edit_service.EXAMPLES]
     assert all(one["url"].startswith("data:image/webp;base64,") for one in shown)
     assert len(json.dumps(shown)) < 40_000
     for wrong in (-1, len(edit_service.EXAMPLES), "0", None, True):
         with pytest.raises(RecordError, match="not here"):
-            edit_service.example_of(wrong)
+            edit_service.get_example(wrong)
 
 
 @pytest.mark.slow
@@ -291,7 +296,7 @@ def test_each_example_comes_out_well_on_the_pocket_models(
 ) -> None:
     judge, photo = load_judge(), read_photo(example.photo)
     settings = {"source": example.source, "prompt": example.prompt, "keep": result_store.KEEP}
-    record = edit_service.record_of(example.photo, settings, empty_room(tmp_path, "pocket"))
+    record = edit_service.build_record(example.photo, settings, empty_store(tmp_path, "pocket"))
     best = edit(photo, record, pocket).candidates[0]
     assert best.photo is not None
     painted, before = to_tensor(best.photo, photo.size), to_tensor(photo, photo.size)
@@ -313,11 +318,11 @@ def test_trying_again_takes_noise_that_was_not_used() -> None:
 def test_the_map_glows_where_it_is_high() -> None:
     heat = np.zeros((8, 16), np.float32)
     heat[2, 3] = 5
-    picture = edit_service.heat_picture(heat)
+    picture = edit_service.heatmap_image(heat)
     alpha = np.asarray(picture)[..., 3]
     y, x = np.unravel_index(alpha.argmax(), alpha.shape)
     assert picture.size == (256, 128) and abs(x - 56) <= 8 and abs(y - 40) <= 8
-    assert alpha.min() == 0 and np.asarray(edit_service.heat_picture(np.ones((4, 4))))[..., 3].max() == 0
+    assert alpha.min() == 0 and np.asarray(edit_service.heatmap_image(np.ones((4, 4))))[..., 3].max() == 0
 
 
 def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> None:
@@ -336,31 +341,31 @@ def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> N
 
 
 def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Session, Path]:
-    visit = visit_in(tmp_path / "visit")
-    photo = uploads_module.take_photo(SCENE, visit)
-    room = room_of(tmp_path, backbones)
-    record = edit_service.record_of(
-        photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings, room
+    session = session_in(tmp_path / "visit")
+    photo = uploads_module.take_photo(SCENE, session)
+    store = store_with(tmp_path, backbones)
+    record = edit_service.build_record(
+        photo, {"source": "tree", "prompt": "a house", "steps": 3, "keep": 2} | settings, store
     )
     record = dataclasses.replace(record, search=QUICK)
-    return visit, edit_service.edit_for(visit, room, record, lambda progress: None, lambda what: None)
+    return session, edit_service.run_session_edit(session, store, record, lambda progress: None, lambda what: None)
 
 
 def test_a_result_is_found_again_with_all_its_candidates(tmp_path: Path, tiny_backbones: Backbones) -> None:
-    visit, folder = made_in(tmp_path, tiny_backbones)
+    session, folder = made_in(tmp_path, tiny_backbones)
     facts = json.loads(json.dumps(result_store.result_facts(folder)))
     assert [one["picture_name"] for one in facts["candidates"]] == ["0000.png", "0000.2.png"]
     second = json.loads((folder / "0000.2.json").read_text())
     assert second["chosen"] == 1 and second["candidates"][1]["box"] == facts["candidates"][1]["box"]
     assert facts["look"] and facts["photo"]["name"] == "0000.png"
-    assert [one["folder"] for one in result_store.history(visit)] == [folder.name]
-    assert result_store.picture_of(result_store.result_folder(visit, folder.name), 1).name == "0000.2.png"
-    assert edit_service.replay_for(
-        visit, room_of(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None
+    assert [one["folder"] for one in result_store.history(session)] == [folder.name]
+    assert result_store.picture_of(result_store.result_folder(session, folder.name), 1).name == "0000.2.png"
+    assert edit_service.run_session_replay(
+        session, store_with(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None
     )
     for wrong in ("../visit", "edit-9999", None, 3, "photo-0001"):
         with pytest.raises(RecordError, match="not here"):
-            result_store.result_folder(visit, wrong)
+            result_store.result_folder(session, wrong)
     for index in (2, -1, "0", None, True):
         with pytest.raises(RecordError, match="not here"):
             result_store.picture_of(folder, index)
@@ -382,10 +387,10 @@ gradio_warnings = pytest.mark.filterwarnings("ignore::DeprecationWarning", "igno
 @pytest.mark.slow
 def test_a_page_names_no_other_host() -> None:
     pytest.importorskip("gradio")
-    from intarsia.web.theme import without_outside
+    from intarsia.web.theme import strip_external_urls
 
     page = b'<head><meta property="og:image" content="https://a.example/x.png" /><link href="https://b.example/f"><p>'
-    assert without_outside(page) == b"<head><p>"
+    assert strip_external_urls(page) == b"<head><p>"
 
 
 @pytest.fixture
@@ -393,11 +398,11 @@ def served(tmp_path: Path, tiny_backbones: Backbones) -> Iterator[str]:
     pytest.importorskip("gradio")
     from intarsia.web.server import build, launch
 
-    room = room_of(tmp_path, tiny_backbones)
-    demo = build(room)
-    yield launch(demo, room, port=free_port("127.0.0.1")).local
+    store = store_with(tmp_path, tiny_backbones)
+    demo = build(store)
+    yield launch(demo, store, port=free_port("127.0.0.1")).local
     demo.close(verbose=False)
-    room.close()
+    store.close()
 
 
 @gradio_warnings

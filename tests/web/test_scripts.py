@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("gradio")
 
+from intarsia import palette
 from intarsia.web import canvas, scripts
 from intarsia.web.tabs import edit as edit_tab
 
@@ -60,3 +61,12 @@ def test_what_python_listens_to_is_triggered() -> None:
 
 def test_all_styles_are_on_the_page() -> None:
     assert {file.stem for file in scripts.STATIC.glob("*.css")} == set(scripts.STYLES)
+
+
+def test_styles_use_colours_of_the_palette_alone() -> None:
+    """Whites and shadows over pictures aside, which are no theme's."""
+    known = {f"--page-{name}" for name in (*palette.LIGHT, *palette.FIXED)}
+    used = set(re.findall(r"var\((--page-[\w-]+)\)", scripts.styles()))
+    assert used and used <= known
+    assert not re.findall(r"#[0-9a-f]{6,8}\b", scripts.styles())
+    assert set(palette.LIGHT) == set(palette.DARK)

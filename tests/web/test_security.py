@@ -25,6 +25,7 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 
+from intarsia.backbones.protocols import Backbones
 from intarsia.cli import main
 from intarsia.web import scripts, security, startup
 from intarsia.web.address import free_port
@@ -43,8 +44,8 @@ QUICK = {"steps": 2, "search": {"proposals": 2, "preview_steps": [1], "survivors
 class Site:
     """A server at a free port of this machine, and the folders behind it."""
 
-    def __init__(self, address: str, room: SessionStore, uploads: Path) -> None:
-        self.address, self.room, self.uploads = address.rstrip("/"), room, uploads
+    def __init__(self, address: str, store: SessionStore, uploads: Path) -> None:
+        self.address, self.store, self.uploads = address.rstrip("/"), store, uploads
         self.client = httpx.Client(timeout=60, trust_env=False)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
@@ -75,30 +76,30 @@ class Site:
 def shut(demo: Any, site: Site) -> None:
     demo.close(verbose=False)
     site.client.close()
-    site.room.close()
+    site.store.close()
     gc.collect()  # what Gradio leaves open warns now, not in somebody else's test
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path, tiny_backbones: Backbones) -> Iterator[Site]:
     with startup.folders(tmp_path_factory.mktemp("results") / "results") as results:
         from gradio.utils import get_upload_folder
 
         from intarsia.web import server
 
-        room = SessionStore(results, models=str(tiny_models), forget=0.2)
-        demo = server.build(room)
-        address = server.launch(demo, room, port=free_port("127.0.0.1"))
-        site = Site(address.local, room, Path(get_upload_folder()))
+        store = SessionStore(results, models=str(tiny_models), forget=0.2, load=lambda *_, **__: tiny_backbones)
+        demo = server.build(store)
+        address = server.launch(demo, store, port=free_port("127.0.0.1"))
+        site = Site(address.local, store, Path(get_upload_folder()))
         yield site
         shut(demo, site)
 
 
 @pytest.fixture
-def visit(site: Site) -> Iterator[Session]:
-    visit = site.room.enter(None)
-    yield visit
-    site.room.leave(visit.token)
+def session(site: Site) -> Iterator[Session]:
+    session = site.store.join(None)
+    yield session
+    site.store.leave(session.token)
 
 
 @pytest.fixture
@@ -130,8 +131,8 @@ def bomb(side: int) -> bytes:
 # Files
 
 
-def test_files_elsewhere_are_not_served(site: Site, visit: Session, secret: Path) -> None:
-    own = visit.folder / "own.txt"
+def test_files_elsewhere_are_not_served(site: Site, session: Session, secret: Path) -> None:
+    own = session.folder / "own.txt"
     own.write_text("own")
     assert site.get(f"/gradio_api/file={own}").text == "own"
     up = "../" * 20
@@ -139,7 +140,7 @@ def test_files_elsewhere_are_not_served(site: Site, visit: Session, secret: Path
         str(secret),
         f"{up}etc/passwd",
         "/etc/passwd",
-        f"{visit.folder}/{up}{secret}",
+        f"{session.folder}/{up}{secret}",
         f"{site.uploads}/{up}etc/passwd",
         f"{site.uploads}/..%2f..%2f..%2f..%2fetc%2fpasswd",
         quote(str(secret), safe=""),
@@ -159,24 +160,24 @@ def test_files_elsewhere_are_not_served(site: Site, visit: Session, secret: Path
         assert "root:" not in site.get(path).text
 
 
-def test_a_link_that_leads_out_is_not_followed(site: Site, visit: Session, secret: Path) -> None:
-    link = visit.folder / "link.txt"
+def test_a_link_that_leads_out_is_not_followed(site: Site, session: Session, secret: Path) -> None:
+    link = session.folder / "link.txt"
     link.symlink_to(secret)
-    folder = visit.folder / "folder"
+    folder = session.folder / "folder"
     folder.symlink_to(secret.parent)
     for path in (link, folder / secret.name):
         assert site.get(f"/gradio_api/file={path}").status_code == 403
 
 
-def test_folders_are_not_listed(site: Site, visit: Session) -> None:
-    for folder in (visit.folder, visit.folder.parent, site.uploads):
+def test_folders_are_not_listed(site: Site, session: Session) -> None:
+    for folder in (session.folder, session.folder.parent, site.uploads):
         answer = site.get(f"/gradio_api/file={folder}")
         assert answer.status_code == 403
-        assert visit.token not in answer.text.replace(str(folder), "")
+        assert session.token not in answer.text.replace(str(folder), "")
 
 
 def test_a_token_is_not_told_to_another(site: Site) -> None:
-    one, other = site.room.enter(None), site.room.enter(None)
+    one, other = site.store.join(None), site.store.join(None)
     (one.folder / "own.txt").write_text("own")
     assert len(one.token) == 32 and one.token != other.token
     assert one.token not in str(one.folder)
@@ -187,7 +188,7 @@ def test_a_token_is_not_told_to_another(site: Site) -> None:
     for page in ("/", "/config", "/gradio_api/info", "/gradio_api/openapi.json"):
         assert one.token not in site.get(page).text
     for each in (one, other):
-        site.room.leave(each.token)
+        site.store.leave(each.token)
 
 
 def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(site: Site) -> None:
@@ -210,36 +211,36 @@ def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(si
     assert site.get(f"{folder}/edit_tab.js", headers=foreign).status_code == 403
 
 
-def test_pages_that_visitors_store_run_nothing(site: Site, visit: Session) -> None:
+def test_pages_that_visitors_store_run_nothing(site: Site, session: Session) -> None:
     for name in ("page.html", "drawing.svg", "page.xhtml", "script.js"):
-        (visit.folder / name).write_text("<script>alert(1)</script>")
-        served = site.get(f"/gradio_api/file={visit.folder / name}").headers
+        (session.folder / name).write_text("<script>alert(1)</script>")
+        served = site.get(f"/gradio_api/file={session.folder / name}").headers
         sandboxed = "sandbox" in served["content-security-policy"]
         assert sandboxed or served.get("content-disposition", "").startswith("attachment"), name
         assert served["x-content-type-options"] == "nosniff"
 
 
 def test_the_folder_of_a_visitor_who_left_is_removed(site: Site) -> None:
-    visit = site.room.enter(None)
-    file = visit.folder / "own.txt"
+    session = site.store.join(None)
+    file = session.folder / "own.txt"
     file.write_text("own")
-    site.room.leave(visit.token)
-    site.room.sweep()
+    site.store.leave(session.token)
+    site.store.sweep()
     assert file.exists(), "forgotten too early"
     time.sleep(0.3)
-    site.room.sweep()
-    assert not visit.folder.exists()
+    site.store.sweep()
+    assert not session.folder.exists()
     assert site.get(f"/gradio_api/file={file}").status_code == 403
 
 
-def test_what_lies_beside_the_visitors_folders_is_not_served(site: Site, visit: Session) -> None:
+def test_what_lies_beside_the_visitors_folders_is_not_served(site: Site, session: Session) -> None:
     """The operator's own, where --out names a folder that holds more."""
-    beside = site.room.root / "runs" / "trees"
+    beside = site.store.root / "runs" / "trees"
     beside.mkdir(parents=True, exist_ok=True)
-    hidden = visit.folder.parent / "ledger.sqlite"
+    hidden = session.folder.parent / "ledger.sqlite"
     for file in (beside / "picture.png", hidden):
         file.write_text("the secret")
-        for path in (file, f"{visit.folder}/../{file.relative_to(site.room.root)}"):
+        for path in (file, f"{session.folder}/../{file.relative_to(site.store.root)}"):
             for route in ("file=", "file/"):
                 answer = site.get(f"/gradio_api/{route}{path}")
                 assert answer.status_code == 403 and "the secret" not in answer.text
@@ -281,16 +282,16 @@ def test_a_page_that_comes_again_and_again_is_one_page(site: Site) -> None:
         for each in site.get("/config").json()["dependencies"]
         if any(event == "load" for _, event in each["targets"])
     ]
-    before = {token: visit.tabs for token, visit in site.room.visits.items()}
+    before = {token: session.tabs for token, session in site.store.sessions.items()}
     for _ in range(3):
         for number in loads:
             body = {"data": [None], "fn_index": number, "session_hash": "onepage"}
             if site.client.post(f"{site.address}/gradio_api/queue/join", json=body).status_code == 200:
                 assert "process_completed" in site.get("/gradio_api/queue/data?session_hash=onepage").text
-    grown = {t: v.tabs - before.get(t, 0) for t, v in site.room.visits.items() if v.tabs > before.get(t, 0)}
+    grown = {t: v.tabs - before.get(t, 0) for t, v in site.store.sessions.items() if v.tabs > before.get(t, 0)}
     assert list(grown.values()) == [1]
     for token in grown:
-        site.room.leave(token)
+        site.store.leave(token)
 
 
 def test_a_guess_ends_nothing_of_others_and_reads_nothing(site: Site) -> None:
@@ -316,7 +317,7 @@ def test_a_guess_ends_nothing_of_others_and_reads_nothing(site: Site) -> None:
 
 
 def test_uploads_that_are_too_large_together_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "LARGEST_UPLOAD", 1 << 20)
+    monkeypatch.setattr(security, "MAX_UPLOAD_BYTES", 1 << 20)
     url = f"{site.address}/gradio_api/upload"
     files = [("files", (f"{k}.png", bytes(300_000))) for k in range(4)]
     assert site.client.post(url, files=files).status_code == 413
@@ -328,21 +329,21 @@ def test_uploads_that_are_too_large_together_are_refused(site: Site, monkeypatch
 
 
 def test_a_full_disk_takes_no_uploads(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(security, "MIN_FREE_BYTES", 1 << 60)
     answer = site.upload(picture(), "a.png")
     assert answer.status_code == 507 and "disk is full" in answer.text
 
 
 def test_uploads_that_were_broken_off_are_removed(site: Site) -> None:
-    from intarsia.web.server import BROKEN_OFF, remove_broken_off
+    from intarsia.web.server import STALE_UPLOAD_SECONDS, remove_stale_uploads
 
     old, new, whole = site.uploads / "tmpold", site.uploads / "tmpnew", site.uploads / "0a" / "a.png"
     whole.parent.mkdir()
     for file in (old, new, whole):
         file.write_bytes(b"half")
     for file in (old, whole):
-        os.utime(file, (0, time.time() - BROKEN_OFF - 1))
-    remove_broken_off(site.uploads)
+        os.utime(file, (0, time.time() - STALE_UPLOAD_SECONDS - 1))
+    remove_stale_uploads(site.uploads)
     assert [file.exists() for file in (old, new, whole)] == [False, True, True]
     new.unlink()
     shutil.rmtree(whole.parent)
@@ -350,7 +351,7 @@ def test_uploads_that_were_broken_off_are_removed(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/x", "multipart/form-data; boundary=x", "application/json"])
 def test_large_requests_that_are_no_uploads_are_refused(site: Site, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security, "LARGEST_REQUEST", 1 << 16)
+    monkeypatch.setattr(security, "MAX_REQUEST_BYTES", 1 << 16)
     body = json.dumps({"data": ["x" * (1 << 17)], "fn_index": 0, "session_hash": "x"}).encode()
     for route in ("queue/join", "call/edit", "cancel", "run/edit"):
         url = f"{site.address}/gradio_api/{route}"
@@ -632,16 +633,16 @@ def test_with_a_password_nothing_is_served_before(
     with startup.folders(tmp_path / "results") as results:
         from intarsia.web import server
 
-        room = SessionStore(results, models=str(tiny_models))
-        demo = server.build(room)
-        address = server.launch(demo, room, host="0.0.0.0", port=free_port("127.0.0.1"), known=("anna", "secret word"))
-        site = Site(address.local.replace("0.0.0.0", "127.0.0.1"), room, results)
+        store = SessionStore(results, models=str(tiny_models))
+        demo = server.build(store)
+        address = server.launch(demo, store, host="0.0.0.0", port=free_port("127.0.0.1"), known=("anna", "secret word"))
+        site = Site(address.local.replace("0.0.0.0", "127.0.0.1"), store, results)
         try:
-            visit = room.enter(None)
-            (visit.folder / "own.txt").write_text("own")
+            session = store.join(None)
+            (session.folder / "own.txt").write_text("own")
             closed = [
                 site.get("/config").status_code,
-                site.get(f"/gradio_api/file={visit.folder}/own.txt").status_code,
+                site.get(f"/gradio_api/file={session.folder}/own.txt").status_code,
                 site.upload(picture(), "a.png").status_code,
                 site.client.post(f"{site.address}/gradio_api/call/edit", json={"data": []}).status_code,
                 site.client.post(f"{site.address}/gradio_api/queue/join", json={"data": []}).status_code,
@@ -650,7 +651,7 @@ def test_with_a_password_nothing_is_served_before(
             assert closed == [401] * len(closed)
             wrong = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "wrong"})
             assert wrong.status_code == 400
-            monkeypatch.setattr(security, "MOST_KNOCKING", 0)
+            monkeypatch.setattr(security, "MAX_PENDING_LOGINS", 0)
             many = site.client.post(f"{site.address}/login", data={"username": "anna", "password": "secret word"})
             assert many.status_code == 429
             monkeypatch.undo()
@@ -659,7 +660,7 @@ def test_with_a_password_nothing_is_served_before(
             assert right.status_code == 200
             assert time.monotonic() - began >= security.LOGIN_DELAY
             assert site.get("/config", headers={"host": "pictures.example.org"}).status_code == 200
-            assert site.get(f"/gradio_api/file={visit.folder}/own.txt").text == "own"
+            assert site.get(f"/gradio_api/file={session.folder}/own.txt").text == "own"
             strange = site.get("/config", headers={"origin": EVIL})
             assert strange.status_code == 403 or "access-control-allow-origin" not in strange.headers
         finally:

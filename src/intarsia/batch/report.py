@@ -18,8 +18,11 @@ from pathlib import Path
 from intarsia.batch.executor import RESULTS
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.files import write_bytes_atomically
+from intarsia.palette import root_style
 
 INDEX = "index.html"
+COLOURS = ("paper", "card", "well", "ink", "quiet", "rule", "edge", "done", "failed", "running")
+"""Colours that the page uses."""
 FOLDER = "page"
 CHUNK = 500
 """Rows in one script."""
@@ -213,4 +216,5 @@ def index_page() -> bytes:
     frame = (here / "report.html").read_text(encoding="utf-8")
     script = (here / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    frame = frame.replace("%COLOURS%", root_style(*COLOURS))
     return frame.replace("%DIGEST%", digest).replace("%SCRIPT%", script).encode()

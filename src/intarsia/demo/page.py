@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from intarsia.palette import root_style
+
 BY_WORDS = "Edit a picture by words alone"
 BY_LAYOUT = "Move what is in a picture, again and again"
 
@@ -52,4 +54,11 @@ def demo_page(rows: Sequence[Row], caption: str, arranged: Sequence[LayoutRow] =
         keep_trailing_newline=True,
     )
     template = environment.get_template("page.html")
-    return template.render(rows=rows, caption=caption, arranged=arranged, by_words=BY_WORDS, by_layout=BY_LAYOUT)
+    return template.render(
+        colours=root_style("paper", "ink", "quiet", "rule"),
+        rows=rows,
+        caption=caption,
+        arranged=arranged,
+        by_words=BY_WORDS,
+        by_layout=BY_LAYOUT,
+    )

@@ -20,8 +20,9 @@ from intarsia.layout.colour_map import read_colour_map, read_colours
 from intarsia.layout.detect import find_masks
 from intarsia.layout.scene import Scene, scene_of
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
+from intarsia.records.scene_folder import SCENE_FILES
 
-PHOTO_FILE, MASK_FILE, COLOURS_FILE = "photo.png", "mask.png", "colours.json"
+PHOTO_FILE, MASK_FILE, COLOURS_FILE = (SCENE_FILES[kind] for kind in ("photo", "mask", "colours"))
 """What a scene folder holds."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 OWN_MACHINE = ("127.0.0.1", "localhost", "::1")
-"""Names of this machine to itself: nobody else can come in there."""
+"""Names under which a machine reaches only itself."""
 
 
 def free_port(host: str) -> int:

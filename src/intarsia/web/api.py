@@ -1,4 +1,4 @@
-"""Edit by layout for other programs: the endpoints /find_objects and /arrange."""
+"""The endpoints for other programs: /edit, /find_objects and /arrange."""
 
 from __future__ import annotations
 
@@ -15,27 +15,93 @@ from gradio.utils import get_upload_folder
 from intarsia.errors import Cancelled, RecordError
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.serialize import from_json
+from intarsia.web import edit_service
 from intarsia.web.arrange_service import ArrangeService
-from intarsia.web.arrange_store import Arrangement, chosen, names_of, scene_record, split_names, write_found
-from intarsia.web.canvas import Moves, read_moves, record_of
-from intarsia.web.edit_service import offered
+from intarsia.web.arrange_store import (
+    Arrangement,
+    names_of,
+    parse_names,
+    scene_record,
+    source_path,
+    write_detected_scene,
+)
+from intarsia.web.canvas import Moves, read_moves, record_from_moves
 from intarsia.web.error_messages import message_for
+from intarsia.web.result_store import lead_record
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import take_upload
 from intarsia.web.work import NETWORKS
 
-PATHS = ("mask", "masks", "colours", "layout", "boxes", "concepts")
-"""What names files. Those who ask from afar have no files here."""
+FILE_FIELDS = ("mask", "masks", "colours", "layout", "boxes", "concepts")
+"""Fields of a record that name files; a program elsewhere has none on this machine."""
 
 
-def problem_of(problem: Exception) -> str:
-    """What to say of an error: its own sentence, with the page's own remedies, or that nobody has foreseen it."""
-    return "Stopped. Nothing was changed." if isinstance(problem, Cancelled) else message_for(problem)
+def error_text(error: Exception) -> str:
+    """An error as a sentence, with the page's own remedies; or that the work was stopped."""
+    return "Stopped. Nothing was changed." if isinstance(error, Cancelled) else message_for(error)
 
 
-def add_endpoints(studio: ArrangeService) -> None:
-    """The endpoints /find_objects and /arrange."""
-    room = studio.room
+# Edit by words
+
+
+def add_edit_endpoint(store: SessionStore) -> None:
+    """Add /edit, which takes a photo and words, and gives the picture's file and its record."""
+
+    def edit(photo: str, source: str, prompt: str, record: Any = None) -> tuple[str, Any]:
+        """Edit a picture by words.
+
+        Args:
+            photo: the picture's file.
+            source: what is there now and may change; empty for anywhere.
+            prompt: what it should become.
+            record: further settings of an edit by name, or a whole record that an edit wrote; or nothing.
+
+        Returns:
+            The edited picture as a PNG file, and its record.
+        """
+        with errors_as_sentences(), temporary_session(store) as session:
+            file = take_upload(Path(photo or ""), Path(get_upload_folder()), session)
+            settings = edit_settings(source, prompt, record)
+            folder = edit_service.run_session_edit(
+                session,
+                store,
+                edit_service.build_record(file, settings, store),
+                lambda progress: None,
+                lambda value: None,
+            )
+            lead = lead_record(folder)
+            return str(lead.with_suffix(".png")), json.loads(lead.read_text(encoding="utf-8"))
+
+    with gr.Row(visible=False):
+        photo = gr.File(label="photo", type="filepath")
+        source, prompt = gr.Textbox(label="source"), gr.Textbox(label="prompt")
+        record = gr.JSON(label="record")
+        picture, record_out = gr.File(label="picture"), gr.JSON(label="record of the picture")
+        gr.Button("edit").click(
+            edit, [photo, source, prompt, record], [picture, record_out], api_name="edit", **NETWORKS
+        )
+
+
+def edit_settings(source: Any, prompt: Any, record: Any) -> dict[str, Any]:
+    """Fields of an edit from what a program sent; its words go before the record's.
+
+    Raises:
+        RecordError: the record is no JSON object.
+    """
+    if record is not None and not isinstance(record, dict):
+        raise RecordError('The record must be a JSON object of settings, such as {"steps": 20}.')
+    fields = dict(record or {})
+    if isinstance(fields.get("record"), dict):
+        fields = dict(fields["record"])
+    return fields | {name: value for name, value in (("source", source), ("prompt", prompt)) if value}
+
+
+# Edit by layout
+
+
+def add_arrange_endpoints(service: ArrangeService) -> None:
+    """Add /find_objects and /arrange."""
+    store = service.store
     with gr.Row(visible=False):
         photo, names, scene_out = gr.File(label="photo"), gr.Textbox(label="names"), gr.JSON(label="scene")
         wish, picture, record_out = gr.JSON(label="wish"), gr.File(label="picture"), gr.JSON(label="record")
@@ -43,20 +109,20 @@ def add_endpoints(studio: ArrangeService) -> None:
 
     def find_objects(photo: str, names: str) -> dict[str, Any]:
         """Find objects in a picture by their names, with commas between; the scene is what /arrange takes."""
-        with answering(), a_visit(room) as visit:
+        with errors_as_sentences(), temporary_session(store) as session:
             if photo is None:
                 raise RecordError("No picture came: send one as photo.")
             record = ArrangeRecord(
-                photo=str(take_upload(Path(photo), Path(get_upload_folder()), visit)),
-                find=split_names(names or ""),
-                models=room.models,
+                photo=str(take_upload(Path(photo), Path(get_upload_folder()), session)),
+                find=parse_names(names or ""),
+                models=store.models,
             )
             if not record.find:
                 raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
-            name, scene, facts = write_found(visit, record, studio.load_segmenter)
+            name, scene, facts = write_detected_scene(session, record, service.load_segmenter)
             size = scene.photo.size
             return {
-                "scene": f"{visit.token}/{name}",
+                "scene": f"{session.token}/{name}",
                 "width": size.width,
                 "height": size.height,
                 "objects": facts["objects"],
@@ -64,23 +130,28 @@ def add_endpoints(studio: ArrangeService) -> None:
 
     def arrange_objects(photo: str | None, wish: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Rearrange a scene of /find_objects, or a picture: {"scene", "moves"}, {"scene", "record"} or {"record"}."""
-        with answering(), a_visit(room) as visit:
-            record, name, moves = asked(studio, visit, photo, wish)
-            work = studio.arrange(visit, record, name, moves)
+        with errors_as_sentences(), temporary_session(store) as session:
+            record, name, moves = read_request(service, session, photo, wish)
+            work = service.arrange(session, record, name, moves)
             while True:
                 try:
                     next(work)
                 except StopIteration as end:
-                    one: Arrangement = end.value
+                    result: Arrangement = end.value
                     break
-            return str(one.picture), json.loads(one.files[1].read_text(encoding="utf-8"))
+            return str(result.picture), json.loads(result.files[1].read_text(encoding="utf-8"))
 
     finding.click(find_objects, [photo, names], [scene_out], api_name="find_objects", **NETWORKS)
     arranging.click(arrange_objects, [photo, wish], [picture, record_out], api_name="arrange", **NETWORKS)
 
 
-def asked(studio: ArrangeService, visit: Session, photo: str | None, wish: Any) -> tuple[ArrangeRecord, str, Moves]:
+def read_request(
+    service: ArrangeService, session: Session, photo: str | None, wish: Any
+) -> tuple[ArrangeRecord, str, Moves]:
     """The record that another program asks for, of files that it may name.
+
+    Args:
+        wish: the request's JSON: {"scene", "moves"}, {"scene", "record"} or {"record"}.
 
     Raises:
         RecordError, LayoutError: it is none, names files of this machine, or a scene that is not there.
@@ -90,51 +161,56 @@ def asked(studio: ArrangeService, visit: Session, photo: str | None, wish: Any) 
     values = wish.get("record") or {}
     if not isinstance(values, dict):
         raise RecordError("The record is no object: send the fields of an ArrangeRecord.")
-    whose, _, name = str(wish.get("scene") or "").partition("/")
-    owner = studio.room.visits.get(whose)
+    token, _, name = str(wish.get("scene") or "").partition("/")
+    owner = service.store.sessions.get(token)
     if name and owner is None:
         raise RecordError("There is no such scene any more: find its objects again.")
     if owner is not None:
-        place = chosen(owner, name)
-        names = names_of(place)
-        files = {k: v for k, v in dataclasses.asdict(scene_record(place)).items() if k in ("photo", "mask", "colours")}
+        scene = source_path(owner, name)
+        names = names_of(scene)
+        files = {k: v for k, v in dataclasses.asdict(scene_record(scene)).items() if k in ("photo", "mask", "colours")}
         values = {**values, **files, "find": []}
     elif photo is not None:
-        values = {**values, "photo": str(take_upload(Path(photo), Path(get_upload_folder()), visit))}
+        values = {**values, "photo": str(take_upload(Path(photo), Path(get_upload_folder()), session))}
         names, files = (), {}
     else:
         raise RecordError("Neither a photo nor a scene came: send one of them.")
-    learn = values.get("learn")
-    strange = [field for field in PATHS if values.get(field) and field not in files]
-    if strange or (isinstance(learn, dict) and learn.get("prior")):
-        raise RecordError(
-            f"The record names files in {(*strange, 'learn.prior')[0]!r}, which are not looked for on this machine: "
-            "leave it out."
-        )
-    record: ArrangeRecord = from_json(
-        ArrangeRecord, {**values, "models": offered(studio.room, values.get("models"))}, "the record"
-    )
+    check_file_fields(values, files)
+    models = edit_service.resolve_models(service.store, values.get("models"))
+    record: ArrangeRecord = from_json(ArrangeRecord, {**values, "models": models}, "the record")
     moves: Moves = ()
     if owner is not None:
         moves = read_moves(wish.get("moves") or [], names)
-        record = record_of(moves, names, record) if wish.get("moves") else record
+        record = record_from_moves(moves, names, record) if wish.get("moves") else record
     return record, name, moves
 
 
+def check_file_fields(values: dict[str, Any], own: dict[str, Any]) -> None:
+    """Raise `RecordError` where a record names a file of this machine that is not one of the scene's `own`."""
+    learn = values.get("learn")
+    named = [field for field in FILE_FIELDS if values.get(field) and field not in own]
+    if isinstance(learn, dict) and learn.get("prior"):
+        named.append("learn.prior")
+    if named:
+        raise RecordError(
+            f"The record names files in {named[0]!r}, which are not looked for on this machine: leave it out."
+        )
+
+
 @contextlib.contextmanager
-def answering() -> Iterator[None]:
+def errors_as_sentences() -> Iterator[None]:
     """Errors as another program gets them: a sentence."""
     try:
         yield
-    except Exception as problem:
-        raise gr.Error(problem_of(problem)) from problem
+    except Exception as error:
+        raise gr.Error(error_text(error), print_exception=False) from error
 
 
 @contextlib.contextmanager
-def a_visit(room: SessionStore) -> Iterator[Session]:
-    """A visit for one call; its folder stays as long as that of any visitor who has left."""
-    visit = room.enter(None)
+def temporary_session(store: SessionStore) -> Iterator[Session]:
+    """A session for one call; its folder stays as long as that of any session without open pages."""
+    session = store.join(None)
     try:
-        yield visit
+        yield session
     finally:
-        room.leave(visit.token)
+        store.leave(session.token)

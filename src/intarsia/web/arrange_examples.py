@@ -1,4 +1,4 @@
-"""Pictures to begin with: what a stranger has on the stage after one click."""
+"""The examples of the tab "Edit by layout": pictures whose objects are cut out after one click."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from intarsia.errors import RecordError
 from intarsia.imaging.read import read_photo
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.scene_folder import SCENE_FILES
-from intarsia.web.canvas import as_url
+from intarsia.web.canvas import data_url
 
 SCENES = Path(__file__).parents[1] / "demo" / "scenes"
 
@@ -22,8 +23,8 @@ class Example:
     """A photo, and how its objects become cut-outs.
 
     Attributes:
-        photo: below `SCENES`; in a scene's folder, the scene's own masks are taken.
-        find: names of what is looked for in the photo, where it is no scene's.
+        photo: below `SCENES`; in a scene folder, the scene's own masks are taken.
+        find: names of its objects, where it lies in no scene folder.
     """
 
     title: str
@@ -31,7 +32,7 @@ class Example:
     find: tuple[str, ...] = ()
 
     def record(self, photo: Path, models: str) -> ArrangeRecord:
-        """What cuts the objects out of a visitor's copy of the photo."""
+        """The record that cuts the objects out of a copy of the photo."""
         if self.find:
             return ArrangeRecord(photo=str(photo), find=self.find, models=models)
         mask, colours = (str(self.photo.with_name(SCENE_FILES[kind])) for kind in ("mask", "colours"))
@@ -48,11 +49,22 @@ EXAMPLES = (
 )
 
 
+def get_example(index: Any) -> Example:
+    """The example of a number, counted from 0.
+
+    Raises:
+        RecordError: there is none.
+    """
+    if type(index) is not int or not 0 <= index < len(EXAMPLES):
+        raise RecordError("That example is not here any more: reload the page.")
+    return EXAMPLES[index]
+
+
 def example_cards() -> list[dict[str, Any]]:
-    """The examples as the empty stage shows them."""
+    """The examples as JSON values, for the empty canvas."""
     cards = []
     for example in EXAMPLES:
         image = read_photo(example.photo).as_image().convert("RGB")
         image.thumbnail((CARD, CARD))
-        cards.append({"title": example.title, "picture": as_url(image, "JPEG")})
+        cards.append({"title": example.title, "picture": data_url(image, "JPEG")})
     return cards

@@ -1,10 +1,10 @@
-"""What edit by layout does for a visitor of the web page: cut out, arrange, learn, make again, and keep it all in files."""
+"""Edit by layout for a session of the web pages: cut out, arrange, learn and replay, with all results in files."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,130 +26,131 @@ from intarsia.web.arrange_settings import with_settings
 from intarsia.web.arrange_store import (
     THUMB_FILE,
     Arrangement,
-    chosen,
-    keep_scene,
-    looks_of,
+    latest_concepts,
+    list_arrangements,
     names_of,
-    numbered,
-    read_chosen,
-    remember,
-    results,
+    read_source,
     scene_record,
-    write_found,
+    source_path,
+    unique_name,
+    write_detected_scene,
+    write_moves,
+    write_session_scene,
     write_thumb,
 )
-from intarsia.web.canvas import Move, Moves, read_moves, record_of, told_by
+from intarsia.web.canvas import Move, Moves, parse_canvas_value, read_moves, record_from_moves
 from intarsia.web.loss_plot import PageTracker
 from intarsia.web.result_store import picture_of, result_folder, write_other_records
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.work import Intermediate, Step, run_watched
+from intarsia.web.work import WatchedWork, run_watched
 
 Result = TypeVar("Result")
 
-Working = Generator[Step | Intermediate, None, Result]
-"""Work that tells how far it is; its value is what came out."""
-
-
-# The work
-
 
 class ArrangeService:
-    """What the tab does; each method is the work of an event, without a word of components.
+    """The work of the tab's events, without its components.
 
-    Methods that take `models` are told one of the room's choices.
+    `models` is one of the store's choices; `source` is what `source_path` gives.
     """
 
-    def __init__(self, room: SessionStore) -> None:
-        self.room = room
+    def __init__(self, store: SessionStore) -> None:
+        self.store = store
 
     def load_segmenter(self, source: ModelSource) -> LoadedSegmenter:
-        return self.room.pool.segmenter(source)
+        return self.store.pool.segmenter(source)
 
-    def base(
-        self, place: Path, values: Mapping[str, Any], *, layout: str | None, key: str | None, models: str
+    def base_record(
+        self, source: Path, values: Mapping[str, Any], *, layout: str | None, key: str | None, models: str
     ) -> ArrangeRecord:
-        """The scene and the settings, nothing moved."""
-        looks = looks_of(place)
+        """The record of a scene and settings, with nothing moved."""
+        concepts = latest_concepts(source)
         record = dataclasses.replace(
-            scene_record(place, key=key if layout else None),
+            scene_record(source, key=key if layout else None),
             layout=layout,
-            concepts=str(looks) if looks is not None else None,
+            concepts=str(concepts) if concepts is not None else None,
             models=models,
         )
         return with_settings(record, values)
 
-    def wish(
+    def build_record(
         self,
-        visit: Session,
-        stage: Any,
+        session: Session,
+        value: Any,
         values: Mapping[str, Any],
         layout: str | None,
         key: str | None,
         models: str | None = None,
     ) -> tuple[ArrangeRecord, Moves]:
-        """The record of what the stage shows.
+        """The record of what the canvas shows, and its moves.
+
+        Args:
+            value: of the canvas.
+            values: settings by their dotted names.
+            layout, key: files of a drawn layout and its colours.
 
         Raises:
             LayoutError: nothing was moved.
         """
-        name, given = told_by(stage)
-        place = chosen(visit, name)
-        names = names_of(place)
+        name, given = parse_canvas_value(value)
+        source = source_path(session, name)
+        names = names_of(source)
         moves = read_moves(given, names)
-        base = self.base(place, values, layout=layout, key=key, models=models or self.room.models)
-        record = record_of(moves, names, base)
+        base = self.base_record(source, values, layout=layout, key=key, models=models or self.store.models)
+        record = record_from_moves(moves, names, base)
         if record == base and layout is None:
             raise LayoutError("Everything is where it was: move an object first.")
         return record, moves
 
-    def find(self, visit: Session, record: ArrangeRecord) -> Working[tuple[str, Scene]]:
-        """Cut objects out of a photo, by their names or by masks; the scene's name and itself."""
-        name, scene, _ = yield from unless_stopped(visit, lambda: write_found(visit, record, self.load_segmenter))
+    def find(self, session: Session, record: ArrangeRecord) -> WatchedWork[tuple[str, Scene]]:
+        """Cut objects out of a photo, by their names or by masks; the scene's name and the scene."""
+        name, scene, _ = yield from run_unless_cancelled(
+            session, lambda: write_detected_scene(session, record, self.load_segmenter)
+        )
         return name, scene
 
-    def find_one_more(
-        self, visit: Session, place: Path, point: Point, names: Sequence[str], models: str
-    ) -> Working[tuple[str, Scene, str]]:
+    def add_object_at(
+        self, session: Session, source: Path, point: Point, names: Sequence[str], models: str
+    ) -> WatchedWork[tuple[str, Scene, str]]:
         """Cut out the object at a point of the photo, beside those that are cut out already.
 
         Args:
-            names: what it may be, asked before the everyday nouns that the checkpoint knows.
+            names: what it may be, tried before the everyday nouns that the checkpoint knows.
 
         Returns:
-            The new scene's name, itself, and the name of the object that came to it, the last one.
+            The new scene's name, the scene, and the name of the added object, its last one.
 
         Raises:
             LayoutError: nothing is found there.
         """
 
-        def look() -> tuple[str, Scene, str]:
-            before = read_chosen(place)
+        def detect() -> tuple[str, Scene, str]:
+            before = read_source(source)
             taken = np.zeros((before.photo.size.height, before.photo.size.width), np.bool_)
             for thing in before.objects:
                 taken |= thing.mask
-                if within(thing, point):
+                if contains_point(thing, point):
                     raise LayoutError(f"This was {thing.name!r}, which is cut out already: drag it from where it is.")
-            source = resolve(models)
-            segmenter = self.load_segmenter(source)
-            side = max(CATALOG[source.name].native_side if source.name in CATALOG else 512, segmenter.side)
-            known = tuple(dict.fromkeys((*names, *names_for(source))))
+            model = resolve(models)
+            segmenter = self.load_segmenter(model)
+            side = max(CATALOG[model.name].native_side if model.name in CATALOG else 512, segmenter.side)
+            known = tuple(dict.fromkeys((*names, *names_for(model))))
             found, mask = detect_at_point(before.photo, point, known, segmenter, side=side, taken=taken)
-            name = numbered(found, before.names)
+            name = unique_name(found, before.names)
             thing = SceneObject(name=name, words=words_of(name), mask=mask)
             scene = Scene(photo=before.photo, objects=(*before.objects, thing))
-            return keep_scene(visit, scene, place)[0], scene, name
+            return write_session_scene(session, scene, source)[0], scene, name
 
-        return (yield from unless_stopped(visit, look))
+        return (yield from run_unless_cancelled(session, detect))
 
-    def rename(self, visit: Session, place: Path, former: str, wanted: str) -> tuple[str, Scene]:
-        """The scene anew, with another name for one of its objects.
+    def rename(self, session: Session, source: Path, former: str, wanted: str) -> tuple[str, Scene]:
+        """A new scene in which one object has another name.
 
         Raises:
             LayoutError: another object has the name, or it is none.
         """
-        before = read_chosen(place)
+        before = read_source(source)
         if former not in before.names:
-            raise LayoutError(f"There is no {former!r} on the stage any more: reload the page.")
+            raise LayoutError(f"There is no {former!r} on the canvas any more: reload the page.")
         wanted = " ".join(wanted.split())
         names = [wanted if name == former else name for name in before.names]
         check_names(names)
@@ -158,94 +159,94 @@ class ArrangeService:
             for thing, name in zip(before.objects, names, strict=True)
         )
         scene = Scene(photo=before.photo, objects=tuple(things))
-        return keep_scene(visit, scene, place)[0], scene
+        return write_session_scene(session, scene, source)[0], scene
 
-    def arrange(self, visit: Session, record: ArrangeRecord, scene: str, moves: Moves) -> Working[Arrangement]:
-        """Make the picture, in a folder that is there only if it is made."""
-        folder = visit.new_folder("arrange")
+    def arrange(self, session: Session, record: ArrangeRecord, scene: str, moves: Moves) -> WatchedWork[Arrangement]:
+        """Make the picture in a new folder, which is removed if that fails."""
+        folder = session.new_folder("arrange")
         try:
             made = yield from run_watched(
-                visit,
+                session,
                 lambda on_progress, _: run_arrange(
-                    record, folder, self.room.load, self.load_segmenter, on_progress=on_progress
+                    record, folder, self.store.load, self.load_segmenter, on_progress=on_progress
                 ),
             )
             write_other_records(folder)
             write_thumb(made.saved.files.picture, folder / THUMB_FILE)
-            remember(folder, made.saved.summary, scene, moves)
+            write_moves(folder, made.saved.summary, scene, moves)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return results(visit)[-1]
+        return list_arrangements(session)[-1]
 
-    def replay(self, visit: Session, name: Any, index: Any) -> Working[bool]:
-        """Make a result again from its record, and say whether the same pixels came out.
+    def replay(self, session: Session, name: Any, index: Any) -> WatchedWork[bool]:
+        """Make a result again from its record; whether the same pixels came out.
 
         Args:
-            name: of the result's folder, as a page says it.
+            name: of the result's folder, as the page sent it.
             index: of the picture of one of its seeds, counted from 0.
         """
-        replay = read_replay(picture_of(result_folder(visit, name), index))
+        replay = read_replay(picture_of(result_folder(session, name), index))
         record = replay.record
         if not isinstance(record, ArrangeRecord):
             raise RecordError("This was made by words: replay it in that tab.")
-        folder = visit.new_folder("replay")
+        folder = session.new_folder("replay")
         try:
             made = yield from run_watched(
-                visit,
+                session,
                 lambda on_progress, _: run_arrange(
-                    record, folder, self.room.load, self.load_segmenter, lead=replay.index, on_progress=on_progress
+                    record, folder, self.store.load, self.load_segmenter, lead=replay.index, on_progress=on_progress
                 ),
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return pixel_digest(made.photo) == replay.output_sha256
 
-    def learn(self, visit: Session, place: Path, record: ArrangeRecord) -> Working[str]:
-        """Learn the looks of a scene's objects into its folder; what it took, in a sentence."""
-        number = len(list(place.parent.glob("looks-*.safetensors"))) + 1
-        file = place.parent / f"looks-{number:04d}.safetensors"
+    def learn(self, session: Session, source: Path, record: ArrangeRecord) -> WatchedWork[str]:
+        """Learn a scene's objects into its folder; what it cost, in a sentence."""
+        number = len(list(source.parent.glob("looks-*.safetensors"))) + 1
+        file = source.parent / f"looks-{number:04d}.safetensors"
         made = yield from run_watched(
-            visit,
-            lambda on_progress, show: run_learn(
+            session,
+            lambda on_progress, on_intermediate: run_learn(
                 record,
                 file,
-                self.room.load,
+                self.store.load,
                 self.load_segmenter,
-                tracker=PageTracker(show),
+                tracker=PageTracker(on_intermediate),
                 on_progress=on_progress,
-                on_sample=show,
+                on_sample=on_intermediate,
             ),
         )
-        names = ", ".join(names_of(place))
+        names = ", ".join(names_of(source))
         return (
             f"The looks of {names} are learned ({made.cost.seconds:.0f} s, {made.models}); regenerate paints with them."
         )
 
 
-def within(thing: SceneObject, point: Point) -> bool:
-    """Whether an object is seen at a point of the photo."""
+def contains_point(thing: SceneObject, point: Point) -> bool:
+    """Whether an object covers a point of the photo."""
     height, width = thing.mask.shape
     return 0 <= point.x < width and 0 <= point.y < height and bool(thing.mask[int(point.y), int(point.x)])
 
 
-def renamed(moves: Moves, former: str, wanted: str) -> Moves:
+def rename_move(moves: Moves, former: str, wanted: str) -> Moves:
     """The moves of a scene in which one object has another name."""
     return tuple(dataclasses.replace(move, name=wanted) if move.name == former else move for move in moves)
 
 
-def one_more(moves: Moves, name: str) -> Moves:
-    """The moves of a scene to which an object has come: it lies where it was, before all others."""
+def append_move(moves: Moves, name: str) -> Moves:
+    """The moves of a scene to which an object was added: unmoved, in front of all others."""
     return (*moves, Move(name=name))
 
 
-def unless_stopped(visit: Session, work: Callable[[], Result]) -> Working[Result]:
-    """Work that goes on to its end once it has begun, and counts for nothing if it was to stop meanwhile.
+def run_unless_cancelled(session: Session, work: Callable[[], Result]) -> WatchedWork[Result]:
+    """Work that cannot be interrupted; its result is discarded if it was cancelled meanwhile.
 
     Raises:
-        Cancelled: it was to stop.
+        Cancelled: it was cancelled.
     """
-    result = yield from run_watched(visit, lambda on_progress, show: work())
-    if visit.stop.is_set():
+    result = yield from run_watched(session, lambda on_progress, on_intermediate: work())
+    if session.stop.is_set():
         raise Cancelled("stopped; nothing was changed.")
     return result

@@ -1,4 +1,4 @@
-"""The settings of edit by layout that have a control on the page: what the record says of each, and what was given."""
+"""The settings of edit by layout that have a control on the page: their controls, and the record with their values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADVANCED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A setting as it is asked for: its dotted name, help, default and annotation."""
+    """A setting of the record: its dotted name, help, default and annotation."""
 
     name: str
     help: str
@@ -46,7 +46,7 @@ class Setting:
 
     @property
     def title(self) -> str:
-        """Its name as people read it: learn.token_steps is Learn token steps."""
+        """Its label: learn.token_steps is Learn token steps."""
         return label(self.name.replace(".", " "))
 
 
@@ -59,10 +59,10 @@ def setting_of(name: str) -> Setting:
 
 
 def with_settings(record: ArrangeRecord, values: Mapping[str, Any]) -> ArrangeRecord:
-    """The record with settings by their dotted names; what was left or made empty stays as it is by default.
+    """The record with settings by their dotted names; a value of None or an empty field keeps the default.
 
     Raises:
-        RecordError: one is out of range, or no number where one is needed.
+        RecordError: one is out of range, or not a number where one is needed.
     """
     groups: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
@@ -77,13 +77,13 @@ def with_settings(record: ArrangeRecord, values: Mapping[str, Any]) -> ArrangeRe
 
 
 def as_kind(setting: Setting, value: Any) -> Any:
-    """What a control gives as the record keeps it; None where it was emptied.
+    """The value of a control as the record keeps it; None where the control is empty.
 
     Raises:
-        RecordError: something else than a whole number stands in a field of text that is for one.
+        RecordError: a text field for a whole number holds something else.
     """
     if setting.kind == "float" and type(value) is int:
-        return float(value)  # browsers know one kind of numbers, but a record says 3.0, whoever made it
+        return float(value)  # browsers know one kind of numbers, but a record says 3.0
     if setting.default is not None:
         return value
     text = "" if value is None else str(value).strip()
@@ -95,13 +95,13 @@ def as_kind(setting: Setting, value: Any) -> Any:
 
 
 def control(setting: Setting) -> Any:
-    """The component that asks for a setting."""
-    what: dict[str, Any] = {"label": setting.title, "info": setting.help, "value": setting.default}
+    """The component of a setting."""
+    common: dict[str, Any] = {"label": setting.title, "info": setting.help, "value": setting.default}
     if setting.kind == "bool":
-        return gr.Checkbox(**what)
+        return gr.Checkbox(**common)
     if setting.kind == "str":
-        return gr.Textbox(**what, max_lines=3, max_length=2000)
+        return gr.Textbox(**common, max_lines=3, max_length=2000)
     if setting.default is None:
-        # A field of numbers that is empty shows 0, which nobody asked for.
-        return gr.Textbox(**what, max_lines=1, max_length=20, placeholder="by default")
-    return gr.Number(**what, precision=0 if setting.kind.startswith("int") else None)
+        # An empty field of numbers would show 0, and send it.
+        return gr.Textbox(**common, max_lines=1, max_length=20, placeholder="by default")
+    return gr.Number(**common, precision=0 if setting.kind.startswith("int") else None)

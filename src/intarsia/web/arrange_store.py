@@ -1,4 +1,4 @@
-"""A visitor's scenes and arrangements in files."""
+"""A session's scenes and arrangements: how they are written to files, found and read."""
 
 from __future__ import annotations
 
@@ -24,101 +24,106 @@ from intarsia.results.write_scene import scene_stem, write_scene
 from intarsia.tasks.scene import LoadSegmenter, load_scene
 from intarsia.web.canvas import Moves
 from intarsia.web.sessions import Session
-from intarsia.web.uploads import address
+from intarsia.web.uploads import file_url
 
 THUMB = 240
 """Longer side of a picture in the history, in pixels."""
 
 MOVES_FILE, THUMB_FILE = "moves", "thumb.jpg"
-"""What lies beside a result's own files: what the stage showed, and the picture for the history."""
+"""Files beside a result's own: the moves that the canvas showed, and the picture for the history."""
 
 
-# What lies in a visitor's folder
+# Scenes
 
 
-def chosen(visit: Session, name: str) -> Path:
-    """The picture, or the scene's folder, that the stage shows.
+def source_path(session: Session, name: str) -> Path:
+    """The source of the canvas: a picture, or a scene folder.
+
+    Args:
+        name: of a folder of the session, as the page sent it.
 
     Raises:
-        LayoutError: it shows none that is still there.
+        LayoutError: there is none of that name.
     """
-    folder = visit.folder / name
+    folder = session.folder / name
     if re.fullmatch(r"(photo|scene)-\d{4,}", name) and folder.is_dir():
-        for place in sorted(folder.iterdir()):
-            if place.suffix == SCENE_ENDING if name.startswith("scene") else place.is_file():
-                return place
+        for file in sorted(folder.iterdir()):
+            if file.suffix == SCENE_ENDING if name.startswith("scene") else file.is_file():
+                return file
     raise LayoutError("There is no picture yet: drop one first.")
 
 
-def scene_record(place: Path, *, key: str | None = None) -> ArrangeRecord:
+def scene_record(source: Path, *, key: str | None = None) -> ArrangeRecord:
     """A record of a scene folder: of its files; of the folder itself where a layout has another key than its mask."""
     if key is not None:
-        return ArrangeRecord(photo=str(place), colours=key)
-    photo, mask, colours = (str(place / SCENE_FILES[kind]) for kind in ("photo", "mask", "colours"))
+        return ArrangeRecord(photo=str(source), colours=key)
+    photo, mask, colours = (str(source / SCENE_FILES[kind]) for kind in ("photo", "mask", "colours"))
     return ArrangeRecord(photo=photo, mask=mask, colours=colours)
 
 
-def names_of(place: Path) -> tuple[str, ...]:
+def names_of(source: Path) -> tuple[str, ...]:
     """The objects of a scene folder, in its order.
 
     Raises:
         LayoutError: it is only a picture.
     """
-    if not place.is_dir():
+    if not source.is_dir():
         raise LayoutError("The picture has no cut-outs yet: name its objects and find them first.")
-    return tuple(name for name in read_colours(place / SCENE_FILES["colours"]) if name != BACKGROUND)
+    return tuple(name for name in read_colours(source / SCENE_FILES["colours"]) if name != BACKGROUND)
 
 
-def looks_of(place: Path) -> Path | None:
-    """The learned looks of a scene that are newest."""
-    return max(place.parent.glob("looks-*.safetensors"), default=None)
+def latest_concepts(source: Path) -> Path | None:
+    """The newest file of concepts that were learned from a scene; None without any."""
+    return max(source.parent.glob("looks-*.safetensors"), default=None)
 
 
-def split_names(text: str) -> tuple[str, ...]:
-    """ "cat, potted plant" as names; lines and semicolons part them, too."""
+def parse_names(text: str) -> tuple[str, ...]:
+    """ "cat, potted plant" as names; newlines and semicolons separate them, too."""
     return tuple(name.strip() for name in re.split(r"[,;\n]", text) if name.strip())
 
 
-def photo_of_chosen(place: Path) -> Path:
-    """The picture itself, of a scene's folder too."""
-    return place / SCENE_FILES["photo"] if place.is_dir() else place
+def photo_path(source: Path) -> Path:
+    """The file of a source's picture."""
+    return source / SCENE_FILES["photo"] if source.is_dir() else source
 
 
-def read_chosen(place: Path) -> Scene:
-    """What the stage shows; a picture alone has no objects."""
-    if not place.is_dir():
-        return Scene(photo=read_photo(place), objects=())
-    record = scene_record(place)
+def read_source(source: Path) -> Scene:
+    """The scene of a source; a picture alone has no objects."""
+    if not source.is_dir():
+        return Scene(photo=read_photo(source), objects=())
+    record = scene_record(source)
     return read_scene(record, read_photo(photo_of(record)))
 
 
-def write_found(
-    visit: Session, record: ArrangeRecord, load_segmenter: LoadSegmenter
+def write_detected_scene(
+    session: Session, record: ArrangeRecord, load_segmenter: LoadSegmenter
 ) -> tuple[str, Scene, dict[str, Any]]:
-    """Find or read a picture's objects and write them as a scene of the visitor's.
+    """Find or read a picture's objects, and write them as a scene of the session.
 
     Returns:
-        The scene's name, itself, and its files and objects as JSON values.
+        The scene's name, the scene, and its files and objects as JSON values.
     """
     photo = read_photo(photo_of(record))
     scene = load_scene(record, photo, load_segmenter)
-    name, facts = keep_scene(visit, scene, Path(record.photo), colours=record.colours)
+    name, facts = write_session_scene(session, scene, Path(record.photo), colours=record.colours)
     return name, scene, facts
 
 
-def keep_scene(visit: Session, scene: Scene, place: Path, *, colours: str | None = None) -> tuple[str, dict[str, Any]]:
+def write_session_scene(
+    session: Session, scene: Scene, source: Path, *, colours: str | None = None
+) -> tuple[str, dict[str, Any]]:
     """Write a scene into a folder of its own; its name, and its files and objects as JSON values.
 
     Args:
-        place: the picture, or the scene's folder, in which its objects were found.
+        source: in which its objects were found.
     """
-    folder = visit.new_folder("scene")
-    target, former = folder / f"{stem_of(place)}{SCENE_ENDING}", place if place.is_dir() else None
+    folder = session.new_folder("scene")
+    target, former = folder / f"{scene_name(source)}{SCENE_ENDING}", source if source.is_dir() else None
     return folder.name, write_scene(scene, target, colours=colours, former=former)
 
 
-def numbered(name: str, taken: Sequence[str]) -> str:
-    """A name that no other object has: the next dog after "dog" is "dog 2"."""
+def unique_name(name: str, taken: Sequence[str]) -> str:
+    """A name that is not taken: the next dog after "dog" is "dog 2"."""
     number, free = 2, name
     while free in taken:
         free, number = f"{words_of(name)} {number}", number + 1
@@ -130,7 +135,7 @@ def numbered(name: str, taken: Sequence[str]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrangement:
-    """One result of a visitor's: its files, the scene and the moves that it was made from.
+    """One result: its files, and the scene and moves that it was made from.
 
     Attributes:
         files: picture, record, layout, mask, and the pictures of further seeds.
@@ -147,10 +152,10 @@ class Arrangement:
         return self.files[0]
 
 
-def results(visit: Session) -> list[Arrangement]:
-    """All that was made by layout in this visit, in the order it was made."""
+def list_arrangements(session: Session) -> list[Arrangement]:
+    """All results by layout of a session, in their order."""
     found = []
-    for folder in sorted(visit.folder.glob("arrange-*")):
+    for folder in sorted(session.folder.glob("arrange-*")):
         with contextlib.suppress(OSError, ValueError, KeyError):
             about = json.loads((folder / MOVES_FILE).read_text(encoding="utf-8"))
             found.append(
@@ -165,8 +170,8 @@ def results(visit: Session) -> list[Arrangement]:
     return found
 
 
-def remember(folder: Path, summary: Mapping[str, Any], scene: str, moves: Moves) -> None:
-    """Note beside a result what the stage showed, so that it can be the start of the next."""
+def write_moves(folder: Path, summary: Mapping[str, Any], scene: str, moves: Moves) -> None:
+    """Write the moves that the canvas showed beside a result, which can then be gone on from."""
     files = summary["files"]
     about = {
         "files": [files["picture"], files["record"], files["layout"], files["mask"], *files["others"]],
@@ -184,33 +189,33 @@ def write_thumb(picture: Path, file: Path) -> None:
     image.save(file, quality=88)
 
 
-def result_facts(one: Arrangement, before: Path) -> dict[str, Any]:
-    """What the stage needs to show a result in the place of its cut-outs, and to give it away.
+def result_facts(result: Arrangement, before: Path) -> dict[str, Any]:
+    """A result as JSON values, for the canvas to show and to offer for download.
 
     Args:
         before: the photo that it was made of.
     """
-    picture, _, layout, mask, *others = one.files
+    picture, _, layout, mask, *others = result.files
     return {
-        "folder": one.folder.name,
-        "words": one.words,
-        "before": address(before),
+        "folder": result.folder.name,
+        "words": result.words,
+        "before": file_url(before),
         "pictures": [
             {
-                "picture": address(file),
+                "picture": file_url(file),
                 "picture_name": file.name,
-                "record": address(file.with_suffix(".json")),
+                "record": file_url(file.with_suffix(".json")),
                 "record_name": file.with_suffix(".json").name,
             }
             for file in (picture, *others)
         ],
-        "layout": address(layout),
+        "layout": file_url(layout),
         "layout_name": layout.name,
-        "mask": address(mask),
+        "mask": file_url(mask),
         "mask_name": mask.name,
     }
 
 
-def stem_of(place: Path) -> str:
-    """The name of what is made of a visitor's photo or scene."""
-    return scene_stem(photo_of_chosen(place))
+def scene_name(source: Path) -> str:
+    """The name of scenes that are made from a source."""
+    return scene_stem(photo_path(source))

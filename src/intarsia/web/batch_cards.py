@@ -1,4 +1,4 @@
-"""How a batch stands, as the page shows it: a line, and a card for each job that is over."""
+"""What the tab "Many pictures" says, as HTML: messages, the status of a batch, a card for each job that ended."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from intarsia.batch.ledger import Counts, Row
 from intarsia.batch.report import plain_name
 from intarsia.batch.runner import so_far
 from intarsia.progress import format_duration
-from intarsia.web.batch_service import Now, packed, rate, rows_of
+from intarsia.web.batch_service import CurrentJob, pictures_per_minute, read_rows, results_zip
 from intarsia.web.error_messages import stored_for_pages
-from intarsia.web.uploads import address
+from intarsia.web.uploads import file_url
 from intarsia.web.work import progress_line
 
-MOST_SHOWN = 200
-"""Results on the page; the others are in the archive."""
+MAX_CARDS = 200
+"""Cards on the page; the other results are in the archive."""
 
 
-# What is shown; whatever a visitor wrote goes in as text
+def batch_status_html(folder: Path, *, current: CurrentJob | None = None, text: str = "") -> str:
+    """The status of a batch: see `status_html`."""
+    return status_html(read_rows(folder), current=current, text=text)
 
 
-def status_of(folder: Path, *, now: Now | None = None, text: str = "") -> str:
-    """How a batch stands: counts, speed, time left, and what is being done."""
-    return standing(rows_of(folder), now=now, text=text)
+def status_html(rows: Sequence[Row], *, current: CurrentJob | None = None, text: str = "") -> str:
+    """Counts, speed, remaining time and the current job; whatever a visitor wrote goes in as text.
 
-
-def standing(rows: Sequence[Row], *, now: Now | None = None, text: str = "") -> str:
-    """How jobs stand; times are those of the jobs themselves, as if they alone were done."""
+    Speed and time are those of the jobs themselves, without waiting for turns.
+    """
     states = [row.state for row in rows]
     counts = Counts(**{state: states.count(state) for state in set(states)})
     parts = [so_far(counts)]
-    speed = rate(rows)
+    speed = pictures_per_minute(rows)
     if speed is not None:
         parts.append(f"{speed:.1f} pictures a minute")
         if counts.left:
             parts.append(f"about {format_duration(60 * counts.left / speed)} left")
     share = (counts.done + counts.failed) / max(counts.total, 1)
-    current = ""
-    if now is not None and now.photo:
-        current = now.photo
-        if now.step is not None:
-            way, progress = progress_line(now.step), now.step.progress
-            current += f", {way[:1].lower()}{way[1:]}"
+    job = ""
+    if current is not None and current.photo:
+        job = current.photo
+        if current.step is not None:
+            line, progress = progress_line(current.step), current.step.progress
+            job += f", {line[:1].lower()}{line[1:]}"
             share += min(progress.done / max(progress.total, 1), 1) / max(counts.total, 1)
-    lines = [html.escape(line) for line in (text, "; ".join(parts) + ".", current) if line]
+    lines = [html.escape(line) for line in (text, "; ".join(parts) + ".", job) if line]
     bar = (
         f'<div class="batch-bar" role="progressbar" aria-label="The batch" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{100 * share:.0f}"><i style="width:{min(share, 1):.1%}"></i></div>'
@@ -55,79 +55,79 @@ def standing(rows: Sequence[Row], *, now: Now | None = None, text: str = "") -> 
     return f'<div class="batch-said" role="status">{"<br>".join(lines)}{bar}</div>'
 
 
-def spoken(text: str, *, wrong: bool = False) -> str:
+def message_html(text: str, *, error: bool = False) -> str:
     """A line for the visitor."""
-    role = "alert" if wrong else "status"
-    return f'<div class="batch-said{" batch-wrong" if wrong else ""}" role="{role}">{html.escape(text)}</div>'
+    role = "alert" if error else "status"
+    return f'<div class="batch-said{" batch-wrong" if error else ""}" role="{role}">{html.escape(text)}</div>'
 
 
-def results_page(folder: Path) -> str:
-    """Each job that is over: before and after, its words, its files; or why it failed."""
-    return cards(rows_of(folder), lambda row: folder / RESULTS / row.folder, FILES)
+def results_html(folder: Path) -> str:
+    """Each job that ended: before and after, its words, its files; or why it failed."""
+    return cards_html(read_rows(folder), lambda row: folder / RESULTS / row.folder, FILES)
 
 
 FILES = ("picture", "record", "mask", "sheet", "file")
-"""What a result is downloaded as, by its names in a job's facts."""
+"""Files of a result that are linked, by their names in a job's facts."""
 
 
-def cards(rows: Sequence[Row], place_of: Callable[[Row], Path], kinds: Sequence[str]) -> str:
-    """A card for each job that is over; of very many, for those that ended last.
+def cards_html(rows: Sequence[Row], folder_of: Callable[[Row], Path], kinds: Sequence[str]) -> str:
+    """A card for each job that ended; of very many, for the latest.
 
     Args:
-        place_of: folder of a job's files, from which they may be served.
+        folder_of: folder of a job's files, from which they may be served.
         kinds: the files that are linked.
     """
-    over = [row for row in rows if row.state in ("done", "failed")]
-    if not over:
+    ended = [row for row in rows if row.state in ("done", "failed")]
+    if not ended:
         return ""
     more = ""
-    if len(over) > MOST_SHOWN:
-        more = f"The last {MOST_SHOWN} are shown; {len(over) - MOST_SHOWN:,} more are in the archive."
-        latest = sorted(over, key=lambda row: row.ended or 0)[-MOST_SHOWN:]
-        over = sorted(latest, key=lambda row: row.number)
-    shown = "".join(card(row, place_of(row), kinds) for row in over)
+    if len(ended) > MAX_CARDS:
+        more = f"The last {MAX_CARDS} are shown; {len(ended) - MAX_CARDS:,} more are in the archive."
+        latest = sorted(ended, key=lambda row: row.ended or 0)[-MAX_CARDS:]
+        ended = sorted(latest, key=lambda row: row.number)
+    shown = "".join(card_html(row, folder_of(row), kinds) for row in ended)
     return f'<div class="batch-cards">{shown}</div><p class="batch-note">{more}</p>'
 
 
-def card(row: Row, place: Path, kinds: Sequence[str]) -> str:
-    said = f"<h3>{html.escape(row.photo or f'Job {row.number}')}</h3><p>{html.escape(row.words)}</p>"
+def card_html(row: Row, folder: Path, kinds: Sequence[str]) -> str:
+    head = f"<h3>{html.escape(row.photo or f'Job {row.number}')}</h3><p>{html.escape(row.words)}</p>"
     if row.state == "failed":
-        return f'<article class="batch-card">{said}<p class="batch-wrong">{html.escape(row.error)}</p></article>'
-    files = {kind: place / name for kind, name in row.facts.items() if isinstance(name, str) and plain_name(name)}
+        return f'<article class="batch-card">{head}<p class="batch-wrong">{html.escape(row.error)}</p></article>'
+    files = {kind: folder / name for kind, name in row.facts.items() if isinstance(name, str) and plain_name(name)}
     pictures = "".join(
-        f'<figure><img src="{link(files[kind])}" alt="{kind} {html.escape(row.photo)}" loading="lazy">'
+        f'<figure><img src="{escaped_url(files[kind])}" alt="{kind} {html.escape(row.photo)}" loading="lazy">'
         f"<figcaption>{kind}</figcaption></figure>"
         for kind in ("before", "after")
         if kind in files
     )
     links = " ".join(
-        f'<a href="{link(files[kind])}" download="{html.escape(files[kind].name)}">{kind}</a>'
+        f'<a href="{escaped_url(files[kind])}" download="{html.escape(files[kind].name)}">{kind}</a>'
         for kind in kinds
         if kind in files
     )
-    return f'<article class="batch-card"><div class="batch-pair">{pictures}</div>{said}<p>{links}</p></article>'
+    return f'<article class="batch-card"><div class="batch-pair">{pictures}</div>{head}<p>{links}</p></article>'
 
 
-def of_others(rows: Sequence[Row]) -> list[Row]:
-    """Rows that another program wrote, without where on this machine its pictures lie."""
+def without_server_paths(rows: Sequence[Row]) -> list[Row]:
+    """Rows that another program wrote, without paths of this machine."""
     return [
         dataclasses.replace(row, photo=PurePosixPath(row.photo).name, error=stored_for_pages(row.error)) for row in rows
     ]
 
 
-def link(file: Path) -> str:
-    return html.escape(address(file))
+def escaped_url(file: Path) -> str:
+    return html.escape(file_url(file))
 
 
-def download(folder: Path) -> str:
-    """The link to a batch's ZIP; empty where nothing is done."""
-    file = packed(folder)
+def results_link(folder: Path) -> str:
+    """The link to the ZIP of a batch's results; empty where nothing is done."""
+    file = results_zip(folder)
     return "" if file is None else zip_link(file)
 
 
 def zip_link(file: Path) -> str:
     size = file.stat().st_size / 1e6
     return (
-        f'<a class="batch-zip" href="{link(file)}" download="{html.escape(file.name)}">'
+        f'<a class="batch-zip" href="{escaped_url(file)}" download="{html.escape(file.name)}">'
         f"Download the results (ZIP, {size:.1f} MB)</a>"
     )

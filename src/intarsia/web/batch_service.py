@@ -1,4 +1,4 @@
-"""What the tab of many pictures does: take a list in, do its jobs in turns, pack what came of them."""
+"""Batches of a session: created from uploads, done in slices, and packed for download."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from intarsia.web import watched_batches
 from intarsia.web.edit_service import models_label
 from intarsia.web.error_messages import for_pages
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.work import Show, Step
+from intarsia.web.work import OnIntermediate, Step
 
-MOST_FILES = 200
-"""Files of one batch, its list included."""
-MOST_BYTES = 512 << 20
-"""Bytes of them together."""
-TURN = 15.0
-"""Seconds after which a batch lets other visitors have the networks; a picture that was begun is ended."""
-BETWEEN = 0.3
-"""Seconds between the end of a turn and asking for the next."""
+MAX_FILES = 200
+"""Files of one batch, including its list."""
+MAX_BYTES = 512 << 20
+"""Bytes of these files together."""
+SLICE_SECONDS = 15.0
+"""Seconds after which a batch leaves the networks to other visitors; the job that was begun is ended first."""
+SLICE_PAUSE = 0.3
+"""Seconds between the end of a slice and queueing for the next."""
 LISTS = (".jsonl", ".ndjson", ".csv")
-"""Files that can only be the list; a .json may also be a layout's boxes or colours."""
+"""Endings of files that can only be the list; a .json may also be a layout's boxes or colours."""
 LIST_NAMES = ("images.json", "jobs.json")
 FOLDER = re.compile(r"batch-\d{4,}")
 PICTURES_FOLDER = "in"
-ABOUT = "about"
-"""The file of a batch that says which file is its list, and what all jobs share."""
-USUAL_STEPS = EditRecord.steps
-"""Steps that are not said to a batch: layouts have a number of their own."""
-LARGEST_ZIP = 4 << 30
+ABOUT_FILE = "about"
+"""Name of a batch's own file, which says which upload is its list, and what all jobs share."""
+DEFAULT_STEPS = EditRecord.steps
+"""Steps that the form leaves to the record: layouts have another default."""
+MAX_ZIP_BYTES = 4 << 30
 """Bytes of an archive."""
 
 
-# What came
+# Uploads to jobs
 
 
-def the_list(names: Sequence[str]) -> str | None:
+def find_list(names: Sequence[str]) -> str | None:
     """Which of the files is the list of jobs; None where there are pictures alone.
 
     Raises:
@@ -69,27 +69,27 @@ def the_list(names: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
-def take_in(visit: Session, uploads: Sequence[Path], shared: Mapping[str, Any], seed: int) -> Path:
-    """A batch of what came, read and entered into a ledger of its own.
+def create_batch(session: Session, uploads: Sequence[Path], shared: Mapping[str, Any], seed: int) -> Path:
+    """Make a batch of uploads: its files, and its jobs in a ledger of its own.
 
     Args:
-        uploads: where the files lie, under their own names.
-        shared: settings that jobs leave out, by their names.
+        uploads: files, under their own names.
+        shared: settings of jobs that do not say them, by their names.
 
     Returns:
-        The batch's folder, below the visitor's.
+        The batch's folder, below the session's.
 
     Raises:
-        RecordError: nothing came, too much did, files of one name or of a strange kind, or the list cannot be read.
+        RecordError: there are no files, too many, two of one name, one of another kind, or the list cannot be read.
     """
     if not uploads:
         raise RecordError("There is no picture yet: drop some, or a list and its pictures.")
-    if len(uploads) > MOST_FILES:
-        raise RecordError(f"{len(uploads):,} files came, but a batch takes {MOST_FILES}: send the others in another.")
+    if len(uploads) > MAX_FILES:
+        raise RecordError(f"{len(uploads):,} files came, but a batch takes {MAX_FILES}: send the others in another.")
     size = sum(upload.stat().st_size for upload in uploads)
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise RecordError(
-            f"The files have {size >> 20:,} MB together, but a batch takes {MOST_BYTES >> 20}: send some in another."
+            f"The files have {size >> 20:,} MB together, but a batch takes {MAX_BYTES >> 20}: send some in another."
         )
     names = [upload.name for upload in uploads]
     for name in names:
@@ -97,52 +97,52 @@ def take_in(visit: Session, uploads: Sequence[Path], shared: Mapping[str, Any], 
             raise RecordError(f"{name} is neither a picture nor a list (.json, .jsonl, .csv): leave it out.")
         if names.count(name) > 1:
             raise RecordError(f"Two files are called {name}: give one of them another name.")
-    listed = the_list(names)
+    listed = find_list(names)
     if listed is None and not shared.get("prompt"):
         raise RecordError(
             "There is no list, and nothing is said of what the pictures should become: say it, or send one."
         )
-    folder = visit.new_folder("batch")
+    folder = session.new_folder("batch")
     try:
-        place = folder / PICTURES_FOLDER
-        place.mkdir()
+        pictures = folder / PICTURES_FOLDER
+        pictures.mkdir()
         for name, upload in zip(names, uploads, strict=True):
-            shutil.copyfile(upload, place / name)
+            shutil.copyfile(upload, pictures / name)
         about = {"list": listed, "shared": dict(shared), "seed": seed}
-        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        (folder / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
         (folder / RESULTS).mkdir()
         with Ledger.open(folder) as ledger:
-            enter(folder, ledger)
+            enter_jobs(folder, ledger)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
 
 
-def enter(folder: Path, ledger: Ledger) -> list[Job]:
-    """Read a batch's list anew, and say what of it is left to do."""
-    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    place = folder / PICTURES_FOLDER
+def enter_jobs(folder: Path, ledger: Ledger) -> list[Job]:
+    """Read a batch's list again and enter it into the ledger; the jobs that are left to do."""
+    about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+    pictures = folder / PICTURES_FOLDER
     known = ledger.digests()
     try:
         jobs = read_jobs(
-            place / about["list"] if about["list"] else place,
-            image_dir=place,
+            pictures / about["list"] if about["list"] else pictures,
+            image_dir=pictures,
             settings=about["shared"],
             seed=about["seed"],
             known=known,
         )
-    except RecordError as problem:
-        # Paths of the server are nobody's business.
-        raise problem.replace(f"{place}/", "") from problem
-    jobs = tuple(allowed(job, place) for job in jobs)
+    except RecordError as error:
+        # Visitors are not told paths of the server.
+        raise error.replace(f"{pictures}/", "") from error
+    jobs = tuple(check_job(job, pictures) for job in jobs)
     ledger.enter(jobs)
     ledger.keep_digests(known)
     return to_do(jobs, ledger, folder)
 
 
-def allowed(job: Job, place: Path) -> Job:
-    """The job, or one that fails where it names a folder of this machine; what it says of paths is shortened."""
+def check_job(job: Job, pictures: Path) -> Job:
+    """The job, or one that fails where it names a folder of this machine; its message tells no path."""
     record = job.record
     if isinstance(record, ArrangeRecord) and record.learn.prior is not None:
         problem = "learn.prior names a folder of the server, which visitors cannot choose: leave it out."
@@ -150,125 +150,132 @@ def allowed(job: Job, place: Path) -> Job:
     if not job.problem:
         return job
     error = job.error or RecordError(job.problem)
-    return dataclasses.replace(job, problem=one_line(for_pages(without(place, error))))
+    return dataclasses.replace(job, problem=one_line(for_pages(hide_paths(pictures, error))))
 
 
-def without(place: Path, error: IntarsiaError) -> IntarsiaError:
+def hide_paths(pictures: Path, error: IntarsiaError) -> IntarsiaError:
     """An error that does not tell where on the server the pictures lie."""
-    for root in {str(place), str(place.resolve())}:
+    for root in {str(pictures), str(pictures.resolve())}:
         error = error.replace(f"{root}/", "").replace(root, "the files that came")
     return error
 
 
-# What is done
+# Jobs
+
+
+# Jobs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Now:
-    """What a batch is doing: a job of so many, and how far it is."""
+class CurrentJob:
+    """The job that a batch is doing, by its picture, and its progress."""
 
     photo: str = ""
     step: Step | None = None
 
 
 class SessionWorker(BatchWorker):
-    """Does jobs with the room's networks."""
+    """Does jobs with the networks that all sessions share."""
 
-    def __init__(self, room: SessionStore) -> None:
-        super().__init__(room.pool, cached=False)  # nothing of a visitor outlives the visit
+    def __init__(self, store: SessionStore) -> None:
+        super().__init__(store.pool, cached=False)  # nothing of a visitor outlives the session
 
 
-def models_of(room: SessionStore, record: EditRecord | ArrangeRecord) -> str:
-    """The networks that a job is done with: its own where visitors may choose, else those that all have.
+def job_models(store: SessionStore, record: EditRecord | ArrangeRecord) -> str:
+    """The networks of a job: its own where visitors may choose, else the default.
 
     Raises:
         RecordError: it names networks that are no choice.
     """
-    if len(room.choices) == 1 or record.models == "auto":
-        return room.models
-    if record.models not in room.choices:
+    if len(store.choices) == 1 or record.models == "auto":
+        return store.models
+    if record.models not in store.choices:
         raise RecordError(
-            f"The job wants the models {record.models!r}, but these pages have {', '.join(map(models_label, room.choices))}: name one of "
+            f"The job wants the models {record.models!r}, but these pages have {', '.join(map(models_label, store.choices))}: name one of "
             "them, or leave it out."
         )
     return record.models
 
 
-def turn(room: SessionStore, folder: Path, perform: Worker, on_progress: OnProgress, show: Show) -> None:
-    """Do jobs of a batch until its turn is over; each is done, failed, or to be done, and nothing between.
+def run_slice(
+    store: SessionStore, folder: Path, worker: Worker, on_progress: OnProgress, on_intermediate: OnIntermediate
+) -> None:
+    """Do jobs of a batch until its time is over; each is then done, failed or waiting.
 
     Args:
-        show: told the name of each job's picture as it begins.
+        on_intermediate: called with the name of each job's picture as it begins.
 
     Raises:
         Cancelled: `on_progress` did; the job that was begun waits again.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     with Ledger.open(folder, create=False) as ledger:
-        for job in enter(folder, ledger):
-            show(job.photo)
+        for job in enter_jobs(folder, ledger):
+            on_intermediate(job.photo)
             ledger.begin(job.id, "the web page")
             assert job.record is not None
             try:
-                record = dataclasses.replace(job.record, models=models_of(room, job.record))
+                record = dataclasses.replace(job.record, models=job_models(store, job.record))
                 placed = dataclasses.replace(job, record=record)
-                ledger.done(job.id, do_job(placed, perform, folder, on_progress))
+                ledger.done(job.id, do_job(placed, worker, folder, on_progress))
             except Cancelled:
                 ledger.put_back([job.id])
                 raise
-            except Exception as problem:
-                told = for_pages(without(folder / PICTURES_FOLDER, as_error(problem)))
-                ledger.failed(job.id, one_line(told))
-            if time.monotonic() - began >= TURN:
+            except Exception as error:
+                message = for_pages(hide_paths(folder / PICTURES_FOLDER, as_error(error)))
+                ledger.failed(job.id, one_line(message))
+            if time.monotonic() - start >= SLICE_SECONDS:
                 return
 
 
-def counts_of(folder: Path) -> Counts:
+def read_counts(folder: Path) -> Counts:
     with Ledger.open(folder, create=False) as ledger:
         return ledger.counts()
 
 
-def rows_of(folder: Path) -> list[Row]:
+def read_rows(folder: Path) -> list[Row]:
     with Ledger.open(folder, create=False) as ledger:
         return ledger.rows()
 
 
-def rate(rows: Sequence[Row]) -> float | None:
-    """Pictures a minute, from what those took that were done; waiting for a turn does not count."""
-    took = [row.ended - row.began for row in rows if row.state == "done" and row.began and row.ended]
-    total = sum(took)
-    return 60 * len(took) / total if total > 0 else None
+def pictures_per_minute(rows: Sequence[Row]) -> float | None:
+    """Pictures a minute by the durations of jobs, without waiting for turns; None before the first."""
+    durations = [row.ended - row.began for row in rows if row.state == "done" and row.began and row.ended]
+    total = sum(durations)
+    return 60 * len(durations) / total if total > 0 else None
 
 
-def packed(folder: Path) -> Path | None:
-    """The ZIP of a batch's results, written anew where some came since; None without any."""
-    rows, file = rows_of(folder), folder / f"{folder.name}.zip"
+def results_zip(folder: Path) -> Path | None:
+    """The ZIP of a batch's results, written again where some came since; None without any."""
+    rows, file = read_rows(folder), folder / f"{folder.name}.zip"
     latest = max((row.ended or 0 for row in rows), default=0)
     if file.exists() and file.stat().st_mtime > latest:
         return file
-    return pack(rows, lambda row: watched_batches.files_of(folder, row), file)
+    return write_zip(rows, lambda row: watched_batches.files_of(folder, row), file)
 
 
-def pack(rows: Sequence[Row], files_of: Callable[[Row], list[Path]], file: Path) -> Path | None:
-    """Write what came of jobs into a ZIP, a folder each; None where nothing has come.
+def write_zip(rows: Sequence[Row], files_of: Callable[[Row], list[Path]], file: Path) -> Path | None:
+    """Write the results of jobs into a ZIP, a folder each; None without any.
 
     Raises:
         OutputError: it would be too large.
     """
-    made = [(row, files_of(row)) for row in rows if row.state == "done"]
-    made = [(row, [each for each in files if each.name not in (*watched_batches.THUMBS, MARK)]) for row, files in made]
-    size = sum(each.stat().st_size for _, files in made for each in files)
-    if not any(files for _, files in made):
+    results = [(row, files_of(row)) for row in rows if row.state == "done"]
+    results = [
+        (row, [each for each in files if each.name not in (*watched_batches.THUMBS, MARK)]) for row, files in results
+    ]
+    size = sum(each.stat().st_size for _, files in results for each in files)
+    if not any(files for _, files in results):
         return None
-    if size > LARGEST_ZIP:
+    if size > MAX_ZIP_BYTES:
         raise OutputError(
-            f"The results have {size / 1e9:,.1f} GB, but {LARGEST_ZIP / 1e9:.1f} are packed at most: let whoever runs "
+            f"The results have {size / 1e9:,.1f} GB, but {MAX_ZIP_BYTES / 1e9:.1f} are packed at most: let whoever runs "
             "these pages hand on the folder."
         )
     part = file.with_name(f".part-{secrets.token_hex(8)}")
     try:
         with zipfile.ZipFile(part, "w") as archive:  # stored: pictures do not get smaller
-            for row, files in made:
+            for row, files in results:
                 for each in files:
                     archive.write(each, f"{row.folder}/{each.name}")
             failures = [f"{row.number}  {row.photo}: {row.error}\n" for row in rows if row.state == "failed"]
@@ -280,18 +287,18 @@ def pack(rows: Sequence[Row], files_of: Callable[[Row], list[Path]], file: Path)
     return file
 
 
-def batches(visit: Session) -> list[Path]:
-    """A visit's batches, the latest first."""
-    found = [f for f in visit.folder.iterdir() if FOLDER.fullmatch(f.name) and (f / ABOUT).is_file()]
+def list_batches(session: Session) -> list[Path]:
+    """A session's batches, the latest first."""
+    found = [f for f in session.folder.iterdir() if FOLDER.fullmatch(f.name) and (f / ABOUT_FILE).is_file()]
     return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 
-def batch_of(visit: Session, name: Any) -> Path:
+def session_batch(session: Session, name: Any) -> Path:
     """A batch that the page names.
 
     Raises:
-        RecordError: the visitor has none of that name.
+        RecordError: the session has none of that name.
     """
-    if isinstance(name, str) and FOLDER.fullmatch(name) and (visit.folder / name / ABOUT).is_file():
-        return visit.folder / name
+    if isinstance(name, str) and FOLDER.fullmatch(name) and (session.folder / name / ABOUT_FILE).is_file():
+        return session.folder / name
     raise RecordError("That batch is not here any more: reload the page.")

@@ -1,6 +1,6 @@
-"""The stage: a picture's objects as paper cut-outs that are dragged, scaled, turned, stacked and removed.
+"""The canvas: a picture's objects as paper cut-outs that are dragged, scaled, turned, stacked and removed.
 
-The browser moves them; what it gives back are moves in pixels of the photo, which become an `ArrangeRecord`.
+The browser moves them; it sends moves in pixels of the photo, which become an `ArrangeRecord`.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 from intarsia.web.scripts import loading
 
 EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened")
-"""What the stage tells: see `stage_component`."""
+"""Events that the canvas triggers: see `canvas_component`."""
 
-LONGEST_SHOWN = 1280
-"""Longer side of the picture on the stage, in pixels: finer than most windows show it."""
+MAX_CANVAS_SIDE = 1280
+"""Longer side of the picture on the canvas, in pixels: finer than most windows show it."""
 
-LEAST_SHOWN = 1 / 255
-"""Coverage that can be seen."""
+MIN_VISIBLE_ALPHA = 1 / 255
+"""Coverage from which a pixel is visible."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """What was done to one cut-out: scaled, mirrored, turned about its middle, and then shifted.
+    """The transform of one cut-out: scaled, mirrored, turned about its middle, and then shifted.
 
     Attributes:
         name: of the scene's object.
-        x, y: by how much its middle was shifted, in pixels of the photo.
+        x, y: the shift of its middle, in pixels of the photo.
         wide, high: factors along its own sides, above 0.
         turn: degrees clockwise, as it is seen.
         flip: whether it is mirrored left to right, before it is turned.
-        gone: whether it was taken off the stage.
+        gone: whether it was removed.
     """
 
     name: str
@@ -66,20 +66,20 @@ Moves = tuple[Move, ...]
 """One for each object of a scene, from back to front."""
 
 
-def unmoved(scene: Scene) -> Moves:
-    """The stage as the picture is."""
+def identity_moves(scene: Scene) -> Moves:
+    """The moves that leave the picture as it is."""
     return tuple(Move(name=name) for name in scene.names)
 
 
 def read_moves(given: Any, names: Sequence[str]) -> Moves:
-    """Read what a browser, or whoever claims to be one, gave as moves.
+    """Read the moves that a browser or another program sent.
 
     Args:
-        given: a list of objects with the fields of `Move`; what is not named stays as it is, behind the others.
+        given: a list of objects with the fields of `Move`; objects that are not named stay unmoved, behind the others.
         names: of the scene's objects.
 
     Raises:
-        RecordError: it is something else.
+        RecordError: they are something else.
     """
     if not isinstance(given, list):
         raise RecordError('The moves are no list: give [{"name": "cat", "x": 40, "y": 0}], one for each object.')
@@ -121,16 +121,16 @@ def read_move(given: Any, names: Sequence[str]) -> Move:
 
 
 def canvas_matrix(move: Move, box: Box) -> Matrix:
-    """Where the stage shows a cut-out, as its style sheet says: translate, rotate, scale, about the middle of a box."""
+    """The map of a cut-out on the canvas, as its style says: translate, rotate, scale, about the middle of a box."""
     middle = box.center
     sized = scaling_map(middle, -move.wide if move.flip else move.wide, move.high)
     return compose_maps(compose_maps(sized, rotation(middle, move.turn)), translation(move.x, move.y))
 
 
-def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> ArrangeRecord:
-    """The record that puts the objects where the stage shows them.
+def record_from_moves(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> ArrangeRecord:
+    """The record that puts the objects where the canvas shows them.
 
-    A record scales, turns and mirrors in this order. The stage shows the mirrored object turned, so that a
+    A record scales, turns and mirrors in this order. The canvas shows the mirrored object turned, so that a
     turn of it is the other way round in the record.
 
     Args:
@@ -139,17 +139,17 @@ def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> Arrang
         base: the scene, and the settings.
     """
     stay = [move for move in moves if not move.gone]
-    back, front = restacked([name for name in names if name in {m.name for m in stay}], [m.name for m in stay])
+    back, front = stacking_changes([name for name in names if name in {m.name for m in stay}], [m.name for m in stay])
     return dataclasses.replace(
         base,
-        move=tuple(f"{m.name}={m.x:+.6g},{m.y:+.6g}" for m in stay if shown(m.x) or shown(m.y)),
+        move=tuple(f"{m.name}={m.x:+.6g},{m.y:+.6g}" for m in stay if is_significant(m.x) or is_significant(m.y)),
         to=(),
         scale=tuple(
             f"{m.name}={m.wide:.6g}" + ("" if m.wide == m.high else f",{m.high:.6g}")
             for m in stay
-            if shown(m.wide - 1) or shown(m.high - 1)
+            if is_significant(m.wide - 1) or is_significant(m.high - 1)
         ),
-        rotate=tuple(f"{m.name}={-m.turn if m.flip else m.turn:.6g}" for m in stay if shown(m.turn)),
+        rotate=tuple(f"{m.name}={-m.turn if m.flip else m.turn:.6g}" for m in stay if is_significant(m.turn)),
         flip=tuple(m.name for m in stay if m.flip),
         remove=tuple(m.name for m in moves if m.gone),
         front=front,
@@ -157,13 +157,13 @@ def record_of(moves: Moves, names: Sequence[str], base: ArrangeRecord) -> Arrang
     )
 
 
-def shown(change: float) -> bool:
+def is_significant(change: float) -> bool:
     """Whether a change is more than a rounding error."""
     return abs(change) > 1e-4
 
 
-def restacked(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The fewest objects to send to the back, or else to bring to the front, that make one order of the other.
+def stacking_changes(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fewest objects to send to the back, or else to bring to the front, that turn one order into the other.
 
     Returns:
         The names for `back` and those for `front`; one of them is empty.
@@ -180,48 +180,52 @@ def restacked(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str, .
     return (), tuple(after[most - front :])
 
 
-# What the stage shows
+# What the canvas shows
 
 
 def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[str, Any]:
-    """What the stage needs of a scene: its ground, its cut-outs, and where they are now.
+    """The canvas's value for a scene: its ground, its cut-outs, and their moves.
 
     Args:
-        name: of the scene, by which the stage knows it again.
+        name: of the scene; the canvas sends it back.
         moves: by default none.
     """
     size = scene.photo.size
-    share = min(1.0, LONGEST_SHOWN / size.long)
+    share = min(1.0, MAX_CANVAS_SIDE / size.long)
     small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
-    picture = resized(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
-    masks = {name: mask_at(mask, small) for name, mask in scene.masks.items()}
-    ground, layers = taken_apart(picture, masks)
+    picture = resize_image(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
+    masks = {name: mask_at_size(mask, small) for name, mask in scene.masks.items()}
+    ground, layers = split_layers(picture, masks)
     return {
         "id": name,
         "width": size.width,
         "height": size.height,
-        "ground": as_url(Image.fromarray(levels(ground)), "JPEG"),
+        "ground": data_url(Image.fromarray(to_uint8(ground)), "JPEG"),
         "objects": [
-            {"name": thing.name, "box": list(bounding_box(thing.mask).as_tuple()), **cut_out(layers[thing.name], size)}
+            {
+                "name": thing.name,
+                "box": list(bounding_box(thing.mask).as_tuple()),
+                **cutout_value(layers[thing.name], size),
+            }
             for thing in scene.objects
         ],
-        "moves": [dataclasses.asdict(move) for move in moves or unmoved(scene)],
+        "moves": [dataclasses.asdict(move) for move in moves or identity_moves(scene)],
     }
 
 
 def photo_value(photo: Photo, name: str) -> dict[str, Any]:
-    """What the stage shows before anything was cut out."""
+    """The canvas's value for a photo without cut-outs."""
     image = photo.as_image().convert("RGB")
-    image.thumbnail((LONGEST_SHOWN, LONGEST_SHOWN), Image.Resampling.LANCZOS)
+    image.thumbnail((MAX_CANVAS_SIDE, MAX_CANVAS_SIDE), Image.Resampling.LANCZOS)
     size = photo.size
-    shown = {"width": size.width, "height": size.height, "ground": as_url(image, "JPEG")}
-    return {"id": name, **shown, "objects": [], "moves": []}
+    ground = {"width": size.width, "height": size.height, "ground": data_url(image, "JPEG")}
+    return {"id": name, **ground, "objects": [], "moves": []}
 
 
-def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, dict[str, Layer]]:
+def split_layers(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, dict[str, Layer]]:
     """The ground without the objects, and each object with its soft edge and its shadow; together the picture again.
 
-    The ground is a quick guess, enough to drag on. What is painted in the end is better.
+    The ground is filled quickly, enough to drag on; the result's background is painted better.
     """
     short = min(picture.shape[:2])
     settings = ComposeSettings()
@@ -229,7 +233,7 @@ def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, d
     everything = np.zeros(picture.shape[:2], np.bool_)
     for mask in masks.values():
         everything |= mask
-    ground = quick_fill(picture, ~dilate(everything, reach))
+    ground = fill_ground(picture, ~dilate(everything, reach))
     layers = {
         name: cut(picture, mask, ground, everything & ~mask, edge=max(1.5, settings.edge * short), reach=reach)
         for name, mask in masks.items()
@@ -237,54 +241,54 @@ def taken_apart(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, d
     return ground, layers
 
 
-def quick_fill(picture: Picture, known: Mask) -> Picture:
-    """What is unknown, as `membrane_fill` has it; in a large picture from one of half its size, as it is smooth anyway."""
-    if max(known.shape) <= LONGEST_SHOWN // 2:
+def fill_ground(picture: Picture, known: Mask) -> Picture:
+    """The unknown filled by `membrane_fill`; in a large picture at half its size, since the fill is smooth anyway."""
+    if max(known.shape) <= MAX_CANVAS_SIDE // 2:
         return membrane_fill(picture, known)
     height, width = known.shape
-    rough = membrane_fill(*halve(picture, known)).repeat(2, 0).repeat(2, 1)[:height, :width]
-    filled: Picture = np.where(known[..., None], picture, rough)
+    coarse = membrane_fill(*halve(picture, known)).repeat(2, 0).repeat(2, 1)[:height, :width]
+    filled: Picture = np.where(known[..., None], picture, coarse)
     return filled
 
 
-def cut_out(layer: Layer, size: Size) -> dict[str, Any]:
-    """A layer as a picture with transparency, cropped, and its place in pixels of the photo."""
+def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
+    """A layer as a cropped picture with transparency, and its box in pixels of the photo."""
     cover = 1 - layer.transmittance
-    seen = cover > LEAST_SHOWN
-    if not seen.any():
-        seen[0, 0] = True
-    box = bounding_box(seen)
+    visible = cover > MIN_VISIBLE_ALPHA
+    if not visible.any():
+        visible[0, 0] = True
+    box = bounding_box(visible)
     part = box.slices()
     alpha = cover[part]
     colour = np.where(
-        (alpha > LEAST_SHOWN)[..., None], layer.colour[part] / np.maximum(alpha, LEAST_SHOWN)[..., None], 0
+        (alpha > MIN_VISIBLE_ALPHA)[..., None], layer.colour[part] / np.maximum(alpha, MIN_VISIBLE_ALPHA)[..., None], 0
     )
-    pixels = np.dstack([levels(colour), levels(255 * alpha)])
+    pixels = np.dstack([to_uint8(colour), to_uint8(255 * alpha)])
     height, width = cover.shape
     wide, high = size.width / width, size.height / height
     around = [box.x0 * wide, box.y0 * high, box.x1 * wide, box.y1 * high]
-    return {"picture": as_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
+    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
 
 
-def levels(values: np.ndarray) -> np.ndarray:
+def to_uint8(values: np.ndarray) -> np.ndarray:
     return np.floor(values + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def mask_at(mask: Mask, size: Size) -> Mask:
-    """A mask at the stage's size; what is too small for it keeps a pixel."""
-    shares = resized(Image.fromarray(mask.astype(np.uint8) * 255), size, Image.Resampling.BOX)
+def mask_at_size(mask: Mask, size: Size) -> Mask:
+    """A mask at the canvas's size; an object that is too small for it keeps a pixel."""
+    shares = resize_image(Image.fromarray(mask.astype(np.uint8) * 255), size, Image.Resampling.BOX)
     smaller: Mask = shares >= 128
     return smaller if smaller.any() else shares == shares.max()
 
 
-def resized(image: Image.Image, size: Size, how: Image.Resampling) -> np.ndarray:
+def resize_image(image: Image.Image, size: Size, how: Image.Resampling) -> np.ndarray:
     wanted = (size.width, size.height)
-    # A large photo is first made smaller by a whole number, which is quick and cannot be seen on the stage.
+    # A large photo is first made smaller by a whole number, which is quick and cannot be seen on the canvas.
     return np.asarray(image if image.size == wanted else image.resize(wanted, how, reducing_gap=1.5))
 
 
-def as_url(image: Image.Image, kind: str) -> str:
-    """A picture inside the address itself, so that it needs no file."""
+def data_url(image: Image.Image, kind: str) -> str:
+    """A picture as a data URL, which needs no file."""
     stream = io.BytesIO()
     # On its way to the browser, time counts for more than bytes.
     image.save(stream, kind, **({"compress_level": 3} if kind == "PNG" else {"quality": 90}))
@@ -292,24 +296,24 @@ def as_url(image: Image.Image, kind: str) -> str:
 
 
 def canvas_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
-    """The stage as a component.
+    """The canvas as a component.
 
-    Its value is what `canvas_value` makes; {"id", "moves"} alone moves the cut-outs that are there. With a
-    "result", that is shown in their place. What comes back from the browser, whenever a cut-out was let go, is
-    {"id", "moves"}: see `told_by`. It tells, each with an object of facts:
+    Its value is that of `canvas_value`; {"id", "moves"} alone moves the cut-outs that are there, and a "result" is
+    shown in their place. Whenever a cut-out was let go, the browser sends {"id", "moves"}: see
+    `parse_canvas_value`. It triggers events, each with an object of data:
 
         uploaded: {"path"}; a picture was dropped.
-        example: {"index"}; one of the value's "examples" was chosen, which the stage shows while it is empty.
-        pointed: {"x", "y"} in pixels of the photo; where nothing is cut out, something shall be.
-        renamed: {"name", "wanted"}; an object shall be called otherwise.
-        replayed: {"folder", "index"}; a picture of a result shall be made again.
+        example: {"index"}; one of the value's "examples" was chosen, which the canvas shows while it is empty.
+        pointed: {"x", "y"} in pixels of the photo; a place without a cut-out was clicked.
+        renamed: {"name", "wanted"}; an object was given another name.
+        replayed: {"folder", "index"}; the replay of a result's picture was pressed.
         opened: the tab came to the front.
     """
     script = loading("arrange_canvas", EVENTS)
     return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)
 
 
-def told_by(value: Any) -> tuple[str, Any]:
-    """The scene's name and the moves that a browser gave, checked no further: see `read_moves`."""
-    said = value if isinstance(value, Mapping) else {}
-    return str(said.get("id") or ""), said.get("moves") or []
+def parse_canvas_value(value: Any) -> tuple[str, Any]:
+    """The scene's name and the moves that a browser sent, not checked yet: see `read_moves`."""
+    sent = value if isinstance(value, Mapping) else {}
+    return str(sent.get("id") or ""), sent.get("moves") or []

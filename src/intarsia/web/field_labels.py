@@ -1,4 +1,4 @@
-"""What the records say of their own fields: labels and help for the pages, written once."""
+"""Labels and help of settings, read from the records' own fields."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def field_help(kind: type) -> dict[str, str]:
     """
     body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(body, ast.ClassDef)
-    helped = {}
+    texts = {}
     for field, below in zip(body.body, body.body[1:], strict=False):
-        said = below.value if isinstance(below, ast.Expr) else None
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(said, ast.Constant):
-            helped[field.target.id] = inspect.cleandoc(str(said.value))
-    return helped
+        text = below.value if isinstance(below, ast.Expr) else None
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Constant):
+            texts[field.target.id] = inspect.cleandoc(str(text.value))
+    return texts
 
 
 def label(name: str) -> str:
-    """A field's name as people read it: negative_prompt is Negative prompt."""
+    """The label of a field: negative_prompt is Negative prompt."""
     return name.replace("_", " ").capitalize()

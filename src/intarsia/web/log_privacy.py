@@ -1,4 +1,4 @@
-"""What the server's log says of visitors: where something failed and of which kind it was, never their words."""
+"""The server's log without visitors' words: it says where something failed and with which error, but quotes no text."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from typing import Any
 
 logger = logging.getLogger("intarsia")
 
-WORDY = ("intarsia.backbones.clip", "intarsia.imaging.photo", "asyncio", "uvicorn.error")
-"""Logs whose lines may repeat what a visitor wrote, or the name of what was sent."""
+TEXT_LOGGERS = ("intarsia.backbones.clip", "intarsia.imaging.photo", "asyncio", "uvicorn.error")
+"""Loggers whose lines may quote what a visitor wrote, or the name of a file."""
 
 
 @contextmanager
 def private_logging() -> Iterator[None]:
-    """While visitors are served, nobody's log repeats a text that they wrote: not this program's, not its libraries'.
+    """Keep visitors' texts out of the logs of this program and its libraries.
 
-    Messages of errors are left out of tracebacks, since they may quote what was asked for; texts in warnings give
-    their length alone.
+    Tracebacks leave out the messages of errors, which may quote a request; texts in warnings are replaced by their
+    length.
     """
     from gradio import queueing, route_utils, routes, utils
 
-    make = logging.getLogRecordFactory()
+    former = logging.getLogRecordFactory()
 
-    def record(*about: Any, **more: Any) -> logging.LogRecord:
-        made = make(*about, **more)
-        if made.exc_info and made.exc_info[0] is not None:
-            made.exc_text = "".join(frames(made.exc_info[1]))
-            made.exc_info = None
-        if made.name == "asyncio":
-            made.msg = str(made.msg).partition("\n")[0]  # what follows repeats the error
-        if made.name in WORDY and made.args:
-            values = made.args if isinstance(made.args, tuple) else (made.args,)
-            made.args = tuple(unsaid(value) for value in values)
-        return made
+    def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        entry = former(*args, **kwargs)
+        if entry.exc_info and entry.exc_info[0] is not None:
+            entry.exc_text = "".join(traceback_lines(entry.exc_info[1]))
+            entry.exc_info = None
+        if entry.name == "asyncio":
+            entry.msg = str(entry.msg).partition("\n")[0]  # what follows repeats the error
+        if entry.name in TEXT_LOGGERS and entry.args:
+            values = entry.args if isinstance(entry.args, tuple) else (entry.args,)
+            entry.args = tuple(redacted(value) for value in values)
+        return entry
 
-    printing = [module for module in (queueing, route_utils, routes, utils) if hasattr(module, "traceback")]
+    modules = [module for module in (queueing, route_utils, routes, utils) if hasattr(module, "traceback")]
     logging.setLogRecordFactory(record)
-    for module in printing:
-        module.traceback = Logged  # type: ignore[attr-defined]
+    for module in modules:
+        module.traceback = LoggedTraceback  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        logging.setLogRecordFactory(make)
-        for module in printing:
+        logging.setLogRecordFactory(former)
+        for module in modules:
             module.traceback = traceback  # type: ignore[attr-defined]
 
 
-class Logged:
-    """Stands for the module `traceback` where Gradio prints: its errors go to the log, as all others do."""
+class LoggedTraceback:
+    """Replaces the module `traceback` in Gradio, which prints errors: they go to the log instead."""
 
     format_exc = staticmethod(traceback.format_exc)
 
@@ -60,20 +60,20 @@ class Logged:
         logger.error("a request failed", exc_info=sys.exc_info())
 
 
-def unsaid(value: object) -> object:
-    """A value for a log: numbers as they are, a text or an error by its length or its kind."""
+def redacted(value: object) -> object:
+    """A value for a log: a number as it is, a text by its length, anything else by its type."""
     if isinstance(value, int | float):
         return value
     return f"a text of {len(value)} characters" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
-def frames(error: BaseException | None) -> Iterator[str]:
+def traceback_lines(error: BaseException | None) -> Iterator[str]:
     """Lines of a traceback, without any error's message."""
     if error is None:
         return
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if before is not None:
-        yield from frames(before)
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from traceback_lines(cause)
         yield "\nAfter that:\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""How the pages are served; light, since help imports it."""
+"""The options of serving the pages; light, since the command line imports them for its help."""
 
 from __future__ import annotations
 

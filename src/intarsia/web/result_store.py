@@ -1,4 +1,4 @@
-"""A visitor's results in files: found, listed and described for the page."""
+"""A session's results in files: found, listed and described for the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from intarsia.errors import RecordError
 from intarsia.imaging.read import read_text_chunk
 from intarsia.results.document import as_json
 from intarsia.web.sessions import Session
-from intarsia.web.uploads import Facts, address, photo_facts
+from intarsia.web.uploads import Facts, file_url, photo_facts
 
 BEST = 8
 """Previews of a round that are shown."""
@@ -19,16 +19,16 @@ KEEP = 3
 """Candidates that the page offers in full: the search paints as many to the end anyhow."""
 RESULT = re.compile(r"(?:edit|arrange)-\d{4,}")
 THUMBNAIL = 128
-"""Longer side of an example's picture on its card, pixels: twice what it takes up, for fine screens."""
+"""Longer side of an example's picture on its card, in pixels: twice its place, for fine screens."""
 
 
 def write_other_records(folder: Path) -> None:
-    """Beside each further candidate its record, as its picture carries it."""
+    """Write the record of each further candidate beside its picture, which carries it."""
     lead = lead_record(folder)
     for picture in other_pictures(folder, lead):
-        said = read_text_chunk(picture)
-        if said is not None:
-            picture.with_suffix(".json").write_bytes(as_json(json.loads(said)))
+        record = read_text_chunk(picture)
+        if record is not None:
+            picture.with_suffix(".json").write_bytes(as_json(json.loads(record)))
 
 
 def lead_record(folder: Path) -> Path:
@@ -47,33 +47,33 @@ def other_pictures(folder: Path, lead: Path) -> list[Path]:
 
 
 def result_facts(folder: Path) -> Facts:
-    """What the page needs to show a result, read from its files."""
+    """A result as JSON values, read from its files."""
     lead = lead_record(folder)
-    made = json.loads(lead.read_text(encoding="utf-8"))
-    record = made["record"]
+    document = json.loads(lead.read_text(encoding="utf-8"))
+    record = document["record"]
     pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)]
     candidates = [
         {
-            "box": made["candidates"][k]["box"],
-            "score": made["candidates"][k]["scores"]["total"],
-            "seed": made["candidates"][k]["seed"],
-            "picture": address(file),
+            "box": document["candidates"][k]["box"],
+            "score": document["candidates"][k]["scores"]["total"],
+            "seed": document["candidates"][k]["seed"],
+            "picture": file_url(file),
             "picture_name": file.name,
-            "record": address(file.with_suffix(".json")),
+            "record": file_url(file.with_suffix(".json")),
             "record_name": file.with_suffix(".json").name,
         }
         for k, file in enumerate(pictures)
     ]
     look = folder / "seen" / "look.png"
-    cost = made["cost"]
+    cost = document["cost"]
     return {
         "folder": folder.name,
         "prompt": record["prompt"],
         "source": record["source"],
         "photo": photo_facts(Path(record["photo"])),
         "candidates": candidates,
-        "look": {"url": address(look), "anchors": made["anchors"]} if look.exists() else None,
-        "facts": f"Best of {len(made['candidates'])}, {cost['seconds']:.1f} s, "
+        "look": {"url": file_url(look), "anchors": document["anchors"]} if look.exists() else None,
+        "facts": f"Best of {len(document['candidates'])}, {cost['seconds']:.1f} s, "
         f"{cost['evaluations']} denoiser evaluations, {Path(record['models']).name}.",
     }
 
@@ -84,28 +84,28 @@ def settings_of(folder: Path) -> Facts:
     return record
 
 
-def history(visit: Session) -> list[Facts]:
-    """A visit's results, the latest first, whichever tab made them."""
+def history(session: Session) -> list[Facts]:
+    """A session's results, the latest first, of both ways of editing."""
     found = []
-    for folder in sorted(visit.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
+    for folder in sorted(session.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
         if RESULT.fullmatch(folder.name) and (records := list(folder.glob("*.json"))):
             lead = min(records, key=lambda file: (len(file.name), file.name))
             picture = lead.with_suffix(".png")
             if picture.exists():
                 record = json.loads(lead.read_text(encoding="utf-8")).get("record", {})
                 said = str(record.get("prompt") or "Rearranged")
-                found.append({"folder": folder.name, "url": address(picture), "said": said})
+                found.append({"folder": folder.name, "url": file_url(picture), "said": said})
     return found
 
 
-def result_folder(visit: Session, name: Any) -> Path:
+def result_folder(session: Session, name: Any) -> Path:
     """A result that the page names.
 
     Raises:
-        RecordError: the visitor has none of that name.
+        RecordError: the session has none of that name.
     """
-    if isinstance(name, str) and RESULT.fullmatch(name) and (visit.folder / name).is_dir():
-        return visit.folder / name
+    if isinstance(name, str) and RESULT.fullmatch(name) and (session.folder / name).is_dir():
+        return session.folder / name
     raise RecordError("That result is not here any more: reload the page.")
 
 

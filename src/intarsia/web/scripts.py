@@ -1,4 +1,4 @@
-"""The scripts and styles of the pages: files of one folder, which the browser keeps for as long as they are the same."""
+"""The scripts and style sheets of the pages: their URLs, and the route that serves them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ STATIC = Path(__file__).parent / "static"
 STYLES = ("batch_tab", "arrange_tab", "page", "arrange_canvas", "edit_tab")
 """Style sheets, in the order in which they override each other."""
 PATH = "intarsia-scripts"
-"""First part of the scripts' addresses, below that of the page."""
+"""First part of the scripts' URLs, below that of the page."""
 A_YEAR = 365 * 24 * 3600
 
-# The page's address may have a path of its own, below which Gradio's own scripts lie, too. `Function`, with which Gradio
-# runs this, has no address that an import could be relative to.
+# The page's URL may have a path of its own, below which Gradio's own scripts lie, too. `Function`, with which Gradio
+# runs this, has no URL that an import could be relative to.
 LOADING = """
 // Events that Python may listen to; Gradio reads their names here: %(events)s
 import(new URL("%(address)s", document.baseURI)).then(
@@ -47,7 +47,7 @@ def digest() -> str:
 
 
 def loading(module: str, events: Sequence[str]) -> str:
-    """What a component of the page runs once it is there: it imports a module, and has that put its parts in.
+    """The script of a component: it imports a module, which builds the component's parts.
 
     Args:
         module: name of a file in the folder, without its ending; it exports `mount`.
@@ -65,7 +65,7 @@ def styles() -> str:
 
 
 def scripts_route() -> Route:
-    """Where the server hands out the modules, and no other file."""
+    """The route that serves the modules, and no other file."""
     return Route(f"/{PATH}/{{version}}/{{name}}", module_response, methods=["GET"])
 
 

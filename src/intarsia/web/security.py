@@ -1,7 +1,7 @@
-"""What is refused before the pages see it.
+"""The middleware that refuses requests before the pages see them.
 
-Asked under a name that is not this server's, posts of other hosts' pages, files that are named by an address or that
-are no visitor's, routes that no page needs, and more than a disk can hold.
+Refused are requests under a host name that is not this server's, posts from pages of other hosts, files that are named
+by a URL or lie in no session's folder, routes that no page needs, and uploads that the disk cannot hold.
 """
 
 from __future__ import annotations
@@ -10,55 +10,52 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LARGEST_REQUEST = 32 << 20
+MAX_REQUEST_BYTES = 32 << 20
 """Bytes of a request that is no upload."""
-LARGEST_UPLOAD = 544 << 20
-"""Bytes of an upload: the files of a batch together, and what stands between them."""
-LEAST_FREE = 1 << 30
+MAX_UPLOAD_BYTES = 544 << 20
+"""Bytes of an upload: the files of a batch together, and their separators."""
+MIN_FREE_BYTES = 1 << 30
 """Bytes that stay free on the disk of the uploads."""
 LOGIN_DELAY = 0.5
-"""Seconds between two tries of a password, whoever they are of."""
-MOST_KNOCKING = 20
-ADDRESS = re.compile(r"\s*https?:", re.IGNORECASE)
-OWN = (b"same-origin", b"none")
-SEALED = b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
-"""The policy of visitors' files: one that is opened as a page runs nothing, and is of no origin."""
+"""Seconds between two tries of a password, from anywhere."""
+MAX_PENDING_LOGINS = 20
+"""Tries of a password that wait for their turn."""
+URL = re.compile(r"\s*https?:", re.IGNORECASE)
+SAME_ORIGIN = (b"same-origin", b"none")
+SANDBOX_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
+"""The content security policy of visitors' files: one that is opened as a page runs nothing, and has no origin."""
 VISITORS_FOLDER = re.compile(r"[0-9a-f]{32}")
-CLOSED = re.compile(
+CLOSED_ROUTES = re.compile(
     r"/(?:component_server|custom_component|deep_link|dev/reload|monitoring|process_recording|profiling|run-history|runs"
     r"|stream|(?:undo-)?vibe-[a-z-]+)(?:/|$)"
 )
 """Routes of Gradio that no page here needs: recordings, streams, its editor, its dashboards."""
 
-UNKNOWN_NAME = (
+UNKNOWN_HOST = (
     b"This server does not go by that name: open it as localhost, or let whoever runs it pass the name with --hosts."
 )
 
 
 class SecurityMiddleware:
-    """Around the server: refuses what no page of ours asks for.
+    """Refuse requests that no page of ours sends.
 
     Args:
-        hosts: names, in small letters and without a port, under which the server may be asked. A page of another host
-            whose name was made to lead here is otherwise told from our own by nothing. None where visitors give a
+        hosts: names, in small letters and without a port, under which the server answers. Nothing else tells a page
+            of another host whose name was rebound to this machine from our own. None where visitors give a
             password, which such a page does not have.
-        root: folder of the visitors' folders, of which alone files are served.
+        root: folder of the sessions' folders; of the files below it, theirs alone are served.
         uploads: folder of the uploads.
     """
 
     def __init__(
         self,
-        app: Application,
+        app: ASGIApp,
         *,
         hosts: frozenset[str] | None = None,
         root: Path | None = None,
@@ -68,106 +65,108 @@ class SecurityMiddleware:
         self.hosts = hosts
         self.root = root
         self.uploads = uploads
-        self.knocking = 0
-        self.door = asyncio.Lock()
+        self.pending_logins = 0
+        self.login_lock = asyncio.Lock()
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        refused = self.refusal(scope, headers)
-        if refused is not None:
+        refusal = self.refusal(scope, headers)
+        if refusal is not None:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await refuse(send, *refused)
+                await send_refusal(send, *refusal)
             return
-        if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.let_knock():
-            await refuse(send, 429, b"Too many try to log in: try it in a minute.")
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.wait_to_log_in():
+            await send_refusal(send, 429, b"Too many try to log in: try it in a minute.")
             return
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
             if scope["path"].rstrip("/").endswith("/upload"):
-                receive = at_most(LARGEST_UPLOAD, receive)
+                receive = limit_body(MAX_UPLOAD_BYTES, receive)
             else:
-                body = await whole(receive)
+                body = await read_body(receive)
                 if body is None:
-                    await refuse(send, 413, b"The request is too large.")
+                    await send_refusal(send, 413, b"The request is too large.")
                     return
-                if names_an_address(body):
-                    await refuse(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
+                if names_url(body):
+                    await send_refusal(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
                     return
-                receive = once(body, receive)
+                receive = replay_body(body, receive)
 
-        begun = False
+        started = False
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def send_sandboxed(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start" and re.search("/file[=/]", scope["path"]):
                 kept = [(k, v) for k, v in message["headers"] if k.lower() != b"content-security-policy"]
-                message["headers"] = [*kept, (b"content-security-policy", SEALED)]
+                message["headers"] = [*kept, (b"content-security-policy", SANDBOX_POLICY)]
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, send_sandboxed)
         except TooLargeError:
-            if not begun:
-                await refuse(send, 413, b"The files are too large together: send some of them alone.")
+            if not started:
+                await send_refusal(send, 413, b"The files are too large together: send some of them alone.")
 
-    def refusal(self, scope: Message, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-        """Status and sentence for what is refused without a look at its body."""
+    def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
+        """Status and message for a request that is refused without reading its body; None for the others."""
+        # Starlette's TrustedHostMiddleware answers 400 without a remedy, looks at the first of several Host headers
+        # alone, and redirects to names with "www.".
         if self.hosts is not None:
-            asked = [named(value) for name, value in scope["headers"] if name == b"host"]
-            if not asked or not self.hosts.issuperset(asked):
-                return 421, UNKNOWN_NAME
-        if foreign(headers):
+            hosts = [host_name(value) for name, value in scope["headers"] if name == b"host"]
+            if not hosts or not self.hosts.issuperset(hosts):
+                return 421, UNKNOWN_HOST
+        if is_cross_site(headers):
             return 403, b"Only pages of this server may ask."
         path = scope["path"]
-        if CLOSED.search(path) and not re.search("/file[=/]", path):
+        if CLOSED_ROUTES.search(path) and not re.search("/file[=/]", path):
             return 404, b"There is no such page."
         if found := re.search("/file[=/](.*)", path, re.DOTALL):
-            if not self.serves(found[1]):
+            if not self.is_served(found[1]):
                 return 403, b"Only a visitor's own files are served."
         elif path.rstrip("/").endswith("/upload"):
-            return self.too_much(headers)
+            return self.check_upload_size(headers)
         return None
 
-    async def let_knock(self) -> bool:
-        """Wait for one's turn to try a password: whoever guesses has few tries; False where too many wait."""
-        if self.knocking >= MOST_KNOCKING:
+    async def wait_to_log_in(self) -> bool:
+        """Wait for the turn to try a password, so that guessing is slow; False where too many wait."""
+        if self.pending_logins >= MAX_PENDING_LOGINS:
             return False
-        self.knocking += 1
+        self.pending_logins += 1
         try:
-            async with self.door:
+            async with self.login_lock:
                 await asyncio.sleep(LOGIN_DELAY)
         finally:
-            self.knocking -= 1
+            self.pending_logins -= 1
         return True
 
-    def serves(self, name: str) -> bool:
-        """Whether a file may be served, as far as the visitors' folders are concerned: others may lie beside them."""
+    def is_served(self, name: str) -> bool:
+        """Whether a file may be served: below `root`, only those of sessions' folders."""
         if self.root is None:
             return True
         try:
             below = Path(name).resolve().relative_to(self.root.resolve())
         except (OSError, RuntimeError, ValueError):
-            return True  # elsewhere, where Gradio serves nothing but uploads
+            return True  # elsewhere, Gradio serves nothing but uploads
         return bool(below.parts) and VISITORS_FOLDER.fullmatch(below.parts[0]) is not None
 
-    def too_much(self, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-        """Why an upload is refused by its length alone."""
+    def check_upload_size(self, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
+        """Status and message for an upload that is refused by its length; None for the others."""
         length = headers.get(b"content-length", b"0")
-        size = int(length) if length.isdigit() and len(length) < 20 else LARGEST_UPLOAD + 1
-        if size > LARGEST_UPLOAD:
+        size = int(length) if length.isdigit() and len(length) < 20 else MAX_UPLOAD_BYTES + 1
+        if size > MAX_UPLOAD_BYTES:
             return 413, b"The files are too large together: send some of them alone."
         disk = self.uploads
-        if disk is not None and disk.exists() and shutil.disk_usage(disk).free < LEAST_FREE + size:
+        if disk is not None and disk.exists() and shutil.disk_usage(disk).free < MIN_FREE_BYTES + size:
             return 507, b"The server's disk is full: try it later, or tell whoever runs it."
         return None
 
 
-def named(host: bytes) -> str:
+def host_name(host: bytes) -> str:
     """The name in a Host header, in small letters and without the port: localhost, 127.0.0.1, ::1."""
     try:
         return urlsplit(f"//{host.decode('ascii')}").hostname or ""
@@ -176,35 +175,35 @@ def named(host: bytes) -> str:
 
 
 class TooLargeError(Exception):
-    """More of an upload came than is taken."""
+    """An upload is longer than allowed."""
 
 
-def at_most(most: int, receive: Receive) -> Receive:
-    """A request's body as it comes, up to so many bytes; more raises `TooLargeError`."""
-    came = 0
+def limit_body(limit: int, receive: Receive) -> Receive:
+    """A request's body as it arrives; more than `limit` bytes raise `TooLargeError`."""
+    received = 0
 
     async def counted() -> Message:
-        nonlocal came
+        nonlocal received
         message = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
+        received += len(message.get("body", b""))
+        if received > limit:
             raise TooLargeError
         return message
 
     return counted
 
 
-def foreign(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a page of another host asks.
+def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the request comes from a page of another host.
 
-    A browser says so itself, in headers that no page can set. Where it does not, an origin must be the host that
-    was asked. Programs have no origin.
+    Browsers say so in headers that no page can set. Without them, an origin must be the host of the request.
+    Programs have no origin.
     """
     origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
-    if site in OWN:
+    if site in SAME_ORIGIN:
         return False
     if origin is None:
-        # A link of another page may lead here; its pictures and scripts may not, which would ask with our cookies.
+        # Links of other pages may lead here; their pictures and scripts may not, which would be sent with our cookies.
         return site is not None and headers.get(b"sec-fetch-mode") != b"navigate"
     try:
         return urlsplit(origin).netloc.lower() != headers.get(b"host", b"").lower()
@@ -212,7 +211,7 @@ def foreign(headers: Mapping[bytes, bytes]) -> bool:
         return True
 
 
-async def whole(receive: Receive) -> bytes | None:
+async def read_body(receive: Receive) -> bytes | None:
     """A request's body; None where it is too large."""
     body = bytearray()
     while True:
@@ -220,26 +219,26 @@ async def whole(receive: Receive) -> bytes | None:
         if message["type"] == "http.disconnect":
             return None
         body.extend(message.get("body", b""))
-        if len(body) > LARGEST_REQUEST:
+        if len(body) > MAX_REQUEST_BYTES:
             return None
         if not message.get("more_body"):
             return bytes(body)
 
 
-def once(body: bytes, receive: Receive) -> Receive:
-    """The body as if it came now; then whatever else comes."""
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already, as if it arrived now; then further messages."""
     waiting = [body]
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         if waiting:
             return {"type": "http.request", "body": waiting.pop(), "more_body": False}
         return await receive()
 
-    return again
+    return receive_again
 
 
-def names_an_address(body: bytes) -> bool:
-    """Whether a request's JSON gives an address as the path of a file, which Gradio would fetch."""
+def names_url(body: bytes) -> bool:
+    """Whether a request's JSON gives a URL as the path of a file, which Gradio would fetch."""
     try:
         waiting = [json.loads(body)]
     except (ValueError, RecursionError):
@@ -248,7 +247,7 @@ def names_an_address(body: bytes) -> bool:
         each = waiting.pop()
         if isinstance(each, dict):
             path = each.get("path")
-            if isinstance(path, str) and ADDRESS.match(path):
+            if isinstance(path, str) and URL.match(path):
                 return True
             waiting.extend(each.values())
         elif isinstance(each, list):
@@ -256,6 +255,6 @@ def names_an_address(body: bytes) -> bool:
     return False
 
 
-async def refuse(send: Send, status: int, why: bytes) -> None:
+async def send_refusal(send: Send, status: int, message: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": why})
+    await send({"type": "http.response.body", "body": message})

@@ -1,4 +1,4 @@
-"""The web server: all tabs on one page, the same networks for everybody, and a door that closes behind."""
+"""The web server: one page with all tabs, its middleware, and the clean-up while it runs and after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,31 +17,32 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from intarsia.backbones.resolve import resolve
 from intarsia.web.address import OWN_MACHINE, free_port
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.options import ServeOptions
 from intarsia.web.scripts import STATIC, scripts_route, styles
-from intarsia.web.security import SecurityMiddleware
+from intarsia.web.security import SecurityMiddleware, send_refusal
 from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.arrange import arrange_tab
 from intarsia.web.tabs.batch import batch_tab
 from intarsia.web.tabs.edit import edit_tab
-from intarsia.web.theme import HEADING, theme, without_outside
+from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
 
 logger = logging.getLogger("intarsia")
 
-LARGEST_FILE = "100mb"
-MOST_WAITING = 256
-"""Calls of visitors that wait in the queue."""
-BROKEN_OFF = 3600.0
-"""Seconds after which an upload that was broken off is removed."""
-SWEEP = 5.0
-"""Seconds between two looks for visitors who left."""
+MAX_FILE_SIZE = "100mb"
+MAX_QUEUED = 256
+"""Calls that may wait in the queue."""
+STALE_UPLOAD_SECONDS = 3600.0
+"""Seconds after which an upload that broke off is removed."""
+SWEEP_INTERVAL = 5.0
+"""Seconds between two removals of sessions that were left."""
 
-SECURITY = (
-    # Nothing of a page comes from another host, whatever a library would like to fetch.
+SECURITY_HEADERS = (
+    # Nothing of a page comes from another host, even where a library would fetch it.
     (
         b"content-security-policy",
         b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -49,45 +50,40 @@ SECURITY = (
         b"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
     ),
     (b"x-content-type-options", b"nosniff"),
-    # The addresses of a visitor's files are his secret.
+    # The URLs of a session's files are secret.
     (b"referrer-policy", b"no-referrer"),
 )
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where the pages are."""
+    """The URLs of the pages: on this machine, and of a public link."""
 
     local: str
     shared: str | None
 
 
 def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -> tuple[dict[str, Any], list[str]]:
-    """Open the pages, and keep them open until Ctrl-C; then remove what visitors left.
+    """Open the pages, and keep them open until Ctrl-C; then remove the sessions.
 
     Args:
         command: where, and with which networks.
-        known: user and password, asked of everybody; None asks nobody.
-        results: folder for the visitors' folders.
+        known: user and password that visitors must give; None for open pages.
+        results: folder for the sessions' folders.
 
     Raises:
         ModelError: the networks cannot be loaded.
     """
     for name in command.models:
         resolve(name)
-    room = SessionStore(results, models=command.models, machine=command.machine, forget=60 * command.forget)
-    _ = room.backbones  # what is wrong with them is said now, not to the first visitor
-    demo = build(room, ledgers=command.out is not None)
+    store = SessionStore(results, models=command.models, machine=command.machine, forget=60 * command.forget)
+    _ = store.backbones  # errors are raised now, not for the first visitor
+    demo = build(store, ledgers=command.out is not None)
     try:
         with interruptible(), private_logging():
             address = launch(
                 demo,
-                room,
+                store,
                 host=command.host,
                 port=command.port or free_port(command.host),
                 share=command.share,
@@ -97,91 +93,98 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
             logger.info("The pages are at %s. Ctrl-C ends this.", address.local)
             if address.shared:
                 logger.info("Whoever knows user and password may come in at %s", address.shared)
-            wait(room)
+            sweep_until_interrupted(store)
     finally:
         demo.close(verbose=False)
-        room.close()
+        store.close()
     summary = {"address": address.local, "visits_removed": True}
     return summary, ["Closed; the visitors' folders are removed."]
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C, and the signal that a system sends to end a program, both leave the block in peace."""
-    here = threading.current_thread() is threading.main_thread()
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler) if here else None
+    """Ctrl-C and SIGTERM both end the block without an error."""
+    main = threading.current_thread() is threading.main_thread()
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
     try:
         yield
     except KeyboardInterrupt:
         pass
     finally:
-        if here:
+        if main:
             signal.signal(signal.SIGTERM, former)
 
 
-def wait(room: SessionStore) -> None:
-    """Until Ctrl-C; from time to time, the folders of those who left are removed."""
+def sweep_until_interrupted(store: SessionStore) -> None:
+    """Wait for Ctrl-C; remove sessions that were left and uploads that broke off meanwhile."""
     forever = threading.Event()
-    while not forever.wait(SWEEP):
-        room.sweep()
-        remove_broken_off(Path(get_upload_folder()))
+    while not forever.wait(SWEEP_INTERVAL):
+        store.sweep()
+        remove_stale_uploads(Path(get_upload_folder()))
 
 
-def remove_broken_off(uploads: Path) -> None:
-    """Remove what is left of uploads that never came to their end; whole ones lie in folders."""
+def remove_stale_uploads(uploads: Path) -> None:
+    """Remove parts of uploads that broke off; complete uploads lie in folders of their own."""
     for file in uploads.glob("tmp*"):
         with contextlib.suppress(OSError):
-            if file.is_file() and time.time() - file.stat().st_mtime > BROKEN_OFF:
+            if file.is_file() and time.time() - file.stat().st_mtime > STALE_UPLOAD_SECONDS:
                 file.unlink()
 
 
-def build(room: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
-    """All tabs on one page.
+def build(store: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
+    """The page with all tabs.
 
     Args:
         ledgers: whether visitors may watch batches that other programs do below the folder of results.
     """
-    sessions: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     page = gr.Blocks(
-        title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(room.forget)))
+        title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(store.forget)))
     )
     with page:
         token = gr.State("")
         # In the browser, under one name for all versions of the page, and not encrypted: it opens nothing but
         # this browser's own history.
-        kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
+        kept_token = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
         gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
         with gr.Tab("Edit by words", id="words"):
-            edit_tab(room, token)
+            edit_tab(store, token)
         with gr.Tab("Edit by layout", id="layout"):
-            arrange_tab(room, token)
+            arrange_tab(store, token)
         with gr.Tab("Many pictures", id="batch"):
-            batch_tab(room, token, ledgers=ledgers)
+            batch_tab(store, token, ledgers=ledgers)
 
-        def enter(former: Any, request: gr.Request) -> tuple[str, str]:
-            visit = room.enter(former if isinstance(former, str) else None)
-            session = str(request.session_hash)
-            if session in sessions:  # one page counts once, however often it says that it has come
-                room.leave(sessions[session])
-            sessions[session] = visit.token
-            return visit.token, visit.token
+        def join(former: Any, request: gr.Request) -> tuple[str, str]:
+            session = store.join(former if isinstance(former, str) else None)
+            page_id = str(request.session_hash)
+            if page_id in tokens:  # one page counts once, however often it loads
+                store.leave(tokens[page_id])
+            tokens[page_id] = session.token
+            return session.token, session.token
 
         def leave(request: gr.Request) -> None:
-            left = sessions.pop(str(request.session_hash), None)
-            if left is not None:
-                room.leave(left)
+            former = tokens.pop(str(request.session_hash), None)
+            if former is not None:
+                store.leave(former)
 
         # Through the queue, without waiting in it: only then do listeners hear that the token has changed.
-        page.load(enter, kept, [token, kept], concurrency_limit=None, show_progress="hidden", api_visibility="private")
+        page.load(
+            join,
+            kept_token,
+            [token, kept_token],
+            concurrency_limit=None,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         page.unload(leave)
-    # Else any program could pass the queue by, and run the networks twice at once.
-    page.queue(api_open=False, max_size=MOST_WAITING)
+    # Otherwise a program could bypass the queue, and run the networks twice at once.
+    page.queue(api_open=False, max_size=MAX_QUEUED)
     return page
 
 
 def launch(
     demo: gr.Blocks,
-    room: SessionStore,
+    store: SessionStore,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -193,10 +196,10 @@ def launch(
 
     Args:
         demo: what `build` made.
-        known: user and password, asked of everybody; None asks nobody.
-        hosts: names of this server beside those of this machine, where nobody is asked.
+        known: user and password that visitors must give; None for open pages.
+        hosts: names of this server beside those of this machine, for open pages.
     """
-    own = None if known else frozenset(name.lower() for name in (*OWN_MACHINE, *hosts))
+    allowed_hosts = None if known else frozenset(name.lower() for name in (*OWN_MACHINE, *hosts))
     uploads = Path(get_upload_folder())
     _, local, shared = demo.launch(
         inbrowser=False,
@@ -206,8 +209,8 @@ def launch(
         server_name=host,
         server_port=port,
         auth=[known] if known else None,
-        max_file_size=LARGEST_FILE,
-        allowed_paths=[str(room.root.resolve())],
+        max_file_size=MAX_FILE_SIZE,
+        allowed_paths=[str(store.root.resolve())],
         blocked_paths=[],
         strict_cors=True,
         enable_monitoring=False,
@@ -220,11 +223,12 @@ def launch(
         favicon_path=STATIC / "favicon.svg",
         theme=theme(),
         css=styles(),
+        head=colour_variables(),
         app_kwargs={
             "routes": [scripts_route()],
             "middleware": [
-                Middleware(SecurityMiddleware, hosts=own, root=room.root, uploads=uploads),
-                Middleware(OnlyFromHere),
+                Middleware(SecurityMiddleware, hosts=allowed_hosts, root=store.root, uploads=uploads),
+                Middleware(LocalContentMiddleware),
             ],
             "docs_url": None,
             "redoc_url": None,
@@ -233,40 +237,39 @@ def launch(
     return Address(local=local, shared=shared)
 
 
-class OnlyFromHere:
-    """Around the server: pages name no other host, and nobody has other hosts fetched through this one."""
+class LocalContentMiddleware:
+    """Keep other hosts out: pages name none, and none is fetched through this server."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         if re.search(r"/(?:file=https?:|proxy=)", scope["path"], re.IGNORECASE):
-            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"Only files of this machine are served."})
+            await send_refusal(send, 403, b"Only files of this machine are served.")
             return
-        held: list[Message] = []
+        delayed: list[Message] = []
         body = bytearray()
 
-        async def guarded(message: Message) -> None:
+        async def send_local(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(SECURITY)]
-                message["headers"] = [*headers, *SECURITY]
+                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(SECURITY_HEADERS)]
+                message["headers"] = [*headers, *SECURITY_HEADERS]
                 kind = {k.lower(): v for k, v in headers}.get(b"content-type", b"")
                 if kind.startswith(b"text/html"):
-                    held.append(message)  # its length changes with its content
+                    delayed.append(message)  # its length changes with its content
                     return
-            elif held:
+            elif delayed:
                 body.extend(message.get("body", b""))
                 if message.get("more_body"):
                     return
-                start, page = held.pop(), without_outside(bytes(body))
+                start, page = delayed.pop(), strip_external_urls(bytes(body))
                 headers = [(k, v) for k, v in start["headers"] if k.lower() != b"content-length"]
                 start["headers"] = [*headers, (b"content-length", str(len(page)).encode())]
                 await send(start)
                 message["body"] = page
             await send(message)
 
-        await self.app(scope, receive, guarded)
+        await self.app(scope, receive, send_local)

@@ -1,4 +1,4 @@
-"""What all visitors of the web pages share, and what each has alone: one set of networks, many folders."""
+"""The sessions of the web pages: each visitor has a folder and a stop signal; all share one set of networks."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from intarsia.errors import RecordError
 from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 
-TOKEN = 32
-"""Characters of a visitor's name, which nobody can guess."""
+TOKEN_LENGTH = 32
+"""Hexadecimal digits of a token, and of a folder's name: neither can be guessed."""
 
-SILENT = 86400.0
-"""Seconds after which a page that asks for nothing counts as closed."""
+MAX_IDLE_SECONDS = 86400.0
+"""Seconds after which a page without requests counts as closed."""
 
 
 @dataclass
 class Session:
-    """One visitor: a folder of results, and a word to stop.
+    """One visitor's session: a folder of results, and a stop signal.
 
     Attributes:
         token: unguessable; the browser keeps it, so that the page finds its history again after a reload.
-        folder: everything of this visitor, uploads and results; goes with the visit. Its name is unguessable, too.
-        stop: set to end the work of this visitor that is going on, within one step.
-        tabs: open pages of this visitor.
+        folder: uploads and results; removed with the session. Its name is unguessable, too.
+        stop: set to end the session's work within one step.
+        tabs: open pages.
         left_at: when the last of them was closed, monotonic seconds; None while one is open.
-        asked_at: when one of them last asked for something, monotonic seconds.
+        active_at: when one of them last sent a request, monotonic seconds.
+        folders_made: folders of results so far.
     """
 
     token: str
@@ -42,26 +43,26 @@ class Session:
     stop: threading.Event = field(default_factory=threading.Event)
     tabs: int = 0
     left_at: float | None = None
-    asked_at: float = field(default_factory=time.monotonic)
-    made: int = 0
+    active_at: float = field(default_factory=time.monotonic)
+    folders_made: int = 0
 
     def new_folder(self, kind: str) -> Path:
-        """A folder of its own for the next result: edit-0001, arrange-0002, ... in the order they were made."""
-        self.made += 1
-        folder = self.folder / f"{kind}-{self.made:04d}"
+        """Make the folder of the next result: edit-0001, arrange-0002, ... in their order."""
+        self.folders_made += 1
+        folder = self.folder / f"{kind}-{self.folders_made:04d}"
         folder.mkdir(parents=True)
         return folder
 
 
 class SessionStore:
-    """The networks, loaded once, and the visitors.
+    """All sessions, and the networks that they share.
 
     Args:
-        root: folder for the visitors' folders.
+        root: folder for the sessions' folders.
         models: names of the checkpoints among which visitors choose; the first is the default.
         machine: where the networks run.
-        forget: seconds after which the folder of a visitor who has left is removed.
-        load: what loads the networks.
+        forget: seconds after which a session without open pages is removed.
+        load: loads the networks.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class SessionStore:
         self.models = self.choices[0]
         self.pool = ModelPool(machine or Machine(), choices=self.choices, load=load)
         self.forget = forget
-        self.visits: dict[str, Session] = {}
-        self._doors = threading.Lock()
+        self.sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
         root.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -97,68 +98,68 @@ class SessionStore:
         """
         return self.pool.backbones(models)
 
-    def enter(self, token: str | None) -> Session:
-        """The visitor who comes, or comes back; an unknown token opens a new visit with a token of its own."""
-        with self._doors:
-            visit = self.visits.get(token or "")
-            if visit is None:
-                token = secrets.token_hex(TOKEN // 2)
+    def join(self, token: str | None) -> Session:
+        """The session that a page joins; an unknown token starts a new one with a token of its own."""
+        with self._lock:
+            session = self.sessions.get(token or "")
+            if session is None:
+                token = secrets.token_hex(TOKEN_LENGTH // 2)
                 # Results name the folder, and are given away; the token lets in.
-                visit = Session(token=token, folder=self.root / secrets.token_hex(TOKEN // 2))
-                visit.folder.mkdir(parents=True)
-                self.visits[token] = visit
-            visit.tabs += 1
-            visit.left_at, visit.asked_at = None, time.monotonic()
-            return visit
+                session = Session(token=token, folder=self.root / secrets.token_hex(TOKEN_LENGTH // 2))
+                session.folder.mkdir(parents=True)
+                self.sessions[token] = session
+            session.tabs += 1
+            session.left_at, session.active_at = None, time.monotonic()
+            return session
 
     def leave(self, token: str) -> None:
-        """A page of a visitor was closed; the last one to close stops the work."""
-        with self._doors:
-            visit = self.visits.get(token)
-            if visit is None:
+        """A page of a session was closed; the last one to close stops its work."""
+        with self._lock:
+            session = self.sessions.get(token)
+            if session is None:
                 return
-            visit.tabs = max(0, visit.tabs - 1)
-            if visit.tabs == 0:
-                visit.left_at = time.monotonic()
-                visit.stop.set()
+            session.tabs = max(0, session.tabs - 1)
+            if session.tabs == 0:
+                session.left_at = time.monotonic()
+                session.stop.set()
 
-    def visit(self, token: str) -> Session:
-        """A visitor who is in.
+    def session(self, token: str) -> Session:
+        """The session of a token.
 
         Raises:
-            RecordError: nobody is here by that token.
+            RecordError: there is none.
         """
-        visit = self.visits.get(token)
-        if visit is None:
+        session = self.sessions.get(token)
+        if session is None:
             raise RecordError("This page was left for so long that it was forgotten: reload it.")
-        visit.asked_at = time.monotonic()
-        return visit
+        session.active_at = time.monotonic()
+        return session
 
     def sweep(self) -> None:
-        """Remove the folders of those who left long enough ago, or whose pages were silent for a day.
+        """Remove sessions that were left long enough ago, or whose pages sent no request for a day.
 
-        A program that asks as a page does, and goes without a word, leaves a page open forever.
+        A program that joins as a page does, and never says that it leaves, would keep a page open forever.
         """
-        with self._doors:
+        with self._lock:
             gone = [
-                visit
-                for visit in self.visits.values()
-                if (visit.left_at is not None and self._long_ago(visit.left_at))
-                or time.monotonic() - visit.asked_at >= max(SILENT, self.forget)
+                session
+                for session in self.sessions.values()
+                if (session.left_at is not None and self._long_ago(session.left_at))
+                or time.monotonic() - session.active_at >= max(MAX_IDLE_SECONDS, self.forget)
             ]
-            for visit in gone:
-                del self.visits[visit.token]
-        for visit in gone:
-            shutil.rmtree(visit.folder, ignore_errors=True)
+            for session in gone:
+                del self.sessions[session.token]
+        for session in gone:
+            shutil.rmtree(session.folder, ignore_errors=True)
 
     def _long_ago(self, moment: float) -> bool:
         return time.monotonic() - moment >= self.forget
 
     def close(self) -> None:
-        """Everybody leaves, and nothing stays."""
-        for visit in list(self.visits.values()):
-            visit.stop.set()
-            shutil.rmtree(visit.folder, ignore_errors=True)
-        self.visits.clear()
+        """Stop all work and remove all folders."""
+        for session in list(self.sessions.values()):
+            session.stop.set()
+            shutil.rmtree(session.folder, ignore_errors=True)
+        self.sessions.clear()
         with contextlib.suppress(OSError):  # somebody else's files are in it
             self.root.rmdir()

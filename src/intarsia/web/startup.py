@@ -1,6 +1,6 @@
-"""The door of the web pages: who may come in, where it is, and whether there is a house behind it.
+"""Startup of the web pages: checks of the options, and the folders that are removed at the end.
 
-Light: the pages' library is imported once everything else is right.
+Light: Gradio is imported once everything else is right.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from intarsia.web.options import ServeOptions
 
 AUTH_VARIABLE = "INTARSIA_UI_AUTH"
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]+")
-"""A host's name, or its number of either kind."""
-LONGEST_MEMORY = 1e6
-"""Minutes for which a visitor who left may be remembered: two years."""
+"""A host's name, or its IPv4 or IPv6 address."""
+MAX_FORGET_MINUTES = 1e6
+"""Largest value of --forget, in minutes: two years."""
 
 
 def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     """Open the pages, and keep them open until Ctrl-C.
 
     Raises:
-        UsageError: others could come in unasked, the port is taken, or a flag is out of range.
+        UsageError: others could come in without a password, the port is taken, or a flag is out of range.
         MissingExtraError: Gradio is not installed.
         OutputError: the folder for results cannot be made.
         ModelError: the networks cannot be loaded.
@@ -41,9 +41,9 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     check_hosts(command.hosts)
     if not command.models:
         raise UsageError(Setting("models"), " names no checkpoint: name one, such as sd15, or leave it out.")
-    if not 0 < command.forget <= LONGEST_MEMORY:
+    if not 0 < command.forget <= MAX_FORGET_MINUTES:
         raise UsageError(
-            Setting("forget"), f" is {command.forget:g}, but must lie above 0 and up to {LONGEST_MEMORY:g} minutes."
+            Setting("forget"), f" is {command.forget:g}, but must lie above 0 and up to {MAX_FORGET_MINUTES:g} minutes."
         )
     require_gradio()
     check_port(command.host, command.port)
@@ -54,15 +54,15 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
 
 
 def credentials(auth: str | None) -> tuple[str, str] | None:
-    """User and password, from the flag or else the environment; None where neither says them.
+    """User and password, from the flag or else the environment; None without either.
 
     Raises:
         UsageError: it is not user:password.
     """
-    said = auth if auth is not None else os.environ.get(AUTH_VARIABLE)
-    if not said:
+    given = auth if auth is not None else os.environ.get(AUTH_VARIABLE)
+    if not given:
         return None
-    user, colon, password = said.partition(":")
+    user, colon, password = given.partition(":")
     if not (user and colon and password):
         raise UsageError(
             Setting("auth"), f" and {AUTH_VARIABLE} take user:password, with a colon and neither part empty."
@@ -71,7 +71,7 @@ def credentials(auth: str | None) -> tuple[str, str] | None:
 
 
 def check_auth(command: ServeOptions, known: tuple[str, str] | None) -> None:
-    """Raise `UsageError` where others could come in and nobody asks who they are."""
+    """Raise `UsageError` where other machines could come in without a password."""
     if known is None and (command.share or command.host not in OWN_MACHINE):
         raise UsageError(
             Setting("share", True) if command.share else Setting("host", command.host),
@@ -82,7 +82,7 @@ def check_auth(command: ServeOptions, known: tuple[str, str] | None) -> None:
 
 
 def check_hosts(hosts: Sequence[str]) -> None:
-    """Raise `UsageError` where a name of this server is an address, or has a port."""
+    """Raise `UsageError` where a name of this server is a URL, or has a port."""
     for host in hosts:
         if not NAME.fullmatch(host):
             raise UsageError(
@@ -100,41 +100,38 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-    except OSError as problem:
+    except OSError as error:
         raise UsageError(
-            f"Nothing can listen at {host} port {port} ({problem.strerror or problem}): another program may use it.",
+            f"Nothing can listen at {host} port {port} ({error.strerror or error}): another program may use it.",
             Remedy("pass another with ", Setting("port")),
             Remedy(Setting("port", 0), " for any that is free"),
-        ) from problem
+        ) from error
 
 
 def require_gradio() -> None:
-    """Raise `MissingExtraError` where the pages' library is not installed."""
+    """Raise `MissingExtraError` where Gradio is not installed."""
     if importlib.util.find_spec("gradio") is None:
         raise MissingExtraError("The web pages need Gradio. Install it with: pip install 'intarsia[ui]'")
 
 
 @contextmanager
 def folders(out: Path | None) -> Iterator[Path]:
-    """A folder for results, and beside it one for uploads and one for what is computed for pictures.
-
-    All go in the end, but for a folder that the user named.
-    """
-    place = Path(tempfile.mkdtemp(prefix="intarsia-ui-"))
-    results = place / "results" if out is None else out.resolve()
-    uploads = place / "uploads"
-    # Gradio reads its own at its first import, and keeps what is uploaded there.
-    own = {"GRADIO_TEMP_DIR": str(uploads), "INTARSIA_CACHE": str(place / "cache")}
-    former = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
+    """Folders for results, uploads and cached computations; all are removed at the end, but not one that the user named."""
+    root = Path(tempfile.mkdtemp(prefix="intarsia-ui-"))
+    results = root / "results" if out is None else out.resolve()
+    uploads = root / "uploads"
+    # Gradio reads its variable at its first import, and keeps uploads there.
+    variables = {"GRADIO_TEMP_DIR": str(uploads), "INTARSIA_CACHE": str(root / "cache")}
+    former = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         try:
             results.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
+        except OSError as error:
             raise OutputError(
-                f"The folder {results} cannot be made ({problem.strerror})",
+                f"The folder {results} cannot be made ({error.strerror})",
                 Remedy("name another with ", Setting("out")),
-            ) from problem
+            ) from error
         uploads.mkdir()
         yield results
     finally:
@@ -143,4 +140,4 @@ def folders(out: Path | None) -> Iterator[Path]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(root, ignore_errors=True)

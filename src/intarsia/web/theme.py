@@ -1,10 +1,12 @@
-"""The pages' colours and letters, and no word to another host."""
+"""The theme of the web pages, and the removal of references to other hosts."""
 
 from __future__ import annotations
 
 import re
 
 import gradio as gr
+
+from intarsia.palette import DARK, FIXED, LIGHT, css_variables
 
 HEADING = """
 <header><span class="mark" aria-hidden="true"></span><h1>Intarsia</h1>
@@ -13,9 +15,24 @@ HEADING = """
 
 
 def theme() -> gr.themes.Base:
-    """The demo page's paper and ink, in the system's own letters."""
-    paper, ink, quiet, rule = "#fcfcfa", "#1c1f24", "#5f666f", "#e2e4e0"
-    dark_paper, dark_ink, dark_quiet, dark_rule = "#14171a", "#e8eaed", "#9aa3ad", "#2b3036"
+    """The theme: the colours of all pages, in the system's own fonts."""
+    colours = {
+        "body_background_fill": "paper",
+        "body_text_color": "ink",
+        "body_text_color_subdued": "quiet",
+        "background_fill_primary": "card",
+        "background_fill_secondary": "fill",
+        "border_color_primary": "rule",
+        "block_title_text_color": "ink",
+        "block_info_text_color": "quiet",
+        "input_background_fill": "card",
+        "input_border_color": "control-edge",
+        "button_primary_background_fill": "accent",
+        "button_primary_background_fill_hover": "accent-hover",
+        "button_secondary_background_fill": "control",
+        "button_secondary_border_color": "control-edge",
+        "button_secondary_text_color": "ink",
+    }
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         neutral_hue=gr.themes.colors.stone,
@@ -23,58 +40,39 @@ def theme() -> gr.themes.Base:
         font=("system-ui", "sans-serif"),
         font_mono=("ui-monospace", "monospace"),
     ).set(
-        body_background_fill=paper,
-        body_background_fill_dark=dark_paper,
-        body_text_color=ink,
-        body_text_color_dark=dark_ink,
-        body_text_color_subdued=quiet,
-        body_text_color_subdued_dark=dark_quiet,
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#1b1f23",
-        background_fill_secondary="#f5f5f2",
-        background_fill_secondary_dark="#181c1f",
-        border_color_primary=rule,
-        border_color_primary_dark=dark_rule,
+        **{setting: LIGHT[name] for setting, name in colours.items()},
+        **{f"{setting}_dark": DARK[name] for setting, name in colours.items()},
         block_background_fill="transparent",
         block_background_fill_dark="transparent",
         block_border_width="0px",
         block_shadow="none",
-        block_label_text_color=quiet,
-        block_title_text_color=ink,
-        block_title_text_color_dark=dark_ink,
-        block_info_text_color=quiet,
-        block_info_text_color_dark=dark_quiet,
-        input_background_fill="#ffffff",
-        input_background_fill_dark="#1b1f23",
-        input_border_color=rule,
-        input_border_color_dark="#3a4047",
+        block_label_text_color=LIGHT["quiet"],
         input_border_width="1px",
         input_shadow="none",
-        button_primary_background_fill="#0f766e",
-        button_primary_background_fill_hover="#0d655e",
-        button_primary_background_fill_dark="#0f766e",
-        button_primary_background_fill_hover_dark="#12877e",
-        button_primary_text_color="#ffffff",
-        button_secondary_background_fill="#ffffff",
-        button_secondary_background_fill_dark="#20252a",
-        button_secondary_border_color=rule,
-        button_secondary_border_color_dark="#3a4047",
-        button_secondary_text_color=ink,
-        button_secondary_text_color_dark=dark_ink,
+        button_primary_text_color=FIXED["on-accent"],
         button_border_width="1px",
-        color_accent="#0f766e",
-        color_accent_soft="#d9efec",
+        color_accent=LIGHT["accent"],
+        color_accent_soft=FIXED["accent-soft"],
     )
 
 
-OUTSIDE = re.compile(rb"<(?:meta|link)\b[^>]*\bhttps?://[^>]*>", re.IGNORECASE)
+def colour_variables() -> str:
+    """A style element with all colours as CSS variables, such as `--page-ink`, which the style sheets use.
+
+    It belongs in the page's head: Gradio keeps style sheets from its root.
+    """
+    light, dark, fixed = (css_variables(each, each, prefix="page-") for each in (LIGHT, DARK, FIXED))
+    return f"<style>:root {{ {light} {fixed} }} .dark {{ {dark} }}</style>"
+
+
+EXTERNAL_TAGS = re.compile(rb"<(?:meta|link)\b[^>]*\bhttps?://[^>]*>", re.IGNORECASE)
 """Tags of a page's head that name another host: Gradio's, for previews in social networks."""
 
 
-SAMPLE = re.compile(rb"https://(?:github|raw\.githubusercontent)\.com/gradio-app/[^\"\\\\]*")
+SAMPLE_FILES = re.compile(rb"https://(?:github|raw\.githubusercontent)\.com/gradio-app/[^\"\\\\]*")
 """Gradio's example files, in its description of the endpoints."""
 
 
-def without_outside(page: bytes) -> bytes:
-    """A page that names no other host, in its head or as an example."""
-    return SAMPLE.sub(b"file", OUTSIDE.sub(b"", page))
+def strip_external_urls(page: bytes) -> bytes:
+    """A page without references to other hosts, in its head or as examples."""
+    return SAMPLE_FILES.sub(b"file", EXTERNAL_TAGS.sub(b"", page))

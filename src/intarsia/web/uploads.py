@@ -1,4 +1,4 @@
-"""What visitors send: photos and lists, kept among their own files."""
+"""Uploads: photos that are checked and copied into the session's folder."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from intarsia.results.staging import safe_stem
 from intarsia.web.sessions import Session
 
 Facts = dict[str, Any]
-"""Plain values that travel to the page as JSON."""
+"""JSON values for the page."""
 SHOWN = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}
-"""Formats that browsers show, and the ending that says so; other photos are shown through a copy."""
+"""Formats that browsers show, and their endings; other photos are shown as a copy in PNG."""
 
 
-def address(path: Path) -> str:
-    """Where the page finds a file, from its own address on."""
+def file_url(path: Path) -> str:
+    """The URL of a file, relative to the page's."""
     return "gradio_api/file=" + quote(path.as_posix())
 
 
 # Photos
 
 
-def take_upload(upload: Path, uploads: Path, visit: Session) -> Path:
-    """Keep a visitor's upload among his own files, if it is a photo.
+def take_upload(upload: Path, uploads: Path, session: Session) -> Path:
+    """Copy an upload into the session's folder, if it is a photo.
 
     Args:
-        upload: what the page says it has uploaded; somebody else's page may say anything.
-        uploads: where uploads are.
+        upload: path that the page sent, which may be any.
+        uploads: folder of the uploads.
 
     Returns:
         The photo, in a folder of its own, under its own name as far as that is safe.
@@ -46,11 +46,11 @@ def take_upload(upload: Path, uploads: Path, visit: Session) -> Path:
     upload = upload.resolve()
     if not (upload.is_relative_to(uploads.resolve()) and upload.is_file()):
         raise PictureError("The photo did not arrive: choose it again.")
-    return take_photo(upload, visit)
+    return take_photo(upload, session)
 
 
-def take_photo(file: Path, visit: Session) -> Path:
-    """A copy of a picture file for this visitor, byte for byte, named by what it is.
+def take_photo(file: Path, session: Session) -> Path:
+    """Copy a photo into the session's folder, byte for byte, with the ending of its format.
 
     Raises:
         PictureError: it is no photo that can be edited.
@@ -58,18 +58,18 @@ def take_photo(file: Path, visit: Session) -> Path:
     try:
         read_photo(file)
         with Image.open(file) as opened:
-            kind = str(opened.format)
-    except PictureError as problem:
-        # Paths of the server are nobody's business, and the name is what the visitor knows.
-        raise problem.replace(str(file), file.name) from problem
-    ending = SHOWN.get(kind, file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else ".tif")
-    kept = visit.new_folder("photo") / (safe_stem(file) + ending)
-    shutil.copyfile(file, kept)
-    return kept
+            format_name = str(opened.format)
+    except PictureError as error:
+        # Visitors know the name of their file, and are told no paths of the server.
+        raise error.replace(str(file), file.name) from error
+    ending = SHOWN.get(format_name, file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else ".tif")
+    copy = session.new_folder("photo") / (safe_stem(file) + ending)
+    shutil.copyfile(file, copy)
+    return copy
 
 
 def photo_facts(file: Path) -> Facts:
-    """What the page needs to show a photo."""
+    """A photo as JSON values: URL, size and name."""
     photo = read_photo(file)
     shown = file
     if file.suffix not in SHOWN.values():
@@ -77,7 +77,7 @@ def photo_facts(file: Path) -> Facts:
         if not shown.exists():
             write_photo(photo, shown)
     return {
-        "url": address(shown),
+        "url": file_url(shown),
         "width": photo.size.width,
         "height": photo.size.height,
         "name": file.name,

@@ -1,4 +1,4 @@
-"""Work for a visitor in a thread of its own, and how long it will go on."""
+"""Work for a session in a thread of its own, with its progress and the time that is left."""
 
 from __future__ import annotations
 
@@ -16,74 +16,75 @@ from intarsia.web.sessions import Session
 Result = TypeVar("Result")
 
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Events of a page that need the networks: one at a time, of all tabs; the others wait in Gradio's queue."""
+"""Settings of events that need the networks: one at a time, of all tabs; the others wait in Gradio's queue."""
 
 POLL_INTERVAL = 0.1
-"""Seconds between two looks at how far the work is."""
+"""Seconds between two checks of a thread's progress."""
 
-SETTLED = 1.0
-"""Seconds of a stage from which it is told how long it will go on: before, the figure would jump."""
+MIN_ETA_SECONDS = 1.0
+"""Seconds of a stage from which its remaining time is estimated: before, the figure would jump."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """How far a piece of work is.
+    """The progress of work.
 
     Attributes:
-        left: seconds that its stage will go on, as far as can be told from the steps done; None at its beginning.
+        eta: seconds until the end of the stage, as estimated from the steps done; None at its beginning.
     """
 
     progress: Progress
-    left: float | None = None
+    eta: float | None = None
 
 
 def progress_line(step: Step) -> str:
-    """How far work is, as a line: "Painting: 12 of 50, about 8 s left"."""
+    """Progress in a line: "Painting: 12 of 50, about 8 s left"."""
     progress = step.progress
     line = f"{progress.stage[:1].upper()}{progress.stage[1:]}: {progress.done} of {progress.total}"
-    return line if step.left is None else f"{line}, about {format_duration(step.left)} left"
+    return line if step.eta is None else f"{line}, about {format_duration(step.eta)} left"
 
 
 class EtaEstimator:
-    """Tells from how fast a stage went so far how long it will go on."""
+    """Estimates the remaining time of a stage from its speed so far."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self.began: tuple[str, int, float] | None = None
-        self.last = 0
+        self._clock = clock
+        self._stage_start: tuple[str, int, float] | None = None
+        self._last_done = 0
 
-    def left(self, progress: Progress) -> float | None:
-        """Seconds that the stage of this progress will go on; None while too little of it is known."""
-        now = self.clock()
-        if self.began is None or self.began[0] != progress.stage or progress.done < self.last:
+    def estimate(self, progress: Progress) -> float | None:
+        """Seconds until the end of the stage; None while too little of it is known."""
+        now = self._clock()
+        if self._stage_start is None or self._stage_start[0] != progress.stage or progress.done < self._last_done:
             # What the first step took is not known: work of another kind may have gone before it.
-            self.began = (progress.stage, progress.done, now)
-        self.last = progress.done
-        _, done, then = self.began
-        if progress.done == done or now - then < SETTLED:
+            self._stage_start = (progress.stage, progress.done, now)
+        self._last_done = progress.done
+        _, first_done, start = self._stage_start
+        if progress.done == first_done or now - start < MIN_ETA_SECONDS:
             return None
-        return (progress.total - progress.done) * (now - then) / (progress.done - done)
+        return (progress.total - progress.done) * (now - start) / (progress.done - first_done)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intermediate:
-    """Something to show before the work is over; what it is, the work and the page agree on."""
+    """Something to show before the work is over; its kind is agreed between the work and the page."""
 
-    what: Any
-
-
-Show = Callable[[Any], None]
+    value: Any
 
 
-def run_watched(
-    visit: Session, work: Callable[[OnProgress, Show], Result]
-) -> Generator[Step | Intermediate, None, Result]:
-    """Do a visitor's work in a thread, and tell how far it is; the generator's value is the work's.
+OnIntermediate = Callable[[Any], None]
 
-        result = yield from watched(visit, lambda on_progress, show: ...)
+WatchedWork = Generator[Step | Intermediate, None, Result]
+"""Work that yields its progress; its value is the result."""
+
+
+def run_watched(session: Session, work: Callable[[OnProgress, OnIntermediate], Result]) -> WatchedWork[Result]:
+    """Do a session's work in a thread, and yield its progress; the generator's value is the work's.
+
+        result = yield from run_watched(session, lambda on_progress, on_intermediate: ...)
 
     Args:
-        visit: whose `stop` ends the work within one step.
+        session: whose `stop` ends the work within one step.
         work: called with what it must call after every step, which raises `Cancelled` to stop it, and with
             what it may call to have something shown.
 
@@ -94,42 +95,47 @@ def run_watched(
         Cancelled: it was stopped.
         Exception: what the work raised.
     """
-    visit.stop.clear()
-    told: queue.SimpleQueue[Step | Intermediate] = queue.SimpleQueue()
-    pace = EtaEstimator()
-    result: list[Result] = []
-    problem: list[BaseException] = []
+    session.stop.clear()
+    events: queue.SimpleQueue[Step | Intermediate] = queue.SimpleQueue()
+    eta = EtaEstimator()
+    results: list[Result] = []
+    errors: list[BaseException] = []
 
     def on_progress(progress: Progress) -> None:
-        if visit.stop.is_set():
+        if session.stop.is_set():
             raise Cancelled("stopped; nothing was written.")
-        told.put(Step(progress=progress, left=pace.left(progress)))
+        events.put(Step(progress=progress, eta=eta.estimate(progress)))
 
     def run() -> None:
         try:
-            result.append(work(on_progress, lambda what: told.put(Intermediate(what=what))))
-        except BaseException as raised:
-            problem.append(raised)
+            results.append(work(on_progress, lambda value: events.put(Intermediate(value=value))))
+        except BaseException as error:
+            errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        while thread.is_alive() or not told.empty():
-            latest: Step | None = None
-            while not told.empty():
-                news = told.get()
-                if isinstance(news, Intermediate):
-                    yield news
-                else:
-                    latest = news
-            if latest is not None:
-                yield latest
+        while thread.is_alive() or not events.empty():
+            yield from _latest(events)
             thread.join(POLL_INTERVAL)
     finally:
         # The page was closed, or asked for something else: no work goes on for nobody.
         if thread.is_alive():
-            visit.stop.set()
+            session.stop.set()
             thread.join()
-    if problem:
-        raise problem[0]
-    return result[0]
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _latest(events: queue.SimpleQueue[Step | Intermediate]) -> Generator[Step | Intermediate, None, None]:
+    """Everything to show, and of the steps the latest alone."""
+    latest: Step | None = None
+    while not events.empty():
+        event = events.get()
+        if isinstance(event, Intermediate):
+            yield event
+        else:
+            latest = event
+    if latest is not None:
+        yield latest

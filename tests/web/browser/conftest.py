@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -24,10 +25,31 @@ PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
 
 
-class Shoot(Protocol):
-    """Takes pictures of a page on every size of screen: `shoot(page, "words-empty")`."""
+class Shoot:
+    """Takes pictures of a page for people to look at: `shoot(page, "words-empty")`.
 
-    def __call__(self, page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None: ...
+    No test reads them, so that they are taken only where the environment variable INTARSIA_SCREENSHOTS is set.
+    """
+
+    def __init__(self, folder: Path, *, wanted: bool) -> None:
+        self.folder, self.wanted = folder, wanted
+
+    def __call__(self, page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None:
+        """On every size of screen."""
+        if not self.wanted:
+            return
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            for size, (width, height) in SIZES.items():
+                page.set_viewport_size({"width": width, "height": height})
+                page.screenshot(path=self.folder / f"{name}-{scheme}-{size}.png", animations="disabled")
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1280, "height": 720})
+
+    def whole(self, page: Page, name: str) -> None:
+        """The page as it is, with what is out of sight."""
+        if self.wanted:
+            page.screenshot(path=self.folder / f"{name}.png", full_page=True)
 
 
 # One for each file: a file that starts a browser of its own could not while another runs.
@@ -44,30 +66,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(room: SessionStore) -> Iterator[str]:
-    """The pages' address; each file has a `room` of its own."""
+def served(store: SessionStore) -> Iterator[str]:
+    """The pages' address; each file has a `store` of its own."""
     from intarsia.web.server import build, launch
 
-    page = build(room)
-    yield launch(page, room, port=free_port("127.0.0.1")).local
+    page = build(store)
+    yield launch(page, store, port=free_port("127.0.0.1")).local
     page.close(verbose=False)
-    room.close()
+    store.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shoot() -> Shoot:
     SHOTS.mkdir(exist_ok=True)
-
-    def shot(page: Page, name: str, *, schemes: Sequence[Scheme] = ("light",)) -> None:
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            for size, (width, height) in SIZES.items():
-                page.set_viewport_size({"width": width, "height": height})
-                page.screenshot(path=SHOTS / f"{name}-{scheme}-{size}.png", animations="disabled")
-        page.emulate_media(color_scheme="light")
-        page.set_viewport_size({"width": 1280, "height": 720})
-
-    return shot
+    return Shoot(SHOTS, wanted=bool(os.environ.get("INTARSIA_SCREENSHOTS")))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ PHOTO, YARD = SCENES / "cat-and-plant.png", SCENES / "yard.scene"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Iterator[SessionStore]:
+def store(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Iterator[SessionStore]:
     place = tmp_path_factory.mktemp("ui")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
@@ -135,7 +135,7 @@ def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot) -> None:
     shoot(visitor, "layout-problem", schemes=SCHEMES)
 
 
-def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, room: SessionStore) -> None:
+def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, store: SessionStore) -> None:
     shoot(cut, "layout-found", schemes=SCHEMES)
     drag_cat(cut, -20, 6)
     hint(cut).to_have_text("cat: moved by -20, +6 pixels.")
@@ -165,7 +165,7 @@ def test_what_the_hand_does_is_what_the_record_says(cut: Page, shoot: Shoot, roo
 
     with cut.expect_download() as download:
         cut.locator("#layout-get-picture").click()
-    made = next(room.root.glob("*/arrange-*/cat-and-plant.png"))
+    made = next(store.root.glob("*/arrange-*/cat-and-plant.png"))
     assert download.value.path().read_bytes() == made.read_bytes()
     assert json.loads(made.with_suffix(".json").read_text()) == facts
 
@@ -287,19 +287,19 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     cut: Page,
     browser: Browser,
     served: str,
-    room: SessionStore,
+    store: SessionStore,
     problems: list[str],
     shoot: Shoot,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    held, came, load = threading.Event(), threading.Event(), room.load
+    held, came, load = threading.Event(), threading.Event(), store.load
 
     def load_when_told(models: str) -> Backbones:
         came.set()
         assert held.wait(PATIENCE / 1000)
         return load(models)
 
-    monkeypatch.setattr(room, "load", load_when_told)
+    monkeypatch.setattr(store, "load", load_when_told)
     drag_cat(cut, -8, 0)
     cut.locator("#layout-go").click()
     assert came.wait(PATIENCE / 1000)
@@ -379,6 +379,7 @@ def test_an_example_is_one_click_away(visitor: Page) -> None:
     expect(visitor.locator("#layout-get-picture")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.slow  # finding by names and the other example are tested on their own
 def test_an_examples_objects_are_found_by_their_names(visitor: Page) -> None:
     visitor.get_by_role("button", name="A cat and a plant").click()
     expect(visitor.locator("#layout-stage .list .name")).to_have_text(["potted plant", "cat"], timeout=PATIENCE)
@@ -458,16 +459,16 @@ def test_an_object_gets_another_name(cut: Page) -> None:
     assert arrange(cut)["record"]["move"] == ["tiger=-20,+6"]
 
 
-def visit_of(room: SessionStore, page: Page) -> Session:
+def session_of(store: SessionStore, page: Page) -> Session:
     """Whose page it is."""
     kept = page.evaluate("Object.values(localStorage).join()")
-    tokens = [token for token in room.visits if token in kept]
+    tokens = [token for token in store.sessions if token in kept]
     # What the browser keeps may be packed; then it is who came last.
-    return room.visits[tokens[0]] if tokens else list(room.visits.values())[-1]
+    return store.sessions[tokens[0]] if tokens else list(store.sessions.values())[-1]
 
 
-def test_a_result_by_words_becomes_the_picture(visitor: Page, room: SessionStore) -> None:
-    folder = visit_of(room, visitor).new_folder("edit")
+def test_a_result_by_words_becomes_the_picture(visitor: Page, store: SessionStore) -> None:
+    folder = session_of(store, visitor).new_folder("edit")
     shutil.copyfile(PHOTO, folder / "bench.png")
     (folder / "bench.json").write_text(json.dumps({"record": {"prompt": "a cat"}}))
     expect(visitor.locator("#layout-history button")).to_have_count(0)

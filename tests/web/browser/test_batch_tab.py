@@ -42,19 +42,19 @@ READY = ".words-root:not([data-phase=arriving])"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> SessionStore:
+def store(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> SessionStore:
     place = tmp_path_factory.mktemp("ui") / "rooms"
     return SessionStore(place, models=("pocket", "sd15"), load=lambda *_, **__: pocket)
 
 
 @pytest.fixture(scope="module")
-def served(room: SessionStore) -> Iterator[str]:
+def served(store: SessionStore) -> Iterator[str]:
     from intarsia.web.server import build, launch
 
-    page = build(room, ledgers=True)
-    yield launch(page, room, port=free_port("127.0.0.1")).local
+    page = build(store, ledgers=True)
+    yield launch(page, store, port=free_port("127.0.0.1")).local
     page.close(verbose=False)
-    room.close()
+    store.close()
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_what_is_done_is_seen_beside_controls_far_down(visitor: Page) -> None:
 
 def test_a_batch_is_stopped_found_again_done_and_taken_home(
     visitor: Page,
-    room: SessionStore,
+    store: SessionStore,
     gate: threading.Event,
     shoot: Shoot,
     browser: Browser,
@@ -211,7 +211,7 @@ def test_a_batch_is_stopped_found_again_done_and_taken_home(
     open_tab(page)
     status(page).to_contain_text("No batch yet")
     cards(page).to_have_count(0)
-    for folder in room.root.iterdir():
+    for folder in store.root.iterdir():
         assert folder.name not in page.content() or (folder / "batch-0001").exists() is False
     stranger.close()
 
@@ -233,9 +233,9 @@ def test_a_job_that_fails_is_told_and_the_others_are_done(visitor: Page, tmp_pat
 
 
 @pytest.fixture
-def trees(room: SessionStore, tmp_path: Path) -> Iterator[Callable[[int], None]]:
+def trees(store: SessionStore, tmp_path: Path) -> Iterator[Callable[[int], None]]:
     """A batch that another program does; called with how many of its three jobs are to be done by then."""
-    place, folder = tmp_path / "pictures", room.root / "runs" / "trees"
+    place, folder = tmp_path / "pictures", store.root / "runs" / "trees"
     place.mkdir()
     (folder / RESULTS).mkdir(parents=True)
     for k in range(3):

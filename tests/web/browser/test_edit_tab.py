@@ -17,7 +17,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.cli.main import main
 from intarsia.web.sessions import SessionStore
 from tests.paths import SCENES
-from tests.web.browser.conftest import PATIENCE, SCHEMES, SHOTS, Scheme, Shoot, arrived, seen_on_screen
+from tests.web.browser.conftest import PATIENCE, SCHEMES, Scheme, Shoot, arrived, seen_on_screen
 from tests.web.browser.taken_home import record_inside, repeatable, without_record
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -36,11 +36,11 @@ PLACE = ("record", "photo")
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path) -> SessionStore:
-    from intarsia.backbones import load_backbones
-
+def store(
+    tmp_path_factory: pytest.TempPathFactory, pocket: Backbones, tiny_models: Path, tiny_backbones: Backbones
+) -> SessionStore:
     def load(name: str, **machine: Any) -> Backbones:
-        return pocket if name == "pocket" else load_backbones(name, device="cpu")
+        return pocket if name == "pocket" else tiny_backbones
 
     return SessionStore(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
 
@@ -104,18 +104,18 @@ def made(page: Page, number: int) -> None:
     phase(page, "done")
 
 
-def edits(room: SessionStore) -> set[Path]:
-    return {f for visit in room.visits.values() for f in visit.folder.glob("edit-*")}
+def edits(store: SessionStore) -> set[Path]:
+    return {f for session in store.sessions.values() for f in session.folder.glob("edit-*")}
 
 
-def newest(room: SessionStore) -> dict[str, Any]:
+def newest(store: SessionStore) -> dict[str, Any]:
     """The record of what was made last."""
-    folder = max(edits(room), key=lambda f: f.stat().st_mtime_ns)
+    folder = max(edits(store), key=lambda f: f.stat().st_mtime_ns)
     found: dict[str, Any] = json.loads(next(folder.glob("[!.]*.json")).read_text())
     return found
 
 
-def test_an_example_is_one_click_away(visitor: Page, room: SessionStore, shoot: Shoot) -> None:
+def test_an_example_is_one_click_away(visitor: Page, store: SessionStore, shoot: Shoot) -> None:
     shoot(visitor, "words-empty", schemes=SCHEMES)
     visitor.evaluate("""() => {
       const status = document.querySelector(".words-root [role=status]");
@@ -129,7 +129,7 @@ def test_an_example_is_one_click_away(visitor: Page, room: SessionStore, shoot: 
     expect(visitor.get_by_label("What it should become")).to_have_value("a cake")
     expect(visitor.get_by_role("button", name="Edit", exact=True)).to_be_enabled()
     shoot(visitor, "words-done", schemes=SCHEMES)
-    record = newest(room)["record"]
+    record = newest(store)["record"]
     assert (record["source"], record["prompt"], record["steps"], record["models"]) == ("plant", "a cake", 30, "pocket")
 
     # Each stage is read out once, and no step of it.
@@ -143,7 +143,7 @@ def test_an_example_is_one_click_away(visitor: Page, room: SessionStore, shoot: 
 
 
 def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
-    visitor: Page, room: SessionStore, tmp_path: Path, shoot: Shoot
+    visitor: Page, store: SessionStore, tmp_path: Path, shoot: Shoot
 ) -> None:
     drop_photo(visitor)
     say(visitor, "tree", "a house")
@@ -152,7 +152,7 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     cards = visitor.locator(".w-strip button.w-card")
     expect(cards).to_have_count(3)
     # What is new is seen whole: the slider stands left of it.
-    box, split = newest(room)["candidates"][0]["box"], visitor.locator(".w-handle").get_attribute("aria-valuenow")
+    box, split = newest(store)["candidates"][0]["box"], visitor.locator(".w-handle").get_attribute("aria-valuenow")
     assert split is not None and float(split) <= max(6, 100 * box[0] / 64)
     first = visitor.locator("#words-download").get_attribute("href")
     cards.nth(1).click()
@@ -175,7 +175,7 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     assert json.loads(Path(taken.value.path()).read_text()) == record_inside(picture)
 
     # So is all that the page keeps of the result.
-    [folder] = (f for f in edits(room) if newest(room)["record"]["photo"].startswith(str(f.parent)))
+    [folder] = (f for f in edits(store) if newest(store)["record"]["photo"].startswith(str(f.parent)))
     assert picture.read_bytes() == (folder / "0000.2.png").read_bytes()
     for name in ("0000.png", "0000.3.png"):
         assert without_record((folder / name).read_bytes()) == without_record((tmp_path / name).read_bytes())
@@ -193,7 +193,7 @@ def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
     expect(visitor.locator(".w-message")).to_have_text("The same pixels came out.", timeout=PATIENCE)
 
 
-def test_a_box_is_drawn_kept_and_repainted_with_another_seed(visitor: Page, room: SessionStore, shoot: Shoot) -> None:
+def test_a_box_is_drawn_kept_and_repainted_with_another_seed(visitor: Page, store: SessionStore, shoot: Shoot) -> None:
     drop_photo(visitor)
     visitor.get_by_role("button", name="Draw a box").click()
     edge = visitor.locator(".w-frame").bounding_box()
@@ -205,12 +205,12 @@ def test_a_box_is_drawn_kept_and_repainted_with_another_seed(visitor: Page, room
     visitor.mouse.up()
     shoot(visitor, "words-box")
     edited(visitor)
-    first = newest(room)
+    first = newest(store)
     assert np.allclose(first["record"]["box"], [16, 16, 48, 48], atol=1)
     assert first["record"]["seed"] == 0
     visitor.get_by_role("button", name="Try again").click()
     expect(visitor.locator(".w-past figure")).to_have_count(2, timeout=PATIENCE)
-    again = newest(room)
+    again = newest(store)
     assert again["record"]["seed"] == 3 and again["record"]["box"] == first["record"]["box"]
     visitor.get_by_role("button", name="Remove the box").click()
     visitor.get_by_role("button", name="Lock this box").click()
@@ -239,10 +239,10 @@ def test_the_keyboard_draws_a_box_too(visitor: Page) -> None:
 
 
 @pytest.fixture
-def hold(room: SessionStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+def hold(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """While this is clear, painting stops at its third step; so that what is shown meanwhile can be looked at."""
     on = threading.Event()
-    inpainter = room.backbones.inpainter
+    inpainter = store.backbones.inpainter
     inpaint = inpainter.inpaint
 
     def held(*given: object, on_step: Callable[[int, int], None], **more: object) -> object:
@@ -262,11 +262,11 @@ def hold(room: SessionStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[thread
 
 
 def test_work_is_cancelled_and_what_was_there_before_comes_back(
-    visitor: Page, room: SessionStore, shoot: Shoot, hold: threading.Event
+    visitor: Page, store: SessionStore, shoot: Shoot, hold: threading.Event
 ) -> None:
     message, edit_button = visitor.locator(".w-message"), visitor.get_by_role("button", name="Edit", exact=True)
     drop_photo(visitor)
-    before = edits(room)
+    before = edits(store)
     say(visitor, "tree", "a house", steps=12)
     edit_button.click()
     visitor.locator(".words-root[data-phase=working] .w-strip .w-card").first.wait_for(timeout=PATIENCE)
@@ -276,13 +276,13 @@ def test_work_is_cancelled_and_what_was_there_before_comes_back(
     expect(message).to_have_text("Stopped. Nothing was changed.", timeout=PATIENCE)
     expect(edit_button).to_be_enabled()
     phase(visitor, "ready")
-    assert edits(room) == before
+    assert edits(store) == before
 
     edited(visitor)
     cards = visitor.locator(".w-strip button.w-card")
     cards.nth(2).click()
     shown = visitor.locator("#words-download").get_attribute("href")
-    kept = edits(room)
+    kept = edits(store)
     say(visitor, "tree", "a cake", steps=12)
     edit_button.click()
     visitor.locator(".words-root[data-phase=working]").wait_for(timeout=PATIENCE)
@@ -292,7 +292,7 @@ def test_work_is_cancelled_and_what_was_there_before_comes_back(
     expect(cards.nth(2)).to_have_attribute("aria-pressed", "true")
     assert visitor.locator("#words-download").get_attribute("href") == shown
     expect(visitor.locator(".w-after")).to_have_attribute("src", str(shown))
-    assert edits(room) == kept
+    assert edits(store) == kept
     shoot(visitor, "words-stopped")
 
     visitor.get_by_label("What it should become").fill("")
@@ -302,11 +302,12 @@ def test_work_is_cancelled_and_what_was_there_before_comes_back(
     expect(visitor.locator(".w-after")).to_have_attribute("src", str(shown))
 
 
+@pytest.mark.slow  # the other tab waits in the same queue, and is quicker
 def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     visitor: Page,
     browser: Browser,
     served: str,
-    room: SessionStore,
+    store: SessionStore,
     shoot: Shoot,
     hold: threading.Event,
     problems: list[str],
@@ -315,7 +316,7 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     say(visitor, "tree", "a house", steps=12)
     visitor.get_by_role("button", name="Edit", exact=True).click()
     visitor.locator(".words-root[data-phase=working] .w-strip .w-card").first.wait_for(timeout=PATIENCE)
-    before = edits(room)
+    before = edits(store)
     with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
         other = arrives(context, served, problems)
         drop_photo(other)
@@ -334,7 +335,7 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
         expect(message).to_have_text("Stopped. Nothing was changed.")
         phase(other, "ready")
         expect(press).to_be_enabled()
-        assert edits(room) == before
+        assert edits(store) == before
         other.get_by_label("What it should become").fill("a cake")
         press.click()
         expect(message).to_have_text("Waiting for a turn.")
@@ -370,7 +371,7 @@ def test_a_reload_finds_the_history_and_nobody_else_does(
 
 
 def test_visitors_choose_among_the_networks_that_are_offered(
-    visitor: Page, room: SessionStore, tiny_models: Path
+    visitor: Page, store: SessionStore, tiny_models: Path
 ) -> None:
     drop_photo(visitor)
     visitor.get_by_role("button", name="More settings").click()
@@ -379,10 +380,10 @@ def test_visitors_choose_among_the_networks_that_are_offered(
     visitor.get_by_role("option", name="tiny").click()
     visitor.get_by_role("button", name="More settings").click()
     edited(visitor)
-    assert newest(room)["record"]["models"] == str(tiny_models)
+    assert newest(store)["record"]["models"] == str(tiny_models)
     visitor.get_by_role("button", name="Replay").click()
     expect(visitor.locator(".w-message")).to_have_text("The same pixels came out.", timeout=PATIENCE)
-    assert room.load("pocket").name == "pocket"
+    assert store.load("pocket").name == "pocket"
 
 
 def test_hostile_words_are_shown_as_text(visitor: Page, tmp_path: Path) -> None:
@@ -425,16 +426,15 @@ def nameless(page: Page) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
-    browser: Browser, served: str, problems: list[str], scheme: Scheme
+    browser: Browser, served: str, problems: list[str], shoot: Shoot, scheme: Scheme
 ) -> None:
-    SHOTS.mkdir(exist_ok=True)
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=scheme
     )
     page = arrives(context, served, problems)
-    page.screenshot(path=SHOTS / f"words-empty-{scheme}-touch.png", full_page=True)
+    shoot.whole(page, f"words-empty-{scheme}-touch")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert nameless(page) == []
     for tab in ("Edit by words", "Edit by layout", "Many pictures"):
@@ -448,7 +448,7 @@ def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
     expect(page.locator(".w-frame")).to_be_in_viewport(ratio=0.99)
     page.get_by_role("button", name="More settings").click()
     expect(page.locator("#words-steps input")).to_be_visible()
-    page.screenshot(path=SHOTS / f"words-full-{scheme}-touch.png", full_page=True)
+    shoot.whole(page, f"words-full-{scheme}-touch")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert nameless(page) == []
     context.close()

@@ -73,9 +73,9 @@ def proxied(
     from intarsia.web.server import build, launch
 
     monkeypatch.setenv("GRADIO_ROOT_PATH", PREFIX)
-    room = SessionStore(tmp_path / "rooms", models="pocket", load=lambda name, **machine: pocket)
-    page, port = build(room), free_port("127.0.0.1")
-    launch(page, room, port=port, known=request.param)
+    store = SessionStore(tmp_path / "rooms", models="pocket", load=lambda name, **machine: pocket)
+    page, port = build(store), free_port("127.0.0.1")
+    launch(page, store, port=port, known=request.param)
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), type("Here", (Proxy,), {"behind": port}))
     proxy.daemon_threads = True
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
@@ -83,7 +83,7 @@ def proxied(
     proxy.shutdown()
     proxy.server_close()
     page.close(verbose=False)
-    room.close()
+    store.close()
 
 
 @pytest.mark.parametrize("proxied", [None, KNOWN], ids=["open", "password"], indirect=True)

@@ -1,0 +1,264 @@
+"""What happens on the tab "Many pictures": batches are created, done in slices, cancelled, watched and downloaded.
+
+A batch outlives its page and takes many turns in Gradio's queue, one for each slice. So its state is its ledger, and
+not a `QueuedTask`, which is a page's single piece of work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from intarsia.errors import Cancelled, RecordError
+from intarsia.web import watched_batches
+from intarsia.web.batch_cards import (
+    batch_status_html,
+    cards_html,
+    message_html,
+    results_html,
+    results_link,
+    status_html,
+    without_server_paths,
+    zip_link,
+)
+from intarsia.web.batch_service import (
+    DEFAULT_STEPS,
+    CurrentJob,
+    SessionWorker,
+    create_batch,
+    list_batches,
+    read_counts,
+    run_slice,
+    session_batch,
+    write_zip,
+)
+from intarsia.web.error_messages import message_for
+from intarsia.web.queue import Update
+from intarsia.web.sessions import Session, SessionStore
+from intarsia.web.work import Intermediate, run_watched
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchControls:
+    """The components that events update.
+
+    Attributes:
+        current: name of the batch that this page does.
+        watched: path of another program's batch that this page watches; empty where it watches none.
+        slice_timer: ticks while the batch has slices to do.
+        watch_timer: ticks while a batch is watched that others do.
+        earlier: the session's batches.
+    """
+
+    current: Any
+    watched: Any
+    slice_timer: Any
+    watch_timer: Any
+    status: Any
+    archive: Any
+    results: Any
+    start: Any
+    cancel: Any
+    resume: Any
+    earlier: Any
+    files: Any
+
+
+class BatchHandlers:
+    """Event handlers of the tab; each returns or yields updates by component.
+
+    Parameters that they share: `token` of the session, `name` of one of its batches, and `path` of a batch below
+    the output folder that another program does.
+    """
+
+    def __init__(self, store: SessionStore, controls: BatchControls) -> None:
+        self.store, self.controls = store, controls
+        self.worker = SessionWorker(store)
+        self.cancelled: set[tuple[str, str]] = set()
+
+    # The session's own batches
+
+    def create(
+        self, token: str, files: list[str] | None, source: str, prompt: str, steps: Any, seed: Any, models: Any
+    ) -> Update:
+        """Make a batch of what was uploaded; its slices follow."""
+        settings = {"source": source, "prompt": prompt, "steps": None if steps == DEFAULT_STEPS else steps}
+        if len(self.store.choices) > 1 and models in self.store.choices:
+            settings["models"] = models
+        shared = {setting: value for setting, value in settings.items() if value not in (None, "")}
+        try:
+            session = self.store.session(token)
+            folder = create_batch(session, [Path(file) for file in files or ()], shared, int(seed or 0))
+        except Exception as error:
+            return self._error_update(error)
+        names = [batch.name for batch in list_batches(session)]
+        earlier = gr.update(choices=names, value=folder.name)
+        return {self.controls.earlier: earlier, self.controls.files: None, **self._begin(token, folder)}
+
+    def resume(self, token: str, name: Any) -> Update:
+        """Go on with a batch that was cancelled."""
+        try:
+            return self._begin(token, session_batch(self.store.session(token), name))
+        except Exception as error:
+            return self._error_update(error)
+
+    def _begin(self, token: str, folder: Path) -> Update:
+        self.cancelled.discard((token, folder.name))
+        controls = self.controls
+        return {
+            controls.current: folder.name,
+            controls.watched: "",
+            controls.slice_timer: gr.update(active=True),
+            controls.status: batch_status_html(folder, text="Waiting for a turn."),
+            controls.archive: "",
+            controls.results: results_html(folder),
+            controls.start: gr.update(interactive=False),
+            controls.cancel: gr.update(interactive=True),
+            controls.resume: gr.update(interactive=False),
+            controls.watch_timer: gr.update(active=False),
+        }
+
+    def do_slice(self, token: str, name: str) -> Generator[Update, None, None]:
+        """Do jobs for one turn at the networks; those who wait for them come before the next slice."""
+        controls = self.controls
+        idle: Update = {
+            controls.slice_timer: gr.update(active=False),
+            controls.start: gr.update(interactive=True),
+            controls.cancel: gr.update(interactive=False),
+        }
+        try:
+            session = self.store.session(token)
+            folder = session_batch(session, name)
+        except Exception as error:
+            yield {**self._error_update(error), **idle}
+            return
+        message = "Done."
+        try:
+            if (token, name) in self.cancelled:
+                raise Cancelled("stopped before its turn.")
+            yield from self._watch_slice(session, folder)
+            if read_counts(folder).left and (token, name) not in self.cancelled:
+                waiting = batch_status_html(folder, text="Waiting for a turn.")
+                yield {controls.status: waiting, controls.results: results_html(folder)}
+                return
+        except Cancelled:
+            message = "Stopped. What was begun waits again."
+        except Exception as error:
+            message = message_for(error)
+        yield {**self._batch_update(folder, message), **idle}
+
+    def _watch_slice(self, session: Session, folder: Path) -> Generator[Update, None, None]:
+        current, ended = CurrentJob(), -1
+        for event in run_watched(
+            session,
+            lambda on_progress, on_intermediate: run_slice(
+                self.store, folder, self.worker, on_progress, on_intermediate
+            ),
+        ):
+            if isinstance(event, Intermediate):
+                current = CurrentJob(photo=str(event.value))
+            else:
+                current = dataclasses.replace(current, step=event)
+            update: Update = {self.controls.status: batch_status_html(folder, current=current)}
+            counts = read_counts(folder)
+            if counts.done + counts.failed != ended:
+                ended = counts.done + counts.failed
+                update[self.controls.results] = results_html(folder)
+            yield update
+
+    def cancel(self, token: str, name: str) -> None:
+        self.cancelled.add((token, name))
+        if token in self.store.sessions:
+            self.store.sessions[token].stop.set()
+
+    def restore(self, token: str) -> Update:
+        """Show the session's latest batch."""
+        if token not in self.store.sessions:
+            return {self.controls.watch_timer: gr.update(active=False)}
+        names = [folder.name for folder in list_batches(self.store.session(token))]
+        if not names:
+            return {self.controls.watch_timer: gr.update(active=False)}
+        return {self.controls.earlier: gr.update(choices=names, value=names[0]), **self.refresh(token, names[0], "")}
+
+    def choose(self, token: str, name: Any) -> Update:
+        """Show one of the session's batches."""
+        return {self.controls.watched: "", **self.refresh(token, name, "")}
+
+    def refresh(self, token: str, name: Any, path: Any) -> Update:
+        """Show the batch at `path`, or else that of `name`; again and again while another page or program does it."""
+        if path:
+            return self._watch_update(token, path)
+        controls = self.controls
+        if not name:
+            return {controls.watch_timer: gr.update(active=False)}
+        try:
+            folder = session_batch(self.store.session(token), name)
+            if read_counts(folder).running > 0:
+                return {
+                    controls.status: batch_status_html(folder),
+                    controls.results: results_html(folder),
+                    controls.resume: gr.update(interactive=False),
+                    controls.watch_timer: gr.update(active=True),
+                }
+            return {**self._batch_update(folder, ""), controls.watch_timer: gr.update(active=False)}
+        except Exception as error:
+            return {**self._error_update(error), controls.watch_timer: gr.update(active=False)}
+
+    def _batch_update(self, folder: Path, message: str) -> Update:
+        """A batch that nobody is doing."""
+        return {
+            self.controls.status: batch_status_html(folder, text=message),
+            self.controls.archive: results_link(folder),
+            self.controls.results: results_html(folder),
+            self.controls.resume: gr.update(interactive=read_counts(folder).left > 0),
+        }
+
+    def _error_update(self, error: Exception) -> Update:
+        return {self.controls.status: message_html(message_for(error), error=True)}
+
+    # Batches of other programs
+
+    def watch(self, token: str, path: Any) -> Update:
+        """Show another program's batch, and keep it up to date."""
+        return {self.controls.archive: "", **self._watch_update(token, path)}
+
+    def pack(self, token: str, path: Any) -> Update:
+        """Offer the results of another program's batch as an archive of the session's own."""
+        try:
+            session = self.store.session(token)
+            folder = watched_batches.find_batch(self.store.root, path)
+            rows = without_server_paths(watched_batches.read_rows(folder))
+            file = write_zip(
+                rows,
+                lambda row: watched_batches.files_of(folder, row),
+                watched_batches.copies_folder(session, folder) / f"{folder.name}.zip",
+            )
+            if file is None:
+                raise RecordError("Nothing of that batch is done yet: watch it, and pack its results later.")
+        except Exception as error:
+            return self._error_update(error)
+        return {**self._watch_update(token, path), self.controls.archive: zip_link(file)}
+
+    def _watch_update(self, token: str, path: Any) -> Update:
+        controls = self.controls
+        try:
+            session = self.store.session(token)
+            folder = watched_batches.find_batch(self.store.root, path)
+            rows = without_server_paths(watched_batches.read_rows(folder))
+        except Exception as error:
+            return {**self._error_update(error), controls.watched: "", controls.watch_timer: gr.update(active=False)}
+        unfinished = any(row.state in ("waiting", "running") for row in rows)
+        current = next((CurrentJob(photo=row.photo) for row in rows if row.state == "running"), None)
+        text = f"The batch {path.strip()}, done by another program."
+        return {
+            controls.watched: path,
+            controls.status: status_html(rows, current=current, text=text),
+            controls.results: cards_html(rows, lambda row: watched_batches.copy_thumbs(session, folder, row), ()),
+            controls.resume: gr.update(interactive=False),
+            controls.watch_timer: gr.update(active=unfinished),
+        }
