@@ -69,7 +69,7 @@ BLOBS = {"left": (0.06, 0.55, 0.135), "middle": (0.33, 0.62, 0.135), "right": (0
 NOISE = 3.0
 """Deviation of the noise, in levels."""
 
-NETWORKS = ("encode_picture", "decode_latents", "encode_text", "predict")
+NETWORKS = ("encode_image", "decode_latents", "encode_text", "predict")
 
 Stage = Callable[[], Any]
 

@@ -214,7 +214,7 @@ def arranged(mode: Mode, preset: LayoutPreset = "default", *, named: bool = Fals
         record = ArrangeRecord(
             photo="scene.png", models="pocket", mode=mode, preset=preset, background=background, seed=case.seed
         )
-        meter = backbones.diffusion.meter
+        meter = backbones.diffusion.counter
         evaluations, backward, started = meter.evaluations, meter.backward, time.monotonic()
         concepts = learned(case, record, backbones) if mode == "regenerate" else None
         learning = Cost(
@@ -251,7 +251,7 @@ def by_hand(*, named: bool = False) -> Column:
     """The column of paste + inpaint."""
 
     def run(case: Case, backbones: Backbones) -> Run:
-        edits, meter = [], backbones.inpainter.meter
+        edits, meter = [], backbones.inpainter.counter
         for target in case.targets:
             before, started = meter.evaluations, time.monotonic()
             prompt = case.background if named else ""

@@ -130,7 +130,7 @@ def segment(case: Case, backbones: Backbones) -> EditResult:
     photo = photo_from_image(case.scene.image)
     size = working_size(photo.size, backbones.inpainter.native_side, backbones.inpainter.stride)
     with torch.no_grad():
-        heat = backbones.segmenter.heat(to_tensor(photo, size).to(backbones.device), [case.source])[0].cpu()
+        heat = backbones.segmenter.predict_masks(to_tensor(photo, size).to(backbones.device), [case.source])[0].cpu()
     mask = dilate((heat >= 0.5).numpy(), 2)
     if not mask.any():  # the words found nothing: an honest failure, at the cost of one picture
         mask[:4, :4] = True

@@ -256,7 +256,7 @@ def test_outlines_are_those_of_the_cpu(kind: Any, card: None, on_card: Backbones
     photo = speckled()
     ours = [load_mask_refiner(sams / kind, kind, device=device) for device in ("cuda", "cpu")]
     boxes, points = [Box(4, 6, 30, 28), Box(10, 12, 36, 40)], [Point(12.5, 14.5), Point(20.5, 30.5)]
-    there, here = (outliner.outline(to_tensor(photo, photo.size), boxes, points) for outliner in ours)
+    there, here = (refiner.refine_masks(to_tensor(photo, photo.size), boxes, points) for refiner in ours)
     assert torch.equal(there.masks, here.masks) and torch.allclose(there.scores, here.scores, atol=1e-5)
     assert 0 < there.masks.float().mean() < 1
 
@@ -272,7 +272,7 @@ def test_sam3_finds_by_words(card: None, sams: Path) -> None:
 
 def heat(segmenter: Sam3Segmenter) -> torch.Tensor:
     photo = speckled()
-    return segmenter.heat(to_tensor(photo, photo.size), ["cat", "potted plant"])
+    return segmenter.predict_masks(to_tensor(photo, photo.size), ["cat", "potted plant"])
 
 
 def speckled() -> Photo:

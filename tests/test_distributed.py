@@ -256,7 +256,7 @@ def fail_in(rank: int) -> int:
         return example(0, torch.float32)
 
     cast(Any, train).paint_example = paint
-    inpainter = SimpleNamespace(meter=SimpleNamespace(evaluations=0))
+    inpainter = SimpleNamespace(counter=SimpleNamespace(evaluations=0))
     load_models.load = lambda *_: SimpleNamespace(inpainter=inpainter)  # type: ignore[assignment]
     return main.main(["regions", "fit", "jobs.json"])
 

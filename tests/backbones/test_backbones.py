@@ -152,7 +152,7 @@ def test_evaluations_are_counted_exactly(
     network.max_batch = most
     for calls in (1, 2):
         network.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=5, guidance=guidance)
-        assert network.meter.evaluations == calls * 3 * 5 * each
+        assert network.counter.evaluations == calls * 3 * 5 * each
 
 
 def test_progress_counts_every_step_of_every_batch(
@@ -179,7 +179,7 @@ def test_cancelling_stops_at_the_step(painter: StableDiffusionInpainter, picture
 
     with pytest.raises(Cancelled):
         painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=9, guidance=1.0, on_step=stop)
-    assert painter.meter.evaluations == 2 * 3
+    assert painter.counter.evaluations == 2 * 3
     again = painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=1.0)
     fresh = painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=1.0)
     assert torch.equal(again, fresh)
@@ -250,7 +250,7 @@ def test_a_blending_painter_keeps_what_the_mask_does_not_cover(
 ) -> None:
     nothing = torch.zeros_like(masks[:1])
     painted = blender.inpaint(picture, nothing, ["a cat"], seeds=[1], steps=3, guidance=2.0)
-    passed_through = blender.parts.decode_latents(blender.parts.encode_picture(picture))
+    passed_through = blender.parts.decode_latents(blender.parts.encode_image(picture))
     assert torch.allclose(painted, passed_through, atol=1e-4)
 
 
@@ -290,10 +290,10 @@ def test_a_denoiser_always_answers_with_noise_and_clean_latents(prediction: str)
         answer = diffusion.predict(noisy, timestep, torch.zeros(2, 1, 1))
         assert torch.allclose(answer.noise, noise, atol=1e-4)
         assert torch.allclose(answer.clean, clean, atol=1e-4)
-    assert diffusion.meter.evaluations == 4
-    assert diffusion.meter.backward == 0
+    assert diffusion.counter.evaluations == 4
+    assert diffusion.counter.backward == 0
     answer.noise.sum().backward()
-    assert diffusion.meter.backward == 2
+    assert diffusion.counter.backward == 2
 
 
 def test_at_zero_signal_the_clean_latents_are_still_finite() -> None:
@@ -313,7 +313,7 @@ def test_an_unknown_prediction_is_refused() -> None:
 
 def test_the_pocket_models_paint_and_repaint_with_a_denoiser_each(pocket: Backbones) -> None:
     assert pocket.diffusion.unet.config.in_channels == 4
-    assert pocket.diffusion.meter is pocket.inpainter.meter
+    assert pocket.diffusion.counter is pocket.inpainter.counter
     painter, repainter = cast(Any, pocket.diffusion), cast(Any, pocket.inpainter)
     assert painter.vae is repainter.pipeline.vae
 
@@ -410,9 +410,9 @@ def test_the_segmenter_agrees_with_transformers(tiny_backbones: Backbones, tiny_
     prepared = (((picture + 1) / 2 - 0.4) / 0.25).expand(2, -1, -1, -1)
     with torch.no_grad():
         theirs = model(**tokens, pixel_values=prepared).logits.sigmoid()
-    ours = tiny_backbones.segmenter.heat(picture, texts)
+    ours = tiny_backbones.segmenter.predict_masks(picture, texts)
     assert torch.allclose(ours, theirs, atol=1e-5)
-    assert tiny_backbones.segmenter.heat(torch.rand(1, 3, 21, 55), ["a cat"]).shape == (1, 21, 55)
+    assert tiny_backbones.segmenter.predict_masks(torch.rand(1, 3, 21, 55), ["a cat"]).shape == (1, 21, 55)
 
 
 def test_preparation_is_read_from_either_file(tmp_path: Path) -> None:

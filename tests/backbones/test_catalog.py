@@ -321,4 +321,4 @@ def test_pocket_loads_and_paints() -> None:
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 16:48, 16:48] = 1
     painted = pocket.inpainter.inpaint(torch.zeros(1, 3, 64, 64), mask, ["a cat"], seeds=[0], steps=2, guidance=5.0)
-    assert painted.isfinite().all() and pocket.inpainter.meter.evaluations == 4
+    assert painted.isfinite().all() and pocket.inpainter.counter.evaluations == 4

@@ -215,7 +215,7 @@ def test_sam_gets_and_gives_what_transformers_own_processor_makes_of_it(
             input_boxes=given["input_boxes"].float(),
         )
     theirs = processor.post_process_masks(output.pred_masks, given["original_sizes"], given["reshaped_input_sizes"])[0]
-    outlines = ours.outline(picture_of(height, width), BOXES, POINTS)
+    outlines = ours.refine_masks(picture_of(height, width), BOXES, POINTS)
     assert outlines.masks.shape == (2, 3, height, width) and outlines.masks.dtype == torch.bool
     assert (outlines.masks == theirs).float().mean() > 0.999
     assert 0 < outlines.masks.float().mean() < 1
@@ -240,7 +240,7 @@ def test_sam2_stretches_the_picture_and_its_prompts_to_its_square(
             input_boxes=torch.tensor([[[b.x0 * across, b.y0 * down, b.x1 * across, b.y1 * down] for b in BOXES]]),
         )
     theirs = functional.interpolate(output.pred_masks[0], (height, width), mode="bilinear") > 0
-    outlines = ours.outline(picture_of(height, width), BOXES, POINTS)
+    outlines = ours.refine_masks(picture_of(height, width), BOXES, POINTS)
     assert outlines.masks.shape == (2, 3, height, width)
     assert (outlines.masks == theirs).float().mean() > 0.999
     assert 0 < outlines.masks.float().mean() < 1
@@ -249,8 +249,8 @@ def test_sam2_stretches_the_picture_and_its_prompts_to_its_square(
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
 def test_an_outline_does_not_depend_on_the_other_objects(outliners: dict[str, SamMaskRefiner], kind: str) -> None:
-    both = outliners[kind].outline(picture_of(48, 96), BOXES, POINTS)
-    alone = outliners[kind].outline(picture_of(48, 96), BOXES[1:], POINTS[1:])
+    both = outliners[kind].refine_masks(picture_of(48, 96), BOXES, POINTS)
+    alone = outliners[kind].refine_masks(picture_of(48, 96), BOXES[1:], POINTS[1:])
     assert torch.allclose(both.scores[1:], alone.scores, atol=1e-4)
     assert (both.masks[1:] == alone.masks).float().mean() > 0.999
     assert not torch.allclose(both.scores[0], both.scores[1], atol=1e-5)
@@ -262,7 +262,7 @@ def test_sam3_says_of_each_pixel_how_likely_an_instance_is_there(
 ) -> None:
     texts = ["cat", "potted plant"]
     picture = picture_of(*size)
-    ours = sam3.heat(picture, texts)
+    ours = sam3.predict_masks(picture, texts)
     model = Sam3Model.from_pretrained(sams / "sam3").eval()
     tokens = sam3.tokenizer(texts, padding="max_length", max_length=sam3.text_limit, return_tensors="pt")
     prepared = prepare(picture, (SIDE3, SIDE3), sam3.preparation)
@@ -305,7 +305,7 @@ def test_sam3_honours_that_nothing_of_the_kind_is_there(sam3: Sam3Segmenter) -> 
             )
 
     model = Fake()
-    heat = Sam3Segmenter(model, sam3.tokenizer, sam3.preparation).heat(torch.zeros(1, 3, 4, 4), ["cat", "dog"])
+    heat = Sam3Segmenter(model, sam3.tokenizer, sam3.preparation).predict_masks(torch.zeros(1, 3, 4, 4), ["cat", "dog"])
     assert torch.allclose(heat[0, :, 0], torch.tensor(0.9), atol=1e-4)
     assert torch.allclose(heat[0, :, 3], torch.tensor(0.6), atol=1e-4)
     assert heat[1].max() < 1e-6
@@ -374,23 +374,23 @@ def test_the_video_checkpoints_of_the_hub_are_read(
             weights["tracker_model.mask_decoder.iou_token.weight"] = torch.ones(1, 4)
         (place / "config.json").write_text(json.dumps(config))
         save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
-    words, outliner = helpers.segmenter_folders(str(tmp_path / "sam2"), tiny_models)
+    words, refiner = helpers.segmenter_folders(str(tmp_path / "sam2"), tiny_models)
     with placement.quiet_loading():
-        ours = load_segmenter(words, outliner, device="cpu")
+        ours = load_segmenter(words, refiner, device="cpu")
         texts = load_segmenter(tmp_path / "sam3", device="cpu")
     assert isinstance(ours, RefinedSegmenter)
     picture = picture_of(48, 96)
     assert torch.equal(
-        ours.outline(picture, BOXES, POINTS).masks, outliners["sam2"].outline(picture, BOXES, POINTS).masks
+        ours.refine_masks(picture, BOXES, POINTS).masks, outliners["sam2"].refine_masks(picture, BOXES, POINTS).masks
     )
-    assert torch.equal(texts.heat(picture, ["cat"]), sam3.heat(picture, ["cat"]))
+    assert torch.equal(texts.predict_masks(picture, ["cat"]), sam3.predict_masks(picture, ["cat"]))
 
 
 def test_loaded_backbones_carry_the_outlines_and_record_both_weights(sams: Path, tiny_models: Path) -> None:
     loaded = load_backbones(str(tiny_models), device="cpu", segmenter=str(sams / "sam"))
     assert isinstance(loaded.segmenter, RefinedSegmenter)
     assert loaded.versions["segmenter"].startswith("clipseg#") and loaded.versions["outliner"].startswith("sam#")
-    assert loaded.segmenter.heat(torch.zeros(1, 3, 20, 30), ["cat"]).shape == (1, 20, 30)
+    assert loaded.segmenter.predict_masks(torch.zeros(1, 3, 20, 30), ["cat"]).shape == (1, 20, 30)
 
 
 # Finding with outlines
@@ -410,7 +410,7 @@ class Spots:
     def __init__(self, shapes: dict[str, Mask]) -> None:
         self.shapes = shapes
 
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         shapes = torch.stack([torch.from_numpy(self.shapes[text]).float() for text in texts])
         blurred = functional.avg_pool2d(shapes[:, None], 9, 1, 4)
         return 0.9 * functional.interpolate(blurred, picture.shape[-2:], mode="bilinear")[:, 0]
@@ -418,7 +418,7 @@ class Spots:
 
 @dataclasses.dataclass
 class Known:
-    """An outliner that proposes what it was told, best first, to every object whose point lies on a proposal."""
+    """An refiner that proposes what it was told, best first, to every object whose point lies on a proposal."""
 
     shapes: list[Mask]
     scores: list[float]
@@ -426,7 +426,7 @@ class Known:
     points: list[Point] = dataclasses.field(default_factory=list)
     sizes: list[tuple[int, ...]] = dataclasses.field(default_factory=list)
 
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
+    def refine_masks(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         self.boxes, self.points = list(boxes), list(points)
         self.sizes.append(tuple(picture.shape))
         shapes = torch.from_numpy(np.stack(self.shapes))
@@ -441,12 +441,12 @@ CORNERED = BLOB | box(slice(44, 50), slice(22, 26)) | box(slice(44, 50), slice(4
 
 
 def test_an_outline_that_agrees_makes_the_mask_exact() -> None:
-    outliner = Known([CORNERED], [0.9])
+    refiner = Known([CORNERED], [0.9])
     coarse = find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64)["cow"]
-    exact = find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64, outliner=outliner)["cow"]
+    exact = find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64, refiner=refiner)["cow"]
     assert iou(coarse, CORNERED) < 0.95
     assert (exact == CORNERED).all()
-    (found,), (point,) = outliner.boxes, outliner.points
+    (found,), (point,) = refiner.boxes, refiner.points
     rows, columns = np.nonzero(coarse)
     assert found.as_tuple() == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert abs(point.x - 34) < 4 and abs(point.y - 30) < 4
@@ -460,15 +460,15 @@ def test_a_segmenter_that_outlines_is_its_own_outliner() -> None:
 def test_an_outline_that_disagrees_is_left_alone() -> None:
     elsewhere, part = box(slice(0, 10), slice(0, 64)), box(slice(18, 24), slice(24, 40))
     whole = np.ones((64, 64), np.bool_)
-    outliner = Known([elsewhere, part, whole], [0.99, 0.98, 0.97])
+    refiner = Known([elsewhere, part, whole], [0.99, 0.98, 0.97])
     coarse = find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64)["cow"]
-    assert (find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64, outliner=outliner)["cow"] == coarse).all()
+    assert (find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64, refiner=refiner)["cow"] == coarse).all()
 
 
 def test_the_best_of_the_outlines_that_agree_is_taken() -> None:
     wide = box(slice(14, 46), slice(18, 50))
-    outliner = Known([box(slice(0, 10), slice(0, 9)), wide, CORNERED], [0.99, 0.5, 0.8])
-    found = find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64, outliner=outliner)["cow"]
+    refiner = Known([box(slice(0, 10), slice(0, 9)), wide, CORNERED], [0.99, 0.5, 0.8])
+    found = find_masks(GREY, ["cow"], Spots({"cow": BLOB}), side=64, refiner=refiner)["cow"]
     assert (found == CORNERED).all()
 
 
@@ -479,11 +479,11 @@ def test_two_dogs_stay_two_and_the_outliner_sees_the_photo_at_its_own_size() -> 
         box(slice(88, 170), slice(106, 176), (192, 192)),
     )
     photo = photo_from_image(np.full((192, 192, 3), 90, np.uint8))
-    outliner = Known([left, right], [0.7, 0.9])
-    found = find_masks(photo, ["dog 2", "dog 1"], Spots(small), side=64, outliner=outliner)
+    refiner = Known([left, right], [0.7, 0.9])
+    found = find_masks(photo, ["dog 2", "dog 1"], Spots(small), side=64, refiner=refiner)
     assert list(found) == ["dog 2", "dog 1"]
     assert (found["dog 1"] == left).all() and (found["dog 2"] == right).all()
-    assert outliner.sizes == [(1, 3, 192, 192)]
+    assert refiner.sizes == [(1, 3, 192, 192)]
 
 
 def test_outlines_that_overlap_are_parted_and_what_was_found_stays_with_its_object() -> None:
@@ -517,7 +517,7 @@ def test_masks_come_at_the_photos_size_apart_and_not_empty(
 ) -> None:
     height, width = size
     cat, dog = box(slice(2, 20), slice(2, 18), size), box(slice(24, 44), slice(20, 38), size)
-    found = find_masks(noise(*size), ["dog", "cat"], Spots({"cat": cat, "dog": dog}), side=40, outliner=outliners[kind])
+    found = find_masks(noise(*size), ["dog", "cat"], Spots({"cat": cat, "dog": dog}), side=40, refiner=outliners[kind])
     assert list(found) == ["dog", "cat"]
     assert all(mask.shape == (height, width) and mask.any() for mask in found.values())
     assert not (found["dog"] & found["cat"]).any()
@@ -537,13 +537,13 @@ def test_objects_takes_a_folder_of_sam(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     asked: list[int] = []
-    whole = SamMaskRefiner.outline
+    whole = SamMaskRefiner.refine_masks
 
     def outline(self: SamMaskRefiner, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         asked.append(len(boxes))
         return whole(self, picture, boxes, points)
 
-    monkeypatch.setattr(SamMaskRefiner, "outline", outline)
+    monkeypatch.setattr(SamMaskRefiner, "refine_masks", outline)
     flags = ["--find", "car", "ball", "--models", "pocket", "--segmenter", str(sams / kind), "--device", "cpu"]
     assert main(["objects", str(SCENE), *flags, "--json"]) == 0
     found = {thing["name"] for thing in json.loads(capsys.readouterr().out)["objects"]}
@@ -569,10 +569,10 @@ def test_sam3_looks_at_its_own_size(
     def heat(self: Sam3Segmenter, picture: Tensor, texts: Sequence[str]) -> Tensor:
         sizes.append(tuple(picture.shape[-2:]))
         return functional.interpolate(
-            pocket.segmenter.heat(functional.interpolate(picture, (64, 64)), texts)[None], picture.shape[-2:]
+            pocket.segmenter.predict_masks(functional.interpolate(picture, (64, 64)), texts)[None], picture.shape[-2:]
         )[0]
 
-    monkeypatch.setattr(Sam3Segmenter, "heat", heat)
+    monkeypatch.setattr(Sam3Segmenter, "predict_masks", heat)
     monkeypatch.setattr(Sam3Segmenter, "__init__", told_side(Sam3Segmenter.__init__, 96))
     flags = ["--find", "car", "ball", "--models", "pocket", "--segmenter", str(sams / "sam3"), "--device", "cpu"]
     assert main(["objects", str(SCENE), *flags, "--json"]) == 0

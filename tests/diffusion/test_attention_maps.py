@@ -132,7 +132,7 @@ def test_a_token_looks_at_its_object(pocket: Backbones) -> None:
     colours = np.asarray(Image.open(SCENES / "0000.mask.png").convert("RGB"))
     mask = torch.from_numpy((colours == thing["colour"]).all(2)).float()[None, None]
     diffusion = pocket.diffusion
-    clean = diffusion.encode_picture(to_tensor(read_photo(SCENES / scene["image"]), Size(64, 64)))
+    clean = diffusion.encode_image(to_tensor(read_photo(SCENES / scene["image"]), Size(64, 64)))
     prompt = f"a {thing['name']} on the {scene['background']}"
     recorder = AttentionRecorder()
     with torch.no_grad(), recorder.attached(diffusion.unet):

@@ -209,9 +209,9 @@ def test_identity_of_new_pixels_looks_at_no_others(pocket: Backbones) -> None:
 
 def test_paste_inpaint_moves_the_pixels_and_leaves_the_rest(pocket: Backbones) -> None:
     before, layout = scene(), one_moved()
-    spent = pocket.inpainter.meter.evaluations
+    spent = pocket.inpainter.counter.evaluations
     made = paste_inpaint(before, layout, pocket, seed=1, steps=2)
-    assert pocket.inpainter.meter.evaluations - spent == 4
+    assert pocket.inpainter.counter.evaluations - spent == 4
     assert (made.photo.pixels[block(40, 6)] == COLOURS["one"]).all()
     assert (made.photo.pixels[made.blend == 0] == before.photo.pixels[made.blend == 0]).all()
     assert np.array_equal(made.blend > 0, block(40, 6) | block(4, 4, 16, 16))
@@ -232,11 +232,11 @@ def test_paste_inpaint_keeps_the_order_and_what_stays(pocket: Backbones) -> None
 
 
 def test_paste_inpaint_of_nothing_costs_nothing(pocket: Backbones) -> None:
-    before, spent = scene(), pocket.inpainter.meter.evaluations
+    before, spent = scene(), pocket.inpainter.counter.evaluations
     still = Layout(placements=tuple(Placement(name=n, matrix=IDENTITY, mask=m) for n, m in OLD.items()))
     made = paste_inpaint(before, still, pocket, seed=1)
     assert np.array_equal(made.photo.pixels, before.photo.pixels) and not made.blend.any()
-    assert pocket.inpainter.meter.evaluations == spent
+    assert pocket.inpainter.counter.evaluations == spent
 
 
 @needs_font

@@ -90,10 +90,10 @@ def same(first: Photo, second: Photo) -> bool:
 
 
 def test_a_layout_that_changes_nothing_gives_the_very_photo_back_at_no_cost(scene: Scene, pocket: Backbones) -> None:
-    before = pocket.diffusion.meter.evaluations
+    before = pocket.diffusion.counter.evaluations
     made = composed(scene, layout_of(scene, {}), pocket)
     assert made.photo is scene.photo and not made.blend.any()
-    assert pocket.diffusion.meter.evaluations == before
+    assert pocket.diffusion.counter.evaluations == before
 
 
 def test_where_blend_is_zero_the_picture_is_the_input(scene: Scene, moved: EditedPhoto) -> None:
@@ -129,10 +129,10 @@ def test_the_same_seed_gives_the_same_picture_and_another_another(
 def test_the_second_layout_of_the_same_objects_pays_for_the_joining_alone(scene: Scene, pocket: Backbones) -> None:
     cache, costs, made = MemoryCache(), [], []
     for matrix in (RIGHT, (1.0, 0.0, 20.0, 0.0, 1.0, 30.0)):
-        before = pocket.diffusion.meter.evaluations
+        before = pocket.diffusion.counter.evaluations
         layout = layout_of(scene, {"ball 1": matrix})
         made.append(compose(scene, layout, RECORD, pocket, seed=0, cache=cache, on_progress=None))
-        costs.append(pocket.diffusion.meter.evaluations - before)
+        costs.append(pocket.diffusion.counter.evaluations - before)
     assert costs == [2 * 2 * 2 + 2 * 3, 2 * 3]
     assert same(made[1].photo, composed(scene, layout, pocket).photo)
 

@@ -361,7 +361,7 @@ def test_brackets_about_anything_else_are_one_clear_sentence(
 ) -> None:
     scene, record = scene_of("cat", "dog"), record_of(prompt=prompt)
     name = prompt[prompt.index("<") : prompt.index(">") + 1]
-    meter = tiny_backbones.diffusion.meter
+    meter = tiny_backbones.diffusion.counter
     before = meter.evaluations
     for attempt in (
         lambda: learn(scene, record, tiny_backbones, seed=0),
@@ -576,7 +576,7 @@ def test_what_was_learned_explains_each_object_better_than_its_word(pocket: Back
 def test_the_published_schedule_learns_one_token_after_the_other_and_full_weights(
     tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch, untouched: None
 ) -> None:
-    scene, meter = scene_of("cat", "dog"), tiny_backbones.diffusion.meter
+    scene, meter = scene_of("cat", "dog"), tiny_backbones.diffusion.counter
     short = dataclasses.replace(learning.PAPER, token_steps=2, weight_steps=3)
     monkeypatch.setattr(learning, "PAPER", short)
     told: list[Progress] = []
@@ -628,7 +628,7 @@ def test_prior_pictures_are_painted_saved_and_read(tiny_backbones: Backbones, tm
     found = prior_module.read_prior(tmp_path, tiny_backbones.diffusion)
     assert sorted(words for words, _ in found) == ["cat", "potted plant"]
     settings = LearnSettings(token_steps=0, weight_steps=2, batch=1, prior=str(tmp_path))
-    meter = tiny_backbones.diffusion.meter
+    meter = tiny_backbones.diffusion.counter
     before = meter.backward
     with_prior = learn(scene_of("cat"), record_of(learn=settings), tiny_backbones, seed=0)
     assert meter.backward - before == 2 * (1 + 1)
@@ -738,7 +738,7 @@ def test_seeds_paint_the_same_alone_and_in_a_batch(tiny_backbones: Backbones, le
 
 
 def test_an_unchanged_layout_gives_the_photo_itself(tiny_backbones: Backbones, learned: Concepts) -> None:
-    scene, meter = scene_of("cat", "dog"), tiny_backbones.diffusion.meter
+    scene, meter = scene_of("cat", "dog"), tiny_backbones.diffusion.counter
     before = meter.evaluations
     (one,), _ = regenerate(
         scene,
@@ -763,7 +763,7 @@ def test_objects_may_be_removed_all_of_them_too(tiny_backbones: Backbones, learn
 
 
 def test_the_next_edit_pays_for_sampling_only(tiny_backbones: Backbones, untouched: None) -> None:
-    scene, cache, meter = scene_of("cat", "dog"), MemoryCache(), tiny_backbones.diffusion.meter
+    scene, cache, meter = scene_of("cat", "dog"), MemoryCache(), tiny_backbones.diffusion.counter
     told: list[Progress] = []
 
     def edit(right: int) -> int:

@@ -38,7 +38,7 @@ class Squares:
     def __init__(self, sure: float = 0.9) -> None:
         self.sure, self.asked = sure, list[str]()
 
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         self.asked = list(texts)
         coloured = (picture[0].amax(0) - picture[0].amin(0) > 0.5).float()
         return torch.stack([coloured * (self.sure if text == "dog" else 0.1) for text in texts])
@@ -47,7 +47,7 @@ class Squares:
 class OutlinedSquares(Squares):
     """The same, and it says exactly where the left half of a thing is."""
 
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
+    def refine_masks(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         masks = torch.zeros(len(boxes), 1, *picture.shape[-2:], dtype=torch.bool)
         for place, box in enumerate(boxes):
             masks[place, 0, int(box.y0) : int(box.y1), int(box.x0) : int(box.x1) - 6] = True

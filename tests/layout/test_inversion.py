@@ -75,7 +75,7 @@ def test_the_first_timestep_of_a_zero_terminal_schedule_is_left_out(pocket: Back
 
 def test_with_the_pocket_models_the_way_back_ends_close_to_the_picture(pocket: Backbones) -> None:
     diffusion = pocket.diffusion
-    clean = diffusion.encode_picture(to_tensor(read_photo(SCENE), Size(64, 64)))
+    clean = diffusion.encode_image(to_tensor(read_photo(SCENE), Size(64, 64)))
     text = diffusion.encode_text(["a cake on a wood table"])
     inversion = invert(diffusion, clean, text, 25, cache=MemoryCache(), known_by="")
     assert inversion.latents.shape == (24, 4, 16, 16)
@@ -102,11 +102,11 @@ def test_an_inversion_is_computed_once_for_a_picture_its_prompt_and_its_model(ti
 
     first = go(clean)
     assert [(p.done, p.total) for p in told] == [(1, 3), (2, 3), (3, 3)]
-    evaluations = diffusion.meter.evaluations
-    assert torch.equal(go(clean), first) and diffusion.meter.evaluations == evaluations
+    evaluations = diffusion.counter.evaluations
+    assert torch.equal(go(clean), first) and diffusion.counter.evaluations == evaluations
     go(clean + 1)
     go(clean, "b")
-    assert diffusion.meter.evaluations == evaluations + 6
+    assert diffusion.counter.evaluations == evaluations + 6
 
 
 def test_inversion_can_be_cancelled(tiny_backbones: Backbones) -> None:

@@ -331,7 +331,7 @@ class Spots:
         self.shapes, self.peak = shapes, peak
         self.asked: list[list[str]] = []
 
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         self.asked.append(list(texts))
         empty = np.zeros(tuple(picture.shape[-2:]), bool)
         return torch.stack([torch.from_numpy(self.shapes.get(t, empty)).float() * self.peak for t in texts])
@@ -377,7 +377,7 @@ def test_colour_finds_the_limb_that_the_segmenter_misses() -> None:
     blurred = torch.nn.functional.avg_pool2d(sharp, 15, 1, 7)[0, 0].numpy()
 
     class Blurred:
-        def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+        def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
             return torch.from_numpy(0.7 * blurred)[None]
 
     found = find_masks(picture, ["cow"], Blurred(), side=64)["cow"]

@@ -164,14 +164,14 @@ def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) ->
     seen: list[Progress] = []
     edit(photo, record(), pocket, on_progress=seen.append)
     assert [p.done for p in seen] == [1, 1, 2, 3]
-    before = pocket.inpainter.meter.evaluations
+    before = pocket.inpainter.counter.evaluations
 
     def stop(progress: Progress) -> None:
         raise Cancelled("stopped on request")
 
     with pytest.raises(Cancelled):
         edit(photo, record(), pocket, on_progress=stop)
-    assert pocket.inpainter.meter.evaluations - before == 2 * 4
+    assert pocket.inpainter.counter.evaluations - before == 2 * 4
 
 
 def test_a_cache_spares_a_second_edit_its_previews(pocket: Backbones) -> None:

@@ -56,7 +56,7 @@ class FakeInpainter:
     name, native_side, stride = "fake", 64, 8
 
     def __init__(self) -> None:
-        self.meter = EvalCounter()
+        self.counter = EvalCounter()
         self.calls: list[tuple[int, int]] = []
 
     def inpaint(
@@ -71,7 +71,7 @@ class FakeInpainter:
         guidance: float,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        self.meter.evaluations += len(masks) * steps * (2 if guidance > 1 else 1)
+        self.counter.evaluations += len(masks) * steps * (2 if guidance > 1 else 1)
         self.calls.append((len(masks), steps))
         if on_step is not None:
             on_step(steps, steps)
@@ -306,7 +306,7 @@ def test_what_was_painted_once_is_remembered() -> None:
     search.evaluate(regions, 4, "again")
     search.evaluate(regions[:1], 8, "more steps")
     assert search.inpainter.calls == [(2, 4), (1, 8)]  # type: ignore[attr-defined]
-    assert search.inpainter.meter.evaluations == 2 * (2 * 4 + 8)
+    assert search.inpainter.counter.evaluations == 2 * (2 * 4 + 8)
 
 
 def test_pixels_outside_a_region_are_the_originals() -> None:
@@ -324,7 +324,7 @@ def test_halving_spends_the_announced_budget_and_ranks_finished_pictures_first()
     boxes = rectangles(Point(40, 16), SIZE, smallest=0.25, largest=0.9)
     regions = [Region(box=b, seed=0) for b in boxes]
     ranked = successive_halving(search, regions, preview_steps=(4, 10), survivors=(5, 2), steps=30)
-    assert search.inpainter.meter.evaluations == 2 * (len(boxes) * 4 + 5 * 10 + 2 * 30)
+    assert search.inpainter.counter.evaluations == 2 * (len(boxes) * 4 + 5 * 10 + 2 * 30)
     assert [e.steps for e in ranked] == [30] * 2 + [10] * 3 + [4] * (len(boxes) - 5)
     finished = [e.scores.total for e in ranked[:2]]
     assert finished == sorted(finished, reverse=True)

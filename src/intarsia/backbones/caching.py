@@ -57,8 +57,10 @@ class CachedSegmenter:
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter, self.memory = segmenter, ValueCache()
 
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
-        return self.memory.get((content_key(picture), tuple(texts)), lambda: self.segmenter.heat(picture, texts))
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+        return self.memory.get(
+            (content_key(picture), tuple(texts)), lambda: self.segmenter.predict_masks(picture, texts)
+        )
 
 
 class CachedTextScorer:

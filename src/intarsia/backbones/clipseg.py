@@ -28,7 +28,7 @@ class ClipSegSegmenter:
         self.text_limit: int = model.config.text_config.max_position_embeddings
 
     @torch.no_grad()
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """(1, 3, H, W) in [-1, 1], T texts -> (T, H, W) probability that a pixel shows the text, on the CPU."""
         height, width = picture.shape[-2:]
         prepared = self.preparation(picture.to(self.model.device, self.model.dtype), (self.side, self.side))

@@ -56,7 +56,7 @@ def load_backbones(
     # Before the networks are loaded: a missing helper should be told at once.
     scorer_folder = helper_folder("clip", scorer, folder)
     patches_folder = helper_folder("dino", patches, folder)
-    segmenter_folder, outliner_folder = segmenter_folders(segmenter, folder)
+    segmenter_folder, refiner_folder = segmenter_folders(segmenter, folder)
 
     own_dino = patches_folder == folder / "dino"
     with quiet_loading():
@@ -87,13 +87,13 @@ def load_backbones(
                 device=chosen_device,
                 side=None if own_dino or patches else CATALOG["dino"].native_side,
             ),
-            segmenter=segmenters.load_segmenter(segmenter_folder, outliner_folder, device=chosen_device),
+            segmenter=segmenters.load_segmenter(segmenter_folder, refiner_folder, device=chosen_device),
             device=chosen_device,
             versions={
                 "inpainter": version_of(folder),
                 "scorer": version_of(scorer_folder),
                 "patches": version_of(patches_folder),
                 "segmenter": version_of(segmenter_folder),
-                **({"outliner": version_of(outliner_folder)} if outliner_folder else {}),
+                **({"outliner": version_of(refiner_folder)} if refiner_folder else {}),
             },
         )

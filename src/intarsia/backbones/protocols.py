@@ -41,7 +41,7 @@ class Inpainter(Protocol):
     """Short side of the pictures that it was trained on, pixels."""
     stride: int
     """Sides of its pictures must be multiples of this, pixels."""
-    meter: EvalCounter
+    counter: EvalCounter
 
     def inpaint(
         self,
@@ -75,7 +75,7 @@ class Inpainter(Protocol):
 class LatentDiffusion(Protocol):
     """A text-to-image model in its parts, for methods that run the sampling loop themselves.
 
-    Latents are (B, C, h, w), scaled to about unit deviation; a latent cell is `cell` pixels wide.
+    Latents are (B, C, h, w), scaled to about unit deviation; a latent cell is `vae_scale_factor` pixels wide.
     Timesteps are those of the training schedule: 0 is almost clean, the last is (almost) noise alone.
     """
 
@@ -84,9 +84,9 @@ class LatentDiffusion(Protocol):
     """Short side of the pictures that it was trained on, pixels."""
     stride: int
     """Sides of its pictures must be multiples of this, pixels."""
-    cell: int
+    vae_scale_factor: int
     """Pixels of a latent cell's side."""
-    meter: EvalCounter
+    counter: EvalCounter
     alphas_cumprod: Tensor
     """(T,) signal power of each timestep, on the CPU, falling."""
     unet: Any
@@ -102,7 +102,7 @@ class LatentDiffusion(Protocol):
         ...
 
     def predict(self, noisy: Tensor, timestep: int | Tensor, text: Tensor) -> Prediction:
-        """Noise and clean latents; differentiable in `noisy` and `text`, and counted by the meter.
+        """Noise and clean latents; differentiable in `noisy` and `text`, and counted.
 
         Args:
             noisy: (B, C, h, w).
@@ -115,7 +115,7 @@ class LatentDiffusion(Protocol):
         """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
         ...
 
-    def encode_picture(self, pictures: Tensor) -> Tensor:
+    def encode_image(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w), the mode of the autoencoder's posterior."""
         ...
 
@@ -162,16 +162,16 @@ class PatchEncoder(Protocol):
 
 
 class Segmenter(Protocol):
-    """Finds by words."""
+    """Segmentation by words."""
 
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """(1, 3, H, W), T texts -> (T, H, W) probability in [0, 1] that a pixel shows the text."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskProposals:
-    """What an outliner proposes: several masks for each object, since a place may mean a thing or a part of it.
+    """What a mask refiner proposes: several masks for each object, since a place may mean a thing or a part of it.
 
     Attributes:
         masks: (N, P, H, W) bool, P proposals for each of N objects, at the picture's size.
@@ -184,9 +184,9 @@ class MaskProposals:
 
 @runtime_checkable
 class MaskRefiner(Protocol):
-    """Knows no words, but where an object ends that it is shown."""
+    """Exact masks of objects that boxes and points show; it reads no words."""
 
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
+    def refine_masks(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         """(1, 3, H, W), for each of N objects a box around it and a point on it, in pixels -> masks of them."""
         ...
 
@@ -211,7 +211,7 @@ class Backbones:
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def identity(self) -> tuple[str, ...]:
+    def cache_key(self) -> tuple[str, ...]:
         """All that a computed value depends on beside its inputs: weights, device and precision."""
         weights = [f"{part}={version}" for part, version in sorted(self.versions.items())]
         return (self.name, self.diffusion.name, *weights, self.device, str(self.diffusion.unet.dtype))

@@ -31,7 +31,7 @@ class SamMaskRefiner:
         self.side: int = model.config.prompt_encoder_config.image_size
 
     @torch.no_grad()
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
+    def refine_masks(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         """(1, 3, H, W) in [-1, 1], N boxes and points in its pixels -> three masks an object, on the CPU."""
         height, width = picture.shape[-2:]
         rows, columns = self.shape(height, width)
@@ -78,7 +78,7 @@ class Sam3Segmenter:
         self.text_limit: int = model.config.text_config.max_position_embeddings
 
     @torch.no_grad()
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """(1, 3, H, W) in [-1, 1], T texts -> (T, H, W) probability that a pixel shows the text, on the CPU.
 
         It is that of the likeliest instance there: that the instance is one, times that the pixel is its.

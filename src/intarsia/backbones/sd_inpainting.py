@@ -56,7 +56,7 @@ class StableDiffusionInpainter:
             name=name,
             device=str(pipeline._execution_device),
         )
-        self.meter = self.parts.meter
+        self.counter = self.parts.counter
         self.stride, self.native_side = self.parts.stride, self.parts.native_side
         pipeline.set_progress_bar_config(disable=True)
 
@@ -154,9 +154,9 @@ class StableDiffusionInpainter:
             # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
             # itself once more for every candidate.
             latents = self.pipeline(
-                image=self.parts.encode_picture(picture),
+                image=self.parts.encode_image(picture),
                 mask_image=masks,
-                masked_image_latents=self.parts.encode_picture(picture * (1 - masks)),
+                masked_image_latents=self.parts.encode_image(picture * (1 - masks)),
                 height=height,
                 width=width,
                 strength=1.0,

@@ -20,40 +20,40 @@ from intarsia.imaging.geometry import Box, Point
 class RefinedSegmenter:
     """A `Segmenter` that is an `MaskRefiner`, too: one network knows words, the other where things end."""
 
-    def __init__(self, words: ClipSegSegmenter | sam.Sam3Segmenter, outliner: MaskRefiner) -> None:
+    def __init__(self, words: ClipSegSegmenter | sam.Sam3Segmenter, refiner: MaskRefiner) -> None:
         self.words = words
-        self.outliner = outliner
+        self.refiner = refiner
         self.side: int = words.side
 
-    def heat(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
+    def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """As the network that knows words says it."""
-        return self.words.heat(picture, texts)
+        return self.words.predict_masks(picture, texts)
 
-    def outline(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
+    def refine_masks(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         """As the network that knows outlines says it."""
-        return self.outliner.outline(picture, boxes, points)
+        return self.refiner.refine_masks(picture, boxes, points)
 
 
 LoadedSegmenter = ClipSegSegmenter | sam.Sam3Segmenter | RefinedSegmenter
 
 
-def load_segmenter(words: Path, outliner: Path | None = None, *, device: str) -> LoadedSegmenter:
+def load_segmenter(words: Path, refiner: Path | None = None, *, device: str) -> LoadedSegmenter:
     """Load a segmenter in float32.
 
     Args:
         words: folder of a checkpoint that finds by words: CLIPSeg or SAM 3.
-        outliner: folder of one that outlines what was found: SAM or SAM 2.
+        refiner: folder of one that outlines what was found: SAM or SAM 2.
         device: where it works.
 
     Raises:
         ModelError: a checkpoint is of another kind, or damaged.
     """
     by_words = load_word_segmenter(words, device=device)
-    if outliner is None:
+    if refiner is None:
         return by_words
-    kind = segmenter_kind(outliner)
-    assert kind in ("sam", "sam2"), f"{outliner} outlines nothing"
-    return RefinedSegmenter(by_words, sam.load_mask_refiner(outliner, kind, device=device))
+    kind = segmenter_kind(refiner)
+    assert kind in ("sam", "sam2"), f"{refiner} outlines nothing"
+    return RefinedSegmenter(by_words, sam.load_mask_refiner(refiner, kind, device=device))
 
 
 def load_word_segmenter(folder: Path, *, device: str) -> ClipSegSegmenter | sam.Sam3Segmenter:

@@ -38,7 +38,7 @@ class StableDiffusion:
         scheduler: whose configuration says what the denoiser predicts and how noisy a timestep is.
         name: what the record calls this checkpoint.
         device: where the networks work, which is not where they lie while they are offloaded.
-        meter: counts what the denoiser is asked, by whomever; shared where several denoisers serve one edit.
+        counter: of the sample-evaluations, whatever asks for them; shared where several denoisers serve one edit.
 
     Raises:
         ModelError: the denoiser predicts something that is not known here.
@@ -54,11 +54,11 @@ class StableDiffusion:
         scheduler: Any,
         name: str,
         device: str = "cpu",
-        meter: EvalCounter | None = None,
+        counter: EvalCounter | None = None,
     ) -> None:
         self.unet, self.vae, self.tokenizer, self.text_encoder = unet, vae, tokenizer, text_encoder
         self.name, self.device = name, device
-        self.meter = meter or EvalCounter()
+        self.counter = counter or EvalCounter()
         unet.register_forward_hook(self._count, with_kwargs=True)
         kind: Any = DDIMScheduler
         self.scheduler = kind.from_config(scheduler.config)
@@ -69,10 +69,10 @@ class StableDiffusion:
                 "Use one that predicts epsilon, v_prediction or sample."
             )
         self.alphas_cumprod: Tensor = self.scheduler.alphas_cumprod
-        self.cell: int = 2 ** (len(vae.config.block_out_channels) - 1)
-        self.stride: int = self.cell * 2 ** (len(unet.config.block_out_channels) - 1)
+        self.vae_scale_factor: int = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.stride: int = self.vae_scale_factor * 2 ** (len(unet.config.block_out_channels) - 1)
         cells = unet.config.sample_size
-        self.native_side: int = self.cell * (cells if isinstance(cells, int) else min(cells))
+        self.native_side: int = self.vae_scale_factor * (cells if isinstance(cells, int) else min(cells))
         self._hidden: dict[tuple[int, int], Tensor] = {}
 
     def timesteps(self, steps: int) -> list[int]:
@@ -81,7 +81,7 @@ class StableDiffusion:
         return [int(t) for t in self.scheduler.timesteps]
 
     def predict(self, noisy: Tensor, timestep: int | Tensor, text: Tensor) -> Prediction:
-        """Noise and clean latents; differentiable in `noisy` and `text`, and counted by the meter.
+        """Noise and clean latents; differentiable in `noisy` and `text`, and counted.
 
         Args:
             noisy: (B, C, h, w).
@@ -119,7 +119,7 @@ class StableDiffusion:
         return states[[different.index(text) for text in texts]]
 
     @torch.no_grad()
-    def encode_picture(self, pictures: Tensor) -> Tensor:
+    def encode_image(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.
 
         The mode, because a sample would be a second source of luck beside the seed.
@@ -155,16 +155,16 @@ class StableDiffusion:
     def _everything_masked(self, rows: int, columns: int) -> Tensor:
         """(1, 5, rows, columns): a mask of ones over the latents of a picture with everything hidden."""
         if (rows, columns) not in self._hidden:
-            hidden = self.encode_picture(torch.zeros(1, 3, rows * self.cell, columns * self.cell))
+            hidden = self.encode_image(torch.zeros(1, 3, rows * self.vae_scale_factor, columns * self.vae_scale_factor))
             self._hidden[rows, columns] = torch.cat([torch.ones_like(hidden[:, :1]), hidden], 1).to(self.unet.dtype)
         return self._hidden[rows, columns]
 
     def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:
         sample = positional[0] if positional else named["sample"]
-        self.meter.evaluations += len(sample)
+        self.counter.evaluations += len(sample)
 
     def _count_backward(self, gradient: Tensor) -> None:
-        self.meter.backward += len(gradient)
+        self.counter.backward += len(gradient)
 
 
 def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torch.dtype) -> StableDiffusion:
@@ -187,5 +187,5 @@ def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torc
         scheduler=inpainting.scheduler,
         name=inpainting.name,
         device=inpainting.device,
-        meter=inpainting.meter,
+        counter=inpainting.counter,
     )

@@ -59,7 +59,7 @@ def paint_background(
     settings, diffusion = record.compose, backbones.diffusion
     fill = patch_fill(image, vacated, ~(objects | vacated))
     start = image_to_tensor(fill, size)
-    latents = diffusion.encode_picture(start)
+    latents = diffusion.encode_image(start)
     rows, columns = latents.shape[-2:]
     painted = _denoise(
         latents,
@@ -131,7 +131,9 @@ def _least_like_the_objects(images: Tensor, region: Tensor, words: Sequence[str]
     """Index of the one of B images (B, 3, H, W) that shows least of the words inside a region, (1, 1, H, W)."""
     if len(images) == 1 or not words:
         return 0
-    heats = [float((backbones.segmenter.heat(image[None], words).amax(0) * region[0, 0]).sum()) for image in images]
+    heats = [
+        float((backbones.segmenter.predict_masks(image[None], words).amax(0) * region[0, 0]).sum()) for image in images
+    ]
     return int(np.argmin(heats))
 
 

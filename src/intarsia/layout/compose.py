@@ -135,7 +135,7 @@ def inpainted_background(
     key = key_of(
         "plate", scene.photo.pixels, change.vacated, change.objects, words, record.background, record.negative_prompt,
         settings.plates, settings.plate_steps, settings.plate_strength, settings.plate_guidance, record.feather,
-        backbones.identity, size, seed,
+        backbones.cache_key, size, seed,
     )  # fmt: skip
     cached = cache.get(key)
     if cached is None:
@@ -243,8 +243,8 @@ def _refine(
     """
     settings, diffusion = record.compose, backbones.diffusion
     image = image_to_tensor(scene.photo.pixels, size)
-    source = diffusion.encode_picture(image)
-    latents = diffusion.encode_picture(image_to_tensor(composite, size))
+    source = diffusion.encode_image(image)
+    latents = diffusion.encode_image(image_to_tensor(composite, size))
     noise = draw_noise(latents.shape, [seed]).to(latents)
     timesteps = last_timesteps(diffusion.timesteps(settings.refine_steps), settings.strength)
     prompt = description(scene, layout, record)

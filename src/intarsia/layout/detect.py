@@ -72,7 +72,7 @@ STEPS = 256
 
 
 def find_masks(
-    photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int, outliner: MaskRefiner | None = None
+    photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int, refiner: MaskRefiner | None = None
 ) -> dict[str, Mask]:
     """Find objects by their names.
 
@@ -81,7 +81,7 @@ def find_masks(
     Args:
         names: unique; a number at the end tells objects of one class apart and is not looked for.
         side: short side at which the segmenter looks, in pixels.
-        outliner: makes the masks exact at the photo's own size; by default the segmenter, if it can do that, too.
+        refiner: makes the masks exact at the photo's own size; by default the segmenter, if it can do that, too.
 
     Returns:
         (H, W) masks at the photo's size by name, disjoint, none of them empty.
@@ -93,7 +93,7 @@ def find_masks(
     check_names(names)
     picture = to_tensor(photo, working_size(photo.size, side, 1))
     classes = list(dict.fromkeys(words_of(name) for name in names))
-    heat = segmenter.heat(picture, classes).float().cpu()
+    heat = segmenter.predict_masks(picture, classes).float().cpu()
     peaks = heat.flatten(1).amax(1)
     for words, peak in zip(classes, peaks.tolist(), strict=True):
         if peak < LEAST_PEAK:
@@ -123,9 +123,9 @@ def find_masks(
         for name, mask in zip(same, split_touching(shape, full[place].numpy(), same), strict=True):
             found[name], points[name] = mask, surest_point(mask, full[place].numpy())
     masks = [found[name] for name in names]
-    outliner = segmenter if outliner is None and isinstance(segmenter, MaskRefiner) else outliner
-    if outliner is not None:
-        masks = refine_masks(photo, masks, [points[name] for name in names], outliner)
+    refiner = segmenter if refiner is None and isinstance(segmenter, MaskRefiner) else refiner
+    if refiner is not None:
+        masks = refine_masks(photo, masks, [points[name] for name in names], refiner)
     return dict(zip(names, masks, strict=True))
 
 
@@ -316,7 +316,7 @@ def surest_point(mask: Mask, odds: npt.NDArray[np.float32]) -> Point:
     return Point(float(x) + 0.5, float(y) + 0.5)
 
 
-def refine_masks(photo: Photo, masks: Sequence[Mask], points: Sequence[Point], outliner: MaskRefiner) -> list[Mask]:
+def refine_masks(photo: Photo, masks: Sequence[Mask], points: Sequence[Point], refiner: MaskRefiner) -> list[Mask]:
     """Masks with exact outlines. A mask stays as it is where no outline agrees with it.
 
     Args:
@@ -326,7 +326,7 @@ def refine_masks(photo: Photo, masks: Sequence[Mask], points: Sequence[Point], o
     Returns:
         (H, W) each, disjoint, none of them empty.
     """
-    outlines = outliner.outline(to_tensor(photo, photo.size), [bounding_box(mask) for mask in masks], points)
+    outlines = refiner.refine_masks(to_tensor(photo, photo.size), [bounding_box(mask) for mask in masks], points)
     chosen: list[tuple[float, Mask]] = []
     for place, mask in enumerate(masks):
         proposals, scores = outlines.masks[place].numpy(), outlines.scores[place].tolist()

@@ -65,7 +65,7 @@ def detect_at_point(
     *,
     side: int,
     taken: Mask | None = None,
-    outliner: MaskRefiner | None = None,
+    refiner: MaskRefiner | None = None,
 ) -> tuple[str, Mask]:
     """The object that is seen at a point.
 
@@ -74,7 +74,7 @@ def detect_at_point(
         names: what it may be, at least one.
         side: short side at which the segmenter looks, in pixels.
         taken: (H, W) pixels that belong to other objects.
-        outliner: makes the mask exact at the photo's own size; by default the segmenter, if it can do that, too.
+        refiner: makes the mask exact at the photo's own size; by default the segmenter, if it can do that, too.
 
     Returns:
         The name out of `names`; (H, W) the mask at the photo's size, not empty.
@@ -91,7 +91,7 @@ def detect_at_point(
         raise LayoutError("The point lies on an object that is found already: choose another.")
     picture = to_tensor(photo, working_size(size, side, 1))
     classes = list(dict.fromkeys(words_of(name) for name in names))
-    heat = segmenter.heat(picture, classes).float().cpu()
+    heat = segmenter.predict_masks(picture, classes).float().cpu()
     height, width = heat.shape[-2:]
     row, column = int(point.y * height / size.height), int(point.x * width / size.width)
     here = heat[:, row, column]
@@ -113,9 +113,9 @@ def detect_at_point(
         raise LayoutError(
             f"{classes[best]!r} is seen there, but not where it ends: name the object instead, or click its middle."
         )
-    outliner = segmenter if outliner is None and isinstance(segmenter, MaskRefiner) else outliner
-    if outliner is not None:
-        mask = refine_masks(photo, [mask], [point], outliner)[0]
+    refiner = segmenter if refiner is None and isinstance(segmenter, MaskRefiner) else refiner
+    if refiner is not None:
+        mask = refine_masks(photo, [mask], [point], refiner)[0]
     if taken is not None:
         mask = mask & ~taken
         if not mask.any():

@@ -83,8 +83,8 @@ def arrange(
         EmptyMaskError: an object is too small to be painted again.
     """
     started = time.monotonic()
-    meter = backbones.diffusion.meter
-    forward, backward = meter.evaluations, meter.backward
+    counter = backbones.diffusion.counter
+    forward, backward = counter.evaluations, counter.backward
     cache = MemoryCache() if cache is None else cache
     check(scene, layout)
 
@@ -107,8 +107,8 @@ def arrange(
         mode=mode,
         concepts=concepts,
         cost=Cost(
-            evaluations=meter.evaluations - forward,
-            backward=meter.backward - backward,
+            evaluations=counter.evaluations - forward,
+            backward=counter.backward - backward,
             seconds=time.monotonic() - started,
             peak_memory_mb=peak_memory_mb(backbones.device),
         ),

@@ -80,7 +80,7 @@ def move_source(
     composite = to_tensor(Photo(pixels=levels_to_bytes(image)), size)
     return MovedSource(
         image=composite,
-        latents=Prediction(diffusion.encode_picture(composite.to(noise.device)).to(noise), mixed),
+        latents=Prediction(diffusion.encode_image(composite.to(noise.device)).to(noise), mixed),
         targets=touched_cells(targets, rows, columns).to(noise)[None, None],
     )
 

@@ -48,7 +48,7 @@ def read_prior(folder: Path, diffusion: LatentDiffusion) -> list[tuple[str, Tens
         words = file.parent.name if file.parent != folder else re.sub(r"[-_ ]*\d*$", "", file.stem)
         photo = read_photo(file)
         size = working_size(photo.size, diffusion.native_side, diffusion.stride)
-        latents = diffusion.encode_picture(to_tensor(photo, size).to(diffusion.device)).float()
+        latents = diffusion.encode_image(to_tensor(photo, size).to(diffusion.device)).float()
         pictures.append((words.replace("_", " ") or "thing", latents))
     return pictures
 
@@ -82,7 +82,7 @@ def prior(
     diffusion = backbones.diffusion
     text = diffusion.encode_text(["", sentence([words])])
     side = diffusion.native_side
-    shape = diffusion.encode_picture(torch.zeros(1, 3, side, side)).shape[1:]
+    shape = diffusion.encode_image(torch.zeros(1, 3, side, side)).shape[1:]
     for first in range(begin - begin % batch if begin < count else count, count, batch):
         seeds = [seed + k for k in range(first, min(first + batch, count))]
         noise = draw_noise(shape, seeds).to(diffusion.device)

@@ -114,7 +114,7 @@ def regenerate(
         return [EditedPhoto(photo=scene.photo, blend=weight, seed=seed) for seed in seeds], concepts
 
     with concepts.attached(backbones.diffusion) as phrases, torch.no_grad():
-        known_by = key_of(backbones.identity, *concepts.updates.values())
+        known_by = key_of(backbones.cache_key, *concepts.updates.values())
         before = prompt_for(record.prompt, scene, phrases, record.background)
         inversion = invert(
             backbones.diffusion, data.clean, backbones.diffusion.encode_text([before]), record.steps,
@@ -318,7 +318,7 @@ class LayoutGuidance(SamplingHook):
         return layout_losses(maps[..., list(self.positions)], goal)
 
     def _count_backward(self, gradient: Tensor) -> None:
-        self.diffusion.meter.backward += len(gradient)
+        self.diffusion.counter.backward += len(gradient)
 
 
 def goal_of(scene: Scene, layout: Layout, latents: Tensor) -> Goal:
@@ -396,7 +396,7 @@ def cached_concepts(
 ) -> Concepts:
     """The concepts of this photo and these settings: from the cache, else learned now."""
     settings = settings_of(record)
-    about = (record.preset, record.prompt, record.background, record.seed, backbones.identity)
+    about = (record.preset, record.prompt, record.background, record.seed, backbones.cache_key)
     key = key_of("concepts", data.clean, data.cells, scene.names, settings, *about)
     cached = cache.get(key)
     if cached is None:

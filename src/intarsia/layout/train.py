@@ -106,7 +106,7 @@ def learn(
     data = training_data_of(scene, record, diffusion)
     learned = initial_values(scene, settings, diffusion, full=record.preset == "paper", seed=seed)
     about = (record.preset, record.prompt, record.background)
-    key = key_of(data.clean, data.cells, scene.names, settings, *about, seed, backbones.identity)
+    key = key_of(data.clean, data.cells, scene.names, settings, *about, seed, backbones.cache_key)
     checkpointer = Checkpointer(checkpoint, key, resume=resume)
 
     def report(trainer: ConceptTrainer, loss: float, done: int, total: int) -> None:
@@ -218,7 +218,7 @@ def stages_of(scene: Scene, settings: LearnSettings, size: float, *, published: 
 def training_data_of(scene: Scene, record: ArrangeRecord, diffusion: LatentDiffusion) -> TrainingData:
     """The photo as latents, the objects as latent cells."""
     size = working_size(scene.photo.size, record.size or diffusion.native_side, diffusion.stride)
-    clean = diffusion.encode_picture(to_tensor(scene.photo, size).to(diffusion.device)).float()
+    clean = diffusion.encode_image(to_tensor(scene.photo, size).to(diffusion.device)).float()
     rows, columns = clean.shape[-2:]
     cells = []
     for obj in scene.objects:

@@ -69,7 +69,7 @@ def analyze(picture: Tensor, source: str, prompt: str, backbones: Backbones) -> 
     with torch.no_grad():
         patches = backbones.patches.encode(picture)
         texts = backbones.scorer.embed_texts([source, prompt])
-        relevance = backbones.segmenter.heat(picture, [source])[0] if source.strip() else None
+        relevance = backbones.segmenter.predict_masks(picture, [source])[0] if source.strip() else None
     has_text_relevance = relevance is not None and float(relevance.max()) >= LEAST_RELEVANCE
     if relevance is None or not has_text_relevance:
         spread = F.interpolate(

@@ -107,7 +107,7 @@ def edit(
         RegionError: the record's box lies outside the picture, or is too small to repaint.
         ModelError: the region network does not fit the models.
     """
-    started, counter = time.monotonic(), backbones.inpainter.meter
+    started, counter = time.monotonic(), backbones.inpainter.counter
     evaluations_before = counter.evaluations
     if mask is None and record.mask is not None:
         mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)

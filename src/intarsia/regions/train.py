@@ -208,7 +208,7 @@ def fit(
     run_checks(settings.checks())
     if not jobs:
         raise RecordError("There are no jobs to fit on: the list is empty. Give at least one picture with its words.")
-    before = backbones.inpainter.meter.evaluations
+    before = backbones.inpainter.counter.evaluations
     examples: list[Example] = []
     for begin in range(0, len(jobs), world.size):
         # After every picture, so that all stop soon when one cannot be painted.
@@ -223,7 +223,7 @@ def fit(
     assert network is not None
     first, last = fit_network(network, examples, settings, seed=seed, world=world, on_progress=on_progress)
     best = mean_over(world, [e.losses.min() for e in examples])
-    evaluations = total(world, backbones.inpainter.meter.evaluations - before)
+    evaluations = total(world, backbones.inpainter.counter.evaluations - before)
     with in_step(world):
         if world.is_main:
             log.info("expected loss %.4f -> %.4f (best box always: %.4f)", first, last, best)

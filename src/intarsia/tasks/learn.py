@@ -76,8 +76,8 @@ def run_learn(
     scene = load_scene(record, photo, load_segmenter)
     without_brackets(record.prompt, scene)  # refuses names that are no object's
     backbones = load(record.models)
-    meter, started = backbones.diffusion.meter, time.monotonic()
-    forward, backward = meter.evaluations, meter.backward
+    counter, started = backbones.diffusion.counter, time.monotonic()
+    forward, backward = counter.evaluations, counter.backward
     concepts = learn(
         scene,
         record,
@@ -93,8 +93,8 @@ def run_learn(
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     cost = Cost(
-        evaluations=meter.evaluations - forward,
-        backward=meter.backward - backward,
+        evaluations=counter.evaluations - forward,
+        backward=counter.backward - backward,
         seconds=time.monotonic() - started,
         peak_memory_mb=peak_memory_mb(backbones.device),
     )

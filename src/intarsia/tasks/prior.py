@@ -73,7 +73,7 @@ def run_prior(
         if _read_key(file) is None:
             check_absent(file, overwrite)
     backbones = load(models)
-    how = (words, steps, guidance, backbones.identity)
+    how = (words, steps, guidance, backbones.cache_key)
     keys = [key_of("prior", *how, seed + k) for k in range(count)]
     before = done = _count_finished(files, keys, overwrite=overwrite)
     try:

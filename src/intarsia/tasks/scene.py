@@ -46,9 +46,9 @@ def load_segmenter(source: ModelSource, device: str, segmenter: str | None = Non
         ModelError: it is incomplete, not to be had, or of a kind that finds nothing.
     """
     # A repository of the hub has no segmenter of its own; a folder may.
-    words, outliner = helpers.segmenter_folders(segmenter, Path("" if source.kind == "hub" else source.location))
+    words, refiner = helpers.segmenter_folders(segmenter, Path("" if source.kind == "hub" else source.location))
     device = placement.choose_device(device)
     with placement.quiet_loading():
         from intarsia.backbones import segmenters
 
-        return segmenters.load_segmenter(words, outliner, device=device)
+        return segmenters.load_segmenter(words, refiner, device=device)
