@@ -62,11 +62,11 @@ def main() -> None:
     work, workers = Copying(), asked.workers
 
     def here(jobs: tuple[Job, ...], ledger: Ledger, listen: Callable[[JobEvent], None]) -> None:
-        run_local(jobs, work, ledger, workers=workers, listen=listen)
+        run_local(jobs, work, ledger, workers=workers, on_event=listen)
 
     def on_ray(files: str) -> Run:
         def run(jobs: tuple[Job, ...], ledger: Ledger, listen: Callable[[JobEvent], None]) -> None:
-            run_on_ray(jobs, work, ledger, address=asked.ray, workers=workers, files=files, gpus=0, listen=listen)
+            run_on_ray(jobs, work, ledger, address=asked.ray, workers=workers, files=files, gpus=0, on_event=listen)
 
         return run
 

@@ -181,7 +181,10 @@ def stages_of(work: Workplace) -> dict[str, Stage]:
 
     def cut_out() -> list[np.ndarray]:
         ground, layers = split_layers(scene.photo.pixels.astype(np.float32), masks)
-        return [ground, *(part for layer in layers.values() for part in (layer.colour, layer.through, layer.cover))]
+        return [
+            ground,
+            *(part for layer in layers.values() for part in (layer.colour, layer.transmittance, layer.alpha)),
+        ]
 
     def placed() -> list[Any]:
         found = read_layout(work.record, scene)

@@ -47,7 +47,6 @@ from intarsia.layout.cache import MemoryCache
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.edit import arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.train import learn
 from intarsia.progress import Cost
@@ -319,12 +318,12 @@ def judge_edit(case: Case, target: Target, edit: Edit, judge: Judge, backbones: 
     scene, layout, before = case.scene, target.layout, case.scene.photo.pixels
     labels = judge.segment(to_tensor(photo_from_image(edit.pixels), scene.photo.size))[0].numpy()
     label_of = {t.name: 1 + judge.names.index(t.words) for t in scene.objects}
-    seen, untouched = visible(layout), edit.blend == 0
+    seen, untouched = layout.visible_masks(), edit.blend == 0
     identities: list[float] = []
     true: list[float] = []
     new: list[float] = []
     for placement in layout.placements:
-        source = metrics.sources(scene)[placement.name]
+        source = scene.masks[placement.name]
         colours, _ = warp_picture(before, placement.matrix, scene.photo.size, source)
         copy = metrics.copied(edit.pixels, np.floor(colours + 0.5).astype(np.uint8))
         for likes, left_out in ((identities, None), (new, copy)):
@@ -469,11 +468,11 @@ def draw_sheet(cases: Sequence[Case], edits: Mapping[str, Sequence[Sequence[np.n
         sheet.paste(outlined(picture, masks), corner)
 
     for number, case in enumerate(cases):
-        source, masks = case.scene.photo.pixels, metrics.sources(case.scene)
+        source, masks = case.scene.photo.pixels, case.scene.masks
         put(source, number, 0, 0)
         pale = (255 - (255 - source) * 0.3).astype(np.uint8)
         for k, target in enumerate(case.targets):
-            seen = visible(target.layout)
+            seen = target.layout.visible_masks()
             put(pale, number, 0, 1 + k, [seen.get(name, np.zeros_like(masks[name])) for name in masks])
         for row, (name, pictures) in enumerate(edits.items(), 1):
             for k, pixels in enumerate(pictures[number]):

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 import intarsia as ia
+from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.read import read_photo
 from intarsia.records.edit import EditRecord
 from intarsia.records.serialize import from_json
@@ -114,7 +115,7 @@ def visit(address: str, told: Told, together: threading.Barrier, downloads: Path
         told.error = f"{type(problem).__name__}: {problem}"
 
 
-def alone(told: Told, backbones: ia.Backbones) -> str:
+def alone(told: Told, backbones: Backbones) -> str:
     """Digest of the same record done alone."""
     fields = {**SMALL, "seed": told.seed, "prompt": told.prompt, "photo": str(told.photo), "models": "pocket"}
     photo = read_photo(told.photo)

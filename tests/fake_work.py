@@ -23,11 +23,11 @@ class FakeWork:
     steps: int = 2
     pause: float = 0.0
 
-    def open(self, index: int) -> FakePerformer:
-        return FakePerformer(self)
+    def open(self, index: int) -> FakeWorker:
+        return FakeWorker(self)
 
 
-class FakePerformer:
+class FakeWorker:
     def __init__(self, work: FakeWork) -> None:
         self.work = work
 

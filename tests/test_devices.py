@@ -38,6 +38,7 @@ from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
 from intarsia.regions.edit import edit
 from intarsia.regions.train import fit
 from intarsia.tasks.batch_worker import BatchWorker
+from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 from tests.backbones.test_sam import sams as sams  # a fixture
 from tests.pretended_cuda import pretended_cuda
@@ -290,7 +291,7 @@ JOBS: dict[str, EditRecord | ArrangeRecord] = {
 
 @pytest.fixture(scope="module")
 def performer() -> BatchWorker:
-    return BatchWorker(Machine(device="cuda", dtype="float32"), cached=False)
+    return BatchWorker(ModelPool(Machine(device="cuda", dtype="float32")), cached=False)
 
 
 @pytest.mark.parametrize("kind", JOBS)

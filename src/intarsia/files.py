@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 
 
 def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = False) -> Path:
@@ -21,7 +21,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
         OutputError: the file exists, or the folder or disk refuses.
     """
     path = Path(path)
-    refuse_existing(path, overwrite)
+    check_absent(path, overwrite)
     part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
     except OSError as problem:
         raise cannot_write(path, problem) from problem
     except ValueError as problem:
-        raise OutputError(f"{path!s} cannot be a file's name ({problem}): choose another.") from problem
+        raise OutputError(f"{path!s} cannot be a file's name ({problem})", Remedy("choose another")) from problem
     return path
 
 
@@ -59,12 +59,22 @@ def name_without_replacing(part: Path, path: Path) -> None:
             raise
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
+def check_absent(path: Path, overwrite: bool) -> None:
     """Raise `OutputError` where a file would be replaced unasked, or a folder has the name."""
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises on a name that is too long
-        raise OutputError(f"{path} is a folder, so no file can have that name: choose another.")
+        raise OutputError(
+            f"{path} is a folder, so no file can have that name", Remedy("choose another", page="try it again")
+        )
     if not overwrite and os.path.lexists(path):
-        raise OutputError(f"{path} exists already: pass --overwrite to replace it, or choose another name.")
+        raise exists_already(path)
+
+
+def exists_already(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} exists already",
+        Remedy(Setting("overwrite", True, verb="pass"), " to replace it"),
+        Remedy("choose another name", page="try it again"),
+    )
 
 
 def cannot_write(path: Path, problem: OSError) -> OutputError:
@@ -73,14 +83,19 @@ def cannot_write(path: Path, problem: OSError) -> OutputError:
     if isinstance(problem, FileExistsError) and problem.filename2 is None and Path(str(problem.filename)) != path:
         code = errno.ENOTDIR  # mkdir met a file where a folder was asked for
     if code == errno.EEXIST:
-        return OutputError(f"{path} exists already: pass --overwrite to replace it, or choose another name.")
+        return exists_already(path)
+    elsewhere = Remedy("name another folder", page=())  # the operator's: visitors name none
     if code == errno.ENOTDIR:
-        return OutputError(f"{path} cannot be written, since a part of {path.parent} is a file: name another folder.")
+        return OutputError(f"{path} cannot be written, since a part of {path.parent} is a file", elsewhere)
     if code in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"{path} cannot be written, since the disk is full: free some space or name another folder.")
+        freed = Remedy("free some space or name another folder", page=())
+        return OutputError(f"{path} cannot be written, since the disk is full", freed)
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(f"{path} cannot be written, since {path.parent} is not writable: name another folder.")
-    return OutputError(f"{path} cannot be written ({problem.strerror or problem}): name another folder or file.")
+        return OutputError(f"{path} cannot be written, since {path.parent} is not writable", elsewhere)
+    return OutputError(
+        f"{path} cannot be written ({problem.strerror or problem})",
+        Remedy("name another folder or file", page=()),
+    )
 
 
 def file_digest(path: Path) -> str:

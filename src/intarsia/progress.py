@@ -1,4 +1,4 @@
-"""Progress and cost of long work: listeners are told after every step, and may raise `Cancelled` to stop it."""
+"""Progress of long work, reported after every step to a callback, which may raise `Cancelled` to stop it; its cost."""
 
 from __future__ import annotations
 
@@ -45,3 +45,15 @@ def peak_memory_mb(device: str) -> float:
         return float(torch.cuda.max_memory_allocated(device) / 2**20)
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def format_duration(seconds: float) -> str:
+    """A duration as people say it: 40 s, 2 min, 3 h 10 min, 2 days. At least 1 s; `batch/report.js` does the same."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{round(minutes / 1440)} days"

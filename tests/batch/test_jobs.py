@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intarsia.batch.edit_jobs import read_edits
-from intarsia.batch.jobs import Job, by_picture, over, read_jobs
+from intarsia.batch.jobs import Job, by_picture, read_jobs, with_defaults
 from intarsia.batch.ledger import Ledger
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord
@@ -102,7 +102,7 @@ def test_settings_for_all_yield_to_a_jobs_own(folder: Path) -> None:
 
 
 def test_groups_are_merged_name_by_name() -> None:
-    assert over({"a": {"x": 1, "y": 2}, "b": 3}, {"a": {"y": 4}}) == {"a": {"x": 1, "y": 4}, "b": 3}
+    assert with_defaults({"a": {"x": 1, "y": 2}, "b": 3}, {"a": {"y": 4}}) == {"a": {"x": 1, "y": 4}, "b": 3}
 
 
 def test_a_seed_depends_on_the_job_and_not_on_its_place(folder: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from intarsia.batch.executor import MARK, RESULTS, clear_unfinished, do_job, finished, sentence, whole_folder
+from intarsia.batch.executor import MARK, RESULTS, clear_unfinished, do_job, failure_message, finished, whole_folder
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Outcome
-from intarsia.batch.local import DEATHS, JobEvent, Shares, run_local
+from intarsia.batch.local import MAX_DEATHS, JobEvent, Shares, run_local
 from intarsia.errors import Cancelled, OutputError, PictureError, WorkersError
 from tests.fake_work import FakeWork
 
@@ -153,9 +153,9 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
 
 
 def test_every_problem_becomes_one_sentence() -> None:
-    assert sentence(PictureError("It is\nno picture.")) == "It is no picture."
-    assert "Out of memory" in sentence(RuntimeError("CUDA out of memory. Tried to allocate"))
-    assert "ZeroDivisionError: no message" in sentence(ZeroDivisionError())
+    assert failure_message(PictureError("It is\nno picture.")) == "It is no picture."
+    assert "Out of memory" in failure_message(RuntimeError("CUDA out of memory. Tried to allocate"))
+    assert "ZeroDivisionError: no message" in failure_message(ZeroDivisionError())
 
 
 # Who does which job
@@ -200,13 +200,13 @@ def test_what_fails_is_a_row_and_the_rest_is_done(tmp_path: Path) -> None:
     heard: list[JobEvent] = []
     with Ledger.open(tmp_path / "out") as ledger:
         ledger.enter(jobs)
-        run_local(jobs, FakeWork(), ledger, workers=2, listen=heard.append)
+        run_local(jobs, FakeWork(), ledger, workers=2, on_event=heard.append)
         rows = {row.words: row for row in ledger.rows()}
     assert {w for w, row in rows.items() if row.state == "done"} == {"a", "b", "c", "die once"}
     assert rows["fail"].error == "The picture is no picture: give another."
     assert "ZeroDivisionError: divided by nothing" in rows["stumble"].error
-    assert f"ended {DEATHS} times (signal SIGKILL)" in rows["die"].error
-    assert (rows["die"].attempts, rows["die once"].attempts) == (DEATHS, 2)
+    assert f"ended {MAX_DEATHS} times (signal SIGKILL)" in rows["die"].error
+    assert (rows["die"].attempts, rows["die once"].attempts) == (MAX_DEATHS, 2)
     assert Counter(n.what for n in heard if n.what != "step") == {"began": 10, "done": 4, "failed": 3}
 
 
@@ -221,7 +221,7 @@ def test_stopping_ends_within_a_step_and_the_next_run_goes_on(tmp_path: Path) ->
             ledger,
             workers=2,
             stopping=lambda: any(n.what == "step" for n in heard),
-            listen=heard.append,
+            on_event=heard.append,
         )
         assert ledger.counts() == Counts(waiting=6)
         assert {n.what for n in heard} == {"began", "step", "stopped"}
@@ -248,5 +248,5 @@ def test_a_listener_that_raises_leaves_no_worker_and_no_running_job(tmp_path: Pa
     with Ledger.open(tmp_path / "out") as ledger:
         ledger.enter(jobs)
         with pytest.raises(Cancelled):
-            run_local(jobs, FakeWork(steps=100, pause=0.05), ledger, workers=1, listen=raising)
+            run_local(jobs, FakeWork(steps=100, pause=0.05), ledger, workers=1, on_event=raising)
         assert ledger.counts() == Counts(waiting=2)

@@ -20,10 +20,10 @@ from PIL import Image
 from intarsia.batch.executor import RESULTS, Executor, finished
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger, Row
-from intarsia.batch.local import DEATHS, JobEvent, run_local
-from intarsia.batch.ray_cluster import connected, knock, needed
+from intarsia.batch.local import MAX_DEATHS, JobEvent, run_local
+from intarsia.batch.ray_cluster import check_address, connected, worker_resources
 from intarsia.batch.ray_driver import run_on_ray
-from intarsia.batch.ray_worker import do_away, files_of, without
+from intarsia.batch.ray_worker import do_detached, files_of, without_root
 from intarsia.errors import Cancelled, ClusterError, MissingExtraError
 from intarsia.imaging.read import read_text_chunk
 from intarsia.progress import Progress
@@ -73,7 +73,7 @@ def test_files_travel_in_one_of_two_ways(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["cluster", "ray://", "host:", ":", "host:http", "ray://host:-1"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ClusterError, match="no address of a Ray cluster"):
-        knock(address)
+        check_address(address)
 
 
 def test_an_address_where_nobody_is_is_refused_at_once() -> None:
@@ -81,7 +81,7 @@ def test_an_address_where_nobody_is_is_refused_at_once() -> None:
         taken.bind(("127.0.0.1", 0))  # bound, but it does not listen
         began = time.monotonic()
         with pytest.raises(ClusterError, match="Nobody answers at ray://127"):
-            knock(f"ray://127.0.0.1:{taken.getsockname()[1]}")
+            check_address(f"ray://127.0.0.1:{taken.getsockname()[1]}")
     assert time.monotonic() - began < 6
 
 
@@ -97,12 +97,12 @@ def test_somebody_else_at_the_address_is_told_from_a_cluster(answer: bytes) -> N
         other = threading.Thread(target=serve)
         other.start()
         with pytest.raises(ClusterError, match="is no Ray cluster: check the port"):
-            knock(f"127.0.0.1:{server.getsockname()[1]}")
+            check_address(f"127.0.0.1:{server.getsockname()[1]}")
         other.join()
 
 
 class FakeRay:
-    """What `connected` and `needed` use of Ray."""
+    """What `connected` and `worker_resources` use of Ray."""
 
     def __init__(self, *machines: dict[str, float]) -> None:
         self.machines = machines
@@ -130,7 +130,7 @@ class FakeRay:
 def test_workers_take_a_graphics_card_where_there_are_any(
     machines: list[dict[str, float]], gpus: float | None, taken: float
 ) -> None:
-    assert needed(FakeRay(*machines), 2, gpus, 1) == {"num_cpus": 2, "num_gpus": taken}
+    assert worker_resources(FakeRay(*machines), 2, gpus, 1) == {"num_cpus": 2, "num_gpus": taken}
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_a_cluster_without_room_for_a_single_worker_is_refused(
     machine: dict[str, float], threads: int, gpus: float | None
 ) -> None:
     with pytest.raises(ClusterError, match=f"No machine of the Ray cluster has the {threads} processor cores"):
-        needed(FakeRay(machine), threads, gpus, 1)
+        worker_resources(FakeRay(machine), threads, gpus, 1)
 
 
 def test_workers_beyond_the_room_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    needed(FakeRay({"CPU": 4.0, "GPU": 2.0}, {"CPU": 1.0, "GPU": 2.0}), 1, None, 5)
+    worker_resources(FakeRay({"CPU": 4.0, "GPU": 2.0}, {"CPU": 1.0, "GPU": 2.0}), 1, None, 5)
     assert "room for 3 of 5 workers" in caplog.text
 
 
@@ -164,8 +164,8 @@ def test_a_job_that_was_done_away_from_its_pictures_names_them_where_they_are(tm
     assert job.record is not None
     files = files_of(job)
     Path(job.record.photo).unlink()  # another machine does not have it
-    came = do_away(job, files, FakeWork(diary=tmp_path).perform, ignore)
-    assert (came.said, set(came.files)) == ("done", {"record.json", "picture.png"})
+    came = do_detached(job, files, FakeWork(diary=tmp_path).perform, ignore)
+    assert (came.state, set(came.files)) == ("done", {"record.json", "picture.png"})
     picture = tmp_path / "picture.png"
     picture.write_bytes(came.files["picture.png"])
     for text in (came.files["record.json"].decode(), read_text_chunk(picture)):
@@ -189,7 +189,7 @@ def test_a_scene_travels_with_all_its_files_and_a_name_twice_stays_two_files(tmp
     files = files_of(job)
     for file in files:
         Path(file).unlink()
-    came = do_away(job, files, FakeWork(diary=tmp_path).perform, ignore)
+    came = do_detached(job, files, FakeWork(diary=tmp_path).perform, ignore)
     assert came.outcome == here
     assert came.files["record.json"] == (tmp_path / "here" / "record.json").read_bytes()
     assert came.files["picture.png"] == (tmp_path / "here" / "picture.png").read_bytes()
@@ -203,7 +203,7 @@ def made(folder: Path) -> Path:
 def test_what_fails_away_from_its_pictures_names_them_where_they_are(tmp_path: Path) -> None:
     (job,) = jobs_of(tmp_path, ["fail"])
     assert job.record is not None
-    came = do_away(job, files_of(job), FakeWork(diary=tmp_path).perform, ignore)
+    came = do_detached(job, files_of(job), FakeWork(diary=tmp_path).perform, ignore)
     assert came.error == f"{job.record.photo} holds no picture."
 
 
@@ -212,7 +212,7 @@ def test_a_picture_that_is_not_there_is_told_of_by_who_does_the_job(tmp_path: Pa
     assert job.record is not None
     Path(job.record.photo).unlink()
     assert files_of(job) == {}
-    came = do_away(job, {}, FakeWork(diary=tmp_path).perform, ignore)
+    came = do_detached(job, {}, FakeWork(diary=tmp_path).perform, ignore)
     assert came.error == f"{job.record.photo} holds no picture."
 
 
@@ -226,7 +226,7 @@ def test_a_job_that_is_stopped_away_from_its_pictures_leaves_nothing(
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        do_away(job, files_of(job), FakeWork(diary=tmp_path).perform, stop)
+        do_detached(job, files_of(job), FakeWork(diary=tmp_path).perform, stop)
     assert not list((tmp_path / "temp").iterdir())
 
 
@@ -234,7 +234,7 @@ def test_files_without_a_record_stay_as_they_are(tmp_path: Path) -> None:
     plain = tmp_path / "plain.png"
     Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(plain)
     for data in (plain.read_bytes(), b"\0/tmp/intarsia-1/from", b""):
-        assert without("/tmp/intarsia-1/from", data) == data
+        assert without_root("/tmp/intarsia-1/from", data) == data
 
 
 # With Ray
@@ -274,7 +274,7 @@ def run(
     workers: int = 2,
     files: str = "store",
     stopping: Callable[[], bool] = lambda: False,
-    listen: Callable[[JobEvent], None] | None = None,
+    on_event: Callable[[JobEvent], None] | None = None,
 ) -> list[Row]:
     """Do jobs on a cluster; their rows."""
     if work is None:
@@ -284,7 +284,14 @@ def run(
     with Ledger.open(out) as ledger:
         ledger.enter(jobs)
         run_on_ray(
-            jobs, work, ledger, address=cluster.address, workers=workers, files=files, stopping=stopping, listen=listen
+            jobs,
+            work,
+            ledger,
+            address=cluster.address,
+            workers=workers,
+            files=files,
+            stopping=stopping,
+            on_event=on_event,
         )
         for row in ledger.rows():
             job = jobs[row.number - 1]
@@ -297,7 +304,7 @@ def run(
 def test_jobs_come_back_from_a_cluster_as_from_this_machine(tmp_path: Path, cluster: Any, files: str) -> None:
     jobs = jobs_of(tmp_path, ["do"] * 6, AWKWARD)
     news: list[JobEvent] = []
-    rows = run(tmp_path, jobs, cluster, files=files, listen=news.append)
+    rows = run(tmp_path, jobs, cluster, files=files, on_event=news.append)
     assert [row.state for row in rows] == ["done"] * 6
     assert all(row.worker.startswith("worker ") for row in rows)
     assert sorted((n.job.number, n.what) for n in news) == sorted(
@@ -325,8 +332,8 @@ def test_a_job_that_fails_or_ends_its_workers_takes_no_other_with_it(
     assert "raylet" not in capsys.readouterr().out, "the output belongs to the answer"
     assert [row.state for row in rows] == ["done", "failed", "failed", "done", "done", "done", "done"]
     assert rows[1].error == f"{rows[1].photo} holds no picture."
-    assert rows[2].error.startswith(f"The worker that did it ended {DEATHS} times (")
-    assert (rows[2].attempts, len(list((tmp_path / "diary").glob("3-*")))) == (DEATHS, DEATHS)
+    assert rows[2].error.startswith(f"The worker that did it ended {MAX_DEATHS} times (")
+    assert (rows[2].attempts, len(list((tmp_path / "diary").glob("3-*")))) == (MAX_DEATHS, MAX_DEATHS)
 
 
 @pytest.mark.slow
@@ -340,7 +347,7 @@ def test_a_machine_that_is_lost_takes_no_job_with_it(tmp_path: Path, two_machine
             two_machines.remove_node(next(iter(lone)), allow_graceful=False)
 
     jobs = jobs_of(tmp_path, ["steps 40"] * 8)
-    rows = run(tmp_path, jobs, two_machines, listen=listen)
+    rows = run(tmp_path, jobs, two_machines, on_event=listen)
     assert lost, "the machine was there when the first job was done"
     assert [row.state for row in rows] == ["done"] * 8
     assert sorted(row.attempts for row in rows) == [1] * 7 + [2]
@@ -354,7 +361,7 @@ def test_who_is_stopped_stops_within_a_step_and_goes_on_later(tmp_path: Path, cl
     def listen(news: JobEvent) -> None:
         began.append(time.monotonic())
 
-    rows = run(tmp_path, jobs, cluster, stopping=lambda: len(began) >= 2, listen=listen)
+    rows = run(tmp_path, jobs, cluster, stopping=lambda: len(began) >= 2, on_event=listen)
     assert time.monotonic() - began[1] < 15
     assert {row.state for row in rows} <= {"waiting", "done"}
     assert [row.state for row in rows[:2]] == ["waiting"] * 2

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,13 @@ from intarsia.imaging.write import write_photo
 from intarsia.layout import scene_files as scenes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout, visible
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records import scene_folder
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 from intarsia.results import overlay_arrange
-from intarsia.results.arrange_document import describe
-from intarsia.results.document import pixel_digest
+from intarsia.results.document import describe, pixel_digest
+from intarsia.results.drawing import drawing_on, plate
 from intarsia.results.overlay_arrange import PALETTE, change, colours_of, draw_scene, draw_wish, notes_on
 from tests.paths import SCENES
 
@@ -192,7 +193,7 @@ def stopping_after(steps: int) -> Any:
     seen: list[object] = []
 
     @contextlib.contextmanager
-    def bar(talk: object) -> Any:
+    def bar(output: object) -> Any:
         def show(progress: object) -> None:
             seen.append(progress)
             if len(seen) >= steps:
@@ -448,11 +449,12 @@ def test_a_repeated_flag_adds_to_the_first(given: str, read: str) -> None:
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     seen: list[ArrangeRecord] = []
 
-    def made(record: ArrangeRecord, *_: Any, **__: Any) -> tuple[dict[str, Any], list[Path], None]:
+    def made(record: ArrangeRecord, *_: Any, **__: Any) -> Any:
         seen.append(record)
-        return {}, [], None
+        return SimpleNamespace(saved=SimpleNamespace(summary={}))
 
     monkeypatch.setattr("intarsia.tasks.arrange.run_arrange", made)
+    monkeypatch.setattr("intarsia.cli.result_lines.arrange_lines", lambda done: [])
     flags = ["--move", "cat=+1,2", "--move", "dog 1=3,4", "--learn.rank", "8", "--mode", "compose", "--front", "cat"]
     assert main(["arrange", "photo.png", "--find", "cat", "dog 1", *flags]) == 0
     record = seen[0]
@@ -717,9 +719,9 @@ def test_a_wish_shows_the_place_the_way_and_what_goes() -> None:
 def test_names_do_not_cover_each_other() -> None:
     plates = []
     for masks in ({"a": block(5, 5, 85, 20), "b": block(5, 21, 85, 40), "c": block(5, 41, 85, 60)},):
-        drawing = overlay_arrange.drawing_on(GREY, 240)
+        drawing = drawing_on(GREY, 240)
         for name, mask in masks.items():
-            overlay_arrange.plate(drawing, mask, f"object {name}", (255, 0, 0), overlay_arrange.others(masks, name))
+            plate(drawing, mask, f"object {name}", (255, 0, 0), overlay_arrange.others(masks, name))
         plates = drawing.plates
     for k, (x0, y0, x1, y1) in enumerate(plates):
         assert 0 <= x0 < x1 <= drawing.image.width and 0 <= y0 < y1 <= drawing.image.height
@@ -729,14 +731,12 @@ def test_names_do_not_cover_each_other() -> None:
 
 def test_what_stands_in_front_covers_what_is_behind() -> None:
     behind, front = block(10, 10, 50, 50), block(30, 10, 80, 50)
-    shows = visible(
-        Layout(
-            placements=(
-                Placement(name="behind", matrix=IDENTITY, mask=behind),
-                Placement(name="front", matrix=IDENTITY, mask=front),
-            )
+    shows = Layout(
+        placements=(
+            Placement(name="behind", matrix=IDENTITY, mask=behind),
+            Placement(name="front", matrix=IDENTITY, mask=front),
         )
-    )
+    ).visible_masks()
     assert list(shows) == ["behind", "front"]
     assert (shows["front"] == front).all() and (shows["behind"] == (behind & ~front)).all()
 

@@ -28,6 +28,7 @@ from intarsia.cli import batch_run, main
 from intarsia.layout.detect import BACKGROUND
 from intarsia.tasks.batch_executor import BatchExecutor
 from intarsia.tasks.batch_worker import BatchWorker
+from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 from tests.fake_work import FakeWork
 
@@ -208,7 +209,7 @@ def test_each_kind_of_job_leaves_its_files(folder: Path, tiny_models: Path) -> N
             )
         )
     )
-    perform = BatchWorker(Machine(device="cpu"), cached=False)
+    perform = BatchWorker(ModelPool(Machine(device="cpu")), cached=False)
     made = {job.kind: performed(job, perform, folder / job.kind) for job in (edit, arrange, learn)}
     for kind in ("edit", "arrange"):
         facts = made[kind]["facts"]
@@ -222,10 +223,10 @@ def test_each_kind_of_job_leaves_its_files(folder: Path, tiny_models: Path) -> N
 def test_what_a_worker_remembers_changes_no_pixel(folder: Path, tiny_models: Path) -> None:
     entries = [{"photo": "0.png", "source": "dog", "prompt": p, "models": str(tiny_models), **QUICK} for p in "ab"]
     first, second = read_jobs(Path(write(folder, *entries)))
-    warm = BatchWorker(Machine(device="cpu"), cached=False)
+    warm = BatchWorker(ModelPool(Machine(device="cpu")), cached=False)
     performed(first, warm, folder / "1")
     after = performed(second, warm, folder / "2")
-    alone = performed(second, BatchWorker(Machine(device="cpu"), cached=False), folder / "3")
+    alone = performed(second, BatchWorker(ModelPool(Machine(device="cpu")), cached=False), folder / "3")
     assert after == alone
 
 
@@ -332,7 +333,7 @@ def test_ctrl_c_stops_within_a_step_and_the_same_command_goes_on(folder: Path, t
 
 def test_batch_and_edit_make_the_same_picture(folder: Path, tiny_models: Path, tiny_backbones: Backbones) -> None:
     (job,) = read_jobs(Path(write(folder, {"photo": "0.png", "prompt": "a cat", "models": str(tiny_models), **QUICK})))
-    made = performed(job, BatchWorker(Machine(device="cpu"), cached=False), folder / "1")
+    made = performed(job, BatchWorker(ModelPool(Machine(device="cpu")), cached=False), folder / "1")
     assert isinstance(job.record, ia.EditRecord)
     from intarsia.results.document import pixel_digest
 

@@ -13,9 +13,9 @@ from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Counts
 from intarsia.batch.local import JobEvent
 from intarsia.cli import batch_progress
-from intarsia.cli.batch_progress import Display, LiveDisplay, PlainDisplay, batch_display, in_words, shown, widths
+from intarsia.cli.batch_progress import Display, LiveDisplay, PlainDisplay, batch_display, shown, widths
 from intarsia.cli.options import OutputOptions
-from intarsia.progress import Progress
+from intarsia.progress import Progress, format_duration
 
 
 class Clock:
@@ -52,9 +52,9 @@ def news(
 def run(display: Display, clock: Clock, seconds: float, *numbers: int, what: str = "done") -> None:
     """One worker does jobs that take `seconds` each."""
     for number in numbers:
-        display.news(news("began", number))
+        display.on_event(news("began", number))
         clock.now += seconds
-        display.news(news(what, number, error="no" if what == "failed" else ""))
+        display.on_event(news(what, number, error="no" if what == "failed" else ""))
 
 
 # rate and time left
@@ -84,10 +84,10 @@ def test_loading_does_not_count_and_neither_does_a_pause_after_the_last_end(cloc
 def test_workers_side_by_side_add_up(clock: Clock) -> None:
     display = Display(12, Counts(waiting=12), clock=clock)
     for worker in range(1, 5):
-        display.news(news("began", worker, f"worker {worker}"))
+        display.on_event(news("began", worker, f"worker {worker}"))
     clock.now += 60
     for worker in range(1, 5):
-        display.news(news("done", worker, f"worker {worker}"))
+        display.on_event(news("done", worker, f"worker {worker}"))
     assert display.rate == pytest.approx(4)
     assert display.eta == pytest.approx(120)
 
@@ -121,14 +121,17 @@ def test_jobs_that_end_the_moment_they_begin_have_no_rate(clock: Clock) -> None:
     [
         (0, "1 s"),
         (40.4, "40 s"),
-        (60, "1 min"),
+        (89, "89 s"),
+        (90, "2 min"),
         (125, "2 min"),
+        (5400, "1 h 30 min"),
+        (7500, "2 h 5 min"),
         (11400, "3 h 10 min"),
         (200000, "2 days"),
     ],
 )
 def test_times_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_duration(seconds) == words
 
 
 # what is being done
@@ -137,22 +140,22 @@ def test_times_in_words(seconds: float, words: str) -> None:
 def test_a_line_a_worker_with_its_job_and_step(clock: Clock) -> None:
     display = Display(20, Counts(waiting=20), clock=clock)
     for number in (10, 2, 1):
-        display.news(news("began", number, f"worker {number}"))
-    display.news(news("step", 2, "worker 2", stage="painting 8 candidates"))
+        display.on_event(news("began", number, f"worker {number}"))
+    display.on_event(news("step", 2, "worker 2", stage="painting 8 candidates"))
     assert display.current == [
         "worker 1  1.jpg",
         "worker 2  2.jpg  painting 8 candidates 12/30",
         "worker 10  10.jpg",
     ]
-    display.news(news("done", 2, "worker 2"))
-    display.news(news("failed", 1, "worker 1", error="no"))
+    display.on_event(news("done", 2, "worker 2"))
+    display.on_event(news("failed", 1, "worker 1", error="no"))
     assert display.current == ["worker 10  10.jpg"]
 
 
 def test_a_job_whose_worker_died_is_the_others(clock: Clock) -> None:
     display = Display(20, Counts(waiting=20), clock=clock)
-    display.news(news("began", 1, "worker 1"))
-    display.news(news("began", 1, "worker 2"))
+    display.on_event(news("began", 1, "worker 1"))
+    display.on_event(news("began", 1, "worker 2"))
     assert display.current == ["worker 2  1.jpg"]
 
 
@@ -162,36 +165,36 @@ def test_a_job_whose_worker_died_is_the_others(clock: Clock) -> None:
 def test_plain_lines_come_every_half_a_minute(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     display = PlainDisplay(200, Counts(waiting=200), clock=clock)
     run(display, clock, 10, 1, 2)
-    display.news(news("began", 3))
+    display.on_event(news("began", 3))
     assert capsys.readouterr().err == ""
     clock.now += 10
-    display.news(news("step", 3))
+    display.on_event(news("step", 3))
     assert capsys.readouterr().err == "intarsia: 2 of 200 done, 6.0 a minute, about 33 min left\n"
     clock.now += 29
-    display.news(news("step", 3))
+    display.on_event(news("step", 3))
     assert capsys.readouterr().err == ""
 
 
-def test_a_failure_is_told_at_once(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_printed_at_once(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     display = PlainDisplay(200, Counts(waiting=200), clock=clock)
-    display.news(news("began", 7, photo="trees.jpg"))
-    display.news(news("failed", 7, photo="trees.jpg", error="There is no photo: check the name."))
+    display.on_event(news("began", 7, photo="trees.jpg"))
+    display.on_event(news("failed", 7, photo="trees.jpg", error="There is no photo: check the name."))
     said = "intarsia: 0 of 200 done, 1 failed; trees.jpg (job 7) failed: There is no photo: check the name.\n"
     assert capsys.readouterr().err == said
 
 
 def test_where_nobody_watches_the_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with batch_display(OutputOptions(), 2, Counts(waiting=2)) as display:
-        display.news(news("began"))
-        display.news(news("done"))
+        display.on_event(news("began"))
+        display.on_event(news("done"))
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "intarsia: 1 of 2 done\n")
 
 
 def test_quiet_says_nothing_and_still_counts(capsys: pytest.CaptureFixture[str]) -> None:
     with batch_display(OutputOptions(quiet=True), 2, Counts(waiting=2)) as display:
-        display.news(news("began"))
-        display.news(news("failed", error="no"))
+        display.on_event(news("began"))
+        display.on_event(news("failed", error="no"))
         assert display.failed == 1
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "")
@@ -223,10 +226,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., io.StringIO]:
 def test_a_terminal_shows_a_bar_and_the_workers(terminal: Callable[..., io.StringIO]) -> None:
     screen = terminal()
     with batch_display(OutputOptions(), 4, Counts(waiting=2, done=2)) as display:
-        display.news(news("began", 3, photo="trees.jpg"))
-        display.news(news("step", 3, photo="trees.jpg", stage="painting 8 candidates"))
-        display.news(news("began", 4, "worker 2"))
-        display.news(news("failed", 4, "worker 2", error="no"))
+        display.on_event(news("began", 3, photo="trees.jpg"))
+        display.on_event(news("step", 3, photo="trees.jpg", stage="painting 8 candidates"))
+        display.on_event(news("began", 4, "worker 2"))
+        display.on_event(news("failed", 4, "worker 2", error="no"))
     said = screen.getvalue()
     assert "━" * 10 in said and "x" * 10 in said and "─" * 10 in said
     assert "2 of 4 done, 1 failed" in said
@@ -245,9 +248,9 @@ def test_of_many_failures_a_terminal_shows_some(clock: Clock) -> None:
     screen = io.StringIO()
     display = LiveDisplay(Console(file=screen, width=120), 100, Counts(waiting=100), clock=clock)
     for number in range(1, 51):
-        display.news(news("failed", number, error="no"))
+        display.on_event(news("failed", number, error="no"))
     lines = screen.getvalue().splitlines()
-    assert len(lines) == batch_progress.TOLD_FAILURES + 1
+    assert len(lines) == batch_progress.SHOWN_FAILURES + 1
     assert "Further failures" in lines[-1]
 
 
@@ -256,7 +259,7 @@ def test_of_many_workers_a_terminal_shows_some(clock: Clock) -> None:
     console = Console(file=screen, width=120)
     display = LiveDisplay(console, 100, Counts(waiting=100), clock=clock)
     for number in range(1, 31):
-        display.news(news("began", number, f"worker {number}"))
+        display.on_event(news("began", number, f"worker {number}"))
     console.print(display.drawn())
     assert len(screen.getvalue().splitlines()) == 1 + batch_progress.LINES + 1
     assert "and 14 more" in screen.getvalue()
@@ -267,10 +270,10 @@ def test_texts_of_jobs_are_shown_and_never_obeyed(clock: Clock) -> None:
     console = Console(file=screen, width=160, force_terminal=True, color_system=None)
     display = LiveDisplay(console, 3, Counts(waiting=3), clock=clock)
     photo = "[bold red]x[/]\x1b[2J\x07\u202e[/nothing].jpg"
-    display.news(news("began", 1, photo=photo, stage="[link=https://example.org]painting[/link]"))
-    display.news(news("step", 1, photo=photo, stage="[link=https://example.org]painting[/link]"))
+    display.on_event(news("began", 1, photo=photo, stage="[link=https://example.org]painting[/link]"))
+    display.on_event(news("step", 1, photo=photo, stage="[link=https://example.org]painting[/link]"))
     console.print(display.drawn())
-    display.news(news("failed", 1, photo=photo, error="[blink]no[/blink]\x9b31m\r\nmore"))
+    display.on_event(news("failed", 1, photo=photo, error="[blink]no[/blink]\x9b31m\r\nmore"))
     said = screen.getvalue()
     assert "[bold red]x[/] [2J [/nothing].jpg  [link=https://example.org]painting[/link] 12/30" in said
     assert "failed: [blink]no[/blink] 31m more" in said

@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,6 @@ from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
 from intarsia.records.edit import EditRecord
 from intarsia.records.serialize import to_json
-from intarsia.tasks import edit as edit_commands
 
 QUICK = ["--steps", "2", "--search.anchors", "2", "--search.proposals", "3"]
 QUICK += ["--search.preview-steps", "1", "--search.survivors", "1"]
@@ -94,11 +94,12 @@ def test_every_setting_of_the_record_is_a_flag() -> None:
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
     seen: list[EditRecord] = []
 
-    def make(record: EditRecord, *_: Any, **__: Any) -> tuple[dict[str, Any], list[Path], None]:
+    def made(record: EditRecord, *_: Any, **__: Any) -> Any:
         seen.append(record)
-        return {}, [], None
+        return SimpleNamespace(saved=SimpleNamespace(summary={}))
 
-    monkeypatch.setattr(edit_commands, "run_edit", make)
+    monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
+    monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
     flags = ["--box", "1,2,30.5,40", "--seed", "7", "--negative_prompt", "fog", "--search.survivors", "5", "2"]
     assert main(["edit", str(photo), *WORDS, *flags, "--fit.rate", "0.1", "--keep", "3"]) == 0
     record = seen[0]

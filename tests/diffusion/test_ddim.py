@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from intarsia.diffusion.ddim import add_noise, blend, cfg, ddim_step, masked_noise_loss
+from intarsia.diffusion.ddim import Prediction, add_noise, blend, cfg, ddim_step, masked_noise_loss
 from intarsia.errors import EmptyMaskError
 
 
@@ -25,7 +25,7 @@ def test_a_move_is_a_step_of_diffusers_scheduler(timestep: int) -> None:
     alphas = scheduler.alphas_cumprod
     clean = (noisy - (1 - alphas[timestep]).sqrt() * noise) / alphas[timestep].sqrt()
     wanted = scheduler.step(noise, timestep, noisy).prev_sample
-    assert torch.allclose(ddim_step(clean, noise, alphas[timestep - 20]), wanted, atol=1e-4)
+    assert torch.allclose(ddim_step(Prediction(clean, noise), alphas[timestep - 20]), wanted, atol=1e-4)
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
@@ -33,8 +33,8 @@ def test_moving_there_and_back_is_identity(here: float, there: float) -> None:
     """What is seen in latents does not depend on how noisy they are, so any way leads back."""
     clean, noise = latents(0).double(), latents(1).double()
     start = add_noise(clean, noise, here)
-    moved = ddim_step(clean, noise, there)
-    assert torch.allclose(ddim_step(clean, noise, here), start)
+    moved = ddim_step(Prediction(clean, noise), there)
+    assert torch.allclose(ddim_step(Prediction(clean, noise), here), start)
     assert torch.allclose(moved.square().mean(), (there**0.5 * clean + (1 - there) ** 0.5 * noise).square().mean())
 
 

@@ -22,7 +22,6 @@ from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask, warp_picture
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene, SceneObject
 from training import world
 
@@ -89,7 +88,7 @@ def test_layout_iou_asks_only_for_what_is_seen_behind_others() -> None:
     behind = Placement(name="one", matrix=move(6, 34), mask=block(12, 40))
     front = Placement(name="two", matrix=IDENTITY, mask=OLD["two"])
     layout = Layout(placements=(behind, front))
-    assert visible(layout)["one"].sum() == 12 * 12 - 6 * 12
+    assert layout.visible_masks()["one"].sum() == 12 * 12 - 6 * 12
     assert metrics.layout_iou(labelled({"one": block(12, 40), "two": OLD["two"]}), LABELS, layout) == 1.0
     hidden = Layout(placements=(dataclasses.replace(behind, mask=OLD["two"]), front))
     assert metrics.layout_iou(labelled({"two": OLD["two"]}), LABELS, hidden) == 1.0
@@ -272,7 +271,7 @@ def test_the_true_picture_shows_the_scenes_own_objects_and_background() -> None:
             assert (before[common] == target.truth[common]).all()
             for placement in target.layout.placements:
                 if placement.matrix[0] == 1.0:  # whole pixels: its middle, which is opaque, is the same
-                    source = metrics.sources(case.scene)[placement.name]
+                    source = case.scene.masks[placement.name]
                     rows, columns = np.nonzero(~dilate(~source, 2))
                     right, down = round(placement.matrix[2]), round(placement.matrix[5])
                     moves += placement.moved
@@ -313,7 +312,7 @@ def pasted_on_truth(case: benchmark.Case, backbones: Backbones) -> benchmark.Run
     for target in case.targets:
         pixels = target.truth.copy()
         for placement in target.layout.placements:
-            source = metrics.sources(case.scene)[placement.name]
+            source = case.scene.masks[placement.name]
             colours, _ = warp_picture(case.scene.photo.pixels, placement.matrix, case.scene.photo.size, source)
             pixels[placement.mask] = np.floor(colours[placement.mask] + 0.5).astype(np.uint8)
         edits.append(benchmark.Edit(pixels=pixels, blend=np.ones(SHAPE)))

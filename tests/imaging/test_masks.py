@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
 from intarsia.errors import EmptyMaskError, PictureError, RegionError
-from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.masks import bounds_of, box_mask, depth_inside, dilate, feather, read_mask, shrink_to_cells
+from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.masks import (
+    bounding_box,
+    bounds_of,
+    box_mask,
+    cell_coverage,
+    centroid,
+    depth_inside,
+    dilate,
+    feather,
+    read_mask,
+    shrink_to_cells,
+    touched_cells,
+)
 from intarsia.imaging.metadata import TURNS
 
 SIZE = Size(60, 40)
@@ -243,3 +255,32 @@ def test_an_object_that_vanishes_is_named() -> None:
         shrink_to_cells(mask, 8, 8)
     with pytest.raises(EmptyMaskError, match="The mask covers 0 of"):
         shrink_to_cells(torch.zeros(1, 1, 8, 8), 4, 4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(0, 99))
+def test_pooled_coverage_is_that_of_exact_areas_where_the_grid_divides_the_image(
+    rows: int, columns: int, cell: int, seed: int
+) -> None:
+    mask = np.random.default_rng(seed).random((rows * cell, columns * cell)) < 0.4
+    exact, pooled = (cell_coverage(mask, rows, columns, pooled=pooled) for pooled in (False, True))
+    assert exact.shape == (rows, columns) and torch.allclose(exact, pooled, atol=1e-6)
+    assert torch.equal(touched_cells(mask, rows, columns), (exact > 0).float())
+
+
+def test_a_cell_is_touched_by_a_single_pixel_at_its_edge() -> None:
+    mask = np.zeros((10, 10), np.bool_)
+    mask[4, 9] = True
+    touched = touched_cells(mask, 3, 4)  # cells of 3.33 x 2.5 pixels
+    assert touched.sum() == 1 and touched[1, 3] == 1
+    mask[3, 9] = True  # the upper part of this one lies in the cell above
+    assert touched_cells(mask, 3, 4)[:, 3].tolist() == [1, 1, 0]
+
+
+def test_the_bounding_box_and_the_centroid_of_a_mask() -> None:
+    mask = np.zeros((20, 30), np.bool_)
+    mask[4:7, 10:20] = True
+    assert bounding_box(mask) == Box(10, 4, 20, 7) and centroid(mask) == Point(15, 5.5)
+    assert mask[bounding_box(mask).slices()].all() and mask[bounding_box(mask).slices()].size == mask.sum()
+    mask[19, 29] = True
+    assert bounding_box(mask) == Box(10, 4, 30, 20)

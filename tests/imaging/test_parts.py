@@ -140,13 +140,17 @@ def test_nothing_of_a_layer_lies_outside_its_part(mask: np.ndarray, seed: int, m
     picture, ground = (rng.integers(0, 256, (*mask.shape, 3)).astype(np.float32) for _ in range(2))
     layer = cut(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=2)
     moved = warp(layer, matrix)
-    packed = np.concatenate([layer.colour, 1 - layer.through[..., None], layer.cover[..., None]], -1)
+    packed = np.concatenate([layer.colour, 1 - layer.transmittance[..., None], layer.alpha[..., None]], -1)
     whole = warp_channels(packed, matrix, Size(mask.shape[1], mask.shape[0]))
     assert np.array_equal(moved.colour, whole[..., :3])
     for each in (layer, moved):
         outside = np.ones_like(mask)
         outside[each.part] = False
-        assert not each.colour[outside].any() and not each.cover[outside].any() and (each.through[outside] == 1).all()
+        assert (
+            not each.colour[outside].any()
+            and not each.alpha[outside].any()
+            and (each.transmittance[outside] == 1).all()
+        )
     assert np.array_equal(layer.over(ground)[crop_around(mask, 0)], layer.over(ground, crop_around(mask, 0)))
 
 

@@ -14,7 +14,7 @@ from intarsia.errors import LayoutError
 from intarsia.imaging.affine import IDENTITY
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache
-from intarsia.layout.edit import arrange, check, way
+from intarsia.layout.edit import arrange, check, choose_mode
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
@@ -64,10 +64,10 @@ def test_a_next_edit_of_the_same_objects_costs_less_also_in_another_process(
 def test_the_way_follows_the_record_and_else_how_close_targets_are(scene: Scene) -> None:
     mask = scene.objects[0].mask
     near, far = (Layout(placements=(Placement(name="a", matrix=IDENTITY, mask=mask, fit=fit),)) for fit in (0.8, 0.3))
-    assert way(near, RECORD) == "compose"
-    assert way(far, RECORD) == "regenerate"
-    assert way(near, dataclasses.replace(RECORD, preset="paper")) == "regenerate"
-    assert way(far, dataclasses.replace(RECORD, mode="compose")) == "compose"
+    assert choose_mode(near, RECORD) == "compose"
+    assert choose_mode(far, RECORD) == "regenerate"
+    assert choose_mode(near, dataclasses.replace(RECORD, preset="paper")) == "regenerate"
+    assert choose_mode(far, dataclasses.replace(RECORD, mode="compose")) == "compose"
 
 
 def test_every_object_is_named_once(scene: Scene) -> None:

@@ -12,6 +12,7 @@ import torch
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
 from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask
+from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import best_offset, membrane_fill, patch_fill, shift_image
 from intarsia.imaging.masks import Mask, depth_inside, dilate
@@ -20,7 +21,8 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.background import detail_std, high_pass
 from intarsia.layout.cache import MemoryCache
-from intarsia.layout.compose import Composed, compose, correspondences, description, what_changes
+from intarsia.layout.compose import compose, description, what_changes
+from intarsia.layout.correspondence import correspondence
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.progress import Progress
@@ -69,7 +71,7 @@ def layout_of(scene: Scene, moves: Mapping[str, Matrix], removed: Sequence[str] 
 
 def composed(
     scene: Scene, layout: Layout, models: Backbones, record: ArrangeRecord = RECORD, seed: int = 0
-) -> Composed:
+) -> EditedPhoto:
     return compose(scene, layout, record, models, seed=seed, cache=MemoryCache(), on_progress=None)
 
 
@@ -79,7 +81,7 @@ def scene() -> Scene:
 
 
 @pytest.fixture(scope="module")
-def moved(scene: Scene, pocket: Backbones) -> Composed:
+def moved(scene: Scene, pocket: Backbones) -> EditedPhoto:
     return composed(scene, layout_of(scene, {"ball 1": RIGHT}), pocket)
 
 
@@ -94,7 +96,7 @@ def test_a_layout_that_changes_nothing_gives_the_very_photo_back_at_no_cost(scen
     assert pocket.diffusion.meter.evaluations == before
 
 
-def test_where_blend_is_zero_the_picture_is_the_input(scene: Scene, moved: Composed) -> None:
+def test_where_blend_is_zero_the_picture_is_the_input(scene: Scene, moved: EditedPhoto) -> None:
     kept = moved.blend == 0
     assert kept.mean() > 0.4
     assert (moved.photo.pixels[kept] == scene.photo.pixels[kept]).all()
@@ -102,13 +104,13 @@ def test_where_blend_is_zero_the_picture_is_the_input(scene: Scene, moved: Compo
     assert moved.blend.min() == 0 and moved.blend.max() == 1
 
 
-def test_the_inside_of_an_object_moved_by_whole_pixels_is_copied(scene: Scene, moved: Composed) -> None:
+def test_the_inside_of_an_object_moved_by_whole_pixels_is_copied(scene: Scene, moved: EditedPhoto) -> None:
     core = depth_inside(scene.objects[0].mask, 4) > 1.5
     there = np.roll(core, (2, 34), (0, 1))
     assert (moved.photo.pixels[there] == scene.photo.pixels[core]).all()
 
 
-def test_what_is_left_behind_looks_like_the_ground(scene: Scene, moved: Composed) -> None:
+def test_what_is_left_behind_looks_like_the_ground(scene: Scene, moved: EditedPhoto) -> None:
     gone = scene.objects[0].mask
     ys, xs = np.nonzero(gone)
     truth = np.stack([90 + xs / 2 + 6 * (ys % 8 < 2), 150 - ys / 3, 70 + 0 * xs], -1)
@@ -117,7 +119,7 @@ def test_what_is_left_behind_looks_like_the_ground(scene: Scene, moved: Composed
 
 
 def test_the_same_seed_gives_the_same_picture_and_another_another(
-    scene: Scene, moved: Composed, pocket: Backbones
+    scene: Scene, moved: EditedPhoto, pocket: Backbones
 ) -> None:
     layout = layout_of(scene, {"ball 1": RIGHT})
     assert same(composed(scene, layout, pocket).photo, moved.photo)
@@ -135,7 +137,7 @@ def test_the_second_layout_of_the_same_objects_pays_for_the_joining_alone(scene:
     assert same(made[1].photo, composed(scene, layout, pocket).photo)
 
 
-def test_cancelling_leaves_the_models_as_they_were(scene: Scene, moved: Composed, pocket: Backbones) -> None:
+def test_cancelling_leaves_the_models_as_they_were(scene: Scene, moved: EditedPhoto, pocket: Backbones) -> None:
     processors = dict(pocket.diffusion.unet.attn_processors)
     layout = layout_of(scene, {"ball 1": RIGHT})
     stages = []
@@ -210,11 +212,11 @@ def test_transparency_moves_with_the_object(tiny_backbones: Backbones) -> None:
 def test_each_object_keeps_the_shadow_on_its_own_side(scene: Scene) -> None:
     ball, cake = (thing.mask for thing in scene.objects)
     change = what_changes(scene, layout_of(scene, {"ball 1": RIGHT}), RECORD)
-    assert (change.gone == ball).all() and (change.still == cake).all()
-    assert change.hole[ball].all() and not change.hole[cake].any()
-    assert (change.hole <= dilate(ball, 4)).all() and change.hole.sum() > ball.sum()
+    assert (change.changed == ball).all() and (change.kept == cake).all()
+    assert change.vacated[ball].all() and not change.vacated[cake].any()
+    assert (change.vacated <= dilate(ball, 4)).all() and change.vacated.sum() > ball.sum()
     near = replace(scene, objects=(scene.objects[0], replace(scene.objects[1], mask=np.roll(ball, 19, 1))))
-    hole = what_changes(near, layout_of(near, {"ball 1": RIGHT}), RECORD).hole
+    hole = what_changes(near, layout_of(near, {"ball 1": RIGHT}), RECORD).vacated
     assert hole[16, 22] and not hole[16, 24]
 
 
@@ -250,7 +252,7 @@ def test_a_layer_on_the_ground_that_it_was_cut_from_gives_the_picture_back() -> 
 def test_a_layer_leaves_the_old_ground_behind() -> None:
     ground, picture, mask, coverage = ground_and_picture()
     layer = cut(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=6)
-    assert np.abs(layer.cover - coverage).max() < 0.25
+    assert np.abs(layer.alpha - coverage).max() < 0.25
     other = np.full_like(ground, 240)
     shade = np.where(coverage == 0, (picture / ground).mean(-1), 0)
     ring = (coverage == 0) & dilate(mask, 4)
@@ -263,7 +265,7 @@ def test_a_layer_leaves_the_old_ground_behind() -> None:
 def test_without_reach_the_shadow_stays_behind() -> None:
     ground, picture, mask, _ = ground_and_picture()
     layer = cut(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=0)
-    assert (layer.through[~dilate(mask, 2)] == 1).all()
+    assert (layer.transmittance[~dilate(mask, 2)] == 1).all()
 
 
 def test_a_layer_moved_by_whole_pixels_keeps_its_numbers() -> None:
@@ -271,7 +273,7 @@ def test_a_layer_moved_by_whole_pixels_keeps_its_numbers() -> None:
     layer = cut(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=6)
     there = warp(layer, (1.0, 0.0, 5.0, 0.0, 1.0, -3.0))
     assert (there.colour[2:40, 10:45] == layer.colour[5:43, 5:40]).all()
-    assert np.allclose(there.through[2:40, 10:45], layer.through[5:43, 5:40], atol=1e-6)
+    assert np.allclose(there.transmittance[2:40, 10:45], layer.transmittance[5:43, 5:40], atol=1e-6)
 
 
 # ---- fills
@@ -332,7 +334,7 @@ def test_details_have_no_drift_and_are_no_livelier_than_the_picture() -> None:
 
 def test_each_cell_is_given_what_the_layout_brings_there(scene: Scene) -> None:
     ball, cake = (thing.mask for thing in scene.objects)
-    match = correspondences(scene, layout_of(scene, {"ball 1": (1.0, 0.0, 32.0, 0.0, 1.0, 4.0)}))(16, 16)
+    match = correspondence(scene, layout_of(scene, {"ball 1": (1.0, 0.0, 32.0, 0.0, 1.0, 4.0)}), 16, 16)
     index, known = match.index.reshape(16, 16), match.known.reshape(16, 16)
     assert index[5, 11] == 4 * 16 + 3 and known[5, 11]  # the ball's middle, eight cells left and one up
     assert not known[4, 3]  # where it was, there is nothing to be had

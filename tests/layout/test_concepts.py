@@ -33,10 +33,11 @@ from intarsia.layout import checkpoint
 from intarsia.layout import prior as prior_module
 from intarsia.layout import train as learning
 from intarsia.layout.cache import MemoryCache
-from intarsia.layout.concepts import Concepts, named_by_tokens, places_of, prompt_for, sentence, tokens_added
+from intarsia.layout.concepts import Concepts, tokens_added
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.prior import prior
-from intarsia.layout.regenerate import regenerate, visible_masks_of
+from intarsia.layout.prompts import named_by_tokens, prompt_for, sentence, token_positions
+from intarsia.layout.regenerate import regenerate
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.tracking import open_tracker
 from intarsia.layout.train import SAMPLES, Sample, learn, shows
@@ -399,9 +400,9 @@ def test_brackets_change_nothing_of_what_is_learned(tiny_backbones: Backbones) -
 def test_tokens_are_found_in_a_prompt_and_too_long_a_prompt_is_an_error(pocket: Backbones) -> None:
     diffusion = pocket.diffusion
     with tokens_added(diffusion, torch.zeros(2, 160)) as (first, second):
-        assert places_of(diffusion.tokenizer, f"a {first} and a {second}", [first, second], 32) == [2, 5]
+        assert token_positions(diffusion.tokenizer, f"a {first} and a {second}", [first, second], 32) == [2, 5]
         with pytest.raises(LayoutError, match="longer than the 32 tokens"):
-            places_of(diffusion.tokenizer, "very " * 40 + first, [first], 32)
+            token_positions(diffusion.tokenizer, "very " * 40 + first, [first], 32)
 
 
 # Learning
@@ -554,11 +555,11 @@ def test_tokens_learn_from_their_own_pixels_alone(tiny_backbones: Backbones) -> 
 
 def test_what_was_learned_explains_each_object_better_than_its_word(pocket: Backbones) -> None:
     diffusion, scene = pocket.diffusion, rendered("0002")
-    lesson = learning.training_data_of(scene, record_of(), diffusion)
+    data = learning.training_data_of(scene, record_of(), diffusion)
     noise = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(9))
     timesteps = torch.tensor([300, 500, 700])
     alpha = diffusion.alphas_cumprod[timesteps]
-    noisy = add_noise(lesson.clean.expand(3, -1, -1, -1), noise, alpha.reshape(-1, 1, 1, 1))
+    noisy = add_noise(data.clean.expand(3, -1, -1, -1), noise, alpha.reshape(-1, 1, 1, 1))
 
     def errors(token_steps: int, weight_steps: int) -> list[float]:
         settings = LearnSettings(token_steps=token_steps, weight_steps=weight_steps)
@@ -566,7 +567,7 @@ def test_what_was_learned_explains_each_object_better_than_its_word(pocket: Back
         with torch.no_grad(), concepts.attached(diffusion) as phrases:
             text = diffusion.encode_text([prompt_for("", scene, phrases)] * 3)
             seen = diffusion.predict(noisy, timesteps, text).noise
-        shares = [masked_noise_loss(seen, noise, cells.expand(3, -1, -1, -1)) for cells in lesson.cells]
+        shares = [masked_noise_loss(seen, noise, cells.expand(3, -1, -1, -1)) for cells in data.cells]
         return [float((emphasis(alpha) * share).mean()) for share in shares]
 
     assert np.less(errors(8, 10), errors(0, 0)).all()
@@ -719,7 +720,7 @@ def test_an_object_hidden_by_another_is_not_asked_for(tiny_backbones: Backbones,
     everything = np.ones_like(scene.objects[0].mask)
     cat, dog = shifted(scene, "dog", -14).placements
     layout = Layout(placements=(dataclasses.replace(cat), dataclasses.replace(dog, mask=everything)))
-    assert list(visible_masks_of(layout)) == ["dog"]
+    assert [name for name, mask in layout.visible_masks().items() if mask.any()] == ["dog"]
     (one,), _ = regenerate(
         scene, layout, record_of(), tiny_backbones, seeds=(0,), concepts=learned, cache=MemoryCache()
     )

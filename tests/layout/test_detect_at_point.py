@@ -14,8 +14,8 @@ from torch import Tensor
 from intarsia.backbones.protocols import Backbones, MaskProposals
 from intarsia.backbones.resolve import resolve
 from intarsia.errors import LayoutError
-from intarsia.imaging.affine import bounding_box
 from intarsia.imaging.geometry import Box, Point
+from intarsia.imaging.masks import bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.layout.detect import LEAST_PEAK, iou

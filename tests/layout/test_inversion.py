@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import pytest
 import torch
 from torch import Tensor
 
-from intarsia.backbones.protocols import Backbones, Prediction
-from intarsia.diffusion.ddim import add_noise
+from intarsia.backbones.protocols import Backbones
+from intarsia.diffusion.ddim import Conditioned, Prediction, add_noise, ddim_invert, sample, with_signal
 from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
-from intarsia.layout.inversion import ddim_invert, ddim_sample, invert, with_signal
+from intarsia.layout.inversion import invert
 from intarsia.progress import Progress
 from tests.paths import SCENES
 
@@ -21,17 +24,28 @@ SCENE = SCENES / "0001.png"
 ALPHAS = torch.linspace(1, 0, 101)[:-1].double() ** 2
 
 
-def perfect(clean: Tensor, noise: Tensor):
-    return lambda latents, timestep: Prediction(clean, noise)
+@dataclass
+class Made:
+    """A denoiser of one's own making."""
+
+    answer: Callable[[Tensor, int], Prediction]
+    alphas_cumprod: Tensor = field(default_factory=lambda: ALPHAS)
+
+    def predict(self, noisy: Tensor, timestep: int) -> Prediction:
+        return self.answer(noisy, timestep)
+
+
+def perfect(clean: Tensor, noise: Tensor) -> Made:
+    return Made(lambda latents, timestep: Prediction(clean, noise))
 
 
 def test_there_and_back_is_identity_for_a_denoiser_that_knows() -> None:
     clean, noise = torch.randn(1, 4, 3, 3).double(), torch.randn(1, 4, 3, 3).double()
     timesteps = list(range(98, 0, -7))
-    found = ddim_invert(perfect(clean, noise), clean, timesteps, ALPHAS)
+    found = ddim_invert(perfect(clean, noise), clean, timesteps)
     for timestep, latents in zip(timesteps, found, strict=True):
         assert torch.allclose(latents, add_noise(clean, noise, ALPHAS[timestep])[0])
-    assert torch.allclose(ddim_sample(perfect(clean, noise), found[:1], timesteps, ALPHAS), clean)
+    assert torch.allclose(sample(perfect(clean, noise), found[:1], timesteps), clean)
 
 
 def test_there_and_back_is_identity_for_a_linear_denoiser_in_the_limit_of_small_steps() -> None:
@@ -45,8 +59,8 @@ def test_there_and_back_is_identity_for_a_linear_denoiser_in_the_limit_of_small_
     errors = []
     for stride in (8, 1):
         timesteps = list(range(90, 0, -stride))
-        found = ddim_invert(linear, clean, timesteps, ALPHAS)
-        again = ddim_sample(linear, found[:1], timesteps, ALPHAS)
+        found = ddim_invert(Made(linear), clean, timesteps)
+        again = sample(Made(linear), found[:1], timesteps)
         errors.append(float((again - clean).abs().mean() / clean.abs().mean()))
     assert errors[1] < 0.05 and errors[1] < errors[0] / 4
 
@@ -67,18 +81,12 @@ def test_with_the_pocket_models_the_way_back_ends_close_to_the_picture(pocket: B
     assert inversion.latents.shape == (24, 4, 16, 16)
     assert inversion.latents.isfinite().all()
     # From the middle of the schedule, where the objects are being painted.
-    again = ddim_sample(
-        lambda noisy, t: diffusion.predict(noisy, t, text),
-        inversion.latents[8:9],
-        inversion.timesteps[8:],
-        diffusion.alphas_cumprod,
-    )
+    model = Conditioned(diffusion, text)
+    again = sample(model, inversion.latents[8:9], inversion.timesteps[8:])
     off = float((again - clean).square().mean() / clean.square().mean())
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     start = add_noise(clean, noise, float(diffusion.alphas_cumprod[inversion.timesteps[8]]))
-    drawn = ddim_sample(
-        lambda noisy, t: diffusion.predict(noisy, t, text), start, inversion.timesteps[8:], diffusion.alphas_cumprod
-    )
+    drawn = sample(model, start, inversion.timesteps[8:])
     # Noise that was drawn leads elsewhere from the same timestep.
     assert off < 0.05 and off < 0.5 * float((drawn - clean).square().mean() / clean.square().mean())
 

@@ -17,7 +17,6 @@ from intarsia.imaging.affine import (
     IDENTITY,
     Matrix,
     apply,
-    bounding_box,
     box_to_box,
     compose_maps,
     inverse_map,
@@ -28,7 +27,7 @@ from intarsia.imaging.affine import (
     warp_picture,
 )
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.layout.colour_map import colour_map, distinct_colours
 from intarsia.layout.layout import Layout, Placement

@@ -24,7 +24,8 @@ from intarsia.records.edit import EditRecord
 from intarsia.regions.edit import Candidate, EditResult
 from intarsia.regions.scoring import Scores
 from intarsia.results.document import pixel_digest
-from intarsia.results.overlay_edit import CHOSEN, draw_overlay, free_place
+from intarsia.results.drawing import free_place
+from intarsia.results.overlay_edit import CHOSEN, draw_overlay
 from intarsia.results.replay import read_replay
 from intarsia.results.staging import mask_picture, safe_stem
 from intarsia.results.write_edit import plan_edit, write_edit
@@ -60,6 +61,7 @@ def result_for(photo_file: Path, **changes: Any) -> EditResult:
     ]
     fields: dict[str, Any] = {
         "photo": finished[0].photo,
+        "original": noise(0),
         "blend": blend,
         "candidates": (*finished, *previews),
         "chosen": 0,
@@ -80,12 +82,13 @@ def photo_file(tmp_path: Path) -> Path:
 
 
 def test_the_files_of_an_edit(photo_file: Path, tmp_path: Path) -> None:
-    photo, result = read_photo(photo_file), result_for(photo_file)
+    result = result_for(photo_file)
     targets = plan_edit(photo_file, tmp_path / "out", keep=4, draw_boxes=True)
-    facts, written = write_edit(result, photo, targets)
+    saved = write_edit(result, targets)
+    facts = saved.document
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert names == {f"my photo{end}" for end in (".png", ".json", ".mask.png", ".boxes.png", ".2.png")}
-    assert {p.name for p in written} == names
+    assert {p.name for p in saved.files.all()} == names
     assert (read_photo(targets.picture).pixels == result.photo.pixels).all()
     assert json.loads(targets.record.read_text()) == json.loads(json.dumps(facts))
     assert facts["cost"]["evaluations"] == 812
@@ -102,7 +105,7 @@ def test_the_files_of_an_edit(photo_file: Path, tmp_path: Path) -> None:
 def test_every_picture_carries_its_own_record(photo_file: Path, tmp_path: Path) -> None:
     result = result_for(photo_file)
     targets = plan_edit(photo_file, tmp_path / "out", keep=2)
-    write_edit(result, read_photo(photo_file), targets)
+    write_edit(result, targets)
     for index, (file, seed) in enumerate(((targets.picture, 5), (targets.others[0], 6))):
         facts = json.loads(read_text_chunk(file) or "")
         shown = read_photo(file)
@@ -118,7 +121,7 @@ def test_every_picture_carries_its_own_record(photo_file: Path, tmp_path: Path) 
 
 def test_metadata_can_be_left_out(photo_file: Path, tmp_path: Path) -> None:
     targets = plan_edit(photo_file, tmp_path / "out")
-    write_edit(result_for(photo_file), read_photo(photo_file), targets, metadata=False)
+    write_edit(result_for(photo_file), targets, metadata=False)
     assert read_text_chunk(targets.picture) is None
     assert read_text_chunk(targets.picture, "parameters") is None
     assert read_replay(targets.record).record.prompt == "a house, 20% off"
@@ -140,7 +143,7 @@ def test_a_failure_leaves_nothing_behind(photo_file: Path, tmp_path: Path, monke
     monkeypatch.setattr("intarsia.results.write_edit.write_bytes_atomically", fail)
     targets = plan_edit(photo_file, tmp_path / "deep" / "out")
     with pytest.raises(OutputError, match="full"):
-        write_edit(result_for(photo_file), read_photo(photo_file), targets)
+        write_edit(result_for(photo_file), targets)
     assert not (tmp_path / "deep" / "out").exists()
 
 
@@ -162,7 +165,7 @@ def test_a_file_that_cannot_be_moved_puts_the_others_back(
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OutputError, match="not writable"):
-        write_edit(result_for(photo_file), read_photo(photo_file), targets, overwrite=existed)
+        write_edit(result_for(photo_file), targets, overwrite=existed)
     left = {p.name: p.read_text() for p in (tmp_path / "out").iterdir()}
     assert left == ({t.name: f"former {t.name}" for t in targets.all()} if existed else {})
 
@@ -172,7 +175,7 @@ def test_a_name_that_was_taken_meanwhile_is_kept(photo_file: Path, tmp_path: Pat
     (tmp_path / "out").mkdir()
     targets.mask.write_text("somebody else's")
     with pytest.raises(OutputError, match="exists already"):
-        write_edit(result_for(photo_file), read_photo(photo_file), targets)
+        write_edit(result_for(photo_file), targets)
     assert [p.read_text() for p in (tmp_path / "out").iterdir()] == ["somebody else's"]
 
 
@@ -194,7 +197,7 @@ def test_a_changed_or_missing_mask_is_noticed(photo_file: Path, tmp_path: Path) 
     Image.new("L", (60, 44), 255).save(mask)
     record = EditRecord(photo=str(photo_file), prompt="a house", models="pocket", mask=str(mask))
     targets = plan_edit(photo_file, tmp_path / "out")
-    write_edit(result_for(photo_file, record=record), read_photo(photo_file), targets)
+    write_edit(result_for(photo_file, record=record), targets)
     assert read_replay(targets.record).record.mask == str(mask)
     Image.new("L", (60, 44), 254).save(mask)
     with pytest.raises(RecordError, match="is not the mask"):

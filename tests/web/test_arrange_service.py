@@ -19,8 +19,9 @@ from tests.paths import PACKAGE_SCENES
 pytest.importorskip("gradio", reason="the web pages are an extra")
 
 from intarsia.errors import Cancelled, LayoutError, RecordError
-from intarsia.imaging.affine import apply, bounding_box, warp_mask
+from intarsia.imaging.affine import apply, warp_mask
 from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.masks import bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene, SceneObject

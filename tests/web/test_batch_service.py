@@ -41,7 +41,7 @@ from intarsia.web.batch_service import (
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs import batch
 from intarsia.web.work import Step, run_watched
-from tests.fake_work import FakePerformer, FakeWork
+from tests.fake_work import FakeWork, FakeWorker
 
 PROMPT = {"prompt": "a red house"}
 HOSTILE = '<img src=x onerror="alert(1)">\'"&'
@@ -89,8 +89,8 @@ def ignore(what: object) -> None:
     pass
 
 
-def fake(**settings: Any) -> FakePerformer:
-    return FakePerformer(FakeWork(**settings))
+def fake(**settings: Any) -> FakeWorker:
+    return FakeWorker(FakeWork(**settings))
 
 
 def states(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intarsia.errors import ModelError
+from intarsia.errors import Message, ModelError, Remedy, Setting
 
 if TYPE_CHECKING:
     pass
@@ -20,20 +20,23 @@ WANTED = ["*.json", "*.txt", *(f"{part}/*.safetensors" for part in PIPELINE), "m
 UNWANTED = ["*.fp16.*", "*non_ema*", "safety_checker/*", "feature_extractor/*"]
 
 
-def pipeline_fault(folder: Path) -> str | None:
+AGAIN = "Download the whole checkpoint again."
+
+
+def pipeline_fault(folder: Path) -> Message | None:
     """What keeps a folder from being a Stable Diffusion 1 or 2 checkpoint, as a sentence; None when it is one."""
+    fault: Message | None
     for part in PIPELINE:
         place = folder / (unet_part(folder) if part == "unet" else part)
         if not place.is_dir():
             known = ", ".join(PIPELINE)
-            return f"the part {part}/ is missing (a diffusers folder has {known}). Download the whole checkpoint again."
+            return (f"the part {part}/ is missing (a diffusers folder has {known}). {AGAIN}",)
         if part == "scheduler":
-            fault = (
-                None if (place / "scheduler_config.json").is_file() else "scheduler/scheduler_config.json is missing."
-            )
+            there = (place / "scheduler_config.json").is_file()
+            fault = None if there else ("scheduler/scheduler_config.json is missing.",)
         elif part == "tokenizer":
             files = (place / "tokenizer.json").is_file() or (place / "vocab.json").is_file()
-            fault = None if files else "tokenizer/ has neither vocab.json nor tokenizer.json."
+            fault = None if files else ("tokenizer/ has neither vocab.json nor tokenizer.json.",)
         else:
             fault = network_fault(place)
         if fault:
@@ -41,44 +44,48 @@ def pipeline_fault(folder: Path) -> str | None:
     return family_fault(folder / unet_part(folder) / "config.json")
 
 
-def network_fault(folder: Path) -> str | None:
+def network_fault(folder: Path) -> Message | None:
     """What a network's folder lacks, as a sentence; None when it can be loaded."""
     if not (folder / "config.json").is_file():
-        return f"{folder.name}/config.json is missing. Download the whole checkpoint again."
+        return (f"{folder.name}/config.json is missing. {AGAIN}",)
     found = sorted(file.name for file in folder.iterdir() if file.is_file())
     if not any(name.endswith(".safetensors") for name in found):
         pickles = [name for name in found if name.endswith(PICKLES)]
         if pickles:
             return (
                 f"{folder.name}/{pickles[0]} is a pickle, which can run any code when it is opened. "
-                "Convert it to .safetensors, or take a revision that has them."
+                "Convert it to .safetensors, or take a revision that has them.",
             )
-        return f"{folder.name}/ has no .safetensors weights. Download the whole checkpoint again."
+        return (f"{folder.name}/ has no .safetensors weights. {AGAIN}",)
     for index in folder.glob("*.safetensors.index.json"):
         shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
         absent = sorted(shards - set(found))
         if absent:
-            return f"{folder.name}/{absent[0]} is missing. Download the whole checkpoint again."
+            return (f"{folder.name}/{absent[0]} is missing. {AGAIN}",)
     return None
 
 
-def family_fault(config: Path) -> str | None:
+def family_fault(config: Path) -> Message | None:
     """Why a denoiser of this configuration is of another family, as a sentence; None when it is of ours."""
     try:
         settings = json.loads(config.read_text(encoding="utf-8"))
     except ValueError:
-        return f"{config.parent.name}/config.json is damaged. Download the whole checkpoint again."
+        return (f"{config.parent.name}/config.json is damaged. {AGAIN}",)
     if settings.get("addition_embed_type"):
-        return "it is a Stable Diffusion XL. Only Stable Diffusion 1 and 2 can be used, e.g. --models sd15."
+        return (
+            "it is a Stable Diffusion XL.",
+            Remedy("only Stable Diffusion 1 and 2 can be used, e.g. ", Setting("models", "sd15")),
+        )
     channels = settings.get("in_channels", 4)
     if channels not in (4, 9):
         return (
-            f"its denoiser reads {channels} channels, but inpainting needs 9 (or 4, text to image). Try --models sd15."
+            f"its denoiser reads {channels} channels, but inpainting needs 9 (or 4, text to image).",
+            Remedy(Setting("models", "sd15", verb="try")),
         )
     return None
 
 
-def repository_fault(folder: Path) -> str | None:
+def repository_fault(folder: Path) -> Message | None:
     """What a snapshot lacks, be it a pipeline or a single network."""
     if (folder / "model_index.json").is_file() or (folder / "unet").is_dir():
         return pipeline_fault(folder)

@@ -46,7 +46,7 @@ def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
         )
     fault = network_fault(folder)
     if fault:
-        raise ModelError(f"The checkpoint in {folder} cannot be used: {fault}")
+        raise ModelError(f"The checkpoint in {folder} cannot be used: ", *fault)
     return folder
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
-from intarsia.errors import ModelError
+from intarsia.errors import Command, ModelError, Remedy, Setting
 
 if TYPE_CHECKING:
     pass
@@ -59,11 +59,12 @@ def fetch(repository: str, revision: str | None = None) -> Path:
     if found is not None:
         return found
     at = f"{repository}@{revision}" if revision else repository
-    command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
+    command = Command("download", repository, program="hf", revision=revision)
     if constants.HF_HUB_OFFLINE:
         raise ModelError(
-            f"{at} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it: run '{command}' with "
-            "HF_HUB_OFFLINE=0 where there is a network, or try --models pocket."
+            f"{at} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",
+            Remedy("run ", command, " with HF_HUB_OFFLINE=0 where there is a network"),
+            Remedy(Setting("models", "pocket", verb="try")),
         )
     logger.warning("Downloading %s to %s.", at, constants.HF_HUB_CACHE)
     folder = fetch_snapshot(repository, revision, command)
@@ -75,11 +76,11 @@ def fetch(repository: str, revision: str | None = None) -> Path:
             folder = fetch_snapshot(repository, converted, command)
             fault = repository_fault(folder)
     if fault:
-        raise ModelError(f"The checkpoint {at} cannot be used: {fault}")
+        raise ModelError(f"The checkpoint {at} cannot be used: ", *fault)
     return folder
 
 
-def fetch_snapshot(repository: str, revision: str | None, command: str) -> Path:
+def fetch_snapshot(repository: str, revision: str | None, command: Command) -> Path:
     """Download what is needed of a repository.
 
     Raises:
@@ -91,8 +92,8 @@ def fetch_snapshot(repository: str, revision: str | None, command: str) -> Path:
         folder = snapshot_download(repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
     except errors.GatedRepoError as fault:
         raise ModelError(
-            f"{repository} is given out only to those who accepted its terms: do so at "
-            f"https://huggingface.co/{repository}, then run 'hf auth login'."
+            f"{repository} is given out only to those who accepted its terms",
+            Remedy(f"do so at https://huggingface.co/{repository}, then run ", Command("auth login", program="hf")),
         ) from fault
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as fault:
         missing = f"{repository} (revision {revision})" if revision else repository
@@ -102,8 +103,9 @@ def fetch_snapshot(repository: str, revision: str | None, command: str) -> Path:
     # Whatever the network layer raises means the same to the user.
     except Exception as fault:
         raise ModelError(
-            f"{repository} is not on this machine and could not be fetched ({type(fault).__name__}): run '{command}' "
-            "where there is a network, or try --models pocket."
+            f"{repository} is not on this machine and could not be fetched ({type(fault).__name__})",
+            Remedy("run ", command, " where there is a network"),
+            Remedy(Setting("models", "pocket", verb="try")),
         ) from fault
     return Path(folder)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, Remedy, Setting
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +36,8 @@ def choose_device(device: str) -> str:
         )
     if device == "mps" or re.fullmatch(r"cuda(:\d+)?", device):
         raise ModelError(
-            f"The device {device} is not available to the installed torch: pass --device cpu, or install a torch "
-            "that was built for it."
+            f"The device {device} is not available to the installed torch",
+            Remedy(Setting("device", "cpu", verb="pass"), ", or install a torch that was built for it"),
         )
     raise ModelError(f"{device!r} is no known device: pass auto, cpu, cuda, cuda:0 or mps.")
 
@@ -63,7 +63,10 @@ def choose_dtype(dtype: str, device: str) -> torch.dtype:
     if dtype not in known:
         raise ModelError(f"{dtype!r} is no known precision: pass auto, float32, bfloat16 or float16.")
     if known[dtype] == torch.float16 and device == "cpu":
-        raise ModelError("float16 is not for CPUs: pass --dtype bfloat16 to save memory there, or float32.")
+        raise ModelError(
+            "float16 is not for CPUs",
+            Remedy(Setting("dtype", "bfloat16", verb="pass"), " to save memory there, or float32"),
+        )
     return known[dtype]
 
 

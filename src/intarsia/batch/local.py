@@ -20,20 +20,20 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
 
-from intarsia.batch.executor import Executor, do_job, sentence
+from intarsia.batch.executor import Executor, do_job, failure_message
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Ledger, Outcome
-from intarsia.errors import Cancelled, WorkersError
+from intarsia.errors import Cancelled, Remedy, Setting, WorkersError
 from intarsia.progress import Progress
 
-DEATHS = 3
-"""So many workers may end while they do a job, until it counts as failed."""
+MAX_DEATHS = 3
+"""Workers that may end while they do a job, until it counts as failed."""
 
-PATIENCE = 30.0
-"""Seconds that a worker has for the step it is in, when all shall stop."""
+STOP_TIMEOUT = 30.0
+"""Seconds that a worker has for the step it is in, when all are to stop."""
 
-TELL = 0.2
-"""Least seconds between two words of a worker on how far it is."""
+PROGRESS_INTERVAL = 0.2
+"""Least seconds between two progress events of a worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,89 +52,89 @@ class JobEvent:
     error: str = ""
 
 
-Listen = Callable[[JobEvent], None]
+OnJobEvent = Callable[[JobEvent], None]
 
 
 def run_local(
     jobs: Sequence[Job],
-    work: Executor,
+    executor: Executor,
     ledger: Ledger,
     *,
     workers: int,
     first: int = 0,
     stopping: Callable[[], bool] = lambda: False,
-    listen: Listen | None = None,
+    on_event: OnJobEvent | None = None,
 ) -> None:
     """Do jobs in `workers` processes and enter what comes of them.
 
     Args:
         jobs: that are to be done; those of one picture go to one worker where that keeps all busy.
-        work: how.
+        executor: does them.
         ledger: of the output folder.
         first: number of the first worker, for its name and its device; not 0 where others are at work, too.
         stopping: asked often; once it is true, workers stop within one step, and jobs that were begun wait again.
-        listen: told what happens.
+        on_event: called with each event.
 
     Raises:
         WorkersError: no worker can be started.
     """
-    tell: Listen = listen or (lambda news: None)
+    emit: OnJobEvent = on_event or (lambda event: None)
     shares = Shares(jobs, min(workers, len(jobs)))
-    hands = [WorkerHandle(k, first, work, ledger.folder) for k in range(len(shares.shares))]
-    asked_at: float | None = None
+    handles = [WorkerHandle(k, first, executor, ledger.folder) for k in range(len(shares.shares))]
+    stop_asked_at: float | None = None
     try:
-        while hands:
-            for hand in hands:
-                if hand.ready and hand.job is None:
-                    job = None if asked_at else shares.next_for(hand.place)
+        while handles:
+            for handle in handles:
+                if handle.ready and handle.job is None:
+                    job = None if stop_asked_at else shares.next_for(handle.slot)
                     if job is not None:
-                        ledger.begin(job.id, hand.name)
-                    hand.give(job)
+                        ledger.begin(job.id, handle.name)
+                    handle.assign(job)
                     if job is not None:
-                        tell(JobEvent(what="began", job=job, worker=hand.name))
-            for hand in hands:
-                hand.hear(ledger, tell)
-            for hand in [hand for hand in hands if hand.ended]:
-                hands.remove(hand)
-                lost = hand.bury()
-                if lost is not None and asked_at is not None:
+                        emit(JobEvent(what="began", job=job, worker=handle.name))
+            for handle in handles:
+                handle.poll(ledger, emit)
+            for handle in [handle for handle in handles if handle.ended]:
+                handles.remove(handle)
+                lost = handle.reap()
+                if lost is not None and stop_asked_at is not None:
                     ledger.put_back([lost.id])
                 elif lost is not None:
-                    again(lost, hand, ledger, shares, tell)
-                if asked_at is None and not hand.dismissed:
-                    hands.append(WorkerHandle(hand.place, first, work, ledger.folder))
-            if asked_at is None and stopping():
-                asked_at = time.monotonic()
-                for hand in hands:
-                    hand.call_off()
-            if asked_at is not None and time.monotonic() - asked_at > PATIENCE:
+                    retry_or_fail(lost, handle, ledger, shares, emit)
+                if stop_asked_at is None and not handle.dismissed:
+                    handles.append(WorkerHandle(handle.slot, first, executor, ledger.folder))
+            if stop_asked_at is None and stopping():
+                stop_asked_at = time.monotonic()
+                for handle in handles:
+                    handle.cancel()
+            if stop_asked_at is not None and time.monotonic() - stop_asked_at > STOP_TIMEOUT:
                 return
-            idle = any(hand.ready and hand.job is None for hand in hands)
-            wait([place for hand in hands for place in hand.places], timeout=0 if idle else 0.25)
+            idle = any(handle.ready and handle.job is None for handle in handles)
+            wait([waitable for handle in handles for waitable in handle.waitables], timeout=0 if idle else 0.25)
     finally:
-        busy = [hand.job.id for hand in hands if hand.job is not None]
-        for hand in hands:
-            hand.kill()
+        busy = [handle.job.id for handle in handles if handle.job is not None]
+        for handle in handles:
+            handle.kill()
         ledger.put_back(busy)
 
 
-def again(job: Job, hand: WorkerHandle, ledger: Ledger, shares: Shares, tell: Listen) -> None:
-    """Let another worker try a job that ended one."""
+def retry_or_fail(job: Job, handle: WorkerHandle, ledger: Ledger, shares: Shares, emit: OnJobEvent) -> None:
+    """Put back a job that ended a worker; after `MAX_DEATHS` of them, fail it."""
     deaths = ledger.count_death(job.id)
-    if deaths < DEATHS:
+    if deaths < MAX_DEATHS:
         ledger.put_back([job.id])
-        shares.put_back(hand.place, job)
+        shares.put_back(handle.slot, job)
         return
     error = (
-        f"The process that did it ended {deaths} times ({hand.last_word}), probably for want of memory: give a smaller "
+        f"The process that did it ended {deaths} times ({handle.exit_reason}), probably for want of memory: give a smaller "
         "size, or fewer workers."
     )
     ledger.failed(job.id, error)
-    tell(JobEvent(what="failed", job=job, worker=hand.name, error=error))
+    emit(JobEvent(what="failed", job=job, worker=handle.name, error=error))
 
 
 class Shares:
-    """Which worker does which job: pictures one after another; who has nothing left takes half of the longest share."""
+    """Work stealing: each worker takes picture after picture; an idle one takes half of the longest share."""
 
     def __init__(self, jobs: Sequence[Job], workers: int) -> None:
         self.groups = deque(by_picture(jobs))
@@ -154,48 +154,48 @@ class Shares:
 
 
 class WorkerHandle:
-    """One worker process, as the one who hands out jobs sees it."""
+    """One worker process, as seen by the process that hands out jobs."""
 
-    def __init__(self, place: int, first: int, work: Executor, out: Path) -> None:
+    def __init__(self, slot: int, first: int, executor: Executor, out: Path) -> None:
         context = multiprocessing.get_context("spawn")
-        self.place = place
-        self.index = index = first + place
+        self.slot = slot
+        self.index = index = first + slot
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=serve, args=(theirs, work, index, out), name=f"intarsia worker {index + 1}", daemon=True
+            target=serve, args=(theirs, executor, index, out), name=f"intarsia worker {index + 1}", daemon=True
         )
         self.process.start()
         theirs.close()
         self.ready = False
         self.dismissed = False
         self.job: Job | None = None
-        self.hung_up = False
+        self.disconnected = False
 
     @property
     def name(self) -> str:
         return f"worker {self.index + 1}"
 
     @property
-    def places(self) -> list[Connection | int]:
-        return [self.process.sentinel] if self.hung_up else [self.connection, self.process.sentinel]
+    def waitables(self) -> list[Connection | int]:
+        return [self.process.sentinel] if self.disconnected else [self.connection, self.process.sentinel]
 
     @property
     def ended(self) -> bool:
-        return self.hung_up and not self.process.is_alive()
+        return self.disconnected and not self.process.is_alive()
 
     @property
-    def last_word(self) -> str:
+    def exit_reason(self) -> str:
         code = self.process.exitcode or 0
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
-    def give(self, job: Job | None) -> None:
-        """A job, or None: nothing is left for it."""
+    def assign(self, job: Job | None) -> None:
+        """Send a job, or None: nothing is left for it."""
         self.job, self.dismissed = job, job is None
         self.ready = job is not None
-        with contextlib.suppress(OSError):  # it died this moment; hear() finds out
+        with contextlib.suppress(OSError):  # it died this moment; poll() finds out
             self.connection.send(job)
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """Stop a worker within its step; one that still loads libraries at once, that takes longer than anybody waits."""
         if self.job is not None:
             with contextlib.suppress(OSError):
@@ -205,43 +205,43 @@ class WorkerHandle:
             self.dismissed = True
             self.process.kill()
 
-    def hear(self, ledger: Ledger, tell: Listen) -> None:
-        """Enter all that the worker has said since."""
-        while not self.hung_up:
+    def poll(self, ledger: Ledger, emit: OnJobEvent) -> None:
+        """Enter the messages that the worker has sent since."""
+        while not self.disconnected:
             try:
                 if not self.connection.poll():
                     return
-                said, what = self.connection.recv()
+                kind, payload = self.connection.recv()
             except (EOFError, OSError):
-                self.hung_up = True
+                self.disconnected = True
                 # What it reads from is closed; what is left of it ends.
                 self.process.join(5)
                 if self.process.is_alive():
                     self.process.kill()
                     self.process.join()
                 return
-            if said == "ready":
+            if kind == "ready":
                 self.ready = True
                 continue
             job = self.job
             assert job is not None
-            news = JobEvent(what=said, job=job, worker=self.name)
-            match said, what:
+            event = JobEvent(what=kind, job=job, worker=self.name)
+            match kind, payload:
                 case "step", Progress():
-                    tell(JobEvent(what="step", job=job, worker=self.name, progress=what))
+                    emit(JobEvent(what="step", job=job, worker=self.name, progress=payload))
                     continue
                 case "done", Outcome():
-                    ledger.done(job.id, what)
+                    ledger.done(job.id, payload)
                 case "failed", str():
-                    ledger.failed(job.id, what)
-                    news = JobEvent(what="failed", job=job, worker=self.name, error=what)
+                    ledger.failed(job.id, payload)
+                    event = JobEvent(what="failed", job=job, worker=self.name, error=payload)
                 case "stopped", _:
                     ledger.put_back([job.id])
             self.job = None
-            tell(news)
+            emit(event)
 
-    def bury(self) -> Job | None:
-        """Close what is left of an ended worker; the job that it took with it.
+    def reap(self) -> Job | None:
+        """Close an ended worker's process and pipe; returns the job that it took with it.
 
         Raises:
             WorkersError: it ended before it was ready.
@@ -250,7 +250,8 @@ class WorkerHandle:
         self.connection.close()
         if not self.ready and not self.dismissed:
             raise WorkersError(
-                f"A worker ended before it began ({self.last_word}): its message stands above; try --workers 1."
+                f"A worker ended before it began ({self.exit_reason})",
+                Remedy("its message stands above; ", Setting("workers", 1, verb="try")),
             )
         return self.job
 
@@ -260,31 +261,31 @@ class WorkerHandle:
         self.connection.close()
 
 
-def serve(connection: Connection, work: Executor, index: int, out: Path) -> None:
-    """The life of a worker: get ready, do what it is given, tell."""
+def serve(connection: Connection, executor: Executor, index: int, out: Path) -> None:
+    """A worker process: get ready, do the jobs that come, send their outcomes."""
     # Ctrl-C reaches every process of the terminal; the one that hands out decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    perform = work.open(index)
+    worker = executor.open(index)
     connection.send(("ready", None))
     while (job := connection.recv()) is not None:
-        told = 0.0
+        reported_at = 0.0
 
         def on_progress(progress: Progress) -> None:
-            nonlocal told
+            nonlocal reported_at
             # While a job is being done, nothing is sent but the word to stop; or the other end is gone.
             if connection.poll():
                 raise Cancelled("stopped")
-            if time.monotonic() - told > TELL:
-                told = time.monotonic()
+            if time.monotonic() - reported_at > PROGRESS_INTERVAL:
+                reported_at = time.monotonic()
                 connection.send(("step", progress))
 
         try:
-            connection.send(("done", do_job(job, perform, out, on_progress)))
+            connection.send(("done", do_job(job, worker, out, on_progress)))
         except Cancelled:
             connection.send(("stopped", None))
         except Exception as problem:
-            connection.send(("failed", sentence(problem)))
+            connection.send(("failed", failure_message(problem)))
 
 
 def end_with_parent() -> None:

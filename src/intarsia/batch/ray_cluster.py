@@ -13,17 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import ClusterError, MissingExtraError
+from intarsia.errors import ClusterError, Command, Message, MissingExtraError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
 
-KNOCK = 5.0
+CONNECT_TIMEOUT = 5.0
 """Seconds that a cluster has to answer."""
 
 PROBE = ".shared"
-"""A file in the output folder: who does not see it does not share the folder."""
+"""A file in the output folder: a machine that does not see it does not share the folder."""
 
+RAY_START = Command("start", program="ray", quoted=False, head=True)
+"""What starts a cluster, and prints its address."""
 SETTINGS = b"\4"
 """In HTTP/2, which Ray speaks, the kind of the first frame of both sides; it stands in the fourth byte."""
 
@@ -53,26 +55,26 @@ def connected(ray: Any, address: str, *, cpus: int) -> Iterator[None]:
         cpus: of a cluster that is started here; as many as the workers are told to have.
 
     Raises:
-        ClusterError: nobody answers there, or not in the way of this Ray.
+        ClusterError: there is no answer, or none that this Ray understands.
     """
     own: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if address == "local" else {}
     if address not in ("local", "auto"):
-        knock(address)
-    # Ray takes SIGTERM for itself; who stops us decides what it does.
+        check_address(address)
+    # Ray installs its own handler of SIGTERM; the batch has one already.
     main = threading.current_thread() is threading.main_thread()
     former = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except Exception as problem:  # Ray has no class of its own for it
         ray.shutdown()
-        said = " ".join(str(problem).split())
+        reason = " ".join(str(problem).split())
         where = "could not be started here" if address == "local" else f"cannot be reached at {address!r}"
-        remedy = (
-            "Start one with: ray start --head"
+        remedy: Message = (
+            ("Start one with: ", RAY_START)
             if address == "auto"
-            else "Does it want a token, set RAY_AUTH_MODE=token here, too; ray status tells more."
+            else ("Does it want a token, set RAY_AUTH_MODE=token here, too; ray status tells more.",)
         )
-        raise ClusterError(f"A Ray cluster {where} ({said[:300]}). {remedy}") from problem
+        raise ClusterError(f"A Ray cluster {where} ({reason[:300]}). ", *remedy) from problem
     finally:
         if main:
             signal.signal(signal.SIGTERM, former)
@@ -97,11 +99,11 @@ class LogSink(io.TextIOBase):
         return len(text)
 
 
-def knock(address: str) -> None:
+def check_address(address: str) -> None:
     """Make sure that a cluster is there: Ray itself would try for minutes.
 
     Raises:
-        ClusterError: nobody is, or somebody else, or the address is none.
+        ClusterError: there is none, another program answers, or the address is malformed.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
@@ -109,24 +111,25 @@ def knock(address: str) -> None:
             f"{address!r} is no address of a Ray cluster: give local, auto, HOST:PORT or ray://HOST:PORT."
         )
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK) as line:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT) as line:
             if os.environ.get("RAY_USE_TLS", "0") == "1":
                 return
             line.sendall(GREETING)
             answer = line.recv(4)
     except (OSError, OverflowError) as problem:
         raise ClusterError(
-            f"Nobody answers at {address} ({problem}): check the address that ray start --head has printed, and the "
-            "firewall."
+            f"Nobody answers at {address} ({problem})",
+            Remedy("check the address that ", RAY_START, " has printed, and the firewall"),
         ) from problem
     if answer[3:] != SETTINGS:
         raise ClusterError(
-            f"What answers at {address} is no Ray cluster: check the port that ray start --head has printed."
+            f"What answers at {address} is no Ray cluster",
+            Remedy("check the port that ", RAY_START, " has printed"),
         )
 
 
-def needed(ray: Any, threads: int, gpus: float | None, workers: int) -> dict[str, float]:
-    """What each worker takes of the cluster.
+def worker_resources(ray: Any, threads: int, gpus: float | None, workers: int) -> dict[str, float]:
+    """Resources of the cluster that each worker takes.
 
     Raises:
         ClusterError: no machine has as much.
@@ -134,17 +137,27 @@ def needed(ray: Any, threads: int, gpus: float | None, workers: int) -> dict[str
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if gpus is None:
         gpus = 1.0 if any(machine.get("GPU", 0) >= 1 for machine in machines) else 0.0
-    rooms = [machine.get("CPU", 0) // threads for machine in machines]
+    capacities = [machine.get("CPU", 0) // threads for machine in machines]
     if gpus:
-        rooms = [min(room, machine.get("GPU", 0) // gpus) for room, machine in zip(rooms, machines, strict=True)]
-    if not sum(rooms):
+        capacities = [
+            min(capacity, machine.get("GPU", 0) // gpus) for capacity, machine in zip(capacities, machines, strict=True)
+        ]
+    if not sum(capacities):
         cards = f" and {gpus:g} graphics cards" if gpus else ""
         raise ClusterError(
-            f"No machine of the Ray cluster has the {threads} processor cores{cards} that a worker takes: give "
-            "--threads or --ray-gpus that one of them has (ray status shows it)."
+            f"No machine of the Ray cluster has the {threads} processor cores{cards} that a worker takes",
+            Remedy(
+                "give ",
+                Setting("threads"),
+                " or ",
+                Setting("ray_gpus"),
+                " that one of them has (ray status shows it)",
+            ),
         )
-    if sum(rooms) < workers:
-        logger.warning("The Ray cluster has room for %d of %d workers; the others wait for it.", sum(rooms), workers)
+    if sum(capacities) < workers:
+        logger.warning(
+            "The Ray cluster has room for %d of %d workers; the others wait for it.", sum(capacities), workers
+        )
     return {"num_cpus": threads, "num_gpus": gpus}
 
 

@@ -17,27 +17,27 @@ from pathlib import Path
 from typing import Literal
 
 import intarsia
-from intarsia.batch.executor import Executor, Worker, do_job, sentence
+from intarsia.batch.executor import Executor, Worker, do_job, failure_message
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Outcome
 from intarsia.batch.ray_cluster import import_ray
-from intarsia.errors import Cancelled
+from intarsia.errors import Cancelled, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.inputs import input_files, with_files
 
-WAITING = 1
-"""Jobs that wait at a worker for the end of the one it does: their pictures are there when it is free."""
+QUEUED_PER_WORKER = 1
+"""Jobs queued at a worker behind the one it does: their pictures are there when it is free."""
 
-LOOK = 5.0
-"""Seconds until a file that another machine wrote must be seen: network folders remember what was not there."""
+VISIBLE_WITHIN = 5.0
+"""Seconds until a file that another machine wrote must appear: network folders cache that it was missing."""
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Greeting:
-    """What a worker says when it has got ready.
+    """A worker's answer once it is ready.
 
     Attributes:
         machine: its address.
@@ -50,7 +50,7 @@ class Greeting:
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """What came of a job.
+    """The result of a job.
 
     Attributes:
         outcome: where it is done.
@@ -58,14 +58,14 @@ class JobResult:
         error: why it failed.
     """
 
-    said: Literal["done", "failed", "stopped"]
+    state: Literal["done", "failed", "stopped"]
     outcome: Outcome | None = None
     files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     error: str = ""
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Of this process, what its workers must have alike: libraries read it when they are loaded."""
+    """Environment variables that workers must share with this process: libraries read them when they are loaded."""
     asked = {name: os.environ[name] for name in ("HF_HUB_OFFLINE",) if name in os.environ}
     return {"OMP_NUM_THREADS": str(threads), **asked}
 
@@ -78,13 +78,13 @@ class RayWorker:
         token: name of the mark in it.
     """
 
-    def __init__(self, work: Executor, index: int, out: Path | None, token: str) -> None:
-        self.work = work
+    def __init__(self, executor: Executor, index: int, out: Path | None, token: str) -> None:
+        self.executor = executor
         self.index = index
         self.out = out
         self.token = token
         self.stopped = threading.Event()
-        self.perform: Worker | None = None
+        self.worker: Worker | None = None
 
     def ready(self, version: str) -> Greeting:
         """Get ready for a driver of this version of Intarsia."""
@@ -95,15 +95,18 @@ class RayWorker:
                 problem=f"The machine {machine} has Intarsia {intarsia.__version__}, but the run is started with "
                 f"{version}: install the same on all.",
             )
-        if self.out is not None and not seen(self.out / self.token):
+        if self.out is not None and not appears(self.out / self.token):
             return Greeting(
                 machine=machine,
-                problem=f"The machine {machine} does not see {self.out}: mount it there, or leave --ray-files at store.",
+                problem=f"The machine {machine} does not see {self.out}: mount it there, or leave {Setting('ray_files')} at "
+                "store.",
             )
         try:
-            self.perform = self.work.open(self.index)
+            self.worker = self.executor.open(self.index)
         except Exception as problem:
-            return Greeting(machine=machine, problem=f"The machine {machine} cannot get ready. {sentence(problem)}")
+            return Greeting(
+                machine=machine, problem=f"The machine {machine} cannot get ready. {failure_message(problem)}"
+            )
         return Greeting(machine=machine)
 
     def stop(self) -> None:
@@ -116,24 +119,24 @@ class RayWorker:
         Args:
             files: what its record names, by whole paths.
         """
-        assert self.perform is not None, "ready comes before do"
+        assert self.worker is not None, "ready comes before do"
         try:
             if self.out is not None:
-                return JobResult(said="done", outcome=do_job(job, self.perform, self.out, self.on_progress))
-            return do_away(job, files, self.perform, self.on_progress)
+                return JobResult(state="done", outcome=do_job(job, self.worker, self.out, self.on_progress))
+            return do_detached(job, files, self.worker, self.on_progress)
         except Cancelled:
-            return JobResult(said="stopped")
+            return JobResult(state="stopped")
         except Exception as problem:
-            return JobResult(said="failed", error=sentence(problem))
+            return JobResult(state="failed", error=failure_message(problem))
 
     def on_progress(self, progress: Progress) -> None:
         if self.stopped.is_set():
             raise Cancelled("stopped")
 
 
-def seen(file: Path) -> bool:
-    """Whether a file is there, soon."""
-    until = time.monotonic() + LOOK
+def appears(file: Path) -> bool:
+    """Whether a file appears within `VISIBLE_WITHIN` seconds."""
+    until = time.monotonic() + VISIBLE_WITHIN
     while not file.exists():
         if time.monotonic() > until:
             return False
@@ -144,7 +147,7 @@ def seen(file: Path) -> bool:
 def files_of(job: Job) -> dict[str, bytes]:
     """What a job's record names, by whole paths; a scene's folder as the files in it.
 
-    What cannot be read is left out: whoever does the job says what is wrong with it.
+    What cannot be read is left out: the worker that does the job says what is wrong with it.
     """
     assert job.record is not None
     found: dict[str, bytes] = {}
@@ -157,7 +160,7 @@ def files_of(job: Job) -> dict[str, bytes]:
     return found
 
 
-def do_away(job: Job, files: Mapping[str, bytes], perform: Worker, on_progress: OnProgress) -> JobResult:
+def do_detached(job: Job, files: Mapping[str, bytes], worker: Worker, on_progress: OnProgress) -> JobResult:
     """Do a job away from its pictures: they are laid down here, below a folder that stands for the root.
 
     So all names and neighbours stay what they were, and what is told and written of a path becomes
@@ -175,20 +178,20 @@ def do_away(job: Job, files: Mapping[str, bytes], perform: Worker, on_progress: 
         placed = {k: root + name for k, name in input_files(job.record).items() if Path(root + name).exists()}
         record = with_files(job.record, {**input_files(job.record), **placed})
         try:
-            outcome = perform(dataclasses.replace(job, record=record), folder, on_progress)
+            outcome = worker(dataclasses.replace(job, record=record), folder, on_progress)
         except Cancelled:
             raise
         except Exception as problem:
-            return JobResult(said="failed", error=sentence(problem).replace(root, ""))
+            return JobResult(state="failed", error=failure_message(problem).replace(root, ""))
         results = {
-            file.relative_to(folder).as_posix(): without(root, file.read_bytes())
+            file.relative_to(folder).as_posix(): without_root(root, file.read_bytes())
             for file in sorted(folder.rglob("*"))
             if file.is_file()
         }
-        return JobResult(said="done", outcome=outcome, files=results)
+        return JobResult(state="done", outcome=outcome, files=results)
 
 
-def without(root: str, data: bytes) -> bytes:
+def without_root(root: str, data: bytes) -> bytes:
     """A file's content with a root taken away from the paths in its record: of JSON, and of PNG's text."""
     name = json.dumps(root)[1:-1].encode()
     if data.startswith(b"{"):
@@ -207,13 +210,13 @@ def without(root: str, data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrived:
-    """Does a job that has been done elsewhere: lays down its files."""
+class UnpackResult:
+    """The worker of a job that was done elsewhere: writes the files that came back."""
 
-    came: JobResult
+    result: JobResult
 
     def __call__(self, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
-        for name, data in self.came.files.items():
+        for name, data in self.result.files.items():
             write_bytes_atomically(folder / name, data)
-        assert self.came.outcome is not None
-        return self.came.outcome
+        assert self.result.outcome is not None
+        return self.result.outcome

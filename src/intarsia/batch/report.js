@@ -96,10 +96,10 @@ function showSummary() {
   if (counts.failed) parts.push([`${count(counts.failed)} failed`, "failed"]);
   if (left) parts.push([`${count(left)} left`]);
   if (news.over) parts.push([left ? "stopped; the same command goes on with it" : `finished ${moment(news.written)}`]);
-  else if (silent() > STALE) parts.push([`no news for ${span(silent())}; if the run has ended, the same command goes on with it`, "failed"]);
+  else if (silent() > STALE) parts.push([`no news for ${formatDuration(silent())}; if the run has ended, the same command goes on with it`, "failed"]);
   else {
     if (news.rate) parts.push([`${news.rate.toFixed(1)} a minute`]);
-    if (news.eta) parts.push([`about ${span(Math.max(1, news.eta - silent()))} left`]);
+    if (news.eta) parts.push([`about ${formatDuration(Math.max(1, news.eta - silent()))} left`]);
   }
   if (news.began && !(news.over && !left)) parts.push([`begun ${moment(news.began)}`]);
   place("state").replaceChildren(...parts.flatMap(([text, kind], k) => [k ? " · " : "", element("span", kind ?? "", text)]));
@@ -314,7 +314,8 @@ const count = (n) => n.toLocaleString("en");
 const number = (value) => (Number.isFinite(value) ? value.toFixed(3) : String(value));
 const percent = (part, whole) => `${Math.floor((100 * part) / Math.max(1, whole))} %`;
 
-function span(seconds) {
+// As format_duration in progress.py.
+function formatDuration(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 90) return `${minutes} min`;

@@ -1,7 +1,7 @@
-"""The page of a batch, while it runs and after: index.html, and what it shows in small scripts beside it.
+"""The page of a batch, while it runs and after: index.html, and its data in small scripts beside it.
 
 A page that was opened from the disk may read no other file than scripts and pictures. So the rows stand
-in scripts of 500 that call `rows(...)`, and the page inserts those anew that have changed.
+in scripts of 500 that call `rows(...)`, and the page loads those again that have changed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Page:
             del self.chunks[number]
         if everything:
             self.remove_beyond(last)
-        # After the rows: whoever reads of a version here finds it, or a newer one.
+        # After the rows: a page that reads a version here finds those rows, or newer ones.
         began = [chunk.began for chunk in self.chunks.values() if chunk.began is not None]
         summary = {
             "name": self.folder.resolve().name,

@@ -15,7 +15,7 @@ from intarsia.batch.executor import RESULTS, clear_unfinished, finished
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Counts, Ledger
 from intarsia.distributed import World
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 
 
 def share(jobs: Sequence[Job], together: World) -> list[Job]:
@@ -43,7 +43,7 @@ def one_run(out: Path) -> Iterator[None]:
         ) from None
     except OSError as problem:
         raise OutputError(
-            f"{out} cannot be written to ({problem.strerror}): name another folder with --out."
+            f"{out} cannot be written to ({problem.strerror})", Remedy("name another folder with ", Setting("out"))
         ) from problem
     with lock:
         # Windows lets nobody write to a file that is locked, nor read it.

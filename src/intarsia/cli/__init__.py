@@ -1,1 +1,1 @@
-"""The doors: build a record, call the library, show and write what came out. No logic of editing lives here."""
+"""The command line: flags become a record or a task's options, a task runs, its result is printed. No editing here."""

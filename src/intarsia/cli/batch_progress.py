@@ -1,4 +1,4 @@
-"""A batch on the terminal: a bar and a line a worker where somebody watches, else a plain line now and then."""
+"""Progress of a batch: on a terminal a bar and a line a worker, elsewhere a plain line now and then."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 from intarsia.batch.ledger import Counts
 from intarsia.batch.local import JobEvent
 from intarsia.cli.options import OutputOptions
+from intarsia.progress import format_duration
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.text import Text
 
-EVERY = 30.0
+LINE_INTERVAL = 30.0
 """Seconds between two plain lines."""
 
-TOLD_FAILURES = 20
+SHOWN_FAILURES = 20
 """So many failures are told on a terminal; the page shows all."""
 
 LINES = 16
@@ -34,8 +35,8 @@ ERROR = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doing:
-    """What a worker does: a job, by its id, its picture, and the step it is in."""
+class CurrentJob:
+    """The job that a worker does: its id, its picture, and the step it is in."""
 
     id: str
     photo: str
@@ -43,7 +44,7 @@ class Doing:
 
 
 class Display:
-    """What is known of a run, as its news come in; it shows nothing itself.
+    """State of a run, from its events; it shows nothing itself.
 
     Attributes:
         done, failed: jobs of the list in these states, those of earlier runs among them.
@@ -59,38 +60,38 @@ class Display:
         self.began: float | None = None
         self.ended = 0
         self.last_end = 0.0
-        self.workers: dict[str, Doing] = {}
+        self.workers: dict[str, CurrentJob] = {}
         # A terminal is drawn by a thread of its own.
         self.lock = threading.Lock()
 
-    def news(self, news: JobEvent) -> None:
+    def on_event(self, event: JobEvent) -> None:
         """Take in what happened to a job."""
         with self.lock:
-            self.note(news)
-        self.show(news)
+            self.note(event)
+        self.show(event)
 
-    def note(self, news: JobEvent) -> None:
-        job = news.job
-        if news.what in ("began", "step"):
+    def note(self, event: JobEvent) -> None:
+        job = event.job
+        if event.what in ("began", "step"):
             # A job whose worker died has gone to another.
-            self.workers = {name: doing for name, doing in self.workers.items() if doing.id != job.id}
-            doing = Doing(id=job.id, photo=shown(job.photo, NAME) or f"job {job.number}")
-            if news.progress is not None:
-                step = f"{news.progress.stage} {news.progress.done}/{news.progress.total}"
-                doing = replace(doing, step=shown(step, NAME * 2))
-            self.workers[news.worker] = doing
+            self.workers = {name: current for name, current in self.workers.items() if current.id != job.id}
+            current = CurrentJob(id=job.id, photo=shown(job.photo, NAME) or f"job {job.number}")
+            if event.progress is not None:
+                step = f"{event.progress.stage} {event.progress.done}/{event.progress.total}"
+                current = replace(current, step=shown(step, NAME * 2))
+            self.workers[event.worker] = current
             if self.began is None:
                 self.began = self.clock()
             return
-        self.workers.pop(news.worker, None)
-        if news.what == "stopped":
+        self.workers.pop(event.worker, None)
+        if event.what == "stopped":
             return
-        self.done += news.what == "done"
-        self.failed += news.what == "failed"
+        self.done += event.what == "done"
+        self.failed += event.what == "failed"
         self.ended += 1
         self.last_end = self.clock()
 
-    def show(self, news: JobEvent) -> None:
+    def show(self, event: JobEvent) -> None:
         """Show it, where there is anything to show it on."""
 
     @property
@@ -117,21 +118,21 @@ class Display:
 
     @property
     def current(self) -> list[str]:
-        """What is being done, one line a worker."""
+        """The jobs being done, one line a worker."""
         with self.lock:
             workers = sorted(self.workers.items(), key=lambda item: (len(item[0]), item[0]))
-        return [f"{name}  {doing.photo}  {doing.step}".rstrip() for name, doing in workers]
+        return [f"{name}  {current.photo}  {current.step}".rstrip() for name, current in workers]
 
     @property
     def line(self) -> str:
-        """How far it is, in words."""
+        """Counts, rate and time left, in one line."""
         parts = [f"{self.done} of {self.total} done"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.rate is not None:
             parts.append(f"{self.rate:.1f} a minute")
         if self.eta is not None and self.left:
-            parts.append(f"about {in_words(self.eta)} left")
+            parts.append(f"about {format_duration(self.eta)} left")
         return ", ".join(parts)
 
 
@@ -140,17 +141,17 @@ class PlainDisplay(Display):
 
     def __init__(self, total: int, counts: Counts, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(total, counts, clock=clock)
-        self.told_at = self.clock()
+        self.printed_at = self.clock()
 
-    def show(self, news: JobEvent) -> None:
-        if news.what == "failed":
-            self.tell(f"; {failure(news)}")
-        elif self.clock() - self.told_at >= EVERY:
-            self.tell()
+    def show(self, event: JobEvent) -> None:
+        if event.what == "failed":
+            self.print_line(f"; {failure(event)}")
+        elif self.clock() - self.printed_at >= LINE_INTERVAL:
+            self.print_line()
 
-    def tell(self, more: str = "") -> None:
+    def print_line(self, more: str = "") -> None:
         print(f"intarsia: {self.line}{more}", file=sys.stderr, flush=True)
-        self.told_at = self.clock()
+        self.printed_at = self.clock()
 
 
 class LiveDisplay(Display):
@@ -161,17 +162,17 @@ class LiveDisplay(Display):
     ) -> None:
         super().__init__(total, counts, clock=clock)
         self.console = console
-        self.told = 0
+        self.failures_shown = 0
 
-    def show(self, news: JobEvent) -> None:
-        if news.what != "failed":
+    def show(self, event: JobEvent) -> None:
+        if event.what != "failed":
             return
         from rich.text import Text
 
-        self.told += 1
-        if self.told <= TOLD_FAILURES:
-            self.console.print(Text(failure(news), style="red"))
-        elif self.told == TOLD_FAILURES + 1:
+        self.failures_shown += 1
+        if self.failures_shown <= SHOWN_FAILURES:
+            self.console.print(Text(failure(event), style="red"))
+        elif self.failures_shown == SHOWN_FAILURES + 1:
             self.console.print(Text("Further failures stand on the page, and in the ledger.", style="red"))
 
     def drawn(self) -> Group:
@@ -206,14 +207,14 @@ class LiveDisplay(Display):
 
 
 @contextlib.contextmanager
-def batch_display(talk: OutputOptions, total: int, counts: Counts) -> Iterator[Display]:
-    """Show a run on stderr as its news come in: drawn on a terminal, plain lines elsewhere, nothing when quiet.
+def batch_display(output: OutputOptions, total: int, counts: Counts) -> Iterator[Display]:
+    """Show a run on stderr from its events: drawn on a terminal, plain lines elsewhere, nothing when quiet.
 
     Args:
         total: jobs that are to be done.
         counts: the states of all jobs of the list, as the run begins.
     """
-    if talk.quiet:
+    if output.quiet:
         yield Display(total, counts)
         return
     if sys.stderr.isatty():
@@ -230,12 +231,12 @@ def batch_display(talk: OutputOptions, total: int, counts: Counts) -> Iterator[D
     try:
         yield plain
     finally:
-        plain.tell()
+        plain.print_line()
 
 
-def failure(news: JobEvent) -> str:
-    photo = shown(news.job.photo, NAME) or "a job"
-    return f"{photo} (job {news.job.number}) failed: {shown(news.error, ERROR)}"
+def failure(event: JobEvent) -> str:
+    photo = shown(event.job.photo, NAME) or "a job"
+    return f"{photo} (job {event.job.number}) failed: {shown(event.error, ERROR)}"
 
 
 def widths(done: int, failed: int, left: int, width: int) -> tuple[int, int, int]:
@@ -250,20 +251,8 @@ def widths(done: int, failed: int, left: int, width: int) -> tuple[int, int, int
     return shares[0], shares[1], shares[2]
 
 
-def in_words(seconds: float) -> str:
-    """A time as people say it: 40 s, 2 min, 3 h 10 min, 2 days."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{round(minutes / 1440)} days"
-
-
 def shown(text: str, longest: int) -> str:
-    """A text of anybody's, fit for a terminal: on one line, without characters that steer it or turn its writing."""
+    """Untrusted text made safe for a terminal: one line, no control or direction characters."""
     kept = "".join(" " if unprintable(letter) else letter for letter in text[: longest * 4])
     kept = " ".join(kept.split())
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"

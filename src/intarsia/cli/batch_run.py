@@ -17,8 +17,8 @@ from intarsia.batch.ledger import Ledger
 from intarsia.batch.local import JobEvent, run_local
 from intarsia.batch.report import Page
 from intarsia.batch.runner import one_run, share, so_far, stop_signals, to_do
+from intarsia.cli.batch_flags import Batch
 from intarsia.cli.batch_progress import Display, batch_display
-from intarsia.cli.commands.batch import Batch
 from intarsia.cli.options import CommandResult
 from intarsia.distributed import World, from_main, in_step, world
 from intarsia.errors import Cancelled, UsageError
@@ -39,7 +39,7 @@ def run_batch(command: Batch) -> tuple[CommandResult, int]:
     """Do the jobs; returns the exit code, too: 0 all done, 3 some failed."""
     if command.status is not None:
         with Ledger.open(command.status, create=False) as ledger:
-            return answer(ledger, command.status), code_of(ledger)
+            return run_summary(ledger, command.status), exit_code(ledger)
     if command.jobs is None:
         raise UsageError(
             "No list of jobs was given: intarsia batch JOBS --out DIR, or --status DIR to see how a run stands."
@@ -59,23 +59,23 @@ def run_batch(command: Batch) -> tuple[CommandResult, int]:
         page, pending = Page(out), []
         with in_step(together):
             if together.is_main:
-                pending = to_do(take_in(command, ledger), ledger, out)
+                pending = to_do(enter_jobs(command, ledger), ledger, out)
         pending = from_main(together, pending)
         with in_step(together):
             if pending:
-                do_all(command, share(pending, together), ledger, page, together)
+                do_jobs(command, share(pending, together), ledger, page, together)
         if together.is_main:
             page.write(ledger, over=True)
-        said: CommandResult = answer(ledger, out) if together.is_main else ({}, [])
+        result: CommandResult = run_summary(ledger, out) if together.is_main else ({}, [])
         # A launcher takes every other code for a crash; --status tells.
-        return said, code_of(ledger) if together.size == 1 else 0
+        return result, exit_code(ledger) if together.size == 1 else 0
 
 
-def code_of(ledger: Ledger) -> int:
+def exit_code(ledger: Ledger) -> int:
     return SOME_FAILED if ledger.counts().failed else 0
 
 
-def take_in(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
+def enter_jobs(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
     """Read the list and enter it into the ledger."""
     assert command.jobs is not None
     known = ledger.digests()
@@ -92,37 +92,41 @@ def take_in(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
     return jobs
 
 
-def do_all(command: Batch, pending: list[Job], ledger: Ledger, page: Page, together: World) -> None:
+def do_jobs(command: Batch, pending: list[Job], ledger: Ledger, page: Page, together: World) -> None:
     """Do the jobs that are left, tell how far they are, and stop when asked to.
 
     Raises:
         Cancelled: by Ctrl-C or SIGTERM; says how to go on.
     """
-    work = BatchExecutor(machine=command.machine, threads=command.threads)
+    executor = BatchExecutor(machine=command.machine, threads=command.threads)
     # Read by the workers' libraries when they are loaded.
     os.environ["OMP_NUM_THREADS"] = str(command.threads)
-    talk = command.talk if together.is_main else dataclasses.replace(command.talk, quiet=True)
+    output = command.output if together.is_main else dataclasses.replace(command.output, quiet=True)
     with contextlib.ExitStack() as stack:
-        display = stack.enter_context(batch_display(talk, len(pending), ledger.counts()))
+        display = stack.enter_context(batch_display(output, len(pending), ledger.counts()))
         stopping = stack.enter_context(stop_signals())
-        listen = stack.enter_context(told(display, ledger, page)) if together.is_main else display.news
+        on_event = (
+            stack.enter_context(page_kept_current(display, ledger, page)) if together.is_main else display.on_event
+        )
         if command.ray is not None:
             from intarsia.batch.ray_driver import run_on_ray
 
             run_on_ray(
                 pending,
-                work,
+                executor,
                 ledger,
                 address=command.ray,
                 workers=command.workers,
                 files=command.ray_files,
                 gpus=command.ray_gpus,
                 stopping=stopping,
-                listen=listen,
+                on_event=on_event,
             )
         else:
             first = together.local_rank
-            run_local(pending, work, ledger, workers=command.workers, first=first, stopping=stopping, listen=listen)
+            run_local(
+                pending, executor, ledger, workers=command.workers, first=first, stopping=stopping, on_event=on_event
+            )
         stopped = stopping()
     if stopped:
         if together.is_main:
@@ -131,31 +135,31 @@ def do_all(command: Batch, pending: list[Job], ledger: Ledger, page: Page, toget
 
 
 @contextlib.contextmanager
-def told(display: Display, ledger: Ledger, page: Page) -> Iterator[Callable[[JobEvent], None]]:
-    """Pass news on to the display, and write the page every few seconds, news or not."""
-    over = threading.Event()
+def page_kept_current(display: Display, ledger: Ledger, page: Page) -> Iterator[Callable[[JobEvent], None]]:
+    """Pass events on to the display, and write the page every few seconds, events or not."""
+    ended = threading.Event()
 
     def keep_writing() -> None:
         # SQLite wants a connection for each thread.
         with Ledger.open(ledger.folder) as own:
-            while not over.is_set():
+            while not ended.is_set():
                 try:
                     page.write(own, current=display.current, rate=display.rate, eta=display.eta)
                 except (OSError, sqlite3.Error) as problem:  # the jobs are worth more than the page
                     log.warning("The page could not be written (%s); the jobs go on.", problem)
-                over.wait(PAGE_EVERY)
+                ended.wait(PAGE_EVERY)
 
     writer = threading.Thread(target=keep_writing, daemon=True)
     writer.start()
     try:
-        yield display.news
+        yield display.on_event
     finally:
-        over.set()
+        ended.set()
         writer.join()
 
 
-def answer(ledger: Ledger, out: Path) -> CommandResult:
-    """How a run stands, for machines and for people."""
+def run_summary(ledger: Ledger, out: Path) -> CommandResult:
+    """State of a run, for machines and for people."""
     counts = ledger.counts()
     failures = ledger.rows(state="failed")
     done = [row for row in ledger.rows(state="done") if row.seconds is not None]

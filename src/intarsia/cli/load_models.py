@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def loader(machine: Machine) -> Callable[[str], Backbones]:
+    """Loads a checkpoint by its name onto the machine, as tasks ask for it."""
     return lambda models: load(models, machine)
 
 

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def unforeseen(problem: Exception) -> str:
-    """An error that nobody wrote a sentence for."""
+    """The message of an error that is no `IntarsiaError`."""
     if isinstance(problem, MemoryError) or "out of memory" in str(problem).lower():
         return "Out of memory. Pass a smaller --size, --vram low, or close other programs."
     said = " ".join(str(problem).split()) or "no message"
@@ -97,17 +97,17 @@ def unforeseen(problem: Exception) -> str:
 
 
 def run(command: Any) -> int:
-    """Do what was asked, with the output where it belongs."""
-    talk = command.talk
+    """Run a command: JSON or lines on stdout, everything else on stderr."""
+    output = command.output
     note = logging.StreamHandler(sys.stderr)
     note.setFormatter(logging.Formatter("intarsia: %(message)s"))
     logger = logging.getLogger("intarsia")
     logger.addHandler(note)
     level = logger.level
-    logger.setLevel(logging.ERROR if talk.quiet else logging.INFO)
+    logger.setLevel(logging.ERROR if output.quiet else logging.INFO)
     try:
         # Whatever a library prints must not end up between the braces.
-        with contextlib.redirect_stdout(sys.stderr) if talk.json else contextlib.nullcontext():
+        with contextlib.redirect_stdout(sys.stderr) if output.json else contextlib.nullcontext():
             if isinstance(command, Batch):
                 (summary, lines), code = batch_command(command)
             else:
@@ -115,9 +115,9 @@ def run(command: Any) -> int:
     finally:
         logger.removeHandler(note)
         logger.setLevel(level)
-    if talk.json and summary:
+    if output.json and summary:
         print(json.dumps(summary, indent=1))
-    elif lines and not (talk.json or talk.quiet):  # of several processes, the main one alone has something to say
+    elif lines and not (output.json or output.quiet):  # of several processes, the main one alone has something to say
         print("\n".join(lines))
     return code
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CommandResult = tuple[dict[str, Any], list[str]]
-"""What a command has to say: for machines, and for people."""
+"""A command's output: JSON for machines, lines for people."""
 
 
 @dataclass(frozen=True, kw_only=True)

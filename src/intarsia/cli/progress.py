@@ -11,9 +11,9 @@ from intarsia.progress import OnProgress, Progress
 
 
 @contextlib.contextmanager
-def progress_bar(talk: OutputOptions) -> Iterator[OnProgress | None]:
-    """A bar on stderr for each stage, where somebody sees it."""
-    if talk.quiet or not sys.stderr.isatty():
+def progress_bar(output: OutputOptions) -> Iterator[OnProgress | None]:
+    """A bar on stderr for each stage, on a terminal; None elsewhere."""
+    if output.quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

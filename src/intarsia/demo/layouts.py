@@ -13,20 +13,21 @@ from PIL import Image
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.demo.page import LayoutRow
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.affine import IDENTITY
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.edit import ArrangeResult, arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.layout_files import read_layout, visible
+from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.serialize import from_json
-from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, drawing_on, notes_between
+from intarsia.results.drawing import drawing_on
+from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, notes_between
 from intarsia.results.staging import png
 from intarsia.results.write_arrange import ArrangeFiles, plan_arrangement, write_arrangement
 from intarsia.results.write_scene import scene_stem
@@ -88,10 +89,10 @@ def plan_layouts(out: Path, *, overwrite: bool = False, models: str = "pocket") 
         name = f"{scene_stem(Path(record.photo))}-{number}"
         targets = plan_arrangement(record, out, name=name, overwrite=overwrite)
         wish = out / f"{name}.wish.png"
-        refuse_existing(wish, overwrite)
+        check_absent(wish, overwrite)
         steps.append(Step(title=entry["title"], record=record, targets=targets, wish=wish))
     before = out / f"{scene_stem(Path(steps[0].record.photo))}.before.png"
-    refuse_existing(before, overwrite)
+    check_absent(before, overwrite)
     return LayoutPlan(steps=tuple(steps), before=before, overwrite=overwrite)
 
 
@@ -138,7 +139,7 @@ def drawn(scene: Scene, photo: Photo, former: Layout, result: ArrangeResult, *, 
     """Before (with names, the first time), the wish, after."""
     colours = colours_of(scene.names, result.record.colours)
     side = round(2 * PANEL * photo.size.short / photo.size.long)
-    before, after = visible(former), visible(result.layout)
+    before, after = former.visible_masks(), result.layout.visible_masks()
     return (
         draw_scene(photo, before, colours, side) if first else drawing_on(photo, side).finished(),
         draw_wish(photo, before, after, colours, notes_between(former, result.layout), side),

@@ -13,7 +13,7 @@ from intarsia.batch.edit_jobs import read_edits
 from intarsia.demo.layouts import LayoutPlan, plan_layouts, run_layouts
 from intarsia.demo.page import Row, demo_page
 from intarsia.demo.sheet import KEEP, contact_sheet, facts, layout_strip, strip, words
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
 from intarsia.records.edit import EditRecord
@@ -70,7 +70,7 @@ def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> 
     sheet, page = out / "demo.png", out / "index.html"
     before = tuple(out / f"{photo.stem}.before.png" for photo in photos)
     for file in (sheet, page, *before):
-        refuse_existing(file, overwrite)
+        check_absent(file, overwrite)
     targets = tuple(plan_edit(photo, out, keep=KEEP, draw_boxes=True, overwrite=overwrite) for photo in photos)
     layouts = plan_layouts(out, overwrite=overwrite, models=models)
     return Plan(jobs=jobs, targets=targets, before=before, layouts=layouts, sheet=sheet, page=page, overwrite=overwrite)
@@ -87,10 +87,10 @@ def run_demo(plan: Plan, backbones: Backbones, *, on_progress: Callable[[Progres
     for job, targets, before in zip(plan.jobs, plan.targets, plan.before, strict=True):
         photo = read_photo(job.photo)
         result = edit(photo, job, backbones, on_progress=named(on_progress, before.name.split(".")[0]))
-        _, written = write_edit(result, photo, targets, overwrite=plan.overwrite)
+        files = write_edit(result, targets, overwrite=plan.overwrite).files
         write_bytes_atomically(before, Path(job.photo).read_bytes(), plan.overwrite)
         strips.append(strip(photo, result))
-        rows.append(page_row(before, targets, written, result))
+        rows.append(page_row(before, files, result))
         evaluations += result.cost.evaluations
     arranged = run_layouts(plan.layouts, backbones, watch=lambda name: named(on_progress, name))
     evaluations += sum(step.evaluations for step in arranged)
@@ -110,15 +110,15 @@ def named(on_progress: Callable[[Progress], None] | None, name: str) -> Callable
     return lambda progress: on_progress(dataclasses.replace(progress, stage=f"{name}: {progress.stage}"))
 
 
-def page_row(before: Path, targets: EditFiles, written: tuple[Path, ...], result: EditResult) -> Row:
+def page_row(before: Path, files: EditFiles, result: EditResult) -> Row:
     """A scene's line of the page, its pictures named relative to the page."""
-    assert targets.boxes is not None
+    assert files.boxes is not None
     return Row(
         title=words(result),
         facts=facts(result),
         before=before.name,
-        looked=targets.boxes.name,
-        candidates=tuple(p.name for p in (targets.picture, *targets.others) if p in written),
-        after=targets.picture.name,
-        record=targets.record.name,
+        looked=files.boxes.name,
+        candidates=tuple(p.name for p in (files.picture, *files.others)),
+        after=files.picture.name,
+        record=files.record.name,
     )

@@ -1,9 +1,9 @@
-"""What a denoiser's cells may look at: self-attention that is given a source picture, or kept from what shall go.
+"""Self-attention control: cells attend to a source image as well, or are kept from attending to some cells.
 
-    with injecting(diffusion.unet, rows, columns, correspondence):
+    with inject_self_attention(diffusion.unet, rows, columns, correspondence):
         diffusion.predict(torch.cat([noisy_source, noisy]), timestep, text)  # the first row is the source
 
-    with hiding(diffusion.unet, hidden):
+    with mask_self_attention(diffusion.unet, hidden):
         diffusion.predict(noisy, timestep, text)
 
 Inside the block the network's self-attention answers differently, afterwards it is as it was. Nothing is
@@ -26,16 +26,16 @@ FIRMNESS = 6.0
 """By how much, before the softmax, a cell prefers the source's cells of its own object over those of others."""
 
 NEVER = -1e4
-"""Added before the softmax where a cell may not look; finite, and within half precision."""
+"""Added before the softmax where a cell may not attend; finite, and within half precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Correspondence:
-    """Which part of the source is to be seen where, on one grid of n cells, row by row.
+    """Which cell of the source belongs at each cell, on one grid of n cells, row by row.
 
     Attributes:
         index: (n,) the source's cell that belongs at each cell.
-        known: (n,) whether there is one; nobody looks at the others.
+        known: (n,) whether there is one; no cell attends to the others.
         labels: (n, L) how far each cell belongs to each object, or to the background; adds up to at most 1.
         source_labels: (n, L) the same of the source's cell at `index`.
     """
@@ -52,7 +52,7 @@ def inject_self_attention(
 ) -> Iterator[None]:
     """Give the self-attention of a batch the keys and values of its first row, each at its new place.
 
-    The first row, the source, answers as always. The others look at their own cells and, as much, at the
+    The first row, the source, answers as always. The others attend to their own cells and, as much, to the
     source's: softly kept to those of the same object, so that an object's looks come from that object.
 
     Args:
@@ -77,12 +77,12 @@ def inject_self_attention(
 
 @contextmanager
 def mask_self_attention(unet: Any, hidden: Tensor) -> Iterator[None]:
-    """Let no cell look at those that are hidden, so that what is painted there follows from the rest.
+    """Let no cell attend to those that are hidden, so that what is painted there follows from the rest.
 
     Args:
         unet: a UNet2DConditionModel.
         hidden: (rows, columns) share of each latent cell in [0, 1] that is hidden; a cell counts from a half.
-            On a coarser grid where nothing would be left to look at, nothing is hidden.
+            On a coarser grid where nothing would be left to attend to, nothing is hidden.
 
     Source: attention suppression for the removal of objects, Sun et al. 2024, arXiv:2412.12974, sec. 3.2.
     """

@@ -1,4 +1,4 @@
-"""What the denoiser's tokens look at: cross-attention as probability maps, recorded while it works.
+"""Cross-attention as probability maps, one a token of the prompt, recorded while the denoiser works.
 
     recorder = AttentionRecorder()
     with recorder.attached(diffusion.unet):

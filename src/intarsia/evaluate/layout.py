@@ -1,4 +1,4 @@
-"""What an edit by layout is measured by: pure functions of pictures and masks.
+"""Metrics of an edit by layout: pure functions of images and masks.
 
 All masks are (H, W) bool and all pixels (H, W, 3) uint8, at the photo's size; lengths are in pixels.
 """
@@ -15,11 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import PatchEncoder
-from intarsia.imaging.affine import IDENTITY, Matrix, bounding_box, inverse_map, warp_mask
+from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map, warp_mask
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.masks import Mask, bounding_box, depth_inside, dilate
 from intarsia.layout.layout import Layout
-from intarsia.layout.layout_files import visible
 from intarsia.layout.scene import Scene
 
 Pixels = npt.NDArray[np.uint8]
@@ -50,11 +49,6 @@ LEAST_PAIRS = 12
 """A line along a seam of fewer neighbouring pixels is not judged."""
 
 
-def sources(scene: Scene) -> dict[str, Mask]:
-    """The masks of a scene's objects by their names."""
-    return {thing.name: thing.mask for thing in scene.objects}
-
-
 def changed(layout: Layout) -> tuple[str, ...]:
     """Names of the objects that leave their place, in part or for good."""
     return (*(p.name for p in layout.placements if p.moved), *layout.removed)
@@ -69,7 +63,7 @@ def union(masks: Mapping[str, Mask], shape: tuple[int, ...]) -> Mask:
 
 
 def layout_iou(labels: Labels, label_of: Mapping[str, int], layout: Layout) -> float:
-    """How well objects stand where they shall: mean over them of the IoU of seen and wanted place.
+    """How well objects stand at their targets: mean over them of the IoU of segmented and wanted place.
 
     Args:
         labels: (H, W) what a segmenter sees in the picture.
@@ -79,7 +73,7 @@ def layout_iou(labels: Labels, label_of: Mapping[str, int], layout: Layout) -> f
         In [0, 1]. An object that is hidden altogether is left out; 1 if none is left.
     """
     shares = []
-    for name, wanted in visible(layout).items():
+    for name, wanted in layout.visible_masks().items():
         if wanted.any():
             seen = labels == label_of[name]
             shares.append(float((seen & wanted).sum() / (seen | wanted).sum()))
@@ -92,8 +86,8 @@ def vacated(scene: Scene, layout: Layout) -> dict[str, Mask]:
     Objects' new places count a little larger than they are, since a segmenter's border is not exact.
     An object that leaves next to nothing free is not listed.
     """
-    taken = dilate(union(visible(layout), scene.objects[0].mask.shape), JUDGED_MARGIN)
-    left = {name: sources(scene)[name] & ~taken for name in changed(layout)}
+    taken = dilate(union(layout.visible_masks(), scene.objects[0].mask.shape), JUDGED_MARGIN)
+    left = {name: scene.masks[name] & ~taken for name in changed(layout)}
     return {name: mask for name, mask in left.items() if mask.sum() >= LEAST_PIXELS}
 
 
@@ -116,19 +110,19 @@ def invented_shares(labels: Labels, label_of: Mapping[str, int], scene: Scene, l
 def common_background(scene: Scene, layout: Layout, border: int) -> Mask:
     """What is background before and after, `border` pixels away from all objects and their shadows."""
     shape = scene.objects[0].mask.shape
-    return ~dilate(union(sources(scene), shape) | union(visible(layout), shape), border)
+    return ~dilate(union(scene.masks, shape) | union(layout.visible_masks(), shape), border)
 
 
 def bared(scene: Scene, layout: Layout, border: int) -> Mask:
     """Background that stood behind objects or in their shadows before, and lies free now."""
     shape = scene.objects[0].mask.shape
-    old = union({name: sources(scene)[name] for name in changed(layout)}, shape)
-    return dilate(old, border) & ~dilate(union(visible(layout), shape), border)
+    old = union({name: scene.masks[name] for name in changed(layout)}, shape)
+    return dilate(old, border) & ~dilate(union(layout.visible_masks(), shape), border)
 
 
 def surroundings(layout: Layout, border: int) -> Mask:
     """The ring of background around the new places of moved objects, where their shadows fall."""
-    seen = visible(layout)
+    seen = layout.visible_masks()
     shape = next(iter(seen.values())).shape if seen else (1, 1)
     moved = union({p.name: seen[p.name] for p in layout.placements if p.moved}, shape)
     return dilate(moved, border) & ~union(seen, shape)
@@ -146,7 +140,7 @@ def seam(pixels: Pixels, scene: Scene, layout: Layout, border: int) -> float | N
     """How visible the outline of what was repainted is; 1 means not at all.
 
     Lines are drawn around what moved objects vacated, from just inside their old masks to `border`
-    pixels outside, since a method's hole ends somewhere between. The step across a line is the mean
+    pixels outside, since the region that a method repaints ends somewhere between. The step across a line is the mean
     difference of the pixels on either side of it. The strongest step is compared with the strongest of
     as many lines farther out, on untouched background: both are the largest of equally many, so that
     chance raises both alike. Pixels near objects at their new places are left out.
@@ -155,10 +149,10 @@ def seam(pixels: Pixels, scene: Scene, layout: Layout, border: int) -> float | N
         Ratio of the two, each raised by `FAINT`; None where nothing was vacated or too little background
         lies around it.
     """
-    old = sources(scene)
+    old = scene.masks
     shape = pixels.shape[:2]
     hole = union({name: old[name] for name in changed(layout)}, shape)
-    free = ~dilate(union(visible(layout), shape), border)
+    free = ~dilate(union(layout.visible_masks(), shape), border)
     first, count = -1, border + 2
     # Lines count from the mask's edge outward; a line runs between pixels at or below it and above it.
     reach = first + 2 * count + 1
@@ -220,7 +214,7 @@ def identity(
         before: the source picture.
         after: the edited picture.
         source: the object in `before`.
-        target: what is seen of it in `after`.
+        target: its visible part in `after`.
         matrix: takes the one to the other.
         left_out: (H, W) of `after`, pixels that are replaced by ground in both crops.
 

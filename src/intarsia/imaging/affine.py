@@ -1,4 +1,4 @@
-"""Affine maps, and what they make of pixels and masks.
+"""Affine maps of positions, and warping of pixels and masks by them.
 
 A map acts on positions, not on pixels: the pixel in column 3 spans x from 3 to 4 and its middle is at 3.5.
 Maps that take pixels onto pixels (whole-pixel moves, mirrors, quarter turns) copy them bit for bit.
@@ -13,8 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import Mask, Part, bounds_of
-from intarsia.imaging.photo import Bytes
+from intarsia.imaging.masks import Mask, bounding_box
+from intarsia.imaging.photo import Bytes, Part
 
 Matrix = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): a source position (x, y) goes to (a x + b y + c, d x + e y + f), in pixels of the photo."""
@@ -84,14 +84,6 @@ def box_to_box(source: Box, target: Box) -> Matrix:
     """The upright map between two boxes; equal boxes give `IDENTITY` itself."""
     wide, high = target.width / source.width, target.height / source.height
     return wide, 0.0, target.x0 - wide * source.x0, 0.0, high, target.y0 - high * source.y0
-
-
-def bounding_box(mask: Mask) -> Box:
-    """The box around what a mask covers; it must cover something."""
-    part = bounds_of(mask)
-    assert part is not None, "an empty mask has no box"
-    rows, columns = part
-    return Box(columns.start, rows.start, columns.stop, rows.stop)
 
 
 def map_box(box: Box, matrix: Matrix) -> Box:
@@ -177,17 +169,14 @@ def warped_part(
         return None
     # Only what is there is worked on, with a rim of nothing around it: objects are small in large photos.
     box = bounding_box(full)
-    rows, columns = slice(int(box.y0), int(box.y1)), slice(int(box.x0), int(box.x1))
-    content, matrix = (
-        channels[rows, columns],
-        compose_maps(translation(at[1].start + box.x0, at[0].start + box.y0), matrix),
-    )
+    content = channels[box.slices()]
+    matrix = compose_maps(translation(at[1].start + box.x0, at[0].start + box.y0), matrix)
     place = map_box(Box(0, 0, box.width, box.height), matrix).expanded(MARGIN).clipped(size).rounded()
     wide, high = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])
     if place.area == 0 or min(wide * box.width, high * box.height) < LEAST_SIDE:
         return None
     content, matrix = reduce_by(content, matrix, max(int(0.25 / wide), 1), max(int(0.25 / high), 1))
-    part = (slice(int(place.y0), int(place.y1)), slice(int(place.x0), int(place.x1)))
+    part = place.slices()
     matrix = compose_maps(matrix, translation(-place.x0, -place.y0))
     there = Size(int(place.width), int(place.height))
     if maps_pixels_to_pixels(matrix):

@@ -144,6 +144,10 @@ class Box:
         # Both edges from one centre: rounding can then not put them in the wrong order.
         return Box.around(center, max(self.width + 2 * x, 0.0), max(self.height + 2 * y, 0.0))
 
+    def slices(self) -> tuple[slice, slice]:
+        """The rows and columns of a box of whole pixels inside the image, to index arrays with."""
+        return slice(int(self.y0), int(self.y1)), slice(int(self.x0), int(self.x1))
+
     def rounded(self) -> Box:
         """The smallest box of whole pixels that covers this one, but for a millionth of a pixel at each edge."""
         # Scaling there and back turns 64 into 64.00000000000001, which must not cost a column.

@@ -1,4 +1,4 @@
-"""What a hole in a picture is filled with before a network sees it: its surroundings, continued."""
+"""Infill without a network: a region of an image is filled with what continues its surroundings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from intarsia.imaging.masks import Mask, Part, bounds_of, dilate
+from intarsia.imaging.masks import Mask, bounds_of, dilate
+from intarsia.imaging.photo import Part, Picture
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 Floats = npt.NDArray[np.float32]
-
-Picture = Floats
-"""(H, W, 3), in levels of 0 to 255, not rounded."""
 
 SWEEPS = 24
 """Relaxations of a membrane on each level."""

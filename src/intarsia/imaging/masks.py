@@ -12,21 +12,19 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from intarsia.errors import EmptyMaskError, RegionError
-from intarsia.imaging.geometry import Box, Size
+from intarsia.errors import EmptyMaskError, RegionError, Remedy, Setting
+from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.metadata import TURNS
-from intarsia.imaging.photo import Photo
+from intarsia.imaging.photo import Part, Photo
 from intarsia.imaging.read import read_photo
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Blend: TypeAlias = npt.NDArray[np.float32]
-
-Part: TypeAlias = tuple[slice, slice]
-"""Rows and columns of a picture."""
 
 GREY = (32, 223)
 """Levels between these are neither black nor white."""
@@ -82,9 +80,11 @@ def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: i
         mask = np.asarray(resized, dtype=np.bool_)
     if not mask.any():
         kept, painted, hint = ("white", "black", "without") if invert else ("black", "white", "with")
+        switch = Setting("invert_mask", True)
         raise EmptyMaskError(
-            f"The mask {path} is all {kept}, so that nothing would be repainted: "
-            f"paint {painted} what should change, or try {hint} --invert-mask."
+            f"The mask {path} is all {kept}, so that nothing would be repainted",
+            Remedy(f"paint {painted} what should change"),
+            Remedy(f"try {hint} ", switch, page=("take ", switch, " back") if invert else ("set ", switch)),
         )
     return mask
 
@@ -136,7 +136,7 @@ def box_mask(box: Box, size: Size) -> Mask:
         raise RegionError(f"The box {box} {why}: give x0,y0,x1,y1 in pixels from the top left corner.")
     edges = inside.rounded()
     mask = np.zeros((size.height, size.width), dtype=np.bool_)
-    mask[int(edges.y0) : int(edges.y1), int(edges.x0) : int(edges.x1)] = True
+    mask[edges.slices()] = True
     return mask
 
 
@@ -153,6 +153,21 @@ def bounds_of(mask: Mask, margin: int = 0) -> Part | None:
         slice(max(top - margin, 0), min(bottom + margin, height)),
         slice(max(left - margin, 0), min(right + margin, width)),
     )
+
+
+def bounding_box(mask: Mask) -> Box:
+    """The smallest box of whole pixels around what a mask (H, W) covers, which must not be nothing."""
+    part = bounds_of(mask)
+    assert part is not None, "an empty mask has no bounding box"
+    rows, columns = part
+    return Box(columns.start, rows.start, columns.stop, rows.stop)
+
+
+def centroid(mask: Mask) -> Point:
+    """The mean position of the pixels that a mask (H, W) covers, which must not be none."""
+    rows, columns = np.nonzero(mask)
+    assert rows.size, "an empty mask has no centroid"
+    return Point(float(columns.mean()) + 0.5, float(rows.mean()) + 0.5)
 
 
 def dilate(mask: Mask, pixels: int) -> Mask:
@@ -211,21 +226,42 @@ def depth_inside(mask: Mask, limit: int) -> Blend:
     return depth
 
 
+def cell_coverage(mask: Mask, rows: int, columns: int, *, pooled: bool = False) -> Tensor:
+    """Share of each cell of a coarser (or finer) grid that a mask covers, by exact area.
+
+    Args:
+        mask: (H, W).
+        pooled: take the mean over all pixels that a cell touches instead, whole ones. It is the same, but for
+            rounding, where the grid divides the image.
+
+    Returns:
+        (rows, columns) in [0, 1] but for rounding; of exact areas, the mean over the image stays what it was.
+    """
+    if pooled:
+        return F.interpolate(torch.from_numpy(mask).float()[None, None], (rows, columns), mode="area")[0, 0]
+    return _mean_over_cells(torch.from_numpy(mask.astype(np.float32)), rows, columns)
+
+
+def touched_cells(mask: Mask, rows: int, columns: int) -> Tensor:
+    """(rows, columns) of 1 in each cell that a mask (H, W) touches, however little, else 0."""
+    return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))[0, 0]
+
+
 def shrink_to_cells(mask: Tensor, rows: int, columns: int) -> Tensor:
-    """How far a mask covers each cell of a coarser (or finer) grid, by exact area.
+    """Coverage of cells, see `cell_coverage`, of masks none of which may vanish.
 
     Args:
         mask: (B, 1, H, W) in [0, 1].
 
     Returns:
-        (B, 1, rows, columns) coverage in [0, 1]; the mean over the picture stays what it was.
+        (B, 1, rows, columns) in [0, 1].
 
     Raises:
-        EmptyMaskError: an object of the batch covers no cell to a twentieth.
+        EmptyMaskError: a mask of the batch covers no cell to a twentieth.
     """
     height, width = mask.shape[-2:]
     values = mask.float()
-    cells = overlap_matrix(rows, height).to(values.device) @ values @ overlap_matrix(columns, width).to(values.device).T
+    cells = _mean_over_cells(values, rows, columns)
     for index, most in enumerate(cells.flatten(1).amax(dim=1).tolist()):
         if most < LEAST_COVERAGE:
             which = f" {index + 1} of {len(cells)}" if len(cells) > 1 else ""
@@ -236,7 +272,14 @@ def shrink_to_cells(mask: Tensor, rows: int, columns: int) -> Tensor:
     return cells.clamp(0, 1)
 
 
-def overlap_matrix(cells: int, pixels: int) -> Tensor:
+def _mean_over_cells(values: Tensor, rows: int, columns: int) -> Tensor:
+    """(..., H, W) -> (..., rows, columns), weighted by the area that each pixel has in a cell."""
+    height, width = values.shape[-2:]
+    down, across = (_overlap_matrix(*sides).to(values.device) for sides in ((rows, height), (columns, width)))
+    return down @ values @ across.T
+
+
+def _overlap_matrix(cells: int, pixels: int) -> Tensor:
     """(cells, pixels) share of each cell that each pixel of the same line takes; rows add up to 1."""
     edges = torch.arange(cells + 1, dtype=torch.float64) * (pixels / cells)
     places = torch.arange(pixels, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """Objects as layers: cut out of a picture with their soft edges and their shadows, and laid over another ground.
 
-Each pixel of a picture is read as `picture = colour + through * ground`, with the ground known: where an
+Each pixel of a picture is read as `picture = colour + transmittance * ground`, with the ground known: where an
 object is opaque, nothing comes through; where its shadow falls, a part does; at its soft edge, both. Laid
 on the very ground that it was cut from, a layer gives the picture back; on another, nothing of the old
 ground comes along.
@@ -18,9 +18,9 @@ import torch.nn.functional as F
 
 from intarsia.imaging.affine import Matrix, warped_part
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.infill import Floats, Picture, crop_around, membrane_fill
-from intarsia.imaging.masks import Mask, Part, depth_inside, dilate
-from intarsia.imaging.photo import Bytes
+from intarsia.imaging.infill import Floats, crop_around, membrane_fill
+from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.photo import EVERYWHERE, Bytes, Part, Picture
 
 Places = npt.NDArray[np.intp]
 
@@ -39,8 +39,6 @@ DARKEST = 0.4
 WHOLE = 0.999
 """Share from which a pixel counts as covered wholly, or as not covered at all the other way round."""
 
-EVERYWHERE: Part = (slice(None), slice(None))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
@@ -48,32 +46,32 @@ class Layer:
 
     Attributes:
         colour: (H, W, 3) what it adds.
-        through: (H, W) which share of the ground comes through, in [0, 1]: less in its shadow, 1 beside it.
-        cover: (H, W) how far the object itself covers a pixel, in [0, 1].
-        part: the rows and columns outside which there is nothing of it: colour 0, through 1, cover 0.
+        transmittance: (H, W) share of the ground comes through, in [0, 1]: less in its shadow, 1 beside it.
+        alpha: (H, W) how far the object itself covers a pixel, in [0, 1].
+        part: the rows and columns outside which there is nothing of it: colour 0, transmittance 1, alpha 0.
     """
 
     colour: Picture
-    through: Floats
-    cover: Floats
+    transmittance: Floats
+    alpha: Floats
     part: Part
 
     @classmethod
-    def within(cls, part: Part, size: Size, *, colour: Picture, through: Floats, cover: Floats) -> Layer:
+    def within(cls, part: Part, size: Size, *, colour: Picture, transmittance: Floats, alpha: Floats) -> Layer:
         """A layer in a frame of some size, from what is in one part of it."""
         shape = (size.height, size.width)
         layer = cls(
             colour=np.zeros((*shape, 3), np.float32),
-            through=np.ones(shape, np.float32),
-            cover=np.zeros(shape, np.float32),
+            transmittance=np.ones(shape, np.float32),
+            alpha=np.zeros(shape, np.float32),
             part=part,
         )
-        layer.colour[part], layer.through[part], layer.cover[part] = colour, through, cover
+        layer.colour[part], layer.transmittance[part], layer.alpha[part] = colour, transmittance, alpha
         return layer
 
     def over(self, ground: Picture, part: Part = EVERYWHERE) -> Picture:
         """The layer laid over a ground (H, W, 3): what is then in a part of the picture."""
-        laid: Picture = self.colour[part] + self.through[part][..., None] * ground[part]
+        laid: Picture = self.colour[part] + self.transmittance[part][..., None] * ground[part]
         return laid
 
 
@@ -111,10 +109,12 @@ def cut(picture: Picture | Bytes, mask: Mask, ground: Picture, others: Mask, *, 
     mixed = np.where(length < ALIKE**2, inside, mixed)
     alpha = core.astype(np.float64)
     alpha[at] = np.clip(mixed, np.where(inside, LEAST_INSIDE, 0.0), np.where(inside, 1.0, MOST_OUTSIDE))
-    through = ((1 - alpha) * shade).astype(np.float32)
-    colour = np.where((core | rim_)[..., None], picture_ - through[..., None] * ground_, np.float32(0))
+    transmittance = ((1 - alpha) * shade).astype(np.float32)
+    colour = np.where((core | rim_)[..., None], picture_ - transmittance[..., None] * ground_, np.float32(0))
     height, width = mask.shape
-    return Layer.within(part, Size(width, height), colour=colour, through=through, cover=alpha.astype(np.float32))
+    return Layer.within(
+        part, Size(width, height), colour=colour, transmittance=transmittance, alpha=alpha.astype(np.float32)
+    )
 
 
 def interior_colour(picture: Picture, depth: Floats, at: tuple[Places, Places], radius: int) -> Picture:
@@ -153,7 +153,7 @@ def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: 
     if reach < 1 or not valid.any():
         return np.ones(valid.shape, np.float32)
     light = (picture.sum(-1) + 1) / (ground.sum(-1) + 1)
-    # Lighter than the ground is no shadow, and much darker is an object that nobody named.
+    # Lighter than the ground is no shadow, and much darker is an object that was not named.
     light = np.where(light < DARKEST, 1.0, light).clip(DARKEST, 1).astype(np.float32)
     share = membrane_fill(box_mean(light, valid, 1)[..., None], valid)[..., 0]
     # Seen as far as it can be, but without an edge where it is cut off.
@@ -164,19 +164,19 @@ def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: 
 
 def warp(layer: Layer, matrix: Matrix) -> Layer:
     """Take a layer to another place of the frame; a whole-pixel move copies its pixels exactly."""
-    height, width = layer.cover.shape
+    height, width = layer.alpha.shape
     size = Size(width, height)
-    colour, through, cover = layer.colour[layer.part], layer.through[layer.part], layer.cover[layer.part]
-    packed = np.concatenate([colour, 1 - through[..., None], cover[..., None]], -1)
+    colour, transmittance, alpha = layer.colour[layer.part], layer.transmittance[layer.part], layer.alpha[layer.part]
+    packed = np.concatenate([colour, 1 - transmittance[..., None], alpha[..., None]], -1)
     there = warped_part(packed, matrix, size, at=layer.part)
     if there is None:
         nothing = np.zeros((0, 0, 5), np.float32)
         there = (slice(0, 0), slice(0, 0)), nothing
     part, warped = there
     # Sums of weights miss 1 by a rounding error, and bicubic ones overshoot.
-    cover = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
-    through = np.where(cover == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
-    return Layer.within(part, size, colour=warped[..., :3], through=through, cover=cover)
+    alpha = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
+    transmittance = np.where(alpha == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
+    return Layer.within(part, size, colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
 
 
 def box_mean(values: Floats, valid: Mask, radius: int) -> Floats:

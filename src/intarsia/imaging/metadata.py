@@ -8,7 +8,6 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from intarsia.files import cannot_write as cannot_write
-from intarsia.files import refuse_existing as refuse_existing
 from intarsia.files import write_bytes_atomically as write_bytes_atomically
 
 log = logging.getLogger(__name__)

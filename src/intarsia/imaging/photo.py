@@ -17,16 +17,25 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Size
 
 log = logging.getLogger(__name__)
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+
+Picture: TypeAlias = npt.NDArray[np.float32]
+"""(H, W, 3), in levels of 0 to 255, not rounded."""
+
+Part: TypeAlias = tuple[slice, slice]
+"""Rows and columns of an image."""
+
+EVERYWHERE: Part = (slice(None), slice(None))
 
 BAND = 256
 """Rows that are mixed at once, so that a large photo does not need a float copy of itself."""
@@ -97,6 +106,48 @@ def to_tensor(photo: Photo, size: Size) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
+def image_to_tensor(image: Picture | Bytes, size: Size) -> Tensor:
+    """An image with levels between whole ones, at a working size, antialiased and never cropped.
+
+    Args:
+        image: (H, W, 3) in levels of 0 to 255.
+
+    Returns:
+        (1, 3, h, w) float32 in [-1, 1].
+    """
+    channels = [
+        np.asarray(
+            Image.fromarray(image[..., k].astype(np.float32)).resize(
+                (size.width, size.height), Image.Resampling.LANCZOS
+            )
+        )
+        for k in range(3)
+    ]
+    return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
+
+
+def change_to_image(change: Tensor, size: Size, part: Part = EVERYWHERE) -> Picture:
+    """A difference of two images at a photo's size, or a part of it; bicubic where the sizes differ.
+
+    Args:
+        change: (3, h, w), of images in [-1, 1].
+        part: the rows and columns that are wanted.
+
+    Returns:
+        (H, W, 3) in levels.
+    """
+    if change.shape[-2:] != (size.height, size.width):
+        change = F.interpolate(change[None].float(), (size.height, size.width), mode="bicubic", align_corners=False)[0]
+    levels: Picture = (change[(slice(None), *part)] * 127.5).permute(1, 2, 0).contiguous().numpy()
+    return levels
+
+
+def levels_to_bytes(image: Floats) -> Bytes:
+    """(H, W, ...) levels, rounded to the nearest and cut off at 0 and 255."""
+    rounded: Bytes = np.floor(image + 0.5).clip(0, 255).astype(np.uint8)
+    return rounded
+
+
 def resize_to_photo(tensor: Tensor, size: Size) -> Bytes:
     """An edited picture at a photo's size; bicubic where the sizes differ.
 
@@ -113,8 +164,8 @@ def resize_to_photo(tensor: Tensor, size: Size) -> Bytes:
     values = tensor.detach().to("cpu", torch.float32)
     if not torch.isfinite(values).all():
         raise ModelError(
-            "The models answered with values that are not numbers, as half precision does when it overflows: "
-            "pass --dtype float32."
+            "The models answered with values that are not numbers, as half precision does when it overflows",
+            Remedy(Setting("dtype", "float32", verb="pass")),
         )
     levels = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     pixels: Bytes = levels.permute(1, 2, 0).contiguous().numpy()

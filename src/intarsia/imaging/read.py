@@ -19,7 +19,6 @@ from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import PictureError
 from intarsia.files import cannot_write as cannot_write
-from intarsia.files import refuse_existing as refuse_existing
 from intarsia.files import write_bytes_atomically as write_bytes_atomically
 from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
 from intarsia.imaging.photo import Photo

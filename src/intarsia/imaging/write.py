@@ -11,9 +11,9 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from intarsia.errors import OutputError
+from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import cannot_write as cannot_write
-from intarsia.files import refuse_existing as refuse_existing
+from intarsia.files import check_absent
 from intarsia.files import write_bytes_atomically as write_bytes_atomically
 from intarsia.imaging.metadata import XMP
 from intarsia.imaging.photo import Photo
@@ -63,7 +63,7 @@ def write_photo(
         raise OutputError(f"{path} cannot hold the photo's transparency, as JPEG has none: write .png or .webp.")
     if max(photo.size.width, photo.size.height) > LONGEST_SIDE.get(kind, MAX_PIXELS):
         raise OutputError(f"{path} cannot hold {photo.size} pixels, {LONGEST_SIDE[kind]:,} a side at most: write .png.")
-    refuse_existing(path, overwrite)
+    check_absent(path, overwrite)
     options = dict(options)
     if photo.icc:
         options["icc_profile"] = photo.icc
@@ -85,7 +85,9 @@ def write_photo(
         photo.as_image().save(file, kind, **options)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
         raise OutputError(
-            f"{path} cannot be encoded as {kind} ({problem}): write .png, or leave the record out with --no-metadata."
+            f"{path} cannot be encoded as {kind} ({problem})",
+            Remedy("write .png"),
+            Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
     return write_bytes_atomically(path, file.getvalue(), overwrite)
 

@@ -1,4 +1,4 @@
-"""How far learning is, in a file, so that an interrupted run goes on."""
+"""Checkpoints of learning, in one file, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from intarsia.errors import ModelError, RecordError
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 
 SAVED_EVERY = 10
 """Updates between two checkpoints."""
 
 
 class Checkpointer:
-    """Keeps how far learning is, in one file.
+    """Saves and restores what is learned and the optimiser's state.
 
     Args:
-        path: None keeps nothing.
-        key: of everything that learning depends on.
+        path: None saves nothing.
+        key: a digest of everything that learning depends on.
         resume: read the file, and go on writing it.
 
     Raises:
@@ -31,10 +31,10 @@ class Checkpointer:
         self.path, self.key, self.resume = path, key, resume
         self.moments: dict[str, Tensor] = {}
         if path is not None:
-            refuse_existing(path, resume)
+            check_absent(path, resume)
 
     def restore(self, learned: dict[str, Tensor]) -> int:
-        """Bring back what was learned; returns the updates that it took, 0 where there is no file.
+        """Bring back what was learned into `learned`; returns the updates that it took, 0 where there is no file.
 
         Raises:
             ModelError: the file is damaged.
@@ -60,7 +60,11 @@ class Checkpointer:
         self.moments = tensors
         return int(about["done"])
 
-    def keep(self, learned: dict[str, Tensor], moments: dict[str, Tensor], done: int) -> None:
+    def due(self, done: int, total: int) -> bool:
+        """Whether to save after so many updates of so many."""
+        return done % SAVED_EVERY == 0 or done == total
+
+    def save(self, learned: dict[str, Tensor], moments: dict[str, Tensor], done: int) -> None:
         if self.path is not None:
             tensors = {n: t.detach().cpu().contiguous() for n, t in {**learned, **moments}.items()}
             content = safetensors.torch.save(tensors, metadata={"key": self.key, "done": str(done)})

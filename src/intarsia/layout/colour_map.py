@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from intarsia.errors import LayoutError
+from intarsia.errors import LayoutError, Message, Remedy, Setting
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import Mask, fits
 from intarsia.imaging.metadata import TURNS
@@ -30,7 +30,7 @@ MOST_TOLERANCE = 64
 """Levels that a record's tolerance may have."""
 
 MANY_COLOURS = 8
-"""So many colours that belong to nobody are no slip of the brush: the file was smoothed or compressed."""
+"""Unknown colours from which they are no slip of the brush: the file was smoothed or compressed."""
 
 
 # Coloured maps and their keys
@@ -127,7 +127,7 @@ def read_colour_map(
         orientation: the EXIF orientation that the photo had, as for `masks.read_mask`.
 
     Raises:
-        LayoutError: a colour belongs to nobody, or the map's shape is not the photo's.
+        LayoutError: a colour is not in the key, or the map's shape is not the photo's.
         PictureError: the file is not a readable picture.
     """
     photo = read_photo(path)
@@ -188,7 +188,7 @@ def owners(photo: Photo, path: Path, key: Mapping[str, Colour], tolerance: int) 
     strange = (away > tolerance) & (counts > 0)
     if strange.any():
         raise LayoutError(
-            strange_colours(photo, path, key, levels[strange], counts[strange], nearest[strange], away[strange])
+            *strange_colours(photo, path, key, levels[strange], counts[strange], nearest[strange], away[strange])
         )
     found: npt.NDArray[np.int32] = (nearest[runs] + 1).astype(np.int32).repeat(lengths).reshape(packed.shape)
     found[clear] = 0
@@ -203,8 +203,8 @@ def strange_colours(
     counts: npt.NDArray[np.int64],
     nearest: npt.NDArray[np.int32],
     away: npt.NDArray[np.int32],
-) -> str:
-    """What to say of colours that belong to nobody; that of most pixels is named."""
+) -> Message:
+    """The message about colours that are not in the key; the one of most pixels is named."""
     most = int(counts.argmax())
     colour = tuple(int(level) for level in levels[most])
     name = list(key)[nearest[most]]
@@ -215,19 +215,25 @@ def strange_colours(
         fact += f", and {others:,} other{'s' if others > 1 else ''} cover {rest:,} more, but they belong to no object"
     else:
         fact += " but belongs to no object"
+    near_enough = Setting("tolerance", int(away.max()), verb="pass")
+    cause = "."
     if len(counts) >= MANY_COLOURS:
-        cause = "JPEG blurs colours" if photo.format in ("JPEG", "WebP") else "a smoothed or resized drawing has them"
-        remedy = f"{cause}: save the map as PNG with hard edges"
+        blur = "JPEG blurs colours" if photo.format in ("JPEG", "WebP") else "a smoothed or resized drawing has them"
+        cause, remedies = f". {blur}", [Remedy("save the map as PNG with hard edges")]
         if away.max() <= MOST_TOLERANCE:
-            remedy += f", or pass --tolerance {away.max()} to read each as the nearest"
+            remedies.append(Remedy(near_enough, " to read each as the nearest"))
     elif BACKGROUND not in key:
-        remedy = f'The key has no "{BACKGROUND}": add its colour, e.g. "{BACKGROUND}": {list(colour)}'
+        cause = f'. The key has no "{BACKGROUND}"'
+        remedies = [Remedy(f'add its colour, e.g. "{BACKGROUND}": {list(colour)}')]
     elif away.max() <= MOST_TOLERANCE:
         as_what = repr(name) if len(counts) == 1 else "the nearest"
-        remedy = f"Redraw with hard edges, or pass --tolerance {away.max()} to read it as {as_what}"
+        remedies = [Remedy("redraw with hard edges"), Remedy(near_enough, f" to read it as {as_what}")]
     else:
-        remedy = "Add it to the key of colours with its object's name, or redraw it in a colour of the key"
-    return f"{fact}; {near}. {remedy}."
+        remedies = [
+            Remedy("add it to the key of colours with its object's name"),
+            Remedy("redraw it in a colour of the key"),
+        ]
+    return (f"{fact}; {near}{cause}", *remedies)
 
 
 def colour_map(masks: Mapping[str, Mask], colours: Mapping[str, Colour]) -> Bytes:

@@ -13,7 +13,7 @@ import json
 import logging
 import pickle
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from intarsia.backbones.protocols import LatentDiffusion
-from intarsia.errors import LayoutError, ModelError
+from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
 
@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 READS_TEXT = re.compile(r"attn2\.to_[kv]$")
 """The layers whose input is the text: keys and values of the cross-attention."""
+
+
+LEARNED = Remedy("pass what ", Command("learn"), " wrote", page="learn how the objects look here, and take that")
+"""Where a file of concepts comes from."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,7 +81,9 @@ class Concepts:
         if self.embeddings.shape[1] != width:
             raise ModelError(
                 f"The concepts were learned on a model whose tokens are {self.embeddings.shape[1]} wide ({self.model or 'unnamed'}), "
-                f"but those of {diffusion.name} are {width} wide. Pass --models with the one they were learned on, or learn anew."
+                f"but those of {diffusion.name} are {width} wide.",
+                Remedy("pass ", Setting("models"), " with the one they were learned on"),
+                Remedy("learn anew"),
             )
         layers = dict(diffusion.unet.named_modules())
         for name, update in self.updates.items():
@@ -88,7 +94,9 @@ class Concepts:
             if wanted is None or have != wanted:
                 raise ModelError(
                     f"The concepts change the layer {layer or name}, which {diffusion.name} does not have in this size: they were "
-                    f"learned on {self.model or 'another model'}. Pass --models with that one, or learn anew."
+                    f"learned on {self.model or 'another model'}.",
+                    Remedy("pass ", Setting("models"), " with that one"),
+                    Remedy("learn anew"),
                 )
         if self.model and self.model != diffusion.name:
             logger.warning("The concepts were learned on %s and are used with %s.", self.model, diffusion.name)
@@ -101,7 +109,7 @@ class Concepts:
         Raises:
             LayoutError: an object of the scene was not learned.
         """
-        words = tuple(thing.words for thing in scene.objects)
+        words = tuple(obj.words for obj in scene.objects)
         missing = [name for name in scene.names if name not in self.names]
         if not missing:
             order = [self.names.index(name) for name in scene.names]
@@ -109,8 +117,9 @@ class Concepts:
         if not any(self.words) and len(self.names) == len(scene.names):
             return replace(self, names=scene.names, words=words)
         raise LayoutError(
-            f"The concepts are of {', '.join(self.names)}, but the scene's {missing[0]!r} is not among them. "
-            "Learn the scene's objects with 'intarsia learn', or leave --concepts out."
+            f"The concepts are of {', '.join(self.names)}, but the scene's {missing[0]!r} is not among them.",
+            Remedy("learn the scene's objects with ", Command("learn"), page="learn anew how the objects look"),
+            Remedy("leave ", Setting("concepts"), " out"),
         )
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
@@ -138,7 +147,14 @@ class Concepts:
             ModelError: the file is missing, damaged, or holds something else.
         """
         if not path.is_file():
-            raise ModelError(f"The concepts {path} do not exist. Learn them with 'intarsia learn SCENE --out {path}'.")
+            raise ModelError(
+                f"The concepts {path} do not exist.",
+                Remedy(
+                    "learn them with ",
+                    Command("learn", "SCENE", out=path),
+                    page="learn how the objects look first",
+                ),
+            )
         if path.suffix in (".bin", ".pt", ".pth"):
             return read_delta(path)
         try:
@@ -146,11 +162,9 @@ class Concepts:
                 about = file.metadata() or {}
             tensors = safetensors.torch.load_file(str(path))
         except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"{path} is no readable safetensors file ({error}). Pass what 'intarsia learn' wrote."
-            ) from None
+            raise ModelError(f"{path} is no readable safetensors file ({error}).", LEARNED) from None
         if about.get("kind") != "Concepts":
-            raise ModelError(f"{path} holds something else than learned objects. Pass what 'intarsia learn' wrote.")
+            raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
         return cls(
             names=tuple(json.loads(about["names"])),
             words=tuple(json.loads(about["words"])),
@@ -174,8 +188,8 @@ def read_delta(path: Path) -> Concepts:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"{path} is no file of plain tensors ({reason[:120]}), and nothing else is ever loaded from it. "
-            "Pass what 'intarsia learn' wrote."
+            f"{path} is no file of plain tensors ({reason[:120]}), and nothing else is ever loaded from it.",
+            LEARNED,
         ) from None
     tokens = content.get("modifier_token") if isinstance(content, dict) else None
     weights = content.get("unet", {}) if isinstance(content, dict) else None
@@ -187,9 +201,7 @@ def read_delta(path: Path) -> Concepts:
         and len({v.numel() for v in tokens.values()}) == 1
     )
     if not plain:
-        raise ModelError(
-            f"{path} lacks the parts 'modifier_token' and 'unet' of a delta.bin. Pass what 'intarsia learn' wrote."
-        )
+        raise ModelError(f"{path} lacks the parts 'modifier_token' and 'unet' of a delta.bin.", LEARNED)
     assert isinstance(tokens, dict) and isinstance(weights, dict)
     known = {
         name: w.float()
@@ -216,7 +228,7 @@ class Vocabulary(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """(tokens + N, D), for whoever asks for its shape."""
+        """(tokens + N, D), as a plain embedding has it."""
         known, more = self._parts
         return torch.cat([known.weight, more.to(known.weight)])
 
@@ -240,7 +252,7 @@ def tokens_added(diffusion: LatentDiffusion, embeddings: Tensor) -> Iterator[lis
     """
     tokenizer, encoder = diffusion.tokenizer, diffusion.text_encoder
     known = encoder.get_input_embeddings()
-    # A tokenizer cannot forget a token: a copy learns it. Whoever else holds the original sees nothing.
+    # A tokenizer cannot forget a token, so a copy learns it; the original stays as it is.
     learned = copy.deepcopy(tokenizer)
     vocabulary = learned.get_vocab()
     free = (f"<intarsia-{i}>" for i in range(len(vocabulary) + len(embeddings)))
@@ -289,147 +301,3 @@ def changed(*, down: Tensor | None, up: Tensor | None, weight: Tensor | None, ho
         return torch.cat([new[:, :1].detach(), new[:, 1:]], 1) if hold_begin else new
 
     return answer
-
-
-def sentence(phrases: Sequence[str], background: str = "") -> str:
-    """What a picture shows, in words.
-
-    Args:
-        phrases: words or tokens of its objects.
-        background: "grass", or with its own preposition, "in the snow".
-    """
-    things = [f"{'an' if phrase[:1].lower() in tuple('aeiou') else 'a'} {phrase}" for phrase in phrases]
-    said = " and ".join(([", ".join(things[:-1])] if things[1:] else []) + things[-1:])
-    background = background.strip()
-    if not background:
-        return said or "a photo"
-    if not said:
-        return background
-    leads = ("on", "in", "at", "under", "over", "by", "near", "before", "behind", "against", "with")
-    if background.split()[0].lower() in leads:
-        return f"{said} {background}"
-    article = "" if background.split()[0].lower() in ("a", "an", "the") else "the "
-    return f"{said} on {article}{background}"
-
-
-def without_brackets(prompt: str, scene: Scene, tokens: Mapping[str, str] | None = None) -> str:
-    """A prompt in the published form, "a <cat> on grass", with its objects named plainly.
-
-    Args:
-        prompt: the user's sentence.
-        scene: whose objects may be named; a blank in a name may be written as "-" or "_".
-        tokens: further names that brackets may hold, each with the object that it stands for. Its
-            word after the token, as in "<new1> cat", is the same object once more and goes.
-
-    Raises:
-        LayoutError: brackets hold something else.
-    """
-    plain = {text.lower(): text for thing in scene.objects for text in (thing.words, thing.name) if text}
-    further = {} if tokens is None else tokens
-    words = {thing.name: thing.words or thing.name for thing in scene.objects}
-
-    def named(found: re.Match[str]) -> str:
-        inside, after = found[1].strip(), found[2]
-        spelled = re.sub(r"[\s_-]+", " ", inside).lower()
-        for text in (inside.lower(), spelled):
-            if text in plain:
-                return plain[text] + after
-        if inside not in further:
-            listed = ", ".join(f"<{name}>" for name in scene.names)
-            raise LayoutError(
-                f"The prompt names <{inside}>, but the scene has {listed}: write one of these, or take the brackets away."
-            )
-        name = further[inside]
-        same = "|".join(re.escape(text) for text in sorted({name, words[name]}, key=len, reverse=True))
-        return name + re.sub(rf"^\s+(?:{same})(?![\w-])", "", after, flags=re.IGNORECASE)
-
-    return re.sub(r"<([^<>]*)>([^<]*)", named, prompt)
-
-
-def named_by_tokens(prompt: str, scene: Scene, phrases: Mapping[str, str]) -> str:
-    """A prompt with the objects' names replaced by their tokens, whole words only.
-
-    "pot" is not found in "teapot", nor in "pot-house". Of several objects of one class, the first
-    mention of the class is the first object, and so on; names in full ("dog 2") go first. Objects that
-    are not mentioned are appended.
-
-    Args:
-        prompt: the user's sentence.
-        scene: whose objects have the names and the words.
-        phrases: what stands for each object, by its name; objects that it lacks stay words.
-    """
-    waiting: dict[str, list[str]] = {}
-    for thing in scene.objects:
-        if thing.name in phrases:
-            waiting.setdefault(thing.words.lower(), []).append(thing.name)
-    names = {name.lower(): name for name in phrases}
-    said: set[str] = set()
-    spoken = sorted({*names, *waiting} - {""}, key=len, reverse=True)
-    if not spoken:
-        return prompt
-    pattern = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(text) for text in spoken) + r")(?![\w-])", re.IGNORECASE)
-    # Objects named in full are not waiting for a mention of their class.
-    for found in pattern.findall(prompt):
-        if found.lower() in names and names[found.lower()].lower() not in waiting:
-            said.add(names[found.lower()])
-
-    def token(found: re.Match[str]) -> str:
-        text = found[0].lower()
-        if text in names and text not in waiting:
-            return phrases[names[text]]
-        left = [name for name in waiting[text] if name not in said]
-        name = left[0] if left else waiting[text][-1]
-        said.add(name)
-        return phrases[name]
-
-    replaced = pattern.sub(token, prompt)
-    for thing in scene.objects:
-        if thing.name in phrases and thing.name not in said:
-            token_of = phrases[thing.name]
-            replaced += f", {'an' if token_of[:1] in tuple('aeiou') else 'a'} {token_of}"
-    return replaced
-
-
-def prompt_for(prompt: str, scene: Scene, phrases: Mapping[str, str], background: str = "") -> str:
-    """The sentence for a picture of some of a scene's objects, each by its token.
-
-    Args:
-        prompt: the user's; empty, or naming an object that is not in `phrases`: the sentence is built
-            from the objects that are. Brackets about a name, as in "<cat>", say nothing more.
-        scene: whose objects may be named.
-        phrases: token by name, of the objects that the picture shows.
-        background: what lies behind them.
-
-    Raises:
-        LayoutError: the prompt has a name in brackets that is no object's.
-    """
-    prompt = without_brackets(prompt, scene)
-    absent = [t for t in scene.objects if t.name not in phrases]
-    mentions = re.compile(
-        "|".join(rf"(?<![\w-]){re.escape(text)}(?![\w-])" for t in absent for text in {t.name, t.words} if text)
-    )
-    if not prompt.strip() or (absent and mentions.search(prompt.lower())):
-        return sentence([phrases[t.name] for t in scene.objects if t.name in phrases], background)
-    return named_by_tokens(prompt, scene, phrases)
-
-
-def places_of(tokenizer: Any, prompt: str, tokens: Sequence[str], limit: int) -> list[int]:
-    """Where in a prompt's token ids each of some tokens first stands.
-
-    Args:
-        limit: tokens that the text encoder reads, begin and end included.
-
-    Raises:
-        LayoutError: one of them stands beyond the limit.
-    """
-    ids = tokenizer(prompt, truncation=True, max_length=limit).input_ids
-    places = []
-    for token in tokens:
-        (wanted,) = tokenizer.convert_tokens_to_ids([token])
-        if wanted not in ids:
-            raise LayoutError(
-                f"The prompt is longer than the {limit} tokens that the model reads, so that an object falls off its end: "
-                "shorten --prompt."
-            )
-        places.append(ids.index(wanted))
-    return places

@@ -20,10 +20,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from intarsia.backbones.protocols import MaskRefiner, Segmenter
-from intarsia.errors import LayoutError
-from intarsia.imaging.affine import bounding_box
+from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
-from intarsia.imaging.masks import Mask, bounds_of, depth_inside
+from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
 from intarsia.imaging.photo import Photo, to_tensor
 
 BACKGROUND = "background"
@@ -100,7 +99,9 @@ def find_masks(
         if peak < LEAST_PEAK:
             raise LayoutError(
                 f"{words!r} was not found in the picture (its probability is at most {peak:.2f}, and {LEAST_PEAK} is "
-                "needed): try another word for it, or pass its mask with --masks."
+                "needed)",
+                Remedy("try another word for it"),
+                pass_masks("its mask"),
             )
     odds = settle_masks((picture[0].float() + 1) / 2, heat / peaks[:, None, None])
     # Interpolated at the photo's size before it is cut, so that borders are smooth there.
@@ -115,8 +116,9 @@ def find_masks(
         if not shape.any():
             rival = classes[int(best.indices.flatten()[full[place].argmax()])]
             raise LayoutError(
-                f"{words!r} was found only where {rival!r} is more probable: use words that tell them apart, or pass "
-                "masks with --masks."
+                f"{words!r} was found only where {rival!r} is more probable",
+                Remedy("use words that tell them apart"),
+                pass_masks("masks"),
             )
         for name, mask in zip(same, split_touching(shape, full[place].numpy(), same), strict=True):
             found[name], points[name] = mask, surest_point(mask, full[place].numpy())
@@ -125,6 +127,11 @@ def find_masks(
     if outliner is not None:
         masks = refine_masks(photo, masks, [points[name] for name in names], outliner)
     return dict(zip(names, masks, strict=True))
+
+
+def pass_masks(what: str) -> Remedy:
+    """The remedy where objects are not found by their names."""
+    return Remedy(f"pass {what} with ", Setting("masks"), page=(f"give {what} under ", Setting("masks")))
 
 
 def words_of(name: str) -> str:
@@ -146,7 +153,14 @@ def check_names(names: Sequence[str]) -> None:
     """Raise `LayoutError` unless the names are unique and not empty."""
     for name, count in Counter(names).items():
         if not name:
-            raise LayoutError("A name of an object is empty: say what it is, e.g. --find cat 'potted plant'.")
+            raise LayoutError(
+                "A name of an object is empty",
+                Remedy(
+                    "say what it is, e.g. ",
+                    Setting("find", "cat 'potted plant'"),
+                    page="say what it is, e.g. cat, potted plant",
+                ),
+            )
         if count > 1:
             raise LayoutError(f"{name!r} is named {count} times: number them, '{name} 1' '{name} 2'.")
         if name.lower() == BACKGROUND:
@@ -197,13 +211,11 @@ def settle_masks(picture: Tensor, heat: Tensor) -> Tensor:
 
 def neighbourhood(sure: Tensor) -> Tensor:
     """(h, w) the box about what is sure, and how far the object may go on beyond it."""
-    rows, columns = sure.any(1).nonzero()[:, 0], sure.any(0).nonzero()[:, 0]
     near = torch.zeros_like(sure)
     edges = []
-    for places, side in zip((rows, columns), sure.shape, strict=True):
-        first, last = int(places[0]), int(places[-1]) + 1
-        reach = math.ceil(REACH * (last - first)) + max(side // 12, 1)
-        edges.append(slice(max(first - reach, 0), last + reach))
+    for part, side in zip(bounding_box(sure.numpy()).slices(), sure.shape, strict=True):
+        reach = math.ceil(REACH * (part.stop - part.start)) + max(side // 12, 1)
+        edges.append(slice(max(part.start - reach, 0), part.stop + reach))
     near[edges[0], edges[1]] = True
     return near
 
@@ -258,8 +270,9 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
             break
     else:
         raise LayoutError(
-            f"{count} objects were named {words_of(names[0])!r}, but the picture shows fewer that are apart: name "
-            "fewer, or pass their masks with --masks."
+            f"{count} objects were named {words_of(names[0])!r}, but the picture shows fewer that are apart",
+            Remedy("name fewer"),
+            pass_masks("their masks"),
         )
     chosen = sorted(large[np.argsort(-areas[large], kind="stable")][:count])
     seeds = [labels == 1 + part for part in chosen]
@@ -275,7 +288,7 @@ def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[st
     nearest = np.full(mask.shape, -1)
     nearest[part] = distances.argmin(0)
     parts = [own & (nearest == place) for place in range(count)]
-    middles = [float(np.nonzero(part)[1].mean()) for part in parts]
+    middles = [centroid(part).x for part in parts]
     return [parts[place] for place in np.argsort(middles, kind="stable")]
 
 

@@ -1,4 +1,4 @@
-"""Edit by layout: objects of a picture are taken to their places, with their looks kept. The flow on one page."""
+"""Edit by layout: objects of a photo go to their places and keep their looks. The flow on one page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import LayoutError
+from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.photo import Photo
 from intarsia.layout.cache import Cache, MemoryCache
 from intarsia.layout.compose import compose
@@ -26,34 +27,19 @@ CLOSE = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arranged:
-    """One finished picture.
-
-    Attributes:
-        photo: of the input's size, profile and alpha.
-        blend: (H, W) in [0, 1]; where it is 0 the picture equals the input bit for bit.
-        seed: of its noise.
-    """
-
-    photo: Photo
-    blend: np.ndarray
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class ArrangeResult:
-    """A rearranged picture and how it came about.
+    """A rearranged photo and how it came about.
 
     Attributes:
-        pictures: one a seed.
-        scene, layout: what was there, and what was asked for.
-        mode: the way that was taken.
-        concepts: the looks that it was painted from; None for compose.
+        pictures: the edited photos, one a seed.
+        scene, layout: of the original, and what was asked for.
+        mode: the method that was used.
+        concepts: the learned looks that objects were painted from; None for compose.
         record: replays the edit.
         versions: of the models.
     """
 
-    pictures: tuple[Arranged, ...]
+    pictures: tuple[EditedPhoto, ...]
     scene: Scene
     layout: Layout
     mode: Literal["compose", "regenerate"]
@@ -81,20 +67,20 @@ def arrange(
     cache: Cache | None = None,
     on_progress: OnProgress | None = None,
 ) -> ArrangeResult:
-    """Rearrange a picture.
+    """Rearrange a photo.
 
     Args:
-        scene: the original picture and its objects; a chain of edits starts from it every time.
-        layout: where the objects shall be.
+        scene: the original photo and its objects; a chain of edits starts from it every time.
+        layout: where the objects go.
         record: how.
         backbones: the pretrained networks, loaded once for many edits.
         concepts: the objects' learned looks, for regenerate; learned first when None.
-        cache: what was computed for this picture before, and is used again; by default nothing.
+        cache: what was computed for this photo before, and is used again; by default nothing.
         on_progress: called after every denoising or learning step; may raise `Cancelled`.
 
     Raises:
         LayoutError: scene and layout do not belong together.
-        EmptyMaskError: an object is too small to be painted anew.
+        EmptyMaskError: an object is too small to be painted again.
     """
     started = time.monotonic()
     meter = backbones.diffusion.meter
@@ -102,20 +88,17 @@ def arrange(
     cache = MemoryCache() if cache is None else cache
     check(scene, layout)
 
-    mode = way(layout, record)
+    mode = choose_mode(layout, record)
     seeds = range(record.seed, record.seed + record.seeds)
     if mode == "compose":
         pictures = [
-            Arranged(photo=made.photo, blend=made.blend, seed=seed)
-            for seed in seeds
-            for made in [compose(scene, layout, record, backbones, seed=seed, cache=cache, on_progress=on_progress)]
+            compose(scene, layout, record, backbones, seed=seed, cache=cache, on_progress=on_progress) for seed in seeds
         ]
         concepts = None
     else:
-        made_anew, concepts = regenerate(
+        pictures, concepts = regenerate(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
-        pictures = [Arranged(photo=m.photo, blend=m.blend, seed=seed) for m, seed in zip(made_anew, seeds, strict=True)]
 
     return ArrangeResult(
         pictures=tuple(pictures),
@@ -134,8 +117,8 @@ def arrange(
     )
 
 
-def way(layout: Layout, record: ArrangeRecord) -> Literal["compose", "regenerate"]:
-    """What the record asks for; else compose where every target is close to its source, moved as a whole."""
+def choose_mode(layout: Layout, record: ArrangeRecord) -> Literal["compose", "regenerate"]:
+    """The record's mode; by default compose where every target is close to its source, moved as a whole."""
     if record.mode != "auto":
         return record.mode
     if record.preset == "paper":

@@ -1,4 +1,4 @@
-"""Guidance by layout: latents are pushed until each object's token looks at the object's place."""
+"""Layout guidance: latents are pushed until each object's token attends to the object's target."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SMALL = 1e-8
 
 
 class Goal(NamedTuple):
-    """Where the tokens shall look.
+    """Where the tokens should attend.
 
     Attributes:
-        targets: (N, rows, columns) coverage of each object's place in [0, 1].
-        vacated: (1, rows, columns) coverage of what objects left behind; no token shall look there.
+        targets: (N, rows, columns) coverage of each object's target in [0, 1].
+        vacated: (1, rows, columns) coverage of the region that objects vacated, where no token should attend.
     """
 
     targets: Tensor
@@ -25,7 +25,7 @@ class Goal(NamedTuple):
 
 
 def published_losses(attention: Tensor, goal: Goal) -> Tensor:
-    """The share of each token's attention that lies outside its place.
+    """The share of each token's attention that lies outside its target.
 
     Args:
         attention: (B, rows, columns, N), of the objects' tokens.
@@ -40,17 +40,17 @@ def published_losses(attention: Tensor, goal: Goal) -> Tensor:
 
 
 def layout_losses(attention: Tensor, goal: Goal) -> Tensor:
-    """The share of each token's attention that lies outside its place, and of all tokens' where nothing shall be.
+    """The share of each token's attention outside its target, and of all tokens' in the vacated region.
 
-    Attention is averaged inside and outside rather than added up: else a small object's share were small
-    wherever its token looks, and its gradient with it.
+    Attention is averaged inside and outside rather than added up: else a small object's share would be small
+    wherever its token attends, and its gradient with it.
 
     Args:
         attention: (B, rows, columns, N), of the objects' tokens.
 
     Returns:
-        (B, N + 1) in [0, 1], the last the background term: attention to what was vacated, against
-        attention to the places. It is 0 where nothing was vacated.
+        (B, N + 1) in [0, 1], the last the background term: attention to the vacated region, against
+        attention to the targets. It is 0 where nothing was vacated.
     """
 
     def mean_over(where: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ def layout_losses(attention: Tensor, goal: Goal) -> Tensor:
 
     inside, outside = mean_over(goal.targets), mean_over(1 - goal.targets)
     losses = outside / (inside + outside + SMALL)
-    behind = mean_over(goal.vacated.expand_as(goal.targets)).mean(1)
-    background = behind / (behind + inside.mean(1) + SMALL)
+    vacated = mean_over(goal.vacated.expand_as(goal.targets)).mean(1)
+    background = vacated / (vacated + inside.mean(1) + SMALL)
     return torch.cat([losses, background[:, None]], 1)
 
 
@@ -69,12 +69,17 @@ def total(losses: Tensor) -> Tensor:
 
 
 def guidance_decay(step: int, steps: int) -> float:
-    """What the scale of guidance falls by: from 1 at the first step to sqrt(1/2) at the last."""
+    """Factor of the guidance scale: from 1 at the first step down to sqrt(1/2) at the last."""
     return math.sqrt(1 - 0.5 * step / max(steps - 1, 1))
 
 
 def guided_step(
-    look: Callable[[Tensor], Tensor], latents: Tensor, size: float, *, enough: float = 0.0, where: Tensor | None = None
+    losses_of: Callable[[Tensor], Tensor],
+    latents: Tensor,
+    size: float,
+    *,
+    enough: float = 0.0,
+    where: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One step down the gradient of the layout loss.
 
@@ -82,10 +87,10 @@ def guided_step(
     sake of the others; without them the step is z - size * d(mean + max)/dz.
 
     Args:
-        look: latents -> (B, N) losses, differentiable.
+        losses_of: latents -> (B, N) losses, differentiable.
         latents: (B, C, h, w).
         size: of the step.
-        enough: the loss at which an object is content.
+        enough: the loss below which an object no longer pulls.
         where: (1, 1, h, w) cells that may move, in [0, 1]; all when None.
 
     Returns:
@@ -93,7 +98,7 @@ def guided_step(
     """
     with torch.enable_grad():
         moving = latents.detach().requires_grad_(True)
-        losses = look(moving)
+        losses = losses_of(moving)
         pulling = torch.where(losses > enough, losses, losses.detach())
         (gradient,) = torch.autograd.grad(total(pulling).sum(), moving)
     if where is not None:
@@ -102,7 +107,7 @@ def guided_step(
 
 
 def refine(
-    look: Callable[[Tensor], Tensor],
+    losses_of: Callable[[Tensor], Tensor],
     latents: Tensor,
     size: float,
     *,
@@ -111,18 +116,18 @@ def refine(
     where: Tensor | None = None,
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:
-    """Guided steps until every object's loss is low enough, or so many were taken.
+    """Guided steps until every object's loss is low enough, or `most` were taken.
 
     Args:
         on_step: called after each; may raise `Cancelled`.
     """
     for _ in range(most):
-        moved, losses = guided_step(look, latents, size, enough=enough, where=where)
-        unhappy = (losses > enough).any(1)
-        if not bool(unhappy.any()):
+        moved, losses = guided_step(losses_of, latents, size, enough=enough, where=where)
+        unfinished = (losses > enough).any(1)
+        if not bool(unfinished.any()):
             break
-        # Of a batch of seeds, those that are there stay where they are.
-        latents = torch.where(unhappy[:, None, None, None], moved, latents)
+        # Of a batch of seeds, those that are finished stay where they are.
+        latents = torch.where(unfinished[:, None, None, None], moved, latents)
         if on_step is not None:
             on_step()
     return latents

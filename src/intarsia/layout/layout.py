@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from intarsia.imaging.affine import (
-    IDENTITY,
-    Matrix,
-)
+from intarsia.imaging.affine import IDENTITY, Matrix
 from intarsia.imaging.masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where one object shall be.
+    """Where one object goes.
 
     Attributes:
         name: of the scene's object.
         matrix: takes the source object to its place as well as an affine map can.
-        mask: (H, W) at the photo's size, what it shall cover if nothing stood before it.
+        mask: (H, W) at the photo's size, what it covers there if nothing stands in front of it.
         fit: IoU of the source mask, taken there by the matrix, with `mask`; 1 where the target was
-            given as a move. Low where shape or pose shall change.
+            given as a move. Low where shape or pose change.
     """
 
     name: str
@@ -35,12 +32,21 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where all objects of a scene shall be.
+    """Where all objects of a scene go.
 
     Attributes:
-        placements: from back to front; every object of the scene that stays in the picture.
+        placements: from back to front; every object of the scene that stays in the image.
         removed: names of the objects that do not.
     """
 
     placements: tuple[Placement, ...]
     removed: tuple[str, ...] = ()
+
+    def visible_masks(self) -> dict[str, Mask]:
+        """(H, W) the visible part of each object behind those in front of it, from back to front; some may be empty."""
+        visible: dict[str, Mask] = {}
+        taken: Mask | None = None
+        for placement in reversed(self.placements):
+            visible[placement.name] = placement.mask if taken is None else placement.mask & ~taken
+            taken = placement.mask if taken is None else placement.mask | taken
+        return dict(reversed(visible.items()))

@@ -1,4 +1,4 @@
-"""A target layout: where each object of a scene shall be.
+"""A target layout: where each object of a scene goes.
 
 It is drawn as a map in the objects' colours, given as boxes, or as moves; moves may correct the other two.
 """
@@ -12,18 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from intarsia.errors import LayoutError
-from intarsia.imaging.affine import (
-    IDENTITY,
-    bounding_box,
-    box_to_box,
-    warp_mask,
-)
+from intarsia.errors import LayoutError, Remedy, Setting
+from intarsia.imaging.affine import IDENTITY, box_to_box, warp_mask
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.masks import Mask, bounding_box, dilate
 from intarsia.layout.colour_map import read_colour_map, read_colours, read_json
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.moves import apply_move, check_name, check_visible, listed, moves, shell_quote
+from intarsia.layout.moves import apply_move, check_kept, check_name, check_visible, listed, moves, shell_quote
 from intarsia.layout.registration import register_mask
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import colours_of
@@ -31,15 +26,6 @@ from intarsia.records.arrange import ArrangeRecord
 
 TELLING = 0.5
 """Overlap from which a fitted map says what an object covers behind others."""
-
-
-def visible(layout: Layout) -> dict[str, Mask]:
-    """What is seen of each placed object, behind those in front of it; from back to front."""
-    seen: dict[str, Mask] = {}
-    for placement in layout.placements:
-        seen = {name: mask & ~placement.mask for name, mask in seen.items()}
-        seen[placement.name] = placement.mask
-    return seen
 
 
 def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
@@ -54,7 +40,7 @@ def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
         PictureError: the drawn layout is not a readable picture.
     """
     check_target(record)
-    removed = {check_name(name, scene, "--remove") for name in record.remove}
+    removed = {check_name(name, scene, Setting("remove")) for name in record.remove}
     if record.layout is not None:
         placements = read_drawn_layout(record, scene, removed)
     elif record.boxes is not None:
@@ -75,8 +61,22 @@ def check_target(record: ArrangeRecord) -> None:
     given = (record.layout, record.boxes, record.move, record.to, record.scale, record.rotate, record.flip)
     if not any((*given, record.remove, record.front, record.back)):
         raise LayoutError(
-            "Nothing says where the objects shall be: pass --move 'NAME=+120,0', --to, --scale, --rotate, --flip, "
-            "--remove, --front or --back, or a whole layout with --boxes or --layout."
+            "Nothing says where the objects shall be",
+            Remedy(
+                Setting("move", "'NAME=+120,0'", verb="pass"),
+                *(
+                    part
+                    for name in ("to", "scale", "rotate", "flip", "remove", "front")
+                    for part in (", ", Setting(name))
+                ),
+                " or ",
+                Setting("back"),
+                ", or a whole layout with ",
+                Setting("boxes"),
+                " or ",
+                Setting("layout"),
+                page="drag, scale, turn, flip or remove one of them first",
+            ),
         )
 
 
@@ -106,11 +106,11 @@ def read_boxes(path: str, scene: Scene) -> tuple[list[Placement], set[str]]:
             )
         boxes[name] = Box(*edges)
     placements = []
-    for thing in scene.objects:
-        box = boxes.get(thing.name)
-        matrix = IDENTITY if box is None else box_to_box(bounding_box(thing.mask), box)
-        mask = thing.mask if matrix == IDENTITY else warp_mask(thing.mask, matrix, scene.photo.size)
-        placements.append(Placement(name=thing.name, matrix=matrix, mask=mask))
+    for obj in scene.objects:
+        box = boxes.get(obj.name)
+        matrix = IDENTITY if box is None else box_to_box(bounding_box(obj.mask), box)
+        mask = obj.mask if matrix == IDENTITY else warp_mask(obj.mask, matrix, scene.photo.size)
+        placements.append(Placement(name=obj.name, matrix=matrix, mask=mask))
     return placements, {name for name, box in boxes.items() if box is None}
 
 
@@ -134,33 +134,35 @@ def read_drawn_layout(record: ArrangeRecord, scene: Scene, removed: set[str]) ->
         )
     missing = [name for name in scene.names if name not in targets and name not in removed]
     if missing:
-        flags = " ".join(shell_quote(name) for name in missing)
+        quoted = " ".join(shell_quote(name) for name in missing)
+        they, them = ("it", "it") if len(missing) == 1 else ("they", "them")
         raise LayoutError(
-            f"{file} does not show {listed(missing)}, which the scene has: paint {'it' if len(missing) == 1 else 'them'} "
-            f"there, or pass --remove {flags} if {'it' if len(missing) == 1 else 'they'} shall go."
+            f"{file} does not show {listed(missing)}, which the scene has",
+            Remedy(f"paint {them} there"),
+            Remedy(
+                Setting("remove", quoted, verb="pass"), f" if {they} shall go", page=f"remove {them} from the picture"
+            ),
         )
     size = coloured.size
     grain = max(photo.size.width / size.width, photo.size.height / size.height)
     placements = []
-    for thing in scene.objects:
-        if thing.name in removed:
-            placements.append(Placement(name=thing.name, matrix=IDENTITY, mask=thing.mask))
+    for obj in scene.objects:
+        if obj.name in removed:
+            placements.append(Placement(name=obj.name, matrix=IDENTITY, mask=obj.mask))
             continue
-        target = targets[thing.name]
+        target = targets[obj.name]
         hidden = np.zeros_like(target)
         for name, mask in targets.items():
-            if name != thing.name and name not in removed:
+            if name != obj.name and name not in removed:
                 hidden |= mask
-        matrix, fit = register_mask(thing.mask, target, hidden, grain=grain)
-        whole = warp_mask(thing.mask, matrix, photo.size)
+        matrix, fit = register_mask(obj.mask, target, hidden, grain=grain)
+        whole = warp_mask(obj.mask, matrix, photo.size)
         if fit >= TELLING:
             target = target | (whole & hidden)
         if alike(whole, target, grain):
             target = whole
         joint = int((whole | target).sum())
-        placements.append(
-            Placement(name=thing.name, matrix=matrix, mask=target, fit=int((whole & target).sum()) / joint)
-        )
+        placements.append(Placement(name=obj.name, matrix=matrix, mask=target, fit=int((whole & target).sum()) / joint))
     return stack_order(placements, targets)
 
 
@@ -203,12 +205,11 @@ def in_order(
 ) -> list[Placement]:
     """Placements from back to front, after --back and --front."""
     order = [p.name for p in placements]
-    for flag, names in (("--back", record.back), ("--front", record.front)):
+    for end, names in (("back", record.back), ("front", record.front)):
         for given in names:
-            name = check_name(given, scene, flag)
-            if name in removed:
-                raise LayoutError(f"{name!r} is removed and can have no {flag} as well: leave out one of the two.")
+            name = check_name(given, scene, Setting(end))
+            check_kept(name, removed, Setting(end))
             order.remove(name)
-            order.insert(0 if flag == "--back" else len(order), name)
+            order.insert(0 if end == "back" else len(order), name)
     by_name = {p.name: p for p in placements}
     return [by_name[name] for name in order]

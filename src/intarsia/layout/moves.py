@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from intarsia.errors import LayoutError
+from intarsia.errors import LayoutError, Part, Remedy, Setting
 from intarsia.imaging.affine import (
     IDENTITY,
     Matrix,
     apply,
-    bounding_box,
     compose_maps,
     map_box,
     rotation,
@@ -20,6 +19,7 @@ from intarsia.imaging.affine import (
     warp_mask,
 )
 from intarsia.imaging.geometry import Point
+from intarsia.imaging.masks import bounding_box
 from intarsia.layout.layout import Placement
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord
@@ -27,16 +27,25 @@ from intarsia.records.arrange import ArrangeRecord
 LEAST_SCALE, MOST_SCALE = 0.02, 50.0
 
 
-def check_name(name: str, scene: Scene, flag: str) -> str:
+def check_name(name: str, scene: Scene, where: Part) -> str:
     """The name as the scene has it.
+
+    Args:
+        where: what gives the name, for the message.
 
     Raises:
         LayoutError: it has no such object.
     """
     name = name.strip()
     if name not in scene.names:
-        raise LayoutError(f"{flag} names {name!r}, but the scene has {listed(scene.names)}: give one of these.")
+        raise LayoutError(where, f" names {name!r}, but the scene has {listed(scene.names)}: give one of these.")
     return name
+
+
+def check_kept(name: str, removed: Iterable[str], setting: Setting) -> None:
+    """Raise `LayoutError` where an object is to be removed and to get another place as well."""
+    if name in removed:
+        raise LayoutError(f"{name!r} is removed and can have no ", setting, " as well: leave out one of the two.")
 
 
 def listed(names: Iterable[str]) -> str:
@@ -55,40 +64,47 @@ def moves(
     }
     deltas: dict[str, Matrix] = {}
 
-    def add(flag: str, name: str, matrix: Matrix) -> None:
-        if name in removed:
-            raise LayoutError(f"{name!r} is removed and can have no {flag} as well: leave out one of the two.")
+    def add(setting: str, name: str, matrix: Matrix) -> None:
+        check_kept(name, removed, Setting(setting))
         deltas[name] = compose_maps(deltas.get(name, IDENTITY), matrix)
 
     for text in record.scale:
-        name, (wide, *high) = parse_move("--scale", text, scene, (1, 2))
+        name, (wide, *high) = parse_move("scale", text, scene, (1, 2))
         for factor in (wide, *high):
             if not LEAST_SCALE <= factor <= MOST_SCALE:
                 raise LayoutError(
-                    f"--scale {text} asks for {factor:g} times the size, but {LEAST_SCALE:g} to {MOST_SCALE:g} is "
-                    f"possible: use --flip to mirror and --remove {shell_quote(name)} to remove."
+                    Setting("scale"),
+                    f" {text} asks for {factor:g} times the size, but {LEAST_SCALE:g} to {MOST_SCALE:g} is possible",
+                    Remedy(
+                        "use ",
+                        Setting("flip"),
+                        " to mirror and ",
+                        Setting("remove", shell_quote(name)),
+                        " to remove",
+                        page="flip it to mirror, and remove it to have it gone",
+                    ),
                 )
-        add("--scale", name, scaling_map(middles.get(name, Point(0, 0)), wide, high[0] if high else wide))
+        add("scale", name, scaling_map(middles.get(name, Point(0, 0)), wide, high[0] if high else wide))
     for text in record.rotate:
-        name, (degrees,) = parse_move("--rotate", text, scene, (1,))
-        add("--rotate", name, rotation(middles.get(name, Point(0, 0)), degrees))
+        name, (degrees,) = parse_move("rotate", text, scene, (1,))
+        add("rotate", name, rotation(middles.get(name, Point(0, 0)), degrees))
     for text in record.flip:
-        name = check_name(text, scene, "--flip")
-        add("--flip", name, scaling_map(middles.get(name, Point(0, 0)), -1.0, 1.0))
+        name = check_name(text, scene, Setting("flip"))
+        add("flip", name, scaling_map(middles.get(name, Point(0, 0)), -1.0, 1.0))
     for text in record.move:
-        name, (x, y) = parse_move("--move", text, scene, (2,))
-        add("--move", name, translation(x, y))
+        name, (x, y) = parse_move("move", text, scene, (2,))
+        add("move", name, translation(x, y))
     for text in record.to:
-        name, (x, y) = parse_move("--to", text, scene, (2,))
+        name, (x, y) = parse_move("to", text, scene, (2,))
         now = apply(deltas.get(name, IDENTITY), middles.get(name, Point(0, 0)))
-        add("--to", name, translation(x - now.x, y - now.y))
+        add("to", name, translation(x - now.x, y - now.y))
     return deltas
 
 
-EXAMPLES = {"--move": "+120,0", "--to": "320,200", "--scale": "1.5", "--rotate": "15"}
+EXAMPLES = {"move": "+120,0", "to": "320,200", "scale": "1.5", "rotate": "15"}
 
 
-def parse_move(flag: str, text: str, scene: Scene, counts: Sequence[int]) -> tuple[str, tuple[float, ...]]:
+def parse_move(setting: str, text: str, scene: Scene, counts: Sequence[int]) -> tuple[str, tuple[float, ...]]:
     """Read NAME=NUMBER or NAME=NUMBER,NUMBER.
 
     Args:
@@ -101,18 +117,20 @@ def parse_move(flag: str, text: str, scene: Scene, counts: Sequence[int]) -> tup
     many = {(1,): "one number is", (2,): "two numbers are", (1, 2): "one or two numbers are"}[tuple(counts)]
     if not equals:
         raise LayoutError(
-            f"{flag} {text} has no '=', but {many} needed after the name: write {flag} "
-            f"{shell_quote(f'{text.strip()}={EXAMPLES[flag]}')}."
+            Setting(setting),
+            f" {text} has no '=', but {many} needed after the name",
+            Remedy("write ", Setting(setting, shell_quote(f"{text.strip()}={EXAMPLES[setting]}"))),
         )
-    name = check_name(name, scene, flag)
+    name = check_name(name, scene, Setting(setting))
     try:
         values = tuple(float(number) for number in numbers.split(","))
     except ValueError:
         values = ()
     if len(values) not in counts or not all(math.isfinite(value) and abs(value) < 1e6 for value in values):
         raise LayoutError(
-            f"{flag} {text} gives {numbers.strip()!r}, but {many} needed: write {flag} "
-            f"{shell_quote(f'{name}={EXAMPLES[flag]}')}."
+            Setting(setting),
+            f" {text} gives {numbers.strip()!r}, but {many} needed",
+            Remedy("write ", Setting(setting, shell_quote(f"{name}={EXAMPLES[setting]}"))),
         )
     return name, values
 
@@ -141,13 +159,18 @@ def check_visible(placement: Placement, scene: Scene) -> None:
     name, size = placement.name, scene.photo.size
     source = next(o.mask for o in scene.objects if o.name == name)
     place = map_box(bounding_box(source), placement.matrix)
-    remedy = f"pass --remove {shell_quote(name)} if it shall go"
+    remove = Remedy(
+        Setting("remove", shell_quote(name), verb="pass"), " if it shall go", page="remove it from the picture"
+    )
     if place.clipped(size).area > 0:
         raise LayoutError(
-            f"Nothing of {name!r} is left at {place.width:.2g} x {place.height:.2g} pixels in the picture: make it "
-            f"larger, or {remedy}."
+            f"Nothing of {name!r} is left at {place.width:.2g} x {place.height:.2g} pixels in the picture",
+            Remedy("make it larger"),
+            remove,
         )
     raise LayoutError(
         f"{name!r} would lie wholly outside the picture, around {place.center.x:.0f},{place.center.y:.0f} of {size} "
-        f"pixels: move it less, or {remedy}."
+        "pixels",
+        Remedy("move it less"),
+        remove,
     )

@@ -1,23 +1,23 @@
-"""Prior pictures: what the model itself paints of a class, so that learning an object keeps its class as it was."""
+"""Prior images: the model's own images of a class, so that learning an object keeps the class word as it was."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
-from intarsia.errors import RecordError
+from intarsia.diffusion.ddim import Conditioned, SamplingHook, Step, draw_noise, sample
+from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance
+from intarsia.errors import Command, RecordError, Remedy, Setting
 from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.photo import Photo, resize_to_photo, to_tensor
 from intarsia.imaging.read import photo_from_image, read_photo
-from intarsia.layout.concepts import (
-    sentence,
-)
-from intarsia.layout.train_objective import denoised
+from intarsia.layout.prompts import sentence
 from intarsia.progress import OnProgress, Progress
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -36,7 +36,12 @@ def read_prior(folder: Path, diffusion: LatentDiffusion) -> list[tuple[str, Tens
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in PICTURES) if folder.is_dir() else []
     if not files:
         raise RecordError(
-            f"The folder of prior pictures {folder} holds no pictures. Make some with 'intarsia prior WORDS --out {folder}'."
+            f"The folder of prior pictures {folder} holds no pictures.",
+            Remedy(
+                "make some with ",
+                Command("prior", "WORDS", out=folder),
+                page=("leave ", Setting("learn.prior"), " out"),
+            ),
         )
     pictures = []
     for file in files:
@@ -80,13 +85,26 @@ def prior(
     shape = diffusion.encode_picture(torch.zeros(1, 3, side, side)).shape[1:]
     for first in range(begin - begin % batch if begin < count else count, count, batch):
         seeds = [seed + k for k in range(first, min(first + batch, count))]
-        noise = torch.stack([torch.randn(shape, generator=torch.Generator("cpu").manual_seed(s)) for s in seeds])
+        noise = draw_noise(shape, seeds).to(diffusion.device)
+        model = Conditioned(diffusion, text.repeat_interleave(len(seeds), 0))
+        report = _ReportBatch(f"painting {words}", first, len(seeds), count, on_progress)
+        latents = sample(model, noise, diffusion.timesteps(steps), [ClassifierFreeGuidance(guidance), report])
+        for image in diffusion.decode_latents(latents)[max(begin - first, 0) :]:
+            yield photo_from_image(resize_to_photo(image, Size(side, side)))
 
-        def tell(step: int, first: int = first, painted: int = len(seeds)) -> None:
-            if on_progress is not None:
-                done = first * steps + step * painted
-                on_progress(Progress(stage=f"painting {words}", done=done, total=count * steps))
 
-        latents = denoised(diffusion, noise.to(diffusion.device), diffusion.timesteps(steps), text, guidance, tell)
-        for picture in diffusion.decode_latents(latents)[max(begin - first, 0) :]:
-            yield photo_from_image(resize_to_photo(picture, Size(side, side)))
+@dataclass(frozen=True)
+class _ReportBatch(SamplingHook):
+    """Reports the steps of one batch as steps of all images, of which `first` are done."""
+
+    stage: str
+    first: int
+    batch: int
+    count: int
+    on_progress: OnProgress | None
+
+    def after_step(self, latents: Tensor, step: Step) -> Tensor:
+        if self.on_progress is not None:
+            done = self.first * step.count + (step.index + 1) * self.batch
+            self.on_progress(Progress(stage=self.stage, done=done, total=self.count * step.count))
+        return latents

@@ -1,8 +1,20 @@
-"""Regenerate: objects are painted anew at their places, in the looks that were learned. The flow on one page."""
+"""Regenerate: objects are painted again at their places, with the looks that were learned. The method on one page.
+
+1. Learn a token for each object and an update of the cross-attention (`train`), or take them from the cache.
+2. Invert the photo with the prompt of the original (`inversion`).
+3. Sample with the prompt of the objects' tokens. At each step the common background takes the inverted latents,
+   then the latents go down the gradient of the layout loss (`guidance`), then the denoiser is guided by its text.
+4. Paste the result back where the layout changes the photo.
+
+The published method (preset paper) starts from noise alone. Ours starts from the source's own image and noise at
+the objects' new places (`moved_source`), and holds the vacated region at an inpainted background.
+
+Source: Zhang et al. 2023, "Continuous layout editing of single images", arXiv:2306.13078, sec. 3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,21 +22,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.backbones.protocols import Backbones, LatentDiffusion, Prediction
+from intarsia.backbones.protocols import Backbones, LatentDiffusion
 from intarsia.diffusion.attention_maps import AttentionRecorder, sharpen
-from intarsia.diffusion.ddim import add_noise, blend, cfg, ddim_step
-from intarsia.imaging.affine import Matrix, apply, inverse_map, warp_picture
-from intarsia.imaging.geometry import Grid, Size
-from intarsia.imaging.infill import Picture
-from intarsia.imaging.masks import Blend, Mask, dilate, feather
-from intarsia.imaging.photo import Photo, paste_back, to_tensor
-from intarsia.imaging.read import photo_from_image
+from intarsia.diffusion.ddim import (
+    Conditioned,
+    Prediction,
+    SamplingHook,
+    Step,
+    add_noise,
+    blend,
+    ddim_step,
+    draw_noise,
+    sample,
+)
+from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance, ReportProgress
+from intarsia.imaging.edited_photo import EditedPhoto
+from intarsia.imaging.masks import Mask, cell_coverage, dilate, feather, touched_cells
+from intarsia.imaging.photo import Picture, paste_back
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.compose import inpainted_background, what_changes
-from intarsia.layout.concepts import Concepts, places_of, prompt_for, without_brackets
+from intarsia.layout.concepts import Concepts
 from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_losses, published_losses, refine
 from intarsia.layout.inversion import Inversion, invert
-from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.layout import Layout
+from intarsia.layout.moved_source import MovedSource, changes, move_source
+from intarsia.layout.prompts import prompt_for, token_positions, without_brackets
 from intarsia.layout.scene import Scene
 from intarsia.layout.train import learn, settings_of, training_data_of
 from intarsia.layout.train_objective import TrainingData
@@ -42,24 +64,8 @@ PAPER = GuideSettings(
 )
 """The published choices."""
 
-SAME_SHAPE = 0.9
-"""Fit from which a target is the moved source but for its rim."""
-
 PAPER_STEPS = 50
 PAPER_GUIDANCE = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Regenerated:
-    """One finished picture.
-
-    Attributes:
-        photo: of the input's size, profile and alpha.
-        blend: (H, W) in [0, 1]; where it is 0 the picture equals the input bit for bit.
-    """
-
-    photo: Photo
-    blend: Blend
 
 
 def regenerate(
@@ -72,239 +78,276 @@ def regenerate(
     concepts: Concepts | None,
     cache: Cache,
     on_progress: OnProgress | None = None,
-) -> tuple[list[Regenerated], Concepts]:
-    """Paint a scene's objects anew where the layout has them.
+) -> tuple[list[EditedPhoto], Concepts]:
+    """Paint a scene's objects again where the layout has them.
 
     Args:
-        scene: the original picture and its objects.
+        scene: the original photo and its objects.
         layout: of every object of the scene.
-        record: `cfg`, `learn`, `steps`, `guidance`, `preset`, the prompts.
-        seeds: one a picture, all painted in one batch.
+        record: `guide`, `learn`, `steps`, `guidance`, `preset`, the prompts.
+        seeds: one an image, all painted in one batch.
         concepts: the objects' looks; learned first when None, and kept in the cache.
-        cache: the inversion and the concepts of this picture are looked up in it.
+        cache: the inversion and the concepts of this photo are looked up in it.
         on_progress: called after every step; may raise `Cancelled`.
 
     Returns:
-        One picture a seed; the concepts.
+        One edited photo a seed; the concepts.
 
     Raises:
         LayoutError: the concepts are of other objects, or the prompt names others in brackets.
-        EmptyMaskError: an object is smaller than the models see.
+        EmptyMaskError: an object covers no latent cell.
         ModelError: the concepts are of another model.
     """
     if record.preset == "paper":
         record = replace(record, guide=PAPER, steps=PAPER_STEPS, guidance=PAPER_GUIDANCE)
-    diffusion = backbones.diffusion
     if concepts is not None:
         # Published prompts name objects by their tokens, and here those of another program lose their names.
         known_as, concepts = concepts.names, concepts.for_scene(scene)
         tokens = {} if set(scene.names) <= set(known_as) else dict(zip(known_as, scene.names, strict=True))
         record = replace(record, prompt=without_brackets(record.prompt, scene, tokens))
-    lesson = training_data_of(scene, record, diffusion)
+    data = training_data_of(scene, record, backbones.diffusion)
     if concepts is None:
-        concepts = cached_start(scene, record, lesson, backbones, cache=cache, on_progress=on_progress)
+        concepts = cached_concepts(scene, record, data, backbones, cache=cache, on_progress=on_progress)
     region = changed_region(scene, layout, record.compose.border)
     weight = feather(region, record.feather * scene.photo.size.short)
     if not region.any():
-        return [Regenerated(photo=scene.photo, blend=weight) for _ in seeds], concepts
+        return [EditedPhoto(photo=scene.photo, blend=weight, seed=seed) for seed in seeds], concepts
 
-    with concepts.attached(diffusion) as phrases, torch.no_grad():
-        there = {name: phrases[name] for name in visible_masks_of(layout)}
+    with concepts.attached(backbones.diffusion) as phrases, torch.no_grad():
+        known_by = key_of(backbones.identity, *concepts.updates.values())
         before = prompt_for(record.prompt, scene, phrases, record.background)
-        after = prompt_for(record.prompt, scene, there, record.background)
-        text = diffusion.encode_text([after, record.negative_prompt])
         inversion = invert(
-            diffusion,
-            lesson.clean,
-            diffusion.encode_text([before]),
-            record.steps,
-            cache=cache,
-            known_by=key_of(backbones.identity, *concepts.updates.values()),
-            on_progress=on_progress,
-        )
-        limit = diffusion.text_encoder.config.max_position_embeddings
-        work = Work(
-            diffusion=diffusion,
-            record=record,
-            text=text,
-            places=places_of(diffusion.tokenizer, after, list(there.values()), limit),
-            goal=goal_of(scene, layout, lesson),
-            moving=reaches(region, lesson).to(diffusion.device),
-            inversion=inversion,
-        )
-        noise = torch.cat(
-            [torch.randn(lesson.clean.shape, generator=torch.Generator("cpu").manual_seed(s)) for s in seeds]
-        )
-        noise = noise.to(lesson.clean)
-        if record.guide.start_from_source:
-            plate = background_of(scene, layout, record, backbones, lesson, cache=cache, on_progress=on_progress)
-            start = from_source(scene, layout, lesson, work, plate, noise)
-        else:
-            start = Start(latents=noise, timesteps=diffusion.timesteps(record.steps), free=work.moving)
-        pictures = diffusion.decode_latents(sample(work, start, on_progress))
-        if start.composite is not None and start.known is not None:
-            # What the autoencoder loses of the plate comes back where nothing was painted.
-            lost = start.composite - diffusion.decode_latents(start.known.clean)
-            kept = F.interpolate(1 - start.free, lost.shape[-2:], mode="bilinear").to(lost)
-            pictures = pictures + kept * lost
-    return [Regenerated(photo=paste_back(scene.photo, p, weight), blend=weight) for p in pictures], concepts
+            backbones.diffusion, data.clean, backbones.diffusion.encode_text([before]), record.steps,
+            cache=cache, known_by=known_by, on_progress=on_progress,
+        )  # fmt: skip
+        noise = draw_noise(data.clean.shape, seeds).to(data.clean)
+        images = _paint(
+            scene, layout, record, backbones, data, phrases, inversion, region, noise,
+            cache=cache, on_progress=on_progress,
+        )  # fmt: skip
+    edited = [
+        EditedPhoto(photo=paste_back(scene.photo, image, weight), blend=weight, seed=seed)
+        for image, seed in zip(images, seeds, strict=True)
+    ]
+    return edited, concepts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """What sampling needs to know.
-
-    Attributes:
-        text: (2, L, D) states of the prompt and of the negative prompt.
-        places: where in the prompt each object's token stands.
-        goal: where they shall look, in latent cells.
-        moving: (1, 1, h, w), 1 in cells that may change.
-        inversion: of the original.
-    """
-
-    diffusion: LatentDiffusion
-    record: ArrangeRecord
-    text: Tensor
-    places: list[int]
-    goal: Goal
-    moving: Tensor
-    inversion: Inversion
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """Where sampling starts.
-
-    Attributes:
-        latents: (B, C, h, w) at the first timestep.
-        timesteps: from noisy to clean.
-        free: (1, 1, h, w), 1 in cells where objects are painted; others are held while blending.
-        known: clean latents and noise of the cells that change but are not free, where they are known.
-        composite: (1, 3, H, W) the picture that the known latents are of.
-    """
-
-    latents: Tensor
-    timesteps: list[int]
-    free: Tensor
-    known: Prediction | None = None
-    composite: Tensor | None = None
-
-
-def cached_start(
+def _paint(
     scene: Scene,
+    layout: Layout,
     record: ArrangeRecord,
-    lesson: TrainingData,
     backbones: Backbones,
+    data: TrainingData,
+    phrases: Mapping[str, str],
+    inversion: Inversion,
+    region: Mask,
+    noise: Tensor,
     *,
     cache: Cache,
     on_progress: OnProgress | None,
-) -> Concepts:
-    """The concepts of this picture and these settings: from the cache, else learned now."""
-    settings = settings_of(record)
-    about = (record.preset, record.prompt, record.background, record.seed, backbones.identity)
-    key = key_of("concepts", lesson.clean, lesson.cells, scene.names, settings, *about)
-    kept = cache.get(key)
-    if kept is None:
-        concepts = learn(scene, record, backbones, seed=record.seed, on_progress=on_progress)
-        cache.put(key, to_values(embeddings=concepts.embeddings, **concepts.updates))
-        return concepts
-    updates = {name: tensor for name, tensor in kept.items() if name != "embeddings"}
-    return Concepts(
-        names=scene.names,
-        words=tuple(t.words for t in scene.objects),
-        embeddings=kept["embeddings"],
-        updates=updates,
-        model=backbones.diffusion.name,
-        versions=dict(backbones.versions),
-    )
+) -> Tensor:
+    """Layout-guided sampling with the concepts attached.
+
+    Args:
+        phrases: the token of each object.
+        region: (H, W) that changes.
+        noise: (B, C, h, w).
+
+    Returns:
+        (B, 3, H, W) in [-1, 1], at the models' size.
+    """
+    diffusion = backbones.diffusion
+    changing = touched_cells(region, *noise.shape[-2:]).to(noise)[None, None]
+    if not record.guide.start_from_source:
+        background = HeldBackground(inversion, changing, changing, None, record.guide.blend_until)
+        timesteps = diffusion.timesteps(record.steps)
+        latents = _sample(scene, layout, record, diffusion, phrases, background, noise, timesteps, on_progress)
+        return diffusion.decode_latents(latents)
+
+    skipped = round((1 - record.guide.start) * len(inversion.timesteps))
+    timesteps = list(inversion.timesteps[skipped:])
+    alpha = diffusion.alphas_cumprod[timesteps[0]].to(noise)
+    inverted = (inversion.latents[skipped][None] - alpha.sqrt() * inversion.clean) / (1 - alpha).sqrt()
+    emptied = emptied_scene(scene, layout, record, backbones, data, cache=cache, on_progress=on_progress)
+    source = move_source(scene, layout, emptied, inverted, noise, diffusion, data.size)
+    painted = changing * source.targets
+    background = HeldBackground(inversion, changing, painted, source.latents, record.guide.blend_until)
+    start = ddim_step(source.latents, alpha)
+    latents = _sample(scene, layout, record, diffusion, phrases, background, start, timesteps, on_progress)
+    return diffusion.decode_latents(latents) + _autoencoder_loss(source, painted, diffusion)
 
 
-def sample(work: Work, start: Start, on_progress: OnProgress | None) -> Tensor:
-    """Guided sampling: at each step the background first, then the layout, then the denoiser.
+def _sample(
+    scene: Scene,
+    layout: Layout,
+    record: ArrangeRecord,
+    diffusion: LatentDiffusion,
+    phrases: Mapping[str, str],
+    background: HeldBackground,
+    latents: Tensor,
+    timesteps: Sequence[int],
+    on_progress: OnProgress | None,
+) -> Tensor:
+    """Sample with the background first, then the layout, then the text.
 
-    In this order, so that what guidance moves is not overwritten before the denoiser sees it.
+    In this order, so that what guidance moves is not overwritten before the denoiser is given it.
 
     Returns:
         (B, C, h, w), clean.
     """
-    settings, diffusion = work.record.guide, work.diffusion
-    alphas = diffusion.alphas_cumprod
-    original = dict(zip(work.inversion.timesteps, work.inversion.latents, strict=True))
-    thresholds = dict(zip(settings.refine_at, settings.refine_to, strict=True))
-    latents, timesteps = start.latents, start.timesteps
-    count, steps = len(latents), len(timesteps)
-    text = work.text.repeat_interleave(count, 0)
-    recorder = AttentionRecorder()
-
-    def tell(step: int) -> None:
-        if on_progress is not None:
-            on_progress(Progress(stage="painting", done=step, total=steps))
-
+    tokens = {name: phrases[name] for name, mask in layout.visible_masks().items() if mask.any()}
+    prompt = prompt_for(record.prompt, scene, tokens, record.background)
+    limit = diffusion.text_encoder.config.max_position_embeddings
+    conditional, negative = (
+        diffusion.encode_text([prompt, record.negative_prompt]).repeat_interleave(len(latents), 0).chunk(2)
+    )
+    recorder, published = AttentionRecorder(), record.preset == "paper"
+    guide = LayoutGuidance(
+        diffusion=diffusion,
+        recorder=recorder,
+        text=conditional,
+        positions=token_positions(diffusion.tokenizer, prompt, list(tokens.values()), limit),
+        goal=goal_of(scene, layout, latents),
+        settings=record.guide,
+        published=published,
+        where=None if published else background.painted,
+        on_progress=on_progress,
+    )
+    hooks = [background, guide, ClassifierFreeGuidance(record.guidance), ReportProgress("painting", on_progress)]
     with recorder.attached(diffusion.unet):
-        for step, timestep in enumerate(timesteps):
-            if step < settings.blend_until * steps and timestep in original:
-                latents = blend(
-                    latents, background_latents(start, work, original[timestep], alphas[timestep]), start.free
-                )
-            if step < settings.until * steps and work.places:
-                look = layout_loss_fn(work, recorder, timestep, text[:count])
-                size = settings.scale * guidance_decay(step, steps)
-                where = None if work.record.preset == "paper" else start.free
-                if step in thresholds:
-                    latents = refine(
-                        look,
-                        latents,
-                        size,
-                        enough=thresholds[step],
-                        most=settings.refine_most,
-                        where=where,
-                        on_step=lambda step=step: tell(step),  # type: ignore[misc]
-                    )
-                latents, _ = guided_step(look, latents, size, where=where)
-            seen = diffusion.predict(torch.cat([latents, latents]), timestep, text)
-            clean = cfg(seen.clean[count:], seen.clean[:count], work.record.guidance)
-            noise = cfg(seen.noise[count:], seen.noise[:count], work.record.guidance)
-            latents = ddim_step(clean, noise, alphas[timesteps[step + 1]]) if step + 1 < steps else clean
-            tell(step + 1)
-    if settings.blend_until >= 1:
-        latents = blend(latents, background_latents(start, work, work.inversion.clean, torch.ones(())), start.free)
-    return latents
+        return sample(Conditioned(diffusion, torch.cat([negative, conditional])), latents, timesteps, hooks)
 
 
-def background_latents(start: Start, work: Work, original: Tensor, alpha: Tensor) -> Tensor:
-    """What cells are held at: the common background at the original, what was vacated at its plate."""
-    return original if start.known is None else blend(add_noise(*start.known, alpha), original, work.moving)
+@dataclass(frozen=True)
+class HeldBackground(SamplingHook):
+    """Holds cells that are not painted: at the inverted latents, and at the inpainted background where objects were.
+
+    Attributes:
+        inversion: of the original.
+        changing: (1, 1, h, w), 1 in cells that the layout changes.
+        painted: (1, 1, h, w), 1 in cells where objects are painted.
+        inpainted: clean latents and noise of the cells that change but are not painted; as the inversion when None.
+        until: share of the steps before which cells are held; from 1 on, after the last as well.
+
+    Source: Zhang et al. 2023, arXiv:2306.13078, sec. 3.
+    """
+
+    inversion: Inversion
+    changing: Tensor
+    painted: Tensor
+    inpainted: Prediction | None
+    until: float
+
+    def before_step(self, latents: Tensor, step: Step) -> Tensor:
+        if step.index >= self.until * step.count or step.timestep not in self.inversion.timesteps:
+            return latents
+        inverted = self.inversion.latents[self.inversion.timesteps.index(step.timestep)]
+        return blend(latents, self._background(inverted, step.alpha), self.painted)
+
+    def after_step(self, latents: Tensor, step: Step) -> Tensor:
+        if step.index < step.count - 1 or self.until < 1:
+            return latents
+        return blend(latents, self._background(self.inversion.clean, 1.0), self.painted)
+
+    def _background(self, inverted: Tensor, alpha: float | Tensor) -> Tensor:
+        if self.inpainted is None:
+            return inverted
+        return blend(add_noise(*self.inpainted, alpha), inverted, self.changing)
 
 
-def layout_loss_fn(work: Work, recorder: AttentionRecorder, timestep: int, text: Tensor) -> Callable[[Tensor], Tensor]:
-    """Latents -> (B, N) losses of the layout, for guidance."""
+@dataclass(frozen=True, kw_only=True)
+class LayoutGuidance(SamplingHook):
+    """Moves latents down the gradient of the layout loss before each of the first steps.
 
-    def count(gradient: Tensor) -> None:
-        work.diffusion.meter.backward += len(gradient)
+    Attributes:
+        recorder: attached to the denoiser.
+        text: (B, L, D) states of the prompt.
+        positions: of the objects' tokens in the prompt.
+        goal: in latent cells.
+        published: the published loss, instead of ours.
+        where: (1, 1, h, w) cells that may move; all when None.
 
-    def look(latents: Tensor) -> Tensor:
-        work.diffusion.predict(latents, timestep, text)
-        maps = recorder.mean()
-        # The gradient leaves the network where attention was recorded, before the answer that else counts it.
-        maps.register_hook(count)  # type: ignore[no-untyped-call]
-        goal = Goal(*(F.adaptive_avg_pool2d(part, (recorder.rows, recorder.columns)) for part in work.goal))
-        if work.record.preset == "paper":
-            return published_losses(sharpen(maps)[..., [place - 1 for place in work.places]], goal)
-        return layout_losses(maps[..., work.places], goal)
+    Source: Zhang et al. 2023, arXiv:2306.13078, sec. 3.3, eq. 6 and 7.
+    """
 
-    return look
+    diffusion: LatentDiffusion
+    recorder: AttentionRecorder
+    text: Tensor
+    positions: Sequence[int]
+    goal: Goal
+    settings: GuideSettings
+    published: bool
+    where: Tensor | None
+    on_progress: OnProgress | None
+
+    def before_step(self, latents: Tensor, step: Step) -> Tensor:
+        if step.index >= self.settings.until * step.count or not self.positions:
+            return latents
+        size = self.settings.scale * guidance_decay(step.index, step.count)
+        thresholds = dict(zip(self.settings.refine_at, self.settings.refine_to, strict=True))
+
+        def losses_of(latents: Tensor) -> Tensor:
+            return self.losses(latents, step.timestep)
+
+        def report() -> None:
+            if self.on_progress is not None:
+                self.on_progress(Progress(stage="painting", done=step.index, total=step.count))
+
+        if step.index in thresholds:
+            latents = refine(
+                losses_of,
+                latents,
+                size,
+                enough=thresholds[step.index],
+                most=self.settings.refine_most,
+                where=self.where,
+                on_step=report,
+            )
+        return guided_step(losses_of, latents, size, where=self.where)[0]
+
+    def losses(self, latents: Tensor, timestep: int) -> Tensor:
+        """(B, N) losses of the layout, differentiable in the latents."""
+        self.diffusion.predict(latents, timestep, self.text)
+        maps = self.recorder.mean()
+        # The gradient leaves the network where attention was recorded, before the output that else counts it.
+        maps.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
+        grid = (self.recorder.rows, self.recorder.columns)
+        goal = Goal(*(F.adaptive_avg_pool2d(part, grid) for part in self.goal))
+        if self.published:
+            return published_losses(sharpen(maps)[..., [position - 1 for position in self.positions]], goal)
+        return layout_losses(maps[..., list(self.positions)], goal)
+
+    def _count_backward(self, gradient: Tensor) -> None:
+        self.diffusion.meter.backward += len(gradient)
+
+
+def goal_of(scene: Scene, layout: Layout, latents: Tensor) -> Goal:
+    """The visible part of each object's target, and the vacated region; in latent cells.
+
+    In each map the most covered cell counts as 1, so that a small object has a target too.
+    """
+    visible = [mask for mask in layout.visible_masks().values() if mask.any()]
+    nothing = np.zeros(scene.photo.pixels.shape[:2], np.bool_)
+    vacated = np.any(list(scene.masks.values()), axis=0) & ~np.any([nothing, *visible], axis=0)
+
+    def cells(mask: Mask) -> Tensor:
+        coverage = cell_coverage(mask, *latents.shape[-2:], pooled=True)
+        return (coverage / coverage.amax().clamp(min=1e-8)).to(latents.device)[None]
+
+    left = cells(vacated)
+    return Goal(torch.cat([left[:0], *map(cells, visible)]), left)
 
 
 def changed_region(scene: Scene, layout: Layout, border: float) -> Mask:
-    """(H, W): where objects that change were and shall be, with their borders and shadows.
+    """(H, W): sources and targets of the objects that change, with their borders and shadows.
 
-    What is seen of objects that stay is not part of it: they keep their very pixels.
+    The visible part of objects that stay is not in it: they keep their very pixels.
 
     Args:
         border: as a fraction of the short side.
     """
-    sources = {thing.name: thing.mask for thing in scene.objects}
-    region, kept = empty(scene), empty(scene)
+    sources = scene.masks
+    region, kept = (np.zeros(scene.photo.pixels.shape[:2], np.bool_) for _ in range(2))
     for name in layout.removed:
         region |= sources[name]
     for placement in layout.placements:
@@ -316,133 +359,55 @@ def changed_region(scene: Scene, layout: Layout, border: float) -> Mask:
     return dilate(region, round(border * scene.photo.size.short)) & ~kept
 
 
-def empty(scene: Scene) -> Mask:
-    return np.zeros((scene.photo.size.height, scene.photo.size.width), dtype=np.bool_)
-
-
-def changes(placement: Placement, source: Mask) -> bool:
-    return placement.moved or not np.array_equal(placement.mask, source)
-
-
-def goal_of(scene: Scene, layout: Layout, lesson: TrainingData) -> Goal:
-    """Where each object shall be seen, nothing before it, and what was left; in latent cells."""
-    places = list(visible_masks_of(layout).values())
-    sources = np.any([thing.mask for thing in scene.objects], axis=0)
-    left = cells(sources & ~np.any([empty(scene), *places], axis=0), lesson)[None]
-    return Goal(torch.cat([left[:0], *(cells(mask, lesson)[None] for mask in places)]), left)
-
-
-def visible_masks_of(layout: Layout) -> dict[str, Mask]:
-    """(H, W) what is seen of each object behind those before it, from back to front; without those of which nothing is."""
-    found: dict[str, Mask] = {}
-    for index, placement in enumerate(layout.placements):
-        mask = placement.mask.copy()
-        for other in layout.placements[index + 1 :]:
-            mask &= ~other.mask
-        if mask.any():
-            found[placement.name] = mask
-    return found
-
-
-def cells(mask: Mask, lesson: TrainingData) -> Tensor:
-    """(h, w) coverage of the latent cells, the most covered one 1, so that a small object has a place too."""
-    rows, columns = lesson.clean.shape[-2:]
-    covered = fitted(mask, rows, columns)[0, 0]
-    return (covered / covered.amax().clamp(min=1e-8)).to(lesson.clean.device)
-
-
-def reaches(mask: Mask, lesson: TrainingData) -> Tensor:
-    """(1, 1, h, w): 1 in each latent cell that the mask touches."""
-    rows, columns = lesson.clean.shape[-2:]
-    return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))
-
-
-def background_of(
+def emptied_scene(
     scene: Scene,
     layout: Layout,
     record: ArrangeRecord,
     backbones: Backbones,
-    lesson: TrainingData,
+    data: TrainingData,
     *,
     cache: Cache,
     on_progress: OnProgress | None,
 ) -> Picture:
-    """The picture without the objects that change, (H, W, 3) in levels; shared with compose through the cache."""
-    sources = {thing.name: thing.mask for thing in scene.objects}
-    still = tuple(p for p in layout.placements if not changes(p, sources[p.name]))
-    gone = tuple(name for name in scene.names if name not in {p.name for p in still})
-    bare = Layout(placements=still, removed=gone)
-    change = what_changes(scene, bare, record)
+    """The image without the objects that change, (H, W, 3) in levels; shared with compose through the cache."""
+    kept = tuple(p for p in layout.placements if not changes(p, scene.masks[p.name]))
+    removed = tuple(name for name in scene.names if name not in {p.name for p in kept})
+    change = what_changes(scene, Layout(placements=kept, removed=removed), record)
     return inpainted_background(
         scene, change, record, backbones,
-        size=lesson.size, seed=record.seed, cache=cache, on_progress=on_progress,
+        size=data.size, seed=record.seed, cache=cache, on_progress=on_progress,
     )  # fmt: skip
 
 
-def from_source(scene: Scene, layout: Layout, lesson: TrainingData, work: Work, plate: Picture, noise: Tensor) -> Start:
-    """Latents to start from: each object's own at its new place, the background's around, the plate's in what was left.
+def _autoencoder_loss(source: MovedSource, painted: Tensor, diffusion: LatentDiffusion) -> Tensor:
+    """(1, 3, H, W) what the autoencoder loses of the image that sampling starts from, where nothing was painted."""
+    lost = source.image - diffusion.decode_latents(source.latents.clean)
+    return F.interpolate(1 - painted, lost.shape[-2:], mode="bilinear").to(lost) * lost
 
-    What the latents hold of the picture is moved in pixels and encoded again, and their noise is moved
-    cell by cell: interpolating the latents themselves would blur the noise and with it the picture.
 
-    Args:
-        plate: (H, W, 3) the picture without the objects that change.
-        noise: (B, C, h, w), fresh: for the plate, and where a target is not covered by the moved source.
-    """
-    inversion = work.inversion
-    skipped = round((1 - work.record.guide.start) * len(inversion.timesteps))
-    timesteps = list(inversion.timesteps[skipped:])
-    alpha = work.diffusion.alphas_cumprod[timesteps[0]].to(noise)
-    inverted = (inversion.latents[skipped][None] - alpha.sqrt() * inversion.clean) / (1 - alpha).sqrt()
-
-    size, (rows, columns) = scene.photo.size, noise.shape[-2:]
-    sources = {thing.name: thing.mask for thing in scene.objects}
-    picture, targets = plate, empty(scene)
-    emptied_cells = reaches((plate != scene.photo.pixels).any(2), lesson).to(noise)
-    mixed = blend(noise, inverted, emptied_cells)
-    for placement in layout.placements:
-        if not changes(placement, sources[placement.name]):  # it stands before what was painted so far
-            picture = np.where(placement.mask[..., None], scene.photo.pixels, picture)
-            mixed = torch.where(fitted(placement.mask, rows, columns).to(noise) > 0.5, inverted, mixed)
-            targets &= ~placement.mask
-            continue
-        colour, cover = warp_picture(scene.photo.pixels, placement.matrix, size, sources[placement.name])
-        if placement.fit < SAME_SHAPE:
-            cover = cover * placement.mask
-        picture = picture + cover[..., None] * (colour - picture)
-        shall, there = (fitted(mask, rows, columns).to(noise) > 0.5 for mask in (placement.mask, cover > 0.5))
-        mixed = torch.where(there, moved_cells(inverted, placement.matrix, size), torch.where(shall, noise, mixed))
-        targets |= placement.mask
-    composite = to_tensor(photo_from_image((picture + 0.5).clip(0, 255).astype(np.uint8)), lesson.size)
-    clean = work.diffusion.encode_picture(composite.to(noise.device)).to(noise)
-    free = work.moving * reaches(targets, lesson).to(noise)
-    return Start(
-        latents=add_noise(clean, mixed, alpha),
-        timesteps=timesteps,
-        free=free,
-        known=Prediction(clean, mixed),
-        composite=composite,
+def cached_concepts(
+    scene: Scene,
+    record: ArrangeRecord,
+    data: TrainingData,
+    backbones: Backbones,
+    *,
+    cache: Cache,
+    on_progress: OnProgress | None,
+) -> Concepts:
+    """The concepts of this photo and these settings: from the cache, else learned now."""
+    settings = settings_of(record)
+    about = (record.preset, record.prompt, record.background, record.seed, backbones.identity)
+    key = key_of("concepts", data.clean, data.cells, scene.names, settings, *about)
+    cached = cache.get(key)
+    if cached is None:
+        concepts = learn(scene, record, backbones, seed=record.seed, on_progress=on_progress)
+        cache.put(key, to_values(embeddings=concepts.embeddings, **concepts.updates))
+        return concepts
+    return Concepts(
+        names=scene.names,
+        words=tuple(obj.words for obj in scene.objects),
+        embeddings=cached["embeddings"],
+        updates={name: tensor for name, tensor in cached.items() if name != "embeddings"},
+        model=backbones.diffusion.name,
+        versions=dict(backbones.versions),
     )
-
-
-def fitted(mask: Mask, rows: int, columns: int) -> Tensor:
-    """(1, 1, rows, columns) coverage."""
-    return F.interpolate(torch.from_numpy(mask).float()[None, None], (rows, columns), mode="area")
-
-
-def moved_cells(values: Tensor, matrix: Matrix, size: Size) -> Tensor:
-    """Latent cells taken to their places whole: the mean of two cells' noise would be less noisy than either.
-
-    Args:
-        values: (B, C, h, w).
-        matrix: in pixels of a photo of that size.
-
-    Returns:
-        (B, C, h, w); each cell is that which lies nearest to where it comes from.
-    """
-    rows, columns = values.shape[-2:]
-    grid = Grid(size, rows, columns)
-    back = inverse_map(matrix)
-    origins = [apply(back, grid.center(row, column)) for row in range(rows) for column in range(columns)]
-    places = torch.tensor([row * columns + column for row, column in map(grid.cell, origins)], device=values.device)
-    return values.flatten(2)[..., places].reshape(values.shape)

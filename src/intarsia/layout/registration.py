@@ -23,7 +23,6 @@ from intarsia.imaging.affine import (
     Matrix,
     about_point,
     apply,
-    bounding_box,
     compose_maps,
     rotation,
     scaling_map,
@@ -31,7 +30,7 @@ from intarsia.imaging.affine import (
     warp_mask,
 )
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounding_box
 
 COARSE, FINE, FINEST = 48, 64, 192
 """Longest sides at which a map is sought everywhere, refined, and judged, in pixels."""
@@ -53,7 +52,7 @@ PRICES = {"move": 0.005, "scale": 0.015, "stretch": 0.03, "turn": 0.08, "mirror"
 
 DOUBTS = {"stretch": 0.3, "turn": 0.25, "mirror": 0.1}
 """Besides, for an e-fold of stretch, half a turn and a mirror, while the overlap is not close to whole: a
-blob that was drawn by hand can be overlapped in many ways, and nobody means it to stand on its head."""
+blob that was drawn by hand can be overlapped in many ways, and is hardly ever meant to stand on its head."""
 
 WHOLE = 0.2
 """From so little below 1 upward, the overlap speaks for itself."""

@@ -1,4 +1,4 @@
-"""A scene: a picture and the objects in it."""
+"""A scene: a photo and the objects in it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ class SceneObject:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A picture and its objects, as many as there are; the rest is background."""
+    """A photo and its objects, as many as there are; the rest is background."""
 
     photo: Photo
     objects: tuple[SceneObject, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(thing.name for thing in self.objects)
+        return tuple(obj.name for obj in self.objects)
+
+    @property
+    def masks(self) -> dict[str, Mask]:
+        """(H, W) mask of each object, by name."""
+        return {obj.name: obj.mask for obj in self.objects}
 
 
 def scene_of(photo: Photo, masks: Mapping[str, Mask]) -> Scene:

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.backbones.protocols import Segmenter
-from intarsia.errors import LayoutError
+from intarsia.errors import Command, LayoutError, Remedy, Setting
 from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colour_map, read_colours
 from intarsia.layout.detect import find_masks
 from intarsia.layout.scene import Scene, scene_of
-from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
 from intarsia.records.scene_folder import SCENE_FILES
 
 PHOTO_FILE, MASK_FILE, COLOURS_FILE = (SCENE_FILES[kind] for kind in ("photo", "mask", "colours"))
@@ -57,8 +57,21 @@ def read_scene(
     if Path(record.photo).is_dir():
         return read_scene_folder(Path(record.photo), photo, record.tolerance)
     raise LayoutError(
-        "Nothing says which objects the picture has: pass --find with their names, --mask and --colours, --masks, "
-        "or a scene folder that intarsia objects wrote."
+        "Nothing says which objects the picture has",
+        Remedy(
+            "pass ",
+            Setting("find"),
+            " with their names, ",
+            Setting("mask"),
+            " and ",
+            Setting("colours"),
+            ", ",
+            Setting("masks"),
+            ", or a scene folder that ",
+            Command("objects", quoted=False),
+            " wrote",
+            page=("name them under ", Setting("find"), ", or give masks under ", Setting("masks")),
+        ),
     )
 
 
@@ -78,8 +91,9 @@ def photo_of(record: ArrangeRecord) -> Path:
         return place
     if not (place / PHOTO_FILE).is_file():
         raise LayoutError(
-            f"{place} is a folder without {PHOTO_FILE}, so not a scene: give a picture, or a folder that intarsia "
-            "objects wrote."
+            f"{place} is a folder without {PHOTO_FILE}, so not a scene",
+            Remedy("give a picture"),
+            Remedy("a folder that ", Command("objects", quoted=False), " wrote"),
         )
     return place / PHOTO_FILE
 
@@ -93,8 +107,12 @@ def colours_of(record: ArrangeRecord) -> Path:
     own = Path(record.photo) / COLOURS_FILE
     if record.colours is None and not own.is_file():
         raise LayoutError(
-            f"{record.layout or record.mask} is a picture in colours, but nothing says whose they are: pass --colours "
-            'FILE, {"cat": [251, 216, 1], "background": [254, 254, 254]}, or a scene folder that has its own.'
+            f"{record.layout or record.mask} is a picture in colours, but nothing says whose they are",
+            Remedy(
+                Setting("colours", "FILE", verb="pass"),
+                f", {COLOURS_EXAMPLE}, or a scene folder that has its own",
+                page=("give ", Setting("colours"), f" too, such as {COLOURS_EXAMPLE}"),
+            ),
         )
     return own if record.colours is None else Path(record.colours)
 
@@ -108,8 +126,16 @@ def read_scene_folder(folder: Path, photo: Photo | None = None, tolerance: int =
     for name in (PHOTO_FILE, MASK_FILE, COLOURS_FILE):
         if not (folder / name).is_file():
             raise LayoutError(
-                f"The scene folder {folder} lacks {name}: write it again with intarsia objects, or pass the picture "
-                "with --mask and --colours."
+                f"The scene folder {folder} lacks {name}",
+                Remedy(
+                    "write it again with ",
+                    Command("objects", quoted=False),
+                    ", or pass the picture with ",
+                    Setting("mask"),
+                    " and ",
+                    Setting("colours"),
+                    page=("give the picture, and masks under ", Setting("masks")),
+                ),
             )
     photo = read_photo(folder / PHOTO_FILE) if photo is None else photo
     return read_coloured(photo, folder / MASK_FILE, folder / COLOURS_FILE, tolerance)
@@ -147,7 +173,10 @@ def read_masks(photo: Photo, given: Sequence[str]) -> Scene:
         name, equals, file = text.partition("=")
         name = name.strip()
         if not (equals and name and file.strip()):
-            raise LayoutError(f"The mask {text!r} has no name or no file: write --masks cat=cat.png 'dog 1=dog.png'.")
+            raise LayoutError(
+                f"The mask {text!r} has no name or no file",
+                Remedy("write ", Setting("masks", "cat=cat.png 'dog 1=dog.png'"), page="write name=file"),
+            )
         if name in files:
             raise LayoutError(f"Two masks are called {name!r}: number them, '{name} 1=...' and '{name} 2=...'.")
         files[name] = file.strip()

@@ -1,4 +1,4 @@
-"""Who is told the loss of every update."""
+"""Trackers: they log the loss of every update."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from intarsia.errors import MissingExtraError
 
 
 class Tracker(Protocol):
-    """What accelerate's trackers have."""
+    """The part of accelerate's trackers that is used here."""
 
     def log(self, values: dict[str, Any], step: int | None = None) -> Any: ...
 
 
 def open_tracker(kind: Literal["tensorboard", "wandb"], folder: Path, name: str = "intarsia") -> Tracker:
-    """A tracker of accelerate, for `learn`; close it with its `to_candidate`.
+    """A tracker of accelerate, for `learn`; close it with its `finish`.
 
     Raises:
         MissingExtraError: the tracker's package is not installed.

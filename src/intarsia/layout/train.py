@@ -1,8 +1,13 @@
-"""Learn the looks of a scene's objects from its one picture: a token each, then keys and values.
+"""Learn the looks of a scene's objects from its one photo: a token each, then keys and values.
+
+1. Masked textual inversion: a new token for each object, from noisy copies of the photo, inside its mask.
+2. Fine-tuning: keys and values of the cross-attention, tokens frozen, with prior images of the classes.
 
 Two schedules stand side by side. Ours learns all tokens together, with a loss that keeps each token's
 attention on its own object, and low-rank updates after them. The published one (preset paper) learns
 token by token, without that loss, and full keys and values.
+
+Source: Zhang et al. 2023, "Continuous layout editing of single images", arXiv:2306.13078, sec. 3.
 """
 
 from __future__ import annotations
@@ -17,29 +22,18 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
-from intarsia.errors import EmptyMaskError, LayoutError
+from intarsia.errors import EmptyMaskError, LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import working_size
 from intarsia.imaging.masks import shrink_to_cells
 from intarsia.imaging.photo import Photo, to_tensor
 from intarsia.layout.cache import key_of
-from intarsia.layout.checkpoint import SAVED_EVERY, Checkpointer
-from intarsia.layout.concepts import (
-    READS_TEXT,
-    Concepts,
-    tokens_added,
-    without_brackets,
-)
+from intarsia.layout.checkpoint import Checkpointer
+from intarsia.layout.concepts import READS_TEXT, Concepts, tokens_added
 from intarsia.layout.prior import read_prior
+from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
 from intarsia.layout.tracking import Tracker
-from intarsia.layout.train_objective import (
-    ConceptTrainer,
-    Stage,
-    TrainingData,
-    checkpointing,
-    recording_attention,
-    seed_of,
-)
+from intarsia.layout.train_objective import ConceptTrainer, Stage, TrainingData, gradient_checkpointing, seed_of
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 
@@ -51,15 +45,15 @@ PAPER = LearnSettings(
     weight_rate=2e-5,
     batch=4,
 )
-"""The published schedule: 50 updates of batch 4 an object, then 200 of batch 2 + 2 prior pictures."""
+"""The published schedule: 50 updates of batch 4 an object, then 200 of batch 2 + 2 prior images."""
 
 SAMPLES = 4
-"""Pictures that show how far learning is."""
+"""Images that show the progress of learning."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The picture painted anew with what was learned in `done` of `total` updates."""
+    """The photo painted again with what was learned in `done` of `total` updates."""
 
     done: int
     total: int
@@ -86,15 +80,15 @@ def learn(
     The frozen networks work in the precision that they were loaded in; what is learned is float32.
 
     Args:
-        scene: a picture and its objects.
+        scene: a photo and its objects.
         record: `learn`, `preset`, `prompt`, `background`, `size`.
         seed: of noise and timesteps.
         on_progress: called after every update; may raise `Cancelled`.
         checkpoint: file that keeps how far learning is, every few updates.
         resume: go on from it; the result is the same as without the interruption.
         tracker: gets the loss of every update.
-        on_sample: shown a picture now and then, the last one at the end, which cost denoiser evaluations of their
-            own and change nothing of what is learned.
+        on_sample: called with an image now and then, the last one at the end, which cost denoiser evaluations of
+            their own and change nothing of what is learned.
 
     Raises:
         LayoutError: the scene has no objects, or the prompt names others in brackets.
@@ -103,51 +97,31 @@ def learn(
     """
     diffusion = backbones.diffusion
     if not scene.objects:
-        raise LayoutError("The scene has no objects, so that there is nothing to learn: name some, e.g. with --find.")
+        raise LayoutError(
+            "The scene has no objects, so that there is nothing to learn",
+            Remedy("name some, e.g. with ", Setting("find"), page=("name some under ", Setting("find"))),
+        )
     record = replace(record, prompt=without_brackets(record.prompt, scene))
     settings = settings_of(record)
-    lesson = training_data_of(scene, record, diffusion)
-    prior = read_prior(Path(settings.prior), diffusion) if settings.prior else []
-    initial = torch.stack([token_of(diffusion, t.words or t.name) for t in scene.objects])
-    # Changed in place from here on, so that whatever is attached to the model sees it.
-    learned = {"embeddings": initial}
-    if settings.weight_steps:
-        learned |= weights_to_learn(diffusion.unet, settings, full=record.preset == "paper", seed=seed)
+    data = training_data_of(scene, record, diffusion)
+    learned = initial_values(scene, settings, diffusion, full=record.preset == "paper", seed=seed)
+    about = (record.preset, record.prompt, record.background)
+    key = key_of(data.clean, data.cells, scene.names, settings, *about, seed, backbones.identity)
+    checkpointer = Checkpointer(checkpoint, key, resume=resume)
 
-    published = record.preset == "paper"
-    size = float(initial.square().mean().sqrt())
-    stages = stages_of(scene, settings, size, published=published)
-    said = (record.preset, record.prompt, record.background)
-    key = key_of(lesson.clean, lesson.cells, scene.names, settings, *said, seed, backbones.identity)
-    keeper = Checkpointer(checkpoint, key, resume=resume)
-    begin, total, done = keeper.restore(learned), sum(s.steps for s in stages), 0
-    with tokens_added(diffusion, learned["embeddings"]) as tokens, checkpointing(diffusion.unet, settings):
-        phrases = dict(zip(scene.names, tokens, strict=True))
-        for index, stage in enumerate(stages):
-            if begin >= done + stage.steps:
-                done += stage.steps
-                continue
-            with recording_attention(
-                ConceptTrainer(diffusion, lesson, learned, stage, settings, prior, phrases, published=published)
-            ) as pupil:
-                if begin > done:
-                    pupil.restore(keeper.moments)
-                for step in range(max(begin - done, 0), stage.steps):
-                    loss = pupil.update(seed_of(seed, index, step))
-                    now = done + step + 1
-                    if now % SAVED_EVERY == 0 or now == total:
-                        keeper.keep(learned, pupil.moments(), now)
-                    if tracker is not None:
-                        tracker.log({f"loss/{stage.label}": loss}, step=now)
-                    if on_sample is not None and shows(now, total):
-                        on_sample(Sample(done=now, total=total, photo=pupil.sample(record, seed)))
-                    if on_progress is not None:
-                        on_progress(Progress(stage=f"learning {stage.label}", done=now, total=total))
-            done += stage.steps
+    def report(trainer: ConceptTrainer, loss: float, done: int, total: int) -> None:
+        if tracker is not None:
+            tracker.log({f"loss/{trainer.stage.label}": loss}, step=done)
+        if on_sample is not None and shows(done, total):
+            on_sample(Sample(done=done, total=total, photo=trainer.sample(record, seed)))
+        if on_progress is not None:
+            on_progress(Progress(stage=f"learning {trainer.stage.label}", done=done, total=total))
+
+    _train(data, record, learned, diffusion, checkpointer, seed=seed, report=report)
     embeddings = learned.pop("embeddings")
     return Concepts(
         names=scene.names,
-        words=tuple(t.words for t in scene.objects),
+        words=tuple(obj.words for obj in scene.objects),
         embeddings=embeddings.detach().cpu(),
         updates={name: tensor.detach().cpu() for name, tensor in learned.items()},
         model=diffusion.name,
@@ -155,13 +129,59 @@ def learn(
     )
 
 
+def _train(
+    data: TrainingData,
+    record: ArrangeRecord,
+    learned: dict[str, Tensor],
+    diffusion: LatentDiffusion,
+    checkpointer: Checkpointer,
+    *,
+    seed: int,
+    report: Callable[[ConceptTrainer, float, int, int], None],
+) -> None:
+    """Run the stages, from the checkpoint on.
+
+    Args:
+        learned: tokens and updates, changed in place, so that whatever is attached to the model sees it.
+        report: called after each update with its loss, the updates done and those in all.
+    """
+    settings, published = settings_of(record), record.preset == "paper"
+    prior = read_prior(Path(settings.prior), diffusion) if settings.prior else []
+    stages = stages_of(data.scene, settings, float(learned["embeddings"].square().mean().sqrt()), published=published)
+    total, begin, resumed = sum(stage.steps for stage in stages), 0, checkpointer.restore(learned)
+    with tokens_added(diffusion, learned["embeddings"]) as tokens, gradient_checkpointing(diffusion.unet, settings):
+        phrases = dict(zip(data.scene.names, tokens, strict=True))
+        for index, stage in enumerate(stages):
+            if resumed < begin + stage.steps:
+                trainer = ConceptTrainer(diffusion, data, learned, stage, settings, prior, phrases, published=published)
+                with trainer.attached():
+                    if resumed > begin:
+                        trainer.restore(checkpointer.moments)
+                    for step in range(max(resumed - begin, 0), stage.steps):
+                        loss = trainer.update(seed_of(seed, index, step))
+                        done = begin + step + 1
+                        if checkpointer.due(done, total):
+                            checkpointer.save(learned, trainer.moments(), done)
+                        report(trainer, loss, done, total)
+            begin += stage.steps
+
+
+def initial_values(
+    scene: Scene, settings: LearnSettings, diffusion: LatentDiffusion, *, full: bool, seed: int
+) -> dict[str, Tensor]:
+    """The tokens, (N, D), as "embeddings", and the updates of keys and values, before learning."""
+    tokens = torch.stack([token_of(diffusion, obj.words or obj.name) for obj in scene.objects])
+    updates = weights_to_learn(diffusion.unet, settings, full=full, seed=seed) if settings.weight_steps else {}
+    return {"embeddings": tokens, **updates}
+
+
 def shows(done: int, total: int) -> bool:
-    """Whether a picture is due after so many updates."""
+    """Whether an image is due after so many updates."""
     return done * SAMPLES // total > (done - 1) * SAMPLES // total
 
 
 def settings_of(record: ArrangeRecord) -> LearnSettings:
-    """The record's, or the published ones."""
+    """The record's settings, or the published ones."""
     if record.preset != "paper":
         return record.learn
     ours = record.learn
@@ -172,14 +192,14 @@ def stages_of(scene: Scene, settings: LearnSettings, size: float, *, published: 
     """All tokens in one stage, or one after the other; then keys and values.
 
     Args:
-        size: root of the mean square of the tokens' embeddings.
+        size: root mean square of the tokens' embeddings.
     """
     everything = tuple(range(len(scene.objects)))
     groups = [(i,) for i in everything] if published else [everything]
     stages = [
         Stage(
             label=f"token of {scene.names[group[0]]}" if published else "tokens",
-            things=group,
+            objects=group,
             steps=settings.token_steps,
             # Embeddings are larger in one text encoder than in another, so their rate is a part of them.
             rate=settings.token_rate * size,
@@ -187,27 +207,29 @@ def stages_of(scene: Scene, settings: LearnSettings, size: float, *, published: 
         )
         for group in groups
     ]
-    # The published batch of 4 is 2 of the picture and 2 prior ones here.
+    # The published batch of 4 is 2 of the photo and 2 prior images here.
     batch = settings.batch // 2 if published else settings.batch
     stages.append(
-        Stage(label="keys and values", things=(), steps=settings.weight_steps, rate=settings.weight_rate, batch=batch)
+        Stage(label="keys and values", objects=(), steps=settings.weight_steps, rate=settings.weight_rate, batch=batch)
     )
     return [stage for stage in stages if stage.steps > 0]
 
 
 def training_data_of(scene: Scene, record: ArrangeRecord, diffusion: LatentDiffusion) -> TrainingData:
-    """The picture as latents, the objects as latent cells."""
+    """The photo as latents, the objects as latent cells."""
     size = working_size(scene.photo.size, record.size or diffusion.native_side, diffusion.stride)
     clean = diffusion.encode_picture(to_tensor(scene.photo, size).to(diffusion.device)).float()
     rows, columns = clean.shape[-2:]
     cells = []
-    for thing in scene.objects:
+    for obj in scene.objects:
         try:
-            cells.append(shrink_to_cells(torch.from_numpy(thing.mask).float()[None, None], rows, columns))
+            cells.append(shrink_to_cells(torch.from_numpy(obj.mask).float()[None, None], rows, columns))
         except EmptyMaskError:
             raise EmptyMaskError(
-                f"The object {thing.name!r} covers {int(thing.mask.sum()):,} pixels, less than a twentieth of any of the "
-                f"{columns} x {rows} cells that the models see: mark more of it, or work at a larger --size."
+                f"The object {obj.name!r} covers {int(obj.mask.sum()):,} pixels, less than a twentieth of any of the "
+                f"{columns} x {rows} cells that the models see",
+                Remedy("mark more of it"),
+                Remedy("work at a larger ", Setting("size")),
             ) from None
     return TrainingData(
         scene=scene,
@@ -220,7 +242,7 @@ def training_data_of(scene: Scene, record: ArrangeRecord, diffusion: LatentDiffu
 
 
 def token_of(diffusion: LatentDiffusion, words: str) -> Tensor:
-    """(D,) mean embedding of the words' tokens, where a new token begins.
+    """(D,) mean embedding of the words' tokens, from which a new token starts.
 
     Raises:
         LayoutError: the tokenizer reads nothing in them.
@@ -234,21 +256,21 @@ def token_of(diffusion: LatentDiffusion, words: str) -> Tensor:
 
 
 def weights_to_learn(unet: Any, settings: LearnSettings, *, full: bool, seed: int) -> dict[str, Tensor]:
-    """Keys and values of the cross-attention: whole, as they are; or low-rank updates that begin at nothing.
+    """Keys and values of the cross-attention: whole, as they are; or low-rank updates that start at zero.
 
     Source: Hu et al. 2021, arXiv:2106.09685, sec. 4.1.
     """
     generator = torch.Generator("cpu").manual_seed(seed)
-    found: dict[str, Tensor] = {}
+    values: dict[str, Tensor] = {}
     for name, layer in unet.named_modules():
         if not READS_TEXT.search(name):
             continue
         weight = layer.weight
         if full:
-            found[f"{name}.weight"] = weight.detach().float().clone()
+            values[f"{name}.weight"] = weight.detach().float().clone()
         else:
-            wide, high = weight.shape[1], weight.shape[0]
-            down = torch.randn(settings.rank, wide, generator=generator) / math.sqrt(wide)
-            found[f"{name}.down"] = down.to(weight.device)
-            found[f"{name}.up"] = torch.zeros(high, settings.rank, device=weight.device)
-    return found
+            outputs, inputs = weight.shape
+            down = torch.randn(settings.rank, inputs, generator=generator) / math.sqrt(inputs)
+            values[f"{name}.down"] = down.to(weight.device)
+            values[f"{name}.up"] = torch.zeros(outputs, settings.rank, device=weight.device)
+    return values

@@ -1,10 +1,10 @@
-"""What learning pays for: batches of the picture, and the noise and attention losses of a stage."""
+"""The objective of learning: batches of noisy copies of the photo, and the noise and attention losses of a stage."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,25 +14,22 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import LatentDiffusion
 from intarsia.diffusion.attention_maps import AttentionRecorder
-from intarsia.diffusion.ddim import add_noise, cfg, ddim_step, masked_noise_loss
+from intarsia.diffusion.ddim import Conditioned, add_noise, draw_noise, last_timesteps, masked_noise_loss, sample
+from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.photo import Photo, resize_to_photo
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.cache import key_of
-from intarsia.layout.concepts import (
-    places_of,
-    prompt_for,
-    sentence,
-    weights_updated,
-)
+from intarsia.layout.concepts import weights_updated
+from intarsia.layout.prompts import prompt_for, sentence, token_positions
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 
-EMPHASIS = 5.0
+MOST_EMPHASIS = 5.0
 """Most that the error at a noisy timestep weighs over that at a clean one; see `emphasis`."""
 
 HALF_SCALE = 1024.0
-"""What losses are multiplied by where networks work in half precision, whose smallest gradients would vanish."""
+"""Factor of losses where networks work in half precision, whose smallest gradients would vanish."""
 
 SAMPLE_STEPS = 12
 """Denoising steps of a whole schedule: enough to see what is painted."""
@@ -47,14 +44,14 @@ class Stage:
 
     Attributes:
         label: what is learned, for progress and trackers.
-        things: the objects whose tokens learn; empty where keys and values do.
+        objects: indices of the objects whose tokens learn; empty where keys and values do.
         steps: updates.
         rate: of learning.
-        batch: noisy copies of the picture in each.
+        batch: noisy copies of the photo in each.
     """
 
     label: str
-    things: tuple[int, ...]
+    objects: tuple[int, ...]
     steps: int
     rate: float
     batch: int
@@ -62,12 +59,13 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """All that learning looks at.
+    """A scene as the denoiser is given it.
 
     Attributes:
-        clean: (1, C, h, w) latents of the picture.
+        prompt, background: of the record.
+        clean: (1, C, h, w) latents of the photo.
         cells: (N, 1, h, w) coverage of each object.
-        size: at which the models work on the picture.
+        size: at which the models work on the photo.
     """
 
     scene: Scene
@@ -78,27 +76,31 @@ class TrainingData:
     size: Size
 
 
-class Said(NamedTuple):
-    """A prompt and the objects that pay for it: where in the prompt the token of each stands."""
+class TrainingPrompt(NamedTuple):
+    """A prompt and the objects that learn from it.
 
-    prompt: str
-    places: dict[int, int]
+    Attributes:
+        positions: where in the prompt the token of each object stands, by the object's index.
+    """
+
+    text: str
+    positions: dict[int, int]
 
 
 class ConceptTrainer:
-    """One stage of learning: what it updates, how its batches look, what it pays for.
+    """One stage of learning: its parameters, its batches, its losses.
 
     Args:
         learned: the tokens as "embeddings" and the updates of `Concepts.updates`, changed in place.
-        prior: (words, (1, C, h, w) latents) of pictures that keep the class words as they were.
+        prior: (words, (1, C, h, w) latents) of images that keep the class words as they were.
         phrases: the token of each object.
-        published: pay for the noise alone, and with keys and values for the whole picture alone.
+        published: learn from the noise loss alone, and keys and values from the whole image alone.
     """
 
     def __init__(
         self,
         diffusion: LatentDiffusion,
-        lesson: TrainingData,
+        data: TrainingData,
         learned: dict[str, Tensor],
         stage: Stage,
         settings: LearnSettings,
@@ -107,11 +109,11 @@ class ConceptTrainer:
         *,
         published: bool,
     ) -> None:
-        self.diffusion, self.lesson, self.stage, self.settings = diffusion, lesson, stage, settings
+        self.diffusion, self.data, self.stage, self.settings = diffusion, data, stage, settings
         self.published = published
-        self.updates = {} if stage.things else {n: t for n, t in learned.items() if n != "embeddings"}
-        self.learning = self.updates or {"embeddings": learned["embeddings"]}
-        self.prior = [] if stage.things else list(prior)
+        self.updates = {} if stage.objects else {n: t for n, t in learned.items() if n != "embeddings"}
+        self.parameters = self.updates or {"embeddings": learned["embeddings"]}
+        self.prior = [] if stage.objects else list(prior)
         self.recorder = AttentionRecorder()
         # What comes out of `.down` is of unit size in any network, and so is what its rate moves it by.
         self.optimizer = torch.optim.Adam(
@@ -119,101 +121,117 @@ class ConceptTrainer:
                 "params": [tensor],
                 "lr": stage.rate / math.sqrt(tensor.shape[1]) if name.endswith(".down") else stage.rate,
             }
-            for name, tensor in self.learning.items()
+            for name, tensor in self.parameters.items()
         )
-        self.scale = HALF_SCALE if diffusion.unet.dtype == torch.float16 else 1.0
-        self.whole, self.alone = self.prompts(phrases)
+        self.loss_scale = HALF_SCALE if diffusion.unet.dtype == torch.float16 else 1.0
+        self.scene_prompt, *self.object_prompts = self._prompts(phrases)
 
-    def prompts(self, phrases: dict[str, str]) -> tuple[Said, list[Said]]:
-        """The full sentence, and one for each object that is taught."""
-        things = self.lesson.scene.objects
-        taught = self.stage.things or tuple(range(len(things)))
-        said = {t.name: phrases[t.name] if i in taught else t.words or t.name for i, t in enumerate(things)}
-        texts = [prompt_for(self.lesson.prompt, self.lesson.scene, said, self.lesson.background)]
-        texts += [f"a photo of a {phrases[things[i].name]}" for i in taught]
+    def _prompts(self, phrases: dict[str, str]) -> list[TrainingPrompt]:
+        """The sentence of the whole scene, and one for each object whose token stands in it."""
+        objects = self.data.scene.objects
+        shown = self.stage.objects or tuple(range(len(objects)))
+        names = {obj.name: phrases[obj.name] if i in shown else obj.words or obj.name for i, obj in enumerate(objects)}
+        texts = [prompt_for(self.data.prompt, self.data.scene, names, self.data.background)]
+        texts += [f"a photo of a {phrases[objects[i].name]}" for i in shown]
         limit = self.diffusion.text_encoder.config.max_position_embeddings
-        found = []
-        for text, shown in zip(texts, [taught, *((i,) for i in taught)], strict=True):
-            tokens = [phrases[things[i].name] for i in shown]
-            places = places_of(self.diffusion.tokenizer, text, tokens, limit)
-            found.append(Said(text, dict(zip(shown, places, strict=True))))
-        return found[0], found[1:]
+        prompts = []
+        for text, indices in zip(texts, [shown, *((i,) for i in shown)], strict=True):
+            tokens = [phrases[objects[i].name] for i in indices]
+            positions = token_positions(self.diffusion.tokenizer, text, tokens, limit)
+            prompts.append(TrainingPrompt(text, dict(zip(indices, positions, strict=True))))
+        return prompts
+
+    @contextlib.contextmanager
+    def attached(self) -> Iterator[None]:
+        """The model as the stage needs it, with gradients for the stage's parameters alone."""
+        with contextlib.ExitStack() as attached:
+            for tensor in self.parameters.values():
+                tensor.requires_grad_(True)
+                attached.callback(tensor.requires_grad_, False)
+            if not self.published:
+                attached.enter_context(self.recorder.attached(self.diffusion.unet))
+            attached.enter_context(weights_updated(self.diffusion.unet, self.updates, hold_begin=True))
+            yield
 
     def update(self, seed: int) -> float:
-        """One update; the loss before it."""
-        told = 0.0
+        """One update; returns the loss before it."""
+        mean_loss = 0.0
         for part in range(self.settings.accumulate):
             generator = torch.Generator("cpu").manual_seed(seed_of(seed, part))
             loss = self.loss(generator) / self.settings.accumulate
-            (loss * self.scale).backward()  # type: ignore[no-untyped-call]
-            told += float(loss.detach())
-        gradients = [tensor.grad for tensor in self.learning.values() if tensor.grad is not None]
+            (loss * self.loss_scale).backward()  # type: ignore[no-untyped-call]
+            mean_loss += float(loss.detach())
+        gradients = [tensor.grad for tensor in self.parameters.values() if tensor.grad is not None]
         for gradient in gradients:
-            gradient /= self.scale
+            gradient /= self.loss_scale
         if all(bool(gradient.isfinite().all()) for gradient in gradients):  # half precision overflows now and then
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return told
+        return mean_loss
 
     def loss(self, generator: torch.Generator) -> Tensor:
-        """Of one batch of noisy copies of the picture, and as many prior pictures."""
-        batch = self.draw(generator)
-        timesteps = spread_timesteps(len(batch), len(self.diffusion.alphas_cumprod), generator)
-        predicted, noise, alpha = self.predict(self.lesson.clean, [s.prompt for s in batch], timesteps, generator)
+        """The loss of one batch of noisy copies of the photo, and of as many prior images.
+
+        Source: the noise loss inside the objects' masks, Zhang et al. 2023, arXiv:2306.13078, sec. 3.
+        """
+        prompts = self._draw_prompts(generator)
+        timesteps = spread_timesteps(len(prompts), len(self.diffusion.alphas_cumprod), generator)
+        predicted, noise, alpha = self._predict_noise(self.data.clean, [p.text for p in prompts], timesteps, generator)
         weight = torch.ones_like(alpha) if self.published else emphasis(alpha).to(alpha.device)
 
         masked = []
-        for b, said in enumerate(batch):
-            cells = self.lesson.cells[list(said.places)]
+        for b, prompt in enumerate(prompts):
+            cells = self.data.cells[list(prompt.positions)]  # (n, 1, h, w)
             shape = (len(cells), -1, -1, -1)
             masked.append(masked_noise_loss(predicted[b].expand(shape), noise[b].expand(shape), cells).mean())
         objects = (weight * torch.stack(masked)).mean()
         whole = (weight * (predicted - noise).square().mean((1, 2, 3))).mean()
-        # Where the published keys and values learn from the whole picture, a small object hardly counts.
-        loss = objects if self.stage.things else whole if self.published else (objects + whole) / 2
+        # Where the published keys and values learn from the whole image, a small object hardly counts.
+        loss = objects if self.stage.objects else whole if self.published else (objects + whole) / 2
 
         if not self.published:
-            loss = loss + self.settings.attention_weight * self.attention_loss(batch)
+            loss = loss + self.settings.attention_weight * self._attention_loss(prompts)
         if self.prior:
-            loss = loss + self.settings.prior_weight * self.prior_loss(len(batch), generator)
+            loss = loss + self.settings.prior_weight * self._prior_loss(len(prompts), generator)
         return loss
 
-    def draw(self, generator: torch.Generator) -> list[Said]:
-        """A batch: tokens learn by turns from the full sentence and alone, keys and values from the sentence."""
-        if not self.stage.things:
-            return [self.whole] * self.stage.batch
-        first = int(torch.randint(2 * len(self.alone), (), generator=generator))
+    def _draw_prompts(self, generator: torch.Generator) -> list[TrainingPrompt]:
+        """A batch: tokens learn by turns from the scene's sentence and alone, keys and values from the sentence."""
+        if not self.stage.objects:
+            return [self.scene_prompt] * self.stage.batch
+        count = len(self.object_prompts)
+        first = int(torch.randint(2 * count, (), generator=generator))
         turns = range(first, first + self.stage.batch)
-        return [self.alone[turn // 2 % len(self.alone)] if turn % 2 else self.whole for turn in turns]
+        return [self.object_prompts[turn // 2 % count] if turn % 2 else self.scene_prompt for turn in turns]
 
-    def predict(
+    def _predict_noise(
         self, clean: Tensor, prompts: list[str], timesteps: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The denoiser's noise, the noise that was added, and the signal power of each timestep."""
+        """(B, C, h, w) the denoiser's noise and the noise that was added; (B,) the signal power of each timestep."""
         clean = clean.expand(len(prompts), -1, -1, -1)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         alpha = self.diffusion.alphas_cumprod[timesteps].to(clean)
         noisy = add_noise(clean, noise, alpha.reshape(-1, 1, 1, 1))
-        with torch.set_grad_enabled(bool(self.stage.things)):
+        with torch.set_grad_enabled(bool(self.stage.objects)):
             text = self.diffusion.encode_text(prompts)
         return self.diffusion.predict(noisy, timesteps, text).noise, noise, alpha
 
-    def attention_loss(self, batch: Sequence[Said]) -> Tensor:
-        """How far each token's attention, scaled to at most 1, is from its object's mask.
+    def _attention_loss(self, prompts: Sequence[TrainingPrompt]) -> Tensor:
+        """A loss that keeps each token's attention, scaled to at most 1, on its own object.
 
         Source: Avrahami et al. 2023, arXiv:2305.16311, eq. 3.
         """
         maps = self.recorder.mean()
-        targets = F.adaptive_avg_pool2d(self.lesson.cells, (self.recorder.rows, self.recorder.columns))[:, 0]
+        targets = F.adaptive_avg_pool2d(self.data.cells, (self.recorder.rows, self.recorder.columns))[:, 0]
         parts = []
-        for b, said in enumerate(batch):
-            for thing, place in said.places.items():
-                seen, target = maps[b, ..., place], targets[thing]
-                parts.append((seen / seen.amax() - target / target.amax()).square().mean())
+        for b, prompt in enumerate(prompts):
+            for index, position in prompt.positions.items():
+                attention, target = maps[b, ..., position], targets[index]
+                parts.append((attention / attention.amax() - target / target.amax()).square().mean())
         return torch.stack(parts).mean()
 
-    def prior_loss(self, count: int, generator: torch.Generator) -> Tensor:
-        """Noise error on pictures of the classes, named by their class words.
+    def _prior_loss(self, count: int, generator: torch.Generator) -> Tensor:
+        """Noise error on images of the classes, named by their class words.
 
         Source: Ruiz et al. 2023, arXiv:2208.12242, sec. 3.3.
         """
@@ -222,52 +240,41 @@ class ConceptTrainer:
         parts = []
         for timestep, index in zip(timesteps, chosen, strict=True):  # of any sizes, so one at a time
             words, clean = self.prior[int(index)]
-            predicted, noise, alpha = self.predict(clean, [sentence([words])], timestep[None], generator)
+            predicted, noise, alpha = self._predict_noise(clean, [sentence([words])], timestep[None], generator)
             weight = 1.0 if self.published else float(emphasis(alpha))
             parts.append(weight * (predicted - noise).square().mean())
         return torch.stack(parts).mean()
 
     @torch.no_grad()
     def sample(self, record: ArrangeRecord, seed: int) -> Photo:
-        """The picture painted anew with what is learned so far, the objects about where they are."""
-        timesteps = self.diffusion.timesteps(SAMPLE_STEPS)[round((1 - SAMPLE_STRENGTH) * SAMPLE_STEPS) :]
-        clean = self.lesson.clean
-        noise = torch.randn(clean.shape, generator=torch.Generator("cpu").manual_seed(seed)).to(clean)
+        """The photo, half noised and painted again with what is learned so far."""
+        timesteps = last_timesteps(self.diffusion.timesteps(SAMPLE_STEPS), SAMPLE_STRENGTH)
+        clean = self.data.clean
+        noise = draw_noise(clean.shape, [seed]).to(clean)
         latents = add_noise(clean, noise, self.diffusion.alphas_cumprod[timesteps[0]])
-        text = self.diffusion.encode_text([record.negative_prompt, self.whole.prompt])
-        latents = denoised(self.diffusion, latents, timesteps, text, record.guidance)
-        return photo_from_image(resize_to_photo(self.diffusion.decode_latents(latents)[0], self.lesson.size))
+        text = self.diffusion.encode_text([record.negative_prompt, self.scene_prompt.text])
+        latents = sample(
+            Conditioned(self.diffusion, text), latents, timesteps, [ClassifierFreeGuidance(record.guidance)]
+        )
+        return photo_from_image(resize_to_photo(self.diffusion.decode_latents(latents)[0], self.data.size))
 
     def moments(self) -> dict[str, Tensor]:
-        """What the optimiser remembers."""
+        """The optimiser's state, for a checkpoint."""
         return {
             f"{name}:{kind}": value
-            for name, tensor in self.learning.items()
+            for name, tensor in self.parameters.items()
             for kind, value in self.optimizer.state[tensor].items()
         }
 
     def restore(self, moments: dict[str, Tensor]) -> None:
-        """Go on with what the optimiser remembered."""
-        for name, tensor in self.learning.items():
-            kept = {k.removeprefix(f"{name}:"): v for k, v in moments.items() if k.startswith(f"{name}:")}
-            self.optimizer.state[tensor] = {k: v if k == "step" else v.to(tensor.device) for k, v in kept.items()}
+        """Set the optimiser's state from what `moments` returned."""
+        for name, tensor in self.parameters.items():
+            state = {k.removeprefix(f"{name}:"): v for k, v in moments.items() if k.startswith(f"{name}:")}
+            self.optimizer.state[tensor] = {k: v if k == "step" else v.to(tensor.device) for k, v in state.items()}
 
 
 @contextlib.contextmanager
-def recording_attention(pupil: ConceptTrainer) -> Iterator[ConceptTrainer]:
-    """The model as a stage needs it, and gradients for what is learned in it alone."""
-    with contextlib.ExitStack() as attached:
-        for tensor in pupil.learning.values():
-            tensor.requires_grad_(True)
-            attached.callback(tensor.requires_grad_, False)
-        if not pupil.published:
-            attached.enter_context(pupil.recorder.attached(pupil.diffusion.unet))
-        attached.enter_context(weights_updated(pupil.diffusion.unet, pupil.updates, hold_begin=True))
-        yield pupil
-
-
-@contextlib.contextmanager
-def checkpointing(unet: Any, settings: LearnSettings) -> Iterator[None]:
+def gradient_checkpointing(unet: Any, settings: LearnSettings) -> Iterator[None]:
     """Activations computed twice instead of kept, where the settings ask for it."""
     before = bool(unet.is_gradient_checkpointing)
     try:
@@ -287,44 +294,16 @@ def seed_of(*numbers: int) -> int:
 def spread_timesteps(count: int, total: int, generator: torch.Generator) -> Tensor:
     """(count,) timesteps, each drawn from its own part of 0 .. total - 1, in random order.
 
-    A batch of two then never looks at clean latents alone, which would make the next update undo the last.
+    A batch of two then never has clean latents alone, which would make the next update undo the last.
     """
     places = torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)
     return (places * total / count).long().clamp(max=total - 1)
 
 
 def emphasis(alpha: Tensor) -> Tensor:
-    """How much the noise error at a signal power counts: 1 at clean latents, up to `EMPHASIS` at noisy ones.
+    """Weight of the noise error at a signal power: 1 at clean latents, up to `MOST_EMPHASIS` at noisy ones.
 
     An error in the clean latents shows 1 / alpha times smaller in the noise, and it is at noisy timesteps
     that a token decides about shapes and colours. Cut off as in Hang et al. 2023, arXiv:2303.09556.
     """
-    return (1 / alpha.clamp(min=1e-8)).clamp(max=EMPHASIS)
-
-
-def denoised(
-    diffusion: LatentDiffusion,
-    latents: Tensor,
-    timesteps: Sequence[int],
-    text: Tensor,
-    guidance: float,
-    on_step: Callable[[int], None] | None = None,
-) -> Tensor:
-    """(B, C, h, w) clean latents from noisy ones.
-
-    Args:
-        latents: (B, C, h, w) at the first timestep.
-        timesteps: from noisy to clean.
-        text: (2, L, D) states of the negative prompt and of the prompt.
-        on_step: told the steps done after each.
-    """
-    count, steps = len(latents), len(timesteps)
-    twice = text.repeat_interleave(count, 0)
-    for step, timestep in enumerate(timesteps):
-        seen = diffusion.predict(torch.cat([latents, latents]), timestep, twice)
-        clean, noise = (cfg(part[:count], part[count:], guidance) for part in seen)
-        alpha = diffusion.alphas_cumprod[timesteps[step + 1]] if step + 1 < steps else torch.tensor(1.0)
-        latents = ddim_step(clean, noise, alpha)
-        if on_step is not None:
-            on_step(step + 1)
-    return latents
+    return (1 / alpha.clamp(min=1e-8)).clamp(max=MOST_EMPHASIS)

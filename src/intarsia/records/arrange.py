@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks
 from intarsia.records.choices import LayoutPreset, Mode
+
+COLOURS_EXAMPLE = '{"cat": [251, 216, 1], "background": [254, 254, 254]}'
+"""What a key of colours looks like."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,18 +218,24 @@ class ArrangeRecord:
             ),
             (
                 sum((self.mask is not None, bool(self.masks), bool(self.find))) <= 1,
-                "The objects were given in more than one way: pass one of --mask, --masks and --find.",
+                ("The objects were given in more than one way", one_of("mask", "masks", "find")),
             ),
             (
                 # A scene folder has a key of its own, which only those who open it know.
                 self.colours is not None
                 or (self.mask is None and (self.layout is None or not (self.masks or self.find))),
-                "A picture in colours was given without its key: pass --colours FILE, "
-                '{"cat": [251, 216, 1], "background": [254, 254, 254]}.',
+                (
+                    "A picture in colours was given without its key",
+                    Remedy(
+                        Setting("colours", "FILE", verb="pass"),
+                        f", {COLOURS_EXAMPLE}",
+                        page=("give ", Setting("colours"), f" too, such as {COLOURS_EXAMPLE}"),
+                    ),
+                ),
             ),
             (
                 sum((self.layout is not None, self.boxes is not None)) <= 1,
-                "The target was given both as a layout and as boxes: pass one of --layout and --boxes.",
+                ("The target was given both as a layout and as boxes", one_of("layout", "boxes")),
             ),
         )
         run_checks((*checks, *self.compose.checks(), *self.guide.checks(), *self.learn.checks()))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from intarsia.errors import RecordError
+from intarsia.errors import Message, RecordError
 
-Check = tuple[bool, str]
-"""Whether a setting is right, and the sentence for when it is not."""
+Check = tuple[bool, str | Message]
+"""Whether a setting is right, and what to say when it is not: a sentence, or a fact with remedies."""
 
 LARGEST = sys.float_info.max
 """What a finite number is at most: a comparison with it refuses NaN and Infinity, which JSON reads, as well."""
@@ -48,4 +48,4 @@ def run_checks(checks: Iterable[Check]) -> None:
     """Raise `RecordError` with the sentence of the first check that fails."""
     for good, message in checks:
         if not good:
-            raise RecordError(message)
+            raise RecordError(*([message] if isinstance(message, str) else message))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.checks import LARGEST, Check, above_zero, at_least, finite, not_too_long, run_checks
 from intarsia.records.choices import Preset
 
@@ -149,7 +150,14 @@ class EditRecord:
         checks = (
             (
                 bool(self.prompt.strip()),
-                "The prompt is empty: say what the picture should become, e.g. --prompt 'a red car'.",
+                (
+                    "The prompt is empty",
+                    Remedy(
+                        "say what the picture should become, e.g. ",
+                        Setting("prompt", "'a red car'"),
+                        page="say what the picture should become, e.g. a red car",
+                    ),
+                ),
             ),
             *(not_too_long(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt")),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
@@ -164,8 +172,15 @@ class EditRecord:
                 self.size is None or 32 <= self.size <= 4096,
                 f"size is {self.size}, but must lie between 32 and 4096 pixels.",
             ),
-            (not (self.box and self.mask), "Both a box and a mask were given: pass one of --box and --mask."),
-            (not (self.invert_mask and not self.mask), "--invert-mask was given without a mask: pass --mask FILE too."),
+            (not (self.box and self.mask), ("Both a box and a mask were given", one_of("box", "mask"))),
+            (
+                not (self.invert_mask and not self.mask),
+                (
+                    Setting("invert_mask", True),
+                    " was given without a mask",
+                    Remedy(Setting("mask", "FILE", verb="pass"), " too", page="give one"),
+                ),
+            ),
             (
                 self.box is None or len(self.box) == 4,
                 f"The box {self.box} does not have four edges: give x0,y0,x1,y1 in pixels.",

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.geometry import Box, Point, Size, working_size
-from intarsia.imaging.masks import box_mask, feather, read_mask
+from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask, touched_cells
 from intarsia.imaging.photo import Photo, paste_back, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
@@ -57,6 +56,7 @@ class EditResult:
 
     Attributes:
         photo: the edited picture, of the input's size, profile and alpha.
+        original: the picture before.
         blend: (H, W) in [0, 1]; the output equals the input bit for bit where it is 0.
         candidates: best first; `chosen` is the index of the one in `photo`.
         anchors: in pixels of the user's picture.
@@ -67,6 +67,7 @@ class EditResult:
     """
 
     photo: Photo
+    original: Photo
     blend: np.ndarray
     candidates: tuple[Candidate, ...]
     chosen: int
@@ -162,6 +163,7 @@ def edit(
     assert best.photo is not None and best.blend is not None
     return EditResult(
         photo=best.photo,
+        original=photo,
         blend=best.blend,
         candidates=candidates,
         chosen=0,
@@ -182,11 +184,8 @@ def given_regions(record: EditRecord, full: Size, size: Size, mask: np.ndarray |
     """The user's box or mask, `keep` times with other noise."""
     small: Tensor | None = None
     if mask is not None:
-        small = F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (size.height, size.width))[
-            0, 0
-        ].bool()
-        ys, xs = small.nonzero(as_tuple=True)
-        box = Box(x0=float(xs.min()), y0=float(ys.min()), x1=float(xs.max()) + 1, y1=float(ys.max()) + 1)
+        small = touched_cells(mask, size.height, size.width).bool()
+        box = bounding_box(small.numpy())
     else:
         assert record.box is not None
         box = usable_box(Box(*record.box), full).scaled(full, size)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from intarsia.errors import ModelError
+from intarsia.errors import Command, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Box, Size
 from intarsia.regions.analysis import ImageAnalysis
@@ -52,6 +52,10 @@ def geometry(boxes: Sequence[Box], size: Size) -> Tensor:
         w, h = b.width / size.width, b.height / size.height
         rows.append((b.x0 / size.width, b.y0 / size.height, b.x1 / size.width, b.y1 / size.height, w, h, w * h))
     return torch.tensor(rows)
+
+
+FITTED = Remedy("pass what ", Command("regions fit"), " wrote")
+"""Where a file of a region network comes from."""
 
 
 class RegionNetwork(nn.Module):
@@ -112,20 +116,17 @@ class RegionNetwork(nn.Module):
         """
         if not path.is_file():
             raise ModelError(
-                f"The region network {path} does not exist. Fit one with 'intarsia regions fit JOBS --out {path}'."
+                f"The region network {path} does not exist.",
+                Remedy("fit one with ", Command("regions fit", "JOBS", out=path)),
             )
         try:
             with safe_open(str(path), framework="pt") as file:
                 about = file.metadata() or {}
             weights = safetensors.torch.load_file(str(path))
         except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"{path} is no readable safetensors file ({error}). Pass what 'intarsia regions fit' wrote."
-            ) from None
+            raise ModelError(f"{path} is no readable safetensors file ({error}).", FITTED) from None
         if about.get("kind") != "RegionNetwork":
-            raise ModelError(
-                f"{path} holds other weights than a region network. Pass what 'intarsia regions fit' wrote."
-            )
+            raise ModelError(f"{path} holds other weights than a region network.", FITTED)
         network = cls(*json.loads(about["shape"]))
         network.load_state_dict(weights)
         return network.eval()
@@ -136,7 +137,9 @@ class RegionNetwork(nn.Module):
         if have != (self.patch_width, self.text_width):
             raise ModelError(
                 f"The region network was fitted on features of widths {self.patch_width} and {self.text_width}, but these "
-                f"models give {have[0]} and {have[1]}. Fit one for them with 'intarsia regions fit', or leave --regions out."
+                f"models give {have[0]} and {have[1]}.",
+                Remedy("fit one for them with ", Command("regions fit")),
+                Remedy("leave ", Setting("regions"), " out"),
             )
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.masks import bounding_box
 from intarsia.records.edit import SearchSettings
 from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.anchors import choose_anchors
@@ -67,8 +68,7 @@ def outline(relevance: Tensor, anchor: Point, level: float) -> Box | None:
         if torch.equal(grown, patch):
             break
         patch = grown
-    ys, xs = patch[0, 0].nonzero(as_tuple=True)
-    return Box(x0=float(xs.min()), y0=float(ys.min()), x1=float(xs.max()) + 1, y1=float(ys.max()) + 1)
+    return bounding_box(patch[0, 0].bool().cpu().numpy())
 
 
 def outlines(relevance: Tensor, anchor: Point, size: Size) -> list[Box]:

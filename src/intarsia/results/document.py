@@ -1,4 +1,4 @@
-"""The JSON document of a result: its record, versions, scores and cost; enough to make it again."""
+"""The JSON document of a result, edited by words or by layout: its record, versions, scores and cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ import intarsia
 from intarsia.backbones import CATALOG
 from intarsia.files import file_digest
 from intarsia.imaging.geometry import Box, Point
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
+from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.records.inputs import AnyRecord, input_files, with_files
@@ -28,25 +31,61 @@ from intarsia.regions.edit import Candidate, EditResult
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 
 
-def result_json(result: EditResult, photo: Photo, index: int, made_at: str) -> dict[str, Any]:
-    """All that is known of an edit, as JSON values; enough to make candidate `index` again.
+def edit_json(result: EditResult, index: int, made_at: str) -> dict[str, Any]:
+    """All that is known of an edit by words, as JSON values; enough to make candidate `index` again.
 
-    Paths become absolute, so that the record can be replayed from any folder.
+    Args:
+        index: of a candidate that was painted to the end.
+        made_at: see `now`.
     """
     chosen = result.candidates[index]
     assert chosen.photo is not None
-    record = with_absolute_paths(result.record)
+    found = {
+        "candidates": [candidate_facts(c) for c in result.candidates],
+        "anchors": [point_facts(a) for a in result.anchors],
+    }
+    return _document(result, index, chosen.photo, chosen.seed, made_at, found)
+
+
+def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, Any]:
+    """All that is known of an edit by layout, as JSON values; enough to make picture `index` again."""
+    chosen = result.pictures[index]
+    placed = {
+        "mode": result.mode,
+        "objects": [{"name": o.name, "words": o.words, "box": mask_box(o.mask)} for o in result.scene.objects],
+        "placements": [
+            {
+                "name": p.name,
+                "matrix": [round(v, 6) for v in p.matrix],
+                "fit": round(p.fit, 4),
+                "box": mask_box(p.mask),
+            }
+            for p in result.layout.placements
+        ],
+        "removed": list(result.layout.removed),
+        "pictures": [{"seed": p.seed, "sha256": pixel_digest(p.photo)} for p in result.pictures],
+    }
+    return _document(result, index, chosen.photo, chosen.seed, made_at, placed)
+
+
+def _document(
+    result: EditResult | ArrangeResult, index: int, photo: Photo, seed: int, made_at: str, own: dict[str, Any]
+) -> dict[str, Any]:
+    """What both kinds of results have in common, around what is a kind's own.
+
+    Paths become absolute, so that the record can be replayed from any folder.
+    """
+    record: EditRecord | ArrangeRecord = with_absolute_paths(result.record)
     return {
         "intarsia": intarsia.__version__,
         "made_at": made_at,
         "record": to_json(record),
         "inputs": input_facts(record),
         "size": [photo.size.width, photo.size.height],
-        "seed": chosen.seed,
+        "seed": seed,
         "chosen": index,
-        "output_sha256": pixel_digest(chosen.photo),
-        "candidates": [candidate_facts(c) for c in result.candidates],
-        "anchors": [point_facts(a) for a in result.anchors],
+        "output_sha256": pixel_digest(photo),
+        **own,
         "cost": dataclasses.asdict(result.cost),
         "threads": torch.get_num_threads(),
         "versions": library_versions() | result.versions,
@@ -103,6 +142,11 @@ def box_facts(box: Box) -> list[float]:
     return [round(edge, 2) for edge in box.as_tuple()]
 
 
+def mask_box(mask: Mask) -> list[float] | None:
+    """x0, y0, x1, y1 around what a mask covers; None where nothing of it is in the picture."""
+    return [float(edge) for edge in box_facts(bounding_box(mask))] if mask.any() else None
+
+
 def point_facts(point: Point) -> list[float]:
     return [round(point.x, 2), round(point.y, 2)]
 
@@ -114,16 +158,46 @@ def pixel_digest(photo: Photo) -> str:
     return digest.hexdigest()
 
 
-def png_text(facts: dict[str, Any], record: EditRecord, photo: Photo) -> dict[str, str]:
-    """What a PNG says of itself: our record, and the line of settings that other tools read."""
+def edit_png_text(document: dict[str, Any], result: EditResult) -> dict[str, str]:
+    """The text chunks of an edit's PNG: see `_png_text`."""
+    return _png_text(document, result.record, prompt=result.record.prompt, steps=result.record.steps)
+
+
+def arrange_png_text(document: dict[str, Any], result: ArrangeResult) -> dict[str, str]:
+    """The text chunks of an arrangement's PNG: see `_png_text`."""
+    record = result.record
+    prompt = record.prompt or ", ".join(thing.words for thing in result.scene.objects)
+    steps = record.compose.refine_steps if result.mode == "compose" else record.steps
+    return _png_text(document, record, prompt=prompt, steps=steps)
+
+
+def _png_text(
+    document: dict[str, Any], record: EditRecord | ArrangeRecord, *, prompt: str, steps: int
+) -> dict[str, str]:
+    """Text chunks by keyword: the document itself, and the line of settings that other tools read."""
     settings = {
-        "Steps": record.steps,
+        "Steps": steps,
         "CFG scale": record.guidance,
-        "Seed": facts["seed"],
-        "Size": f"{photo.size.width}x{photo.size.height}",
+        "Seed": document["seed"],
+        "Size": "x".join(str(side) for side in document["size"]),
         "Model": Path(record.models).name,
-        "Version": f"intarsia {facts['intarsia']}",
+        "Version": f"intarsia {document['intarsia']}",
     }
     negative = f"Negative prompt: {record.negative_prompt}\n" if record.negative_prompt else ""
     line = ", ".join(f"{name}: {value}" for name, value in settings.items())
-    return {"intarsia": json.dumps(facts), "parameters": f"{record.prompt}\n{negative}{line}"}
+    return {"intarsia": json.dumps(document), "parameters": f"{prompt}\n{negative}{line}"}
+
+
+def describe(fields: Mapping[str, Any]) -> str:
+    """What an arrangement does, in words, from its record's fields: "cat moved by +120,0; pot removed"."""
+
+    def each(setting: str, verb: str) -> list[str]:
+        pairs = (str(pair).rpartition("=") for pair in fields.get(setting) or ())
+        return [f"{name} {verb} {value}" for name, _, value in pairs]
+
+    parts = [f"as in {Path(str(fields[file])).name}" for file in ("layout", "boxes") if fields.get(file)]
+    parts += each("move", "moved by") + each("to", "moved to")
+    parts += each("scale", "scaled by") + each("rotate", "turned by")
+    whole = {"flip": "mirrored", "remove": "removed", "front": "to the front", "back": "to the back"}
+    parts += [f"{name} {done}" for setting, done in whole.items() for name in fields.get(setting) or ()]
+    return "; ".join(parts) or "nothing moved"

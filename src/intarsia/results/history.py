@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import RecordError
-from intarsia.results.arrange_document import describe
+from intarsia.errors import Command, RecordError, Remedy
+from intarsia.results.document import describe
 from intarsia.results.replay import read_document
+
+WRITTEN_TO = Remedy("give the one that ", Command("edit", quoted=False), " or arrange wrote to")
+"""Which folder has a history."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
         RecordError: there is no such folder, or no record is in it.
     """
     if not folder.is_dir():
-        raise RecordError(f"There is no folder {folder}: give the one that intarsia edit or arrange wrote to.")
+        raise RecordError(f"There is no folder {folder}", WRITTEN_TO)
     entries = []
     for file in (*folder.glob("*.json"), *folder.glob("*/*.json")):
         try:
@@ -50,9 +53,7 @@ def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
             continue
         entries.append(history_entry(file, facts, fields))
     if not entries:
-        raise RecordError(
-            f"The folder {folder} holds no record of an edit: give the one that intarsia edit or arrange wrote to."
-        )
+        raise RecordError(f"The folder {folder} holds no record of an edit", WRITTEN_TO)
     return tuple(sorted(entries, key=lambda entry: (entry.made_at, entry.file.name)))
 
 

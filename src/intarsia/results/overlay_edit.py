@@ -1,10 +1,7 @@
-"""Where an edit looked, drawn over the photo: the map, the anchors, the boxes and their scores."""
+"""The search of an edit by words, drawn over the photo: relevance map, anchors, boxes and their scores."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +10,13 @@ from PIL import Image, ImageDraw, ImageFont
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.photo import Photo
 from intarsia.regions.edit import Candidate, EditResult
-
-Colour = tuple[int, int, int]
-Rectangle = tuple[float, float, float, float]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+from intarsia.results.drawing import DARK, Colour, Font, Rectangle, free_place
 
 CHOSEN: Colour = (0, 230, 118)
 FINALIST: Colour = (255, 255, 255)
 PREVIEW: Colour = (190, 196, 204)
 ANCHOR: Colour = (41, 182, 246)
 TINT: Colour = (255, 112, 0)
-DARK: Colour = (17, 20, 24)
 FAINT = 120
 """Opacity, of 255, of the boxes that only had a preview."""
 LEAST_SIDE = 512
@@ -58,11 +51,11 @@ class Canvas:
 def draw_overlay(
     photo: Photo, result: EditResult, *, least_side: int = LEAST_SIDE, labelled: int = LABELLED, legend: bool = True
 ) -> Image.Image:
-    """Draw what the search saw.
+    """Draw the search: the map, its anchors, the boxes.
 
     Args:
         photo: the picture before the edit.
-        result: what came of it.
+        result: of the search.
         least_side: short side of the drawing, pixels; a larger photo keeps its size up to `MOST_SIDE`.
         labelled: how many of the best boxes carry rank and score.
         legend: whether a strip below says what the marks mean.
@@ -93,7 +86,7 @@ def heat_of(result: EditResult) -> np.ndarray:
 
 
 def tinted(photo: Photo, heat: np.ndarray, least_side: int) -> Canvas:
-    """The photo, enlarged, its colours drawn back, glowing where the map is high."""
+    """The photo, enlarged and muted, tinted where the map is high."""
     scale = max(1.0, least_side / photo.size.short)
     scale = min(scale, max(MOST_SIDE, least_side) / photo.size.long)
     width, height = max(1, round(photo.size.width * scale)), max(1, round(photo.size.height * scale))
@@ -151,33 +144,6 @@ def label(canvas: Canvas, candidate: Candidate, text: str, plates: list[Rectangl
     ground = CHOSEN if chosen else FINALIST if candidate.photo is not None else PREVIEW
     canvas.draw.rounded_rectangle(plate, radius=pad, fill=ground, outline=DARK, width=canvas.unit)
     canvas.draw.text((x + pad - left, y + pad - top), text, font=canvas.font, fill=DARK)
-
-
-def free_place(
-    box: Rectangle, size: tuple[float, float], taken: Iterable[Rectangle], picture: tuple[int, int]
-) -> tuple[float, float]:
-    """Upper left corner for a plate: a corner of the box, inside or outside, else the next gap below."""
-    (x0, y0, x1, y1), (width, height), taken = box, size, list(taken)
-    corners = (
-        (x0, y0 - height),
-        (x1 - width, y0 - height),
-        (x0, y1),
-        (x1 - width, y1),
-        (x0, y0),
-        (x1 - width, y0),
-        (x0, y1 - height),
-        (x1 - width, y1 - height),
-    )
-    below = ((x0, y0 + k * height) for k in range(1, math.ceil(picture[1] / height)))
-    places = [
-        (min(max(x, 0), picture[0] - 1 - width), min(max(y, 0), picture[1] - 1 - height))
-        for x, y in itertools.chain(corners, below)
-    ]
-    for x, y in places:
-        plate = (x, y, x + width, y + height)
-        if not any(plate[0] < t[2] and t[0] < plate[2] and plate[1] < t[3] and t[1] < plate[3] for t in taken):
-            return x, y
-    return places[0]
 
 
 def with_legend(canvas: Canvas, result: EditResult) -> Image.Image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import PictureError, RecordError
+from intarsia.errors import Command, PictureError, RecordError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.imaging.read import read_text_chunk
 from intarsia.records.arrange import ArrangeRecord
@@ -16,6 +16,15 @@ from intarsia.records.inputs import input_files, with_files
 from intarsia.records.serialize import from_json
 
 KINDS: dict[str, type[EditRecord] | type[ArrangeRecord]] = {"EditRecord": EditRecord, "ArrangeRecord": ArrangeRecord}
+
+
+WRITTEN = Remedy(
+    "give the NAME.json or NAME.png that ",
+    Command("edit", quoted=False),
+    " or arrange wrote",
+    page="give the NAME.json or NAME.png of an edit",
+)
+"""Which files can be replayed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +59,7 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
     facts = read_document(file)
     fields = facts.get("record")
     if not isinstance(fields, dict):
-        raise RecordError(
-            f"{file} holds no record of an edit: give the NAME.json or NAME.png that intarsia edit or arrange wrote."
-        )
+        raise RecordError(f"{file} holds no record of an edit", WRITTEN)
     kind = KINDS.get(fields.get("kind", "EditRecord"))
     if kind is None:
         raise RecordError(
@@ -69,13 +76,18 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
     }
     if not Path(found["photo"]).is_file():
         raise PictureError(
-            f"The photo {record.photo} that {file} was made from is not there: pass it with --photo FILE."
+            f"The photo {record.photo} that {file} was made from is not there",
+            Remedy("pass it with ", Setting("photo", "FILE"), page="give it too"),
         )
     for name, path in found.items():
         recorded = inputs.get(name)
         if isinstance(recorded, dict) and Path(path).is_file() and file_digest(Path(path)) != recorded.get("sha256"):
-            remedy = "pass the original with --photo FILE" if name == "photo" else "bring the original back"
-            raise RecordError(f"{path} is not the {name} that {file} was made from (its sha256 differs): {remedy}.")
+            remedy = (
+                Remedy("pass the original with ", Setting("photo", "FILE"), page="give the original")
+                if name == "photo"
+                else Remedy("bring the original back")
+            )
+            raise RecordError(f"{path} is not the {name} that {file} was made from (its sha256 differs)", remedy)
     threads = facts.get("threads")
     usable = type(threads) is int and 1 <= threads <= 4096
     return Replay(
@@ -102,13 +114,13 @@ def read_document(file: Path) -> dict[str, Any]:
             text = read_text_chunk(file)
         except PictureError as problem:
             raise RecordError(
-                f"{file} is neither a result's JSON file nor a picture with a record inside: "
-                "give the NAME.json or NAME.png that intarsia edit or arrange wrote."
+                f"{file} is neither a result's JSON file nor a picture with a record inside", WRITTEN
             ) from problem
     if text is None:
         raise RecordError(
-            f"The picture {file} carries no record: it was not made by Intarsia, was made with --no-metadata, or "
-            "was saved again by another program. Give its NAME.json instead."
+            f"The picture {file} carries no record: it was not made by Intarsia, was made with ",
+            Setting("no_metadata", True),
+            ", or was saved again by another program. Give its NAME.json instead.",
         )
     try:
         facts = json.loads(text)

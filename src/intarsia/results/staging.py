@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import OutputError
-from intarsia.files import cannot_write, refuse_existing
+from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.files import cannot_write, check_absent
 
 LONGEST_NAME = 100
 
@@ -25,7 +25,10 @@ def check_folder(folder: Path) -> None:
         if place.is_dir():
             return
         if place.exists():
-            raise OutputError(f"{place} is a file, so nothing can be written into {folder}: name a folder with --out.")
+            raise OutputError(
+                f"{place} is a file, so nothing can be written into {folder}",
+                Remedy("name a folder with ", Setting("out")),
+            )
 
 
 def safe_stem(photo: Path) -> str:
@@ -69,7 +72,7 @@ def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
     placed: list[Path] = []
     try:
         for target in targets:
-            refuse_existing(target, overwrite)
+            check_absent(target, overwrite)
             if target.exists():
                 target.replace(former[target])
             placed.append(target)

@@ -1,4 +1,4 @@
-"""What edit by layout leaves on the disk: rearranged pictures with their records, and scene folders."""
+"""Files of an edit by layout: the picture with its record inside, the record beside it, blend mask and layouts."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.results.arrange_document import arrange_json, arrange_png_text
-from intarsia.results.document import (
-    as_json,
-    now,
-    pixel_digest,
-)
+from intarsia.results.document import arrange_json, arrange_png_text, as_json, now, pixel_digest
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
 from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
 from intarsia.results.write_scene import scene_stem
@@ -42,6 +37,34 @@ class ArrangeFiles:
 
     def all(self) -> tuple[Path, ...]:
         return (self.picture, self.record, self.mask, self.layout, *self.others)
+
+    def as_json(self) -> dict[str, Any]:
+        """The files' names by their kinds."""
+        return {
+            "picture": str(self.picture),
+            "record": str(self.record),
+            "mask": str(self.mask),
+            "layout": str(self.layout),
+            "others": [str(p) for p in self.others],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedArrangement:
+    """An arrangement on the disk.
+
+    Attributes:
+        files: that were written.
+        document: the content of the JSON file.
+    """
+
+    files: ArrangeFiles
+    document: dict[str, Any]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The document, with the files' names."""
+        return {"files": self.files.as_json(), **self.document}
 
 
 def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", overwrite: bool = False) -> ArrangeFiles:
@@ -69,15 +92,16 @@ def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", ove
     for target in targets.all():
         if target.resolve() in inputs:
             raise OutputError(
-                f"{target} is what the edit is made from and would be overwritten: name another folder with --out."
+                f"{target} is what the edit is made from and would be overwritten",
+                Remedy("name another folder with ", Setting("out")),
             )
-        refuse_existing(target, overwrite)
+        check_absent(target, overwrite)
     return targets
 
 
 def write_arrangement(
     result: ArrangeResult, targets: ArrangeFiles, *, lead: int = 0, metadata: bool = True, overwrite: bool = False
-) -> dict[str, Any]:
+) -> SavedArrangement:
     """Write all files of an arrangement, or none.
 
     Args:
@@ -87,19 +111,16 @@ def write_arrangement(
         metadata: whether the pictures carry the record.
         overwrite: as it was planned.
 
-    Returns:
-        The content of the JSON file.
-
     Raises:
         OutputError: a file cannot be written; then none is there.
     """
     order = [lead, *(k for k in range(len(result.pictures)) if k != lead)]
     pictures = dict(zip((targets.picture, *targets.others), order, strict=True))
-    facts = arrange_json(result, lead, now())
+    document = arrange_json(result, lead, now())
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             made = result.pictures[index]
-            shown = {**facts, "chosen": index, "seed": made.seed, "output_sha256": pixel_digest(made.photo)}
+            shown = {**document, "chosen": index, "seed": made.seed, "output_sha256": pixel_digest(made.photo)}
             text = arrange_png_text(shown, result) if metadata else None
             write_photo(made.photo, stage / target.name, text=text)
         chosen = result.pictures[lead]
@@ -107,5 +128,5 @@ def write_arrangement(
         colours = colours_of(result.scene.names, result.record.colours)
         sheet = layout_sheet(result.scene, result.layout, chosen.photo, colours)
         write_bytes_atomically(stage / targets.layout.name, png(sheet))
-        write_bytes_atomically(stage / targets.record.name, as_json(facts))
-    return facts
+        write_bytes_atomically(stage / targets.record.name, as_json(document))
+    return SavedArrangement(files=targets, document=document)

@@ -1,20 +1,19 @@
-"""What an edit leaves on the disk: the picture with its record inside, the record beside it, the blend mask.
+"""Files of an edit by words: the picture with its record inside, the record beside it, the blend mask.
 
 Names come from the photo's, never from a prompt. All files of an edit are written, or none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError
-from intarsia.files import refuse_existing, write_bytes_atomically
-from intarsia.imaging.photo import Photo
+from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.regions.edit import EditResult
-from intarsia.results.document import as_json, now, png_text, result_json
+from intarsia.results.document import as_json, edit_json, edit_png_text, now
 from intarsia.results.overlay_edit import draw_overlay
 from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
 
@@ -40,15 +39,44 @@ class EditFiles:
     def all(self) -> tuple[Path, ...]:
         return (self.picture, self.record, self.mask, *((self.boxes,) if self.boxes else ()), *self.others)
 
+    def as_json(self) -> dict[str, Any]:
+        """The files' names by their kinds."""
+        return {
+            "picture": str(self.picture),
+            "record": str(self.record),
+            "mask": str(self.mask),
+            "boxes": str(self.boxes) if self.boxes else None,
+            "others": [str(p) for p in self.others],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedEdit:
+    """An edit on the disk.
+
+    Attributes:
+        files: that were written; of `others`, those whose candidates were painted to the end.
+        document: the content of the JSON file.
+    """
+
+    files: EditFiles
+    document: dict[str, Any]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The document, with the files' names."""
+        return {"files": self.files.as_json(), **self.document}
+
 
 def plan_edit(
-    photo: Path, folder: Path, *, keep: int = 1, draw_boxes: bool = False, overwrite: bool = False
+    photo: Path, folder: Path, *, name: str = "", keep: int = 1, draw_boxes: bool = False, overwrite: bool = False
 ) -> EditFiles:
     """Choose the names and make sure, before any work, that they can be written.
 
     Args:
-        photo: the picture that is edited; it gives the name and is never overwritten.
+        photo: the picture that is edited; it gives the name, where none is given, and is never overwritten.
         folder: where to write; made when it is missing.
+        name: of the files.
         keep: how many candidates are saved.
         draw_boxes: whether the overlay is saved too.
         overwrite: whether files of these names may be replaced.
@@ -56,7 +84,7 @@ def plan_edit(
     Raises:
         OutputError: a file is in the way, or the folder is a file.
     """
-    stem = safe_stem(photo)
+    stem = safe_stem(Path(f"{name}.png") if name else photo)
     targets = EditFiles(
         picture=folder / f"{stem}.png",
         record=folder / f"{stem}.json",
@@ -68,54 +96,50 @@ def plan_edit(
     for target in targets.all():
         if target.resolve() == photo.resolve():
             raise OutputError(
-                f"{target} is the picture to edit and would be overwritten: name another folder with --out."
+                f"{target} is the picture to edit and would be overwritten",
+                Remedy("name another folder with ", Setting("out")),
             )
-        refuse_existing(target, overwrite)
+        check_absent(target, overwrite)
     return targets
 
 
 def write_edit(
     result: EditResult,
-    photo: Photo,
     targets: EditFiles,
     *,
     lead: int = 0,
     metadata: bool = True,
     overwrite: bool = False,
-) -> tuple[dict[str, Any], tuple[Path, ...]]:
+) -> SavedEdit:
     """Write all files of an edit.
 
     They are written into a folder of their own first and get their names when all are safe on the disk.
 
     Args:
         result: the finished edit.
-        photo: the picture before it.
         targets: what `plan_edit` chose.
         lead: index of the candidate that becomes `targets.picture`.
         metadata: whether the pictures carry the record.
         overwrite: as it was planned.
-
-    Returns:
-        The content of the JSON file, and the files.
 
     Raises:
         OutputError: a file cannot be written; then none is there.
     """
     order = [lead, *(k for k, c in enumerate(result.candidates) if k != lead and c.photo is not None)]
     pictures = dict(zip((targets.picture, *targets.others), order, strict=False))
+    files = replace(targets, others=tuple(target for target in targets.others if target in pictures))
     made_at = now()
-    facts = result_json(result, photo, lead, made_at)
+    document = edit_json(result, lead, made_at)
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             candidate = result.candidates[index]
             assert candidate.photo is not None
-            text = png_text(result_json(result, photo, index, made_at), result.record, photo) if metadata else None
+            text = edit_png_text(edit_json(result, index, made_at), result) if metadata else None
             write_photo(candidate.photo, stage / target.name, text=text)
         blend = result.candidates[lead].blend
         assert blend is not None
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(blend)))
         if targets.boxes is not None:
-            write_bytes_atomically(stage / targets.boxes.name, png(draw_overlay(photo, result)))
-        write_bytes_atomically(stage / targets.record.name, as_json(facts))
-        written = tuple(t for t in targets.all() if (stage / t.name).exists())
-    return facts, written
+            write_bytes_atomically(stage / targets.boxes.name, png(draw_overlay(result.original, result)))
+        write_bytes_atomically(stage / targets.record.name, as_json(document))
+    return SavedEdit(files=files, document=document)

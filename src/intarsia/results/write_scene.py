@@ -8,15 +8,15 @@ from typing import Any
 
 from PIL import Image
 
-from intarsia.errors import OutputError
-from intarsia.files import refuse_existing, write_bytes_atomically
+from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours
 from intarsia.layout.detect import BACKGROUND
 from intarsia.layout.scene import Scene
 from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
-from intarsia.results.arrange_document import mask_box
+from intarsia.results.document import mask_box
 from intarsia.results.overlay_arrange import colours_of, draw_scene
 from intarsia.results.staging import check_folder, png, safe_stem, staging
 
@@ -37,8 +37,10 @@ def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
     check_folder(scene)
     for name in SCENE_FILES.values():
         if (scene / name).resolve() == photo.resolve():
-            raise OutputError(f"{scene / name} is the picture to read: name another folder with --out.")
-        refuse_existing(scene / name, overwrite)
+            raise OutputError(
+                f"{scene / name} is the picture to read", Remedy("name another folder with ", Setting("out"))
+            )
+        check_absent(scene / name, overwrite)
     return scene
 
 
@@ -62,15 +64,14 @@ def write_scene(
     """
     given = read_colours(colours) if colours else {}
     shades = colours_of(scene.names, colours)
-    masks = {thing.name: thing.mask for thing in scene.objects}
     key = {**shades, BACKGROUND: given.get(BACKGROUND, MAP_PAPER)}
-    drawing = draw_scene(scene.photo, masks, shades)
+    drawing = draw_scene(scene.photo, scene.masks, shades)
     with staging(folder, overwrite=overwrite) as stage:
         if former is None:
             write_photo(scene.photo, stage / SCENE_FILES["photo"])
         else:
             write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
-        write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(masks, key))))
+        write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(scene.masks, key))))
         write_bytes_atomically(stage / SCENE_FILES["colours"], (json.dumps(key) + "\n").encode())
         write_bytes_atomically(stage / SCENE_FILES["overlay"], png(drawing))
     return {

@@ -1,35 +1,54 @@
-"""The commands of edit by layout: objects, arrange, learn, prior, history."""
+"""Edit by layout, from record to files."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
+from intarsia.backbones.resolve import resolve
 from intarsia.errors import RecordError
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
 from intarsia.layout.concepts import Concepts
-from intarsia.layout.edit import CLOSE, ArrangeResult, arrange, check
-from intarsia.layout.layout import Layout
+from intarsia.layout.edit import ArrangeResult, arrange, check
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import photo_of
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.results.arrange_document import describe
-from intarsia.results.write_arrange import ArrangeFiles, plan_arrangement, write_arrangement
-
-if TYPE_CHECKING:
-    pass
-from intarsia.backbones.resolve import resolve
+from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrangeTaskResult:
+    """An edit by layout and its files.
+
+    Attributes:
+        shown: index of the picture in `saved.files.picture`.
+        concepts_from: where the concepts of regenerate came from; "none" for compose.
+        cache_folder: where concepts and latents are kept for the next edit; None where nothing is kept.
+    """
+
+    result: ArrangeResult
+    saved: SavedArrangement
+    shown: int
+    concepts_from: Literal["none", "file", "cache", "learned"]
+    cache_folder: Path | None
+
+    @property
+    def photo(self) -> Photo:
+        """The picture in `saved.files.picture`."""
+        return self.result.pictures[self.shown].photo
 
 
 def run_arrange(
     record: ArrangeRecord,
     out: Path,
     load: LoadBackbones,
-    find_with: LoadSegmenter,
+    load_segmenter: LoadSegmenter,
     *,
     name: str = "",
     lead: int = 0,
@@ -37,8 +56,21 @@ def run_arrange(
     overwrite: bool = False,
     cached: bool = True,
     on_progress: OnProgress | None = None,
-) -> tuple[dict[str, Any], list[str], ArrangeResult]:
-    """One arrangement from record to files. Everything that can be checked is checked before models are loaded."""
+) -> ArrangeTaskResult:
+    """Edit by layout, from record to files. Everything that can be checked is checked before networks are loaded.
+
+    Args:
+        out: folder to write to.
+        name: of the files; by default the photo's.
+        lead: index of the seed whose picture becomes the first; another than 0 is asked for by a replay.
+        metadata: whether the pictures carry the record.
+        overwrite: replace files of the same names.
+        cached: whether latents and concepts are kept on the disk for the next edit of the picture.
+
+    Raises:
+        IntarsiaError: a setting or a file is wrong; nothing is written.
+        Cancelled: `on_progress` did; nothing is written.
+    """
     photo = read_photo(photo_of(record))
     if lead >= record.seeds:
         raise RecordError(f"The record shows picture {lead + 1}, but makes only {record.seeds}: it was changed since.")
@@ -46,7 +78,7 @@ def run_arrange(
     concepts = Concepts.load(Path(record.concepts)) if record.concepts else None
     if record.find:  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
-    scene = load_scene(record, photo, find_with)
+    scene = load_scene(record, photo, load_segmenter)
     layout = read_layout(record, scene)
     check(scene, layout)
     if concepts is not None:
@@ -60,54 +92,15 @@ def run_arrange(
             on_progress(progress)
 
     result = arrange(scene, layout, record, load(record.models), concepts=concepts, cache=cache, on_progress=listen)
-    lines = report(result, targets)
-    if result.mode == "regenerate" and concepts is None:
-        lines.append(concepts_source(cache, learned=any(stage.startswith("learning") for stage in stages)))
-    facts = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
-    files = {
-        "picture": str(targets.picture),
-        "record": str(targets.record),
-        "mask": str(targets.mask),
-        "layout": str(targets.layout),
-        "others": [str(p) for p in targets.others],
-    }
-    return {"files": files, **facts}, lines, result
-
-
-def report(result: ArrangeResult, targets: ArrangeFiles) -> list[str]:
-    """An arrangement in a few lines."""
-    record, cost = result.record, result.cost
-    backward = f" and {cost.backward} backward" if cost.backward else ""
-    lines = [
-        f"{targets.picture}  {describe(dataclasses.asdict(record))}",
-        f"  {result.mode}, {explain_mode(result.layout, record)}; {cost.seconds:.1f} s, "
-        f"{cost.evaluations} denoiser evaluations{backward}, {cost.peak_memory_mb:,.0f} MB, {record.models}",
-        f"  look at {targets.layout}   record: {targets.record}   mask: {targets.mask}",
-    ]
-    if targets.others:
-        lines.append(f"  other seeds: {', '.join(str(p) for p in targets.others)}")
-    return lines
-
-
-def concepts_source(cache: DiskCache | MemoryCache, *, learned: bool) -> str:
-    """Where the objects' looks came from, when no file of them was given."""
-    if not learned:
-        return "  the objects' looks were learned before and found again" + (
-            f" in {cache.folder}" if isinstance(cache, DiskCache) else ""
-        )
-    kept = f"are kept in {cache.folder}" if isinstance(cache, DiskCache) else "were not kept"
-    return f"  the objects' looks were learned on the way and {kept}; intarsia learn writes them to a file"
-
-
-def explain_mode(layout: Layout, record: ArrangeRecord) -> str:
-    """Why an arrangement went the way it went."""
-    if record.mode != "auto":
-        return f"as --mode {record.mode} asks"
-    if record.preset == "paper":
-        return "as --preset paper asks"
-    far = min(layout.placements, key=lambda p: p.fit, default=None)
-    if far is None or far.fit == 1:
-        return "as all objects keep their shape"
-    if far.fit >= CLOSE:
-        return f"as all objects nearly keep their shape ({far.name!r} fits its target to {far.fit:.0%})"
-    return f"as {far.name!r} gets another shape (it fits its target to {far.fit:.0%}, less than {CLOSE:.0%})"
+    saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
+    learned = any(stage.startswith("learning") for stage in stages)
+    concepts_from: Literal["none", "file", "cache", "learned"] = "none"
+    if result.mode == "regenerate":
+        concepts_from = "file" if concepts is not None else "learned" if learned else "cache"
+    return ArrangeTaskResult(
+        result=result,
+        saved=saved,
+        shown=lead,
+        concepts_from=concepts_from,
+        cache_folder=cache.folder if isinstance(cache, DiskCache) else None,
+    )

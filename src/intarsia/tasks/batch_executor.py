@@ -1,4 +1,4 @@
-"""How a batch's jobs are done, in a form that is light enough for the process that only hands them out."""
+"""The executor of a batch's jobs: light, since the process that hands out jobs imports it, too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from intarsia.tasks.options import Machine
 
 @dataclass(frozen=True, kw_only=True)
 class BatchExecutor:
-    """The commands edit, arrange and learn, to be sent to workers.
+    """Sent to each worker, where it loads networks and does jobs of every kind.
 
     Attributes:
         threads: of each worker on the CPU; pixels depend on it.
@@ -27,9 +27,11 @@ class BatchExecutor:
         import torch
 
         from intarsia.tasks.batch_worker import BatchWorker
+        from intarsia.tasks.model_pool import ModelPool
 
         torch.set_num_threads(self.threads)
         device = self.machine.device
         if device == "auto" and torch.cuda.is_available():
             device = f"cuda:{index % torch.cuda.device_count()}"
-        return BatchWorker(dataclasses.replace(self.machine, device=device), cached=self.cached)
+        pool = ModelPool(dataclasses.replace(self.machine, device=device))
+        return BatchWorker(pool, cached=self.cached)

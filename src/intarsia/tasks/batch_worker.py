@@ -1,4 +1,4 @@
-"""What a worker of a batch does: the commands edit, arrange and learn, with networks that stay loaded."""
+"""The worker of a batch: edits by words, edits by layout and learning, with networks that stay loaded."""
 
 from __future__ import annotations
 
@@ -10,51 +10,35 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from intarsia.backbones import ModelSource, load_backbones
-from intarsia.backbones.caching import with_caches
-from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.batch.jobs import Job
 from intarsia.batch.ledger import Outcome
 from intarsia.errors import RecordError
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.tasks.arrange import run_arrange
 from intarsia.tasks.edit import run_edit
 from intarsia.tasks.learn import run_learn
-from intarsia.tasks.options import Files, Machine
-from intarsia.tasks.scene import load_segmenter
+from intarsia.tasks.model_pool import ModelPool
+from intarsia.tasks.options import Files
 
 THUMB = 192
 """Longer side of the small pictures for the page, in pixels."""
 
 
 class BatchWorker:
-    """Does jobs, one after another. Whatever a job leaves in memory changes what the next one costs, never its pixels."""
+    """Does jobs, one after another. Networks and caches that a job leaves in memory save the next one time; they
+    change none of its pixels.
 
-    def __init__(self, machine: Machine, *, cached: bool) -> None:
-        self.machine = machine
+    Args:
+        pool: the networks.
+        cached: whether what edits by layout compute is kept on the disk and shared.
+    """
+
+    def __init__(self, pool: ModelPool, *, cached: bool) -> None:
+        self.pool = pool
         self.cached = cached
-        self.loaded: tuple[str, Backbones] | None = None
-        self.finder: tuple[ModelSource, LoadedSegmenter] | None = None
-
-    def backbones(self, models: str) -> Backbones:
-        """The networks of a record; those of the last record stay loaded."""
-        if self.loaded is None or self.loaded[0] != models:
-            self.loaded = None  # both at once may not fit
-            machine = self.machine
-            found = load_backbones(models, device=machine.device, dtype=machine.dtype, vram=machine.vram)
-            self.loaded = (models, with_caches(found))
-        return self.loaded[1]
-
-    def find_with(self, source: ModelSource) -> LoadedSegmenter:
-        """The segmenter of a checkpoint; that of the last one stays loaded."""
-        if self.finder is None or self.finder[0] != source:
-            self.finder = (source, load_segmenter(source, self.machine.device))
-        return self.finder[1]
 
     def __call__(self, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
         match job.kind, job.record:
@@ -67,43 +51,43 @@ class BatchWorker:
         raise RecordError(f"Job {job.number} has no record that can be done: it is of the kind {job.kind!r}.")
 
     def edit(self, record: EditRecord, folder: Path, on_progress: OnProgress) -> Outcome:
-        summary, _, result = run_edit(record, folder, Files(draw_boxes=True), self.backbones, on_progress=on_progress)
-        chosen = result.candidates[summary["chosen"]]
-        scores = summary["candidates"][summary["chosen"]]["scores"]
+        done = run_edit(record, folder, Files(draw_boxes=True), self.pool.backbones, on_progress=on_progress)
+        candidate = done.saved.document["candidates"][done.shown]
         facts = {
-            **names_of(summary["files"], sheet="boxes"),
-            "boxes": [summary["candidates"][summary["chosen"]]["box"]],
-            "scores": {name: score for name, score in scores.items() if name != "total"},
+            **_names_of(done.saved.files.as_json(), sheet="boxes"),
+            "boxes": [candidate["box"]],
+            "scores": {name: score for name, score in candidate["scores"].items() if name != "total"},
         }
-        assert chosen.photo is not None
-        return outcome(summary, facts, chosen.scores.total, read_photo(record.photo), chosen.photo, folder)
+        score = done.result.candidates[done.shown].scores.total
+        return _outcome(done.saved.document, facts, score, done.result.original, done.photo, folder)
 
     def arrange(self, record: ArrangeRecord, folder: Path, on_progress: OnProgress) -> Outcome:
-        summary, _, result = run_arrange(
-            record, folder, self.backbones, self.find_with, cached=self.cached, on_progress=on_progress
+        done = run_arrange(
+            record, folder, self.pool.backbones, self.pool.segmenter, cached=self.cached, on_progress=on_progress
         )
+        document = done.saved.document
         facts = {
-            **names_of(summary["files"], sheet="layout"),
-            "boxes": [p["box"] for p in summary["placements"] if p["box"] is not None],
-            "mode": summary["mode"],
+            **_names_of(done.saved.files.as_json(), sheet="layout"),
+            "boxes": [p["box"] for p in document["placements"] if p["box"] is not None],
+            "mode": document["mode"],
         }
-        return outcome(summary, facts, None, result.scene.photo, result.photo, folder)
+        return _outcome(document, facts, None, done.result.scene.photo, done.photo, folder)
 
     def learn(self, record: ArrangeRecord, folder: Path, on_progress: OnProgress) -> Outcome:
         file = folder / "concepts.safetensors"
-        cost = run_learn(record, file, self.backbones, self.find_with, on_progress=on_progress)[1]
+        cost = run_learn(record, file, self.pool.backbones, self.pool.segmenter, on_progress=on_progress).cost
         return Outcome(
             seconds=cost.seconds,
             evaluations=cost.evaluations,
             memory_mb=cost.peak_memory_mb,
             score=None,
-            sha256=tensors_digest(file),
+            sha256=_tensors_digest(file),
             facts={"file": file.name},
         )
 
 
-def tensors_digest(file: Path) -> str:
-    """sha256 of a file's tensors by their names: the file itself holds its remarks in an order of its own."""
+def _tensors_digest(file: Path) -> str:
+    """sha256 of a file's tensors by their names: the order of the metadata in the file varies."""
     digest = hashlib.sha256()
     for name, tensor in sorted(load_file(file).items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
@@ -111,30 +95,31 @@ def tensors_digest(file: Path) -> str:
     return digest.hexdigest()
 
 
-def names_of(files: dict[str, Any], *, sheet: str) -> dict[str, str]:
+def _names_of(files: dict[str, Any], *, sheet: str) -> dict[str, str]:
     """The names of an edit's files in its folder."""
     shown = {"picture": "picture", "record": "record", "mask": "mask", sheet: "sheet"}
     return {name: Path(files[kind]).name for kind, name in shown.items() if files.get(kind)}
 
 
-def outcome(
-    summary: dict[str, Any], facts: dict[str, Any], score: float | None, before: Photo, after: Photo, folder: Path
+def _outcome(
+    document: dict[str, Any], facts: dict[str, Any], score: float | None, before: Photo, after: Photo, folder: Path
 ) -> Outcome:
+    """A job's row in the ledger, from its document; writes the small pictures of the batch's page."""
     for name, photo in (("before", before), ("after", after)):
-        write_thumb(photo, folder / f"{name}.jpg")
+        _write_thumb(photo, folder / f"{name}.jpg")
         facts[name] = f"{name}.jpg"
-    cost = summary["cost"]
+    cost = document["cost"]
     return Outcome(
         seconds=cost["seconds"],
         evaluations=cost["evaluations"],
         memory_mb=cost["peak_memory_mb"],
         score=score,
-        sha256=summary["output_sha256"],
-        facts={**facts, "size": summary["size"]},
+        sha256=document["output_sha256"],
+        facts={**facts, "size": document["size"]},
     )
 
 
-def write_thumb(photo: Photo, file: Path) -> None:
+def _write_thumb(photo: Photo, file: Path) -> None:
     """A small picture for the page; what is transparent shows white."""
     image = photo.as_image().convert("RGBA")
     image.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)

@@ -1,34 +1,48 @@
-"""Learn the looks of a scene's objects, from record to file."""
+"""Learn the concepts of a scene's objects, from record to file."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from intarsia.errors import OutputError, RecordError
-from intarsia.files import refuse_existing
+from intarsia.errors import OutputError, RecordError, Remedy, Setting
+from intarsia.files import check_absent
 from intarsia.imaging.read import read_photo
-from intarsia.layout.concepts import Concepts, without_brackets
+from intarsia.layout.concepts import Concepts
+from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene_files import photo_of
 from intarsia.layout.tracking import Tracker, open_tracker
 from intarsia.layout.train import OnSample, learn
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.staging import check_folder
-
-if TYPE_CHECKING:
-    pass
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnTaskResult:
+    """Learned concepts and their file.
+
+    Attributes:
+        cost: of learning alone.
+        models: name of the checkpoint that the concepts belong to.
+    """
+
+    concepts: Concepts
+    file: Path
+    cost: Cost
+    models: str
 
 
 def run_learn(
     record: ArrangeRecord,
     out: Path,
     load: LoadBackbones,
-    find_with: LoadSegmenter,
+    load_segmenter: LoadSegmenter,
     *,
     overwrite: bool = False,
     checkpoint: Path | None = None,
@@ -36,16 +50,30 @@ def run_learn(
     tracker: Tracker | None = None,
     on_progress: OnProgress | None = None,
     on_sample: OnSample | None = None,
-) -> tuple[Concepts, Cost, str]:
-    """The looks of a record's objects, in a file; what they took, and the name of the models they are for."""
+) -> LearnTaskResult:
+    """Learn the concepts of a record's objects into a file.
+
+    Args:
+        out: file to write, .safetensors.
+        overwrite: replace it.
+        checkpoint: file that an interrupted run leaves; None leaves nothing.
+        resume: go on from that file.
+        tracker: told the losses.
+        on_sample: told what the concepts would paint so far.
+
+    Raises:
+        OutputError: a file is in the way or cannot be written.
+        RecordError: a setting is wrong, or there is nothing to resume.
+        Cancelled: `on_progress` did; the checkpoint stays.
+    """
     photo = read_photo(photo_of(record))
     if out.suffix != ".safetensors":
         raise OutputError(f"{out} must end in .safetensors, the format of learned looks: rename it.")
     check_folder(out.parent)
-    refuse_existing(out, overwrite)
+    check_absent(out, overwrite)
     if checkpoint is not None:
-        check_checkpoint(checkpoint, overwrite=overwrite, resume=resume)
-    scene = load_scene(record, photo, find_with)
+        _check_checkpoint(checkpoint, overwrite=overwrite, resume=resume)
+    scene = load_scene(record, photo, load_segmenter)
     without_brackets(record.prompt, scene)  # refuses names that are no object's
     backbones = load(record.models)
     meter, started = backbones.diffusion.meter, time.monotonic()
@@ -70,11 +98,11 @@ def run_learn(
         seconds=time.monotonic() - started,
         peak_memory_mb=peak_memory_mb(backbones.device),
     )
-    return concepts, cost, backbones.name
+    return LearnTaskResult(concepts=concepts, file=out, cost=cost, models=backbones.name)
 
 
-def check_checkpoint(checkpoint: Path, *, overwrite: bool, resume: bool) -> None:
-    """Make sure that an interrupted run is gone on with, or begun anew, only as the user says.
+def _check_checkpoint(checkpoint: Path, *, overwrite: bool, resume: bool) -> None:
+    """Continue an interrupted run, or replace it, only where the user says so.
 
     Raises:
         OutputError: there is one, and the flags say neither.
@@ -83,13 +111,16 @@ def check_checkpoint(checkpoint: Path, *, overwrite: bool, resume: bool) -> None
     if resume:
         if not checkpoint.is_file():
             raise RecordError(
-                f"There is no interrupted run to go on with ({checkpoint} is missing): leave out --resume."
+                f"There is no interrupted run to go on with ({checkpoint} is missing)",
+                Remedy("leave out ", Setting("resume", True)),
             )
     elif overwrite:
         checkpoint.unlink(missing_ok=True)
     elif checkpoint.exists():
         raise OutputError(
-            f"{checkpoint} is left of an interrupted run: pass --resume to go on with it, or --overwrite to begin anew."
+            f"{checkpoint} is left of an interrupted run",
+            Remedy(Setting("resume", True, verb="pass"), " to go on with it"),
+            Remedy(Setting("overwrite", True), " to begin anew"),
         )
 
 

@@ -1,4 +1,4 @@
-"""What every way to a task lets its user choose: where the networks run, and what is written."""
+"""Options of every task: where the networks run, and which files are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prior pictures of a class in a folder; an interrupted run goes on where it stopped."""
+"""Prior pictures of a class, from words to files; an interrupted run goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.errors import Cancelled, OutputError, PictureError
-from intarsia.files import refuse_existing
+from intarsia.errors import Cancelled, OutputError, PictureError, Remedy, Setting
+from intarsia.files import check_absent
 from intarsia.imaging.read import read_text_chunk
 from intarsia.imaging.write import write_photo
 from intarsia.layout.cache import key_of
@@ -21,7 +21,7 @@ PRIOR_CHUNK = "intarsia-prior"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PriorResult:
+class PriorTaskResult:
     """The prior pictures of one class.
 
     Attributes:
@@ -47,7 +47,7 @@ def run_prior(
     guidance: float,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
-) -> PriorResult:
+) -> PriorTaskResult:
     """Paint pictures of a class and write each as soon as it is finished.
 
     Args:
@@ -70,12 +70,12 @@ def run_prior(
     check_folder(out)
     files = tuple(out / f"{stem}-{k:04d}.png" for k in range(1, count + 1))
     for file in files:
-        if read_key(file) is None:
-            refuse_existing(file, overwrite)
+        if _read_key(file) is None:
+            check_absent(file, overwrite)
     backbones = load(models)
     how = (words, steps, guidance, backbones.identity)
     keys = [key_of("prior", *how, seed + k) for k in range(count)]
-    before = done = count_finished(files, keys, overwrite=overwrite)
+    before = done = _count_finished(files, keys, overwrite=overwrite)
     try:
         for picture in prior(
             words, count, backbones, seed=seed, steps=steps, guidance=guidance, begin=before, on_progress=on_progress
@@ -89,27 +89,29 @@ def run_prior(
         raise Cancelled(
             f"stopped; {done} of {count} {noun} are in {out}: the same command goes on from there."
         ) from None
-    return PriorResult(files=files, before=before, models=backbones.name)
+    return PriorTaskResult(files=files, before=before, models=backbones.name)
 
 
-def count_finished(files: Sequence[Path], keys: Sequence[str], *, overwrite: bool) -> int:
+def _count_finished(files: Sequence[Path], keys: Sequence[str], *, overwrite: bool) -> int:
     """How many of the first prior pictures an interrupted run of the same settings has left.
 
     Raises:
         OutputError: a picture after them would be replaced unasked.
     """
-    found = [read_key(file) for file in files]
+    found = [_read_key(file) for file in files]
     count = next((k for k, (key, wanted) in enumerate(zip(found, keys, strict=True)) if key != wanted), len(keys))
     for file in files[count:]:
         if file.exists() and not overwrite:
             raise OutputError(
-                f"{file} is there already, made with other settings or another model: pass the same ones to go on with "
-                "it, --overwrite to replace it, or another folder with --out."
+                f"{file} is there already, made with other settings or another model",
+                Remedy("pass the same ones to go on with it"),
+                Remedy(Setting("overwrite", True), " to replace it"),
+                Remedy("another folder with ", Setting("out")),
             )
     return count
 
 
-def read_key(file: Path) -> str | None:
+def _read_key(file: Path) -> str | None:
     """What a prior picture says that it was made of; None where there is none, or another picture."""
     try:
         return read_text_chunk(file, PRIOR_CHUNK) if file.is_file() else None

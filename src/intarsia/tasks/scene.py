@@ -1,4 +1,4 @@
-"""The scene of a record, with the segmenter that finds its objects where they must be found."""
+"""The scene of a record, and the segmenter that finds its objects where they must be found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intarsia.backbones import CATALOG, ModelSource
+from intarsia.backbones import CATALOG, ModelSource, helpers, placement, resolve
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.photo import Photo
 from intarsia.layout.scene import Scene
@@ -15,24 +15,23 @@ from intarsia.records.arrange import ArrangeRecord
 
 if TYPE_CHECKING:
     from intarsia.backbones.segmenters import LoadedSegmenter
-from intarsia.backbones import helpers, placement, resolve
 
 LoadBackbones = Callable[[str], Backbones]
-"""What loads the networks that --models names, once."""
+"""Loads the networks of a checkpoint by its name; asked once a task."""
 
 LoadSegmenter = Callable[[ModelSource], "LoadedSegmenter"]
-"""What loads the segmenter that belongs to a checkpoint."""
+"""Loads the segmenter that belongs to a checkpoint."""
 
 
-def load_scene(record: ArrangeRecord, photo: Photo, find_with: LoadSegmenter) -> Scene:
-    """The record's scene. Only objects that must be found by words need a network, and then a small one."""
+def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmenter) -> Scene:
+    """The scene of a record. Only objects that must be found by words need a network, and then a small one."""
     if not record.find:
         return read_scene(record, photo)
     source = resolve(record.models)
     side = CATALOG[source.name].native_side if source.name in CATALOG else 512
-    found_by = find_with(source)
+    segmenter = load_segmenter(source)
     # The smallest painters work on less than a segmenter can see.
-    return read_scene(record, photo, found_by, native_side=max(side, found_by.side))
+    return read_scene(record, photo, segmenter, native_side=max(side, segmenter.side))
 
 
 def load_segmenter(source: ModelSource, device: str, segmenter: str | None = None) -> LoadedSegmenter:

@@ -21,7 +21,6 @@ from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.document import pixel_digest
 from intarsia.results.replay import read_replay
 from intarsia.tasks.arrange import run_arrange
-from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.tasks.learn import run_learn
 from intarsia.web.arrange_settings import with_settings
 from intarsia.web.arrange_store import (
@@ -56,10 +55,9 @@ class ArrangeService:
 
     def __init__(self, store: SessionStore) -> None:
         self.store = store
-        self._segmenters = BatchWorker(store.machine, cached=True)
 
     def load_segmenter(self, source: ModelSource) -> LoadedSegmenter:
-        return self._segmenters.find_with(source)
+        return self.store.pool.segmenter(source)
 
     def base_record(
         self, source: Path, values: Mapping[str, Any], *, layout: str | None, key: str | None, models: str
@@ -167,15 +165,15 @@ class ArrangeService:
         """Make the picture in a new folder, which is removed if that fails."""
         folder = session.new_folder("arrange")
         try:
-            summary = yield from run_watched(
+            made = yield from run_watched(
                 session,
                 lambda on_progress, _: run_arrange(
                     record, folder, self.store.load, self.load_segmenter, on_progress=on_progress
-                )[0],
+                ),
             )
             write_other_records(folder)
-            write_thumb(Path(summary["files"]["picture"]), folder / THUMB_FILE)
-            write_moves(folder, summary, scene, moves)
+            write_thumb(made.saved.files.picture, folder / THUMB_FILE)
+            write_moves(folder, made.saved.summary, scene, moves)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -194,7 +192,7 @@ class ArrangeService:
             raise RecordError("This was made by words: replay it in that tab.")
         folder = session.new_folder("replay")
         try:
-            _, _, result = yield from run_watched(
+            made = yield from run_watched(
                 session,
                 lambda on_progress, _: run_arrange(
                     record, folder, self.store.load, self.load_segmenter, lead=replay.index, on_progress=on_progress
@@ -202,13 +200,13 @@ class ArrangeService:
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return pixel_digest(result.pictures[replay.index].photo) == replay.output_sha256
+        return pixel_digest(made.photo) == replay.output_sha256
 
     def learn(self, session: Session, source: Path, record: ArrangeRecord) -> WatchedWork[str]:
         """Learn a scene's objects into its folder; what it cost, in a sentence."""
         number = len(list(source.parent.glob("looks-*.safetensors"))) + 1
         file = source.parent / f"looks-{number:04d}.safetensors"
-        _, cost, models = yield from run_watched(
+        made = yield from run_watched(
             session,
             lambda on_progress, on_intermediate: run_learn(
                 record,
@@ -221,7 +219,9 @@ class ArrangeService:
             ),
         )
         names = ", ".join(names_of(source))
-        return f"The looks of {names} are learned ({cost.seconds:.0f} s, {models}); regenerate paints with them."
+        return (
+            f"The looks of {names} are learned ({made.cost.seconds:.0f} s, {made.models}); regenerate paints with them."
+        )
 
 
 def contains_point(thing: SceneObject, point: Point) -> bool:

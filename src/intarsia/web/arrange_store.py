@@ -19,7 +19,7 @@ from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
-from intarsia.results.arrange_document import describe
+from intarsia.results.document import describe
 from intarsia.results.write_scene import scene_stem, write_scene
 from intarsia.tasks.scene import LoadSegmenter, load_scene
 from intarsia.web.canvas import Moves

@@ -11,10 +11,11 @@ from intarsia.batch.executor import RESULTS
 from intarsia.batch.ledger import Counts, Row
 from intarsia.batch.report import plain_name
 from intarsia.batch.runner import so_far
+from intarsia.progress import format_duration
 from intarsia.web.batch_service import CurrentJob, pictures_per_minute, read_rows, results_zip
-from intarsia.web.error_messages import for_pages
+from intarsia.web.error_messages import stored_for_pages
 from intarsia.web.uploads import file_url
-from intarsia.web.work import in_time_units, progress_line
+from intarsia.web.work import progress_line
 
 MAX_CARDS = 200
 """Cards on the page; the other results are in the archive."""
@@ -37,7 +38,7 @@ def status_html(rows: Sequence[Row], *, current: CurrentJob | None = None, text:
     if speed is not None:
         parts.append(f"{speed:.1f} pictures a minute")
         if counts.left:
-            parts.append(f"about {in_time_units(60 * counts.left / speed)} left")
+            parts.append(f"about {format_duration(60 * counts.left / speed)} left")
     share = (counts.done + counts.failed) / max(counts.total, 1)
     job = ""
     if current is not None and current.photo:
@@ -109,7 +110,9 @@ def card_html(row: Row, folder: Path, kinds: Sequence[str]) -> str:
 
 def without_server_paths(rows: Sequence[Row]) -> list[Row]:
     """Rows that another program wrote, without paths of this machine."""
-    return [dataclasses.replace(row, photo=PurePosixPath(row.photo).name, error=for_pages(row.error)) for row in rows]
+    return [
+        dataclasses.replace(row, photo=PurePosixPath(row.photo).name, error=stored_for_pages(row.error)) for row in rows
+    ]
 
 
 def escaped_url(file: Path) -> str:

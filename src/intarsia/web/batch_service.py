@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.backbones.protocols import Backbones
-from intarsia.batch.executor import MARK, RESULTS, Worker, do_job, sentence
-from intarsia.batch.jobs import PICTURES, Job, read_jobs
+from intarsia.batch.executor import MARK, RESULTS, Worker, as_error, do_job
+from intarsia.batch.jobs import PICTURES, Job, one_line, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.batch.runner import to_do
-from intarsia.errors import Cancelled, OutputError, RecordError
+from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
@@ -135,7 +134,7 @@ def enter_jobs(folder: Path, ledger: Ledger) -> list[Job]:
         )
     except RecordError as error:
         # Visitors are not told paths of the server.
-        raise RecordError(str(error).replace(f"{pictures}/", "")) from error
+        raise error.replace(f"{pictures}/", "") from error
     jobs = tuple(check_job(job, pictures) for job in jobs)
     ledger.enter(jobs)
     ledger.keep_digests(known)
@@ -148,14 +147,17 @@ def check_job(job: Job, pictures: Path) -> Job:
     if isinstance(record, ArrangeRecord) and record.learn.prior is not None:
         problem = "learn.prior names a folder of the server, which visitors cannot choose: leave it out."
         return dataclasses.replace(job, record=None, problem=problem)
-    return dataclasses.replace(job, problem=for_pages(hide_paths(pictures, job.problem)))
+    if not job.problem:
+        return job
+    error = job.error or RecordError(job.problem)
+    return dataclasses.replace(job, problem=one_line(for_pages(hide_paths(pictures, error))))
 
 
-def hide_paths(pictures: Path, text: str) -> str:
-    """A message that does not tell where on the server the pictures lie."""
+def hide_paths(pictures: Path, error: IntarsiaError) -> IntarsiaError:
+    """An error that does not tell where on the server the pictures lie."""
     for root in {str(pictures), str(pictures.resolve())}:
-        text = text.replace(f"{root}/", "").replace(root, "the files that came")
-    return text
+        error = error.replace(f"{root}/", "").replace(root, "the files that came")
+    return error
 
 
 # Jobs
@@ -173,11 +175,7 @@ class SessionWorker(BatchWorker):
     """Does jobs with the networks that all sessions share."""
 
     def __init__(self, store: SessionStore) -> None:
-        super().__init__(store.machine, cached=False)  # nothing of a visitor outlives the session
-        self.store = store
-
-    def backbones(self, models: str) -> Backbones:
-        return self.store.load(models)
+        super().__init__(store.pool, cached=False)  # nothing of a visitor outlives the session
 
 
 def job_models(store: SessionStore, record: EditRecord | ArrangeRecord) -> str:
@@ -221,7 +219,8 @@ def run_slice(
                 ledger.put_back([job.id])
                 raise
             except Exception as error:
-                ledger.failed(job.id, for_pages(hide_paths(folder / PICTURES_FOLDER, sentence(error))))
+                message = for_pages(hide_paths(folder / PICTURES_FOLDER, as_error(error)))
+                ledger.failed(job.id, one_line(message))
             if time.monotonic() - start >= SLICE_SECONDS:
                 return
 

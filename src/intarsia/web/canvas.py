@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import RecordError
-from intarsia.imaging.affine import Matrix, bounding_box, compose_maps, rotation, scaling_map, translation
+from intarsia.imaging.affine import Matrix, compose_maps, rotation, scaling_map, translation
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.infill import Picture, crop_around, halve, membrane_fill
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.infill import halve, membrane_fill
+from intarsia.imaging.masks import Mask, bounding_box, dilate
 from intarsia.imaging.matting import Layer, cut
-from intarsia.imaging.photo import Photo
+from intarsia.imaging.photo import Photo, Picture
 from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
@@ -194,7 +194,7 @@ def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[st
     share = min(1.0, MAX_CANVAS_SIDE / size.long)
     small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
     picture = resize_image(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
-    masks = {thing.name: mask_at_size(thing.mask, small) for thing in scene.objects}
+    masks = {name: mask_at_size(mask, small) for name, mask in scene.masks.items()}
     ground, layers = split_layers(picture, masks)
     return {
         "id": name,
@@ -253,12 +253,12 @@ def fill_ground(picture: Picture, known: Mask) -> Picture:
 
 def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
     """A layer as a cropped picture with transparency, and its box in pixels of the photo."""
-    cover = 1 - layer.through
+    cover = 1 - layer.transmittance
     visible = cover > MIN_VISIBLE_ALPHA
     if not visible.any():
         visible[0, 0] = True
-    part = crop_around(visible, 0)
-    rows, columns = part
+    box = bounding_box(visible)
+    part = box.slices()
     alpha = cover[part]
     colour = np.where(
         (alpha > MIN_VISIBLE_ALPHA)[..., None], layer.colour[part] / np.maximum(alpha, MIN_VISIBLE_ALPHA)[..., None], 0
@@ -266,8 +266,8 @@ def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
     pixels = np.dstack([to_uint8(colour), to_uint8(255 * alpha)])
     height, width = cover.shape
     wide, high = size.width / width, size.height / height
-    edges = [columns.start * wide, rows.start * high, columns.stop * wide, rows.stop * high]
-    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in edges]}
+    around = [box.x0 * wide, box.y0 * high, box.x1 * wide, box.y1 * high]
+    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from intarsia.backbones import load_backbones
-from intarsia.backbones.caching import with_caches
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RecordError
+from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 
 TOKEN_LENGTH = 32
@@ -77,12 +77,9 @@ class SessionStore:
         self.root = root
         self.choices = (models,) if isinstance(models, str) else tuple(dict.fromkeys(models))
         self.models = self.choices[0]
-        self.machine = machine or Machine()
+        self.pool = ModelPool(machine or Machine(), choices=self.choices, load=load)
         self.forget = forget
         self.sessions: dict[str, Session] = {}
-        self._load = load
-        self._loaded: tuple[str, Backbones] | None = None
-        self._loading = threading.Lock()
         self._lock = threading.Lock()
         root.mkdir(parents=True, exist_ok=True)
 
@@ -99,14 +96,7 @@ class SessionStore:
         Raises:
             ModelError: they cannot be loaded.
         """
-        name = models if models in self.choices else self.models
-        with self._loading:
-            if self._loaded is None or self._loaded[0] != name:
-                self._loaded = None  # both at once may not fit
-                machine = self.machine
-                found = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram)
-                self._loaded = (name, with_caches(found))
-            return self._loaded[1]
+        return self.pool.backbones(models)
 
     def join(self, token: str | None) -> Session:
         """The session that a page joins; an unknown token starts a new one with a token of its own."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import MissingExtraError, OutputError, UsageError
+from intarsia.errors import MissingExtraError, OutputError, Remedy, Setting, UsageError
 from intarsia.web.address import OWN_MACHINE
 from intarsia.web.options import ServeOptions
 
@@ -40,10 +40,10 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     check_auth(command, known)
     check_hosts(command.hosts)
     if not command.models:
-        raise UsageError("--models names no checkpoint: name one, such as sd15, or leave it out.")
+        raise UsageError(Setting("models"), " names no checkpoint: name one, such as sd15, or leave it out.")
     if not 0 < command.forget <= MAX_FORGET_MINUTES:
         raise UsageError(
-            f"--forget is {command.forget:g}, but must lie above 0 and up to {MAX_FORGET_MINUTES:g} minutes."
+            Setting("forget"), f" is {command.forget:g}, but must lie above 0 and up to {MAX_FORGET_MINUTES:g} minutes."
         )
     require_gradio()
     check_port(command.host, command.port)
@@ -64,15 +64,21 @@ def credentials(auth: str | None) -> tuple[str, str] | None:
         return None
     user, colon, password = given.partition(":")
     if not (user and colon and password):
-        raise UsageError(f"--auth and {AUTH_VARIABLE} take user:password, with a colon and neither part empty.")
+        raise UsageError(
+            Setting("auth"), f" and {AUTH_VARIABLE} take user:password, with a colon and neither part empty."
+        )
     return user, password
 
 
 def check_auth(command: ServeOptions, known: tuple[str, str] | None) -> None:
     """Raise `UsageError` where other machines could come in without a password."""
     if known is None and (command.share or command.host not in OWN_MACHINE):
-        cause = "--share makes a public link" if command.share else f"--host {command.host} lets other machines in"
-        raise UsageError(f"{cause}, and nobody would be asked who they are: pass --auth user:password too.")
+        raise UsageError(
+            Setting("share", True) if command.share else Setting("host", command.host),
+            " makes a public link" if command.share else " lets other machines in",
+            ", and nobody would be asked who they are",
+            Remedy(Setting("auth", "user:password", verb="pass"), " too"),
+        )
 
 
 def check_hosts(hosts: Sequence[str]) -> None:
@@ -80,14 +86,15 @@ def check_hosts(hosts: Sequence[str]) -> None:
     for host in hosts:
         if not NAME.fullmatch(host):
             raise UsageError(
-                f"--hosts has {host!r}, but takes names alone, without scheme and port: pictures.example.org."
+                Setting("hosts"),
+                f" has {host!r}, but takes names alone, without scheme and port: pictures.example.org.",
             )
 
 
 def check_port(host: str, port: int) -> None:
     """Raise `UsageError` where nothing can listen at a port."""
     if not 0 <= port <= 65535:
-        raise UsageError(f"--port is {port}, but must lie between 0 (any that is free) and 65535.")
+        raise UsageError(Setting("port"), f" is {port}, but must lie between 0 (any that is free) and 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -95,8 +102,9 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as error:
         raise UsageError(
-            f"Nothing can listen at {host} port {port} ({error.strerror or error}): another program may use it. "
-            "Pass another with --port, or --port 0 for any that is free."
+            f"Nothing can listen at {host} port {port} ({error.strerror or error}): another program may use it.",
+            Remedy("pass another with ", Setting("port")),
+            Remedy(Setting("port", 0), " for any that is free"),
         ) from error
 
 
@@ -121,7 +129,8 @@ def folders(out: Path | None) -> Iterator[Path]:
             results.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"The folder {results} cannot be made ({error.strerror}): name another with --out."
+                f"The folder {results} cannot be made ({error.strerror})",
+                Remedy("name another with ", Setting("out")),
             ) from error
         uploads.mkdir()
         yield results

@@ -61,7 +61,7 @@ def take_photo(file: Path, session: Session) -> Path:
             format_name = str(opened.format)
     except PictureError as error:
         # Visitors know the name of their file, and are told no paths of the server.
-        raise PictureError(str(error).replace(str(file), file.name)) from error
+        raise error.replace(str(file), file.name) from error
     ending = SHOWN.get(format_name, file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else ".tif")
     copy = session.new_folder("photo") / (safe_stem(file) + ending)
     shutil.copyfile(file, copy)

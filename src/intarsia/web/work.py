@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from intarsia.errors import Cancelled
-from intarsia.progress import OnProgress, Progress
+from intarsia.progress import OnProgress, Progress, format_duration
 from intarsia.web.sessions import Session
 
 Result = TypeVar("Result")
@@ -41,15 +41,7 @@ def progress_line(step: Step) -> str:
     """Progress in a line: "Painting: 12 of 50, about 8 s left"."""
     progress = step.progress
     line = f"{progress.stage[:1].upper()}{progress.stage[1:]}: {progress.done} of {progress.total}"
-    return line if step.eta is None else f"{line}, about {in_time_units(step.eta)} left"
-
-
-def in_time_units(seconds: float) -> str:
-    """A duration in seconds, minutes, or hours and minutes: "8 s", "2 min", "1 h 30 min"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    return line if step.eta is None else f"{line}, about {format_duration(step.eta)} left"
 
 
 class EtaEstimator:

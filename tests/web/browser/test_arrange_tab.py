@@ -263,9 +263,9 @@ def test_any_result_is_the_start_of_the_next_and_nobody_elses(
 def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot, monkeypatch: pytest.MonkeyPatch) -> None:
     update = ConceptTrainer.update
 
-    def slowly(pupil: ConceptTrainer, seed: int) -> float:
+    def slowly(trainer: ConceptTrainer, seed: int) -> float:
         time.sleep(0.5)  # else a quick machine is over before anybody looks, and a slow one has none to look with
-        return update(pupil, seed)
+        return update(trainer, seed)
 
     monkeypatch.setattr(ConceptTrainer, "update", slowly)
     drag_cat(cut, -8, 0)

@@ -23,7 +23,7 @@ from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress, Progress
 from intarsia.web.address import free_port
 from intarsia.web.sessions import SessionStore
-from tests.fake_work import FakePerformer, FakeWork
+from tests.fake_work import FakeWork, FakeWorker
 from tests.paths import SCENES
 from tests.web.browser.conftest import PATIENCE, SCHEMES, Shoot, arrived
 
@@ -255,7 +255,7 @@ def trees(store: SessionStore, tmp_path: Path) -> Iterator[Callable[[int], None]
         over = number
 
     def perform(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
-        made = FakePerformer(FakeWork())(job, folder, on_progress)
+        made = FakeWorker(FakeWork())(job, folder, on_progress)
         assert job.record is not None
         for name in ("before", "after"):
             Image.open(job.record.photo).convert("RGB").save(folder / f"{name}.jpg")

@@ -29,17 +29,18 @@ class Arrange:
     no_metadata: bool = False
     """Leave the record out of the pictures; it is still written beside them."""
     no_cache: bool = False
-    """Compute everything anew, and keep nothing for the next edit of this picture."""
+    """Compute everything again, and keep nothing for the next edit of this picture."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def arrange_command(command: Arrange) -> CommandResult:
+    from intarsia.cli.result_lines import arrange_lines
     from intarsia.tasks.arrange import run_arrange
     from intarsia.tasks.scene import load_segmenter
 
-    with progress_bar(command.talk) as on_progress:
-        return run_arrange(
+    with progress_bar(command.output) as on_progress:
+        done = run_arrange(
             command.record.record(),
             command.out,
             loader(command.machine),
@@ -49,4 +50,5 @@ def arrange_command(command: Arrange) -> CommandResult:
             overwrite=command.overwrite,
             cached=not command.no_cache,
             on_progress=on_progress,
-        )[:2]
+        )
+    return done.saved.summary, arrange_lines(done)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tyro
 
+from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
 from intarsia.tasks.options import Machine
-
-if TYPE_CHECKING:
-    pass
-from intarsia.cli.load_models import load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +24,15 @@ class Demo:
     models: str = "pocket"
     """Checkpoints to show; the scenes are made for pocket."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def demo_command(command: Demo) -> CommandResult:
     from intarsia.demo.run import plan_demo, run_demo
 
     plan = plan_demo(command.out, overwrite=command.overwrite, models=command.models)
-    backbones = load(command.models, command.machine)
-    with progress_bar(command.talk) as on_progress:
+    backbones = loader(command.machine)(command.models)
+    with progress_bar(command.output) as on_progress:
         made = run_demo(plan, backbones, on_progress=on_progress)
     summary = {
         "sheet": str(made.sheet),

@@ -7,22 +7,19 @@ import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tyro
 
 import intarsia
 from intarsia.cli.options import CommandResult, OutputOptions
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor:
     """Print what a report of a problem needs: versions, devices, folders, free memory."""
 
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def doctor_command(command: Doctor) -> CommandResult:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
 from intarsia.errors import UsageError
 from intarsia.records.edit import EditRecord
 from intarsia.tasks.options import Files, Machine
-
-if TYPE_CHECKING:
-    pass
-from intarsia.cli.load_models import loader
 
 BoxEdges = tuple[float, float, float, float]
 
@@ -68,12 +65,14 @@ class Edit:
     """Folder to write to."""
     files: tyro.conf.OmitArgPrefixes[Files] = Files()
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def edit_command(command: Edit) -> CommandResult:
+    from intarsia.cli.result_lines import edit_lines
     from intarsia.tasks.edit import run_edit
 
     record = command.record.record()
-    with progress_bar(command.talk) as on_progress:
-        return run_edit(record, command.out, command.files, loader(command.machine), on_progress=on_progress)[:2]
+    with progress_bar(command.output) as on_progress:
+        done = run_edit(record, command.out, command.files, loader(command.machine), on_progress=on_progress)
+    return done.saved.summary, edit_lines(done)

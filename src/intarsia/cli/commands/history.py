@@ -16,7 +16,7 @@ class History:
 
     folder: tyro.conf.Positional[Path] = Path("out")
     """Folder that edits were written to."""
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def history_command(command: History) -> CommandResult:

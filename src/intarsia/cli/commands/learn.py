@@ -30,7 +30,7 @@ class Learn:
     tracker: Literal["none", "tensorboard", "wandb"] = "none"
     """Where the losses are logged besides."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def learn_command(command: Learn) -> CommandResult:
@@ -38,9 +38,9 @@ def learn_command(command: Learn) -> CommandResult:
     from intarsia.tasks.scene import load_segmenter
 
     checkpoint = command.out.with_suffix(".partial")
-    with tracking(command.tracker, command.out) as tracker, progress_bar(command.talk) as on_progress:
+    with tracking(command.tracker, command.out) as tracker, progress_bar(command.output) as on_progress:
         try:
-            concepts, cost, models = run_learn(
+            done = run_learn(
                 command.record.record(),
                 command.out,
                 loader(command.machine),
@@ -57,16 +57,17 @@ def learn_command(command: Learn) -> CommandResult:
                     f"stopped; what was learned so far is in {checkpoint}: the same command with --resume goes on."
                 ) from None
             raise
+    names = list(done.concepts.names)
     summary = {
-        "file": str(command.out),
-        "names": list(concepts.names),
-        "evaluations": cost.evaluations,
-        "megabytes": round(command.out.stat().st_size / 2**20, 2),
-        "models": models,
+        "file": str(done.file),
+        "names": names,
+        "evaluations": done.cost.evaluations,
+        "megabytes": round(done.file.stat().st_size / 2**20, 2),
+        "models": done.models,
     }
     lines = [
-        f"{command.out}  the looks of {', '.join(concepts.names)}, {summary['megabytes']} MB, "
-        f"{cost.evaluations} denoiser evaluations, {models}",
-        f"  use it: intarsia arrange {command.record.photo} ... --mode regenerate --concepts {command.out}",
+        f"{done.file}  the looks of {', '.join(names)}, {summary['megabytes']} MB, "
+        f"{done.cost.evaluations} denoiser evaluations, {done.models}",
+        f"  use it: intarsia arrange {command.record.photo} ... --mode regenerate --concepts {done.file}",
     ]
     return summary, lines

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import tyro
 
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +20,7 @@ class Models:
     """list, or download NAME."""
     name: tyro.conf.Positional[str] = ""
     """To download: a name of the list, or a hub id owner/name[@revision]."""
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def models_command(command: Models) -> CommandResult:

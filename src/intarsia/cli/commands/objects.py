@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -26,10 +26,11 @@ class Objects:
     """Another model that finds objects: clipseg, sam, sam2, sam3, a hub id or a folder; by default the models' own."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def objects_command(command: Objects) -> CommandResult:
+    from intarsia.imaging.masks import bounding_box
     from intarsia.imaging.read import read_photo
     from intarsia.layout.scene_files import photo_of
     from intarsia.results.write_scene import plan_scene, write_scene
@@ -49,15 +50,10 @@ def objects_command(command: Objects) -> CommandResult:
     lines = [f"{folder}  {counted(len(scene.objects), 'object')}"]
     area = photo.size.area
     for thing in scene.objects:
-        x, y = (round((low + high) / 2) for low, high in spans(thing.mask))
+        middle = bounding_box(thing.mask).center
+        x, y = round(middle.x - 0.5), round(middle.y - 0.5)
         lines.append(f"  {thing.name:<20} {thing.mask.sum() / area:6.1%} of the picture, around {x},{y}")
     lines.append(
         f"  look at {facts['files']['overlay']}, then: intarsia arrange {folder} --move '{scene.names[0]}=+40,0'"
     )
     return facts, lines
-
-
-def spans(mask: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last column, first and last row that a mask covers."""
-    columns, rows = mask.any(axis=0).nonzero()[0], mask.any(axis=1).nonzero()[0]
-    return (int(columns[0]), int(columns[-1])), (int(rows[0]), int(rows[-1]))

@@ -36,7 +36,7 @@ class Prior:
     overwrite: bool = False
     """Replace files of the same names."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def prior_command(command: Prior) -> CommandResult:
@@ -44,7 +44,7 @@ def prior_command(command: Prior) -> CommandResult:
 
     words = command.words.strip()
     for good, message in (
-        (words, "The words are empty: say what the pictures shall show, e.g. intarsia prior cat."),
+        (words, "The words are empty: say what the pictures should show, e.g. intarsia prior cat."),
         (1 <= command.count <= 10_000, f"count is {command.count}, but must lie between 1 and 10,000."),
         (1 <= command.steps <= 1000, f"steps is {command.steps}, but must lie between 1 and 1000; 30 to 50 is usual."),
         (
@@ -55,7 +55,7 @@ def prior_command(command: Prior) -> CommandResult:
     ):
         if not good:
             raise UsageError(message)
-    with progress_bar(command.talk) as on_progress:
+    with progress_bar(command.output) as on_progress:
         painted = run_prior(
             words,
             command.count,

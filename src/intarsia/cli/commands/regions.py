@@ -20,7 +20,7 @@ from intarsia.tasks.options import Machine
 
 if TYPE_CHECKING:
     from intarsia.distributed import World
-from intarsia.cli.load_models import load
+from intarsia.cli.load_models import loader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +43,21 @@ class Regions:
     overwrite: bool = False
     """Replace the file."""
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def regions_command(command: Regions) -> CommandResult:
     from intarsia.distributed import world
 
     here = world()
-    with only_main_speaks(here, command.talk):
+    with only_main_speaks(here, command.output):
         return fit_regions(command, here)
 
 
 def fit_regions(command: Regions, world: World) -> CommandResult:
     from intarsia.batch.edit_jobs import read_edits
     from intarsia.distributed import in_step
-    from intarsia.files import refuse_existing
+    from intarsia.files import check_absent
     from intarsia.imaging.read import read_photo
     from intarsia.regions.network import RegionNetwork
     from intarsia.results.staging import check_folder
@@ -67,16 +67,16 @@ def fit_regions(command: Regions, world: World) -> CommandResult:
         if command.out.suffix != ".safetensors":
             raise OutputError(f"{command.out} must end in .safetensors, the format of region networks: rename it.")
         check_folder(command.out.parent)
-        refuse_existing(command.out, command.overwrite)
+        check_absent(command.out, command.overwrite)
         if command.start is not None:
             RegionNetwork.load(command.start)
         for job in jobs:
             read_photo(job.photo)
         machine = dataclasses.replace(command.machine, device=world.device(command.machine.device))
-        backbones = load(command.models, machine)
+        backbones = loader(machine)(command.models)
     from intarsia.regions.train import fit
 
-    with progress_bar(command.talk) if world.is_main else contextlib.nullcontext() as on_progress:
+    with progress_bar(command.output) if world.is_main else contextlib.nullcontext() as on_progress:
         fitted = fit(
             jobs,
             backbones,
@@ -104,7 +104,7 @@ def fit_regions(command: Regions, world: World) -> CommandResult:
 
 
 @contextlib.contextmanager
-def only_main_speaks(world: World, talk: OutputOptions) -> Iterator[None]:
+def only_main_speaks(world: World, output: OutputOptions) -> Iterator[None]:
     """Of several processes the main one prints; the others end with the same exit code, in silence."""
     if world.is_main:
         yield
@@ -115,7 +115,7 @@ def only_main_speaks(world: World, talk: OutputOptions) -> Iterator[None]:
     try:
         yield
     except Exception as problem:
-        if talk.debug:
+        if output.debug:
             raise
         # The launcher ends everybody once one has gone: wait until the main process has said why.
         with contextlib.suppress(Exception):

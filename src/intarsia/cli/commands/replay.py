@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
+from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.tasks.options import Files, Machine
+
+if TYPE_CHECKING:
+    from intarsia.imaging.photo import Photo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,7 @@ class Replay:
     """Folder to write to."""
     files: tyro.conf.OmitArgPrefixes[Files] = Files()
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def replay_command(command: Replay) -> CommandResult:
@@ -39,39 +44,42 @@ def replay_command(command: Replay) -> CommandResult:
     if replay.threads is not None:
         torch.set_num_threads(replay.threads)
     if isinstance(replay.record, EditRecord):
-        from intarsia.tasks.edit import run_edit
-
-        with progress_bar(command.talk) as on_progress:
-            summary, lines, result = run_edit(
-                replay.record,
-                command.out,
-                command.files,
-                loader(command.machine),
-                lead=replay.index,
-                on_progress=on_progress,
-            )
-        made = result.candidates[replay.index].photo
+        (summary, lines), photo = _edit_again(command, replay.record, replay.index)
     else:
-        from intarsia.tasks.arrange import run_arrange
-        from intarsia.tasks.scene import load_segmenter
-
-        with progress_bar(command.talk) as on_progress:
-            summary, lines, arranged = run_arrange(
-                replay.record,
-                command.out,
-                loader(command.machine),
-                lambda source: load_segmenter(source, command.machine.device),
-                lead=replay.index,
-                metadata=not command.files.no_metadata,
-                overwrite=command.files.overwrite,
-                on_progress=on_progress,
-            )
-        made = arranged.pictures[replay.index].photo
-    assert made is not None
-    same = pixel_digest(made) == replay.output_sha256
+        (summary, lines), photo = _arrange_again(command, replay.record, replay.index)
+    same = pixel_digest(photo) == replay.output_sha256
     verdict = (
         "The same pixels came out."
         if same
         else "Other pixels came out than were recorded: compare 'versions' in both JSON files, and the device."
     )
     return {**summary, "same_pixels": same}, [*lines, verdict]
+
+
+def _edit_again(command: Replay, record: EditRecord, index: int) -> tuple[CommandResult, Photo]:
+    from intarsia.cli.result_lines import edit_lines
+    from intarsia.tasks.edit import run_edit
+
+    load = loader(command.machine)
+    with progress_bar(command.output) as on_progress:
+        done = run_edit(record, command.out, command.files, load, lead=index, on_progress=on_progress)
+    return (done.saved.summary, edit_lines(done)), done.photo
+
+
+def _arrange_again(command: Replay, record: ArrangeRecord, index: int) -> tuple[CommandResult, Photo]:
+    from intarsia.cli.result_lines import arrange_lines
+    from intarsia.tasks.arrange import run_arrange
+    from intarsia.tasks.scene import load_segmenter
+
+    with progress_bar(command.output) as on_progress:
+        done = run_arrange(
+            record,
+            command.out,
+            loader(command.machine),
+            lambda source: load_segmenter(source, command.machine.device),
+            lead=index,
+            metadata=not command.files.no_metadata,
+            overwrite=command.files.overwrite,
+            on_progress=on_progress,
+        )
+    return (done.saved.summary, arrange_lines(done)), done.photo

@@ -16,7 +16,7 @@ class Ui(ServeOptions):
     """Serve the web pages: drop a photo, say what it should become, choose, download. Ctrl-C ends it."""
 
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
-    talk: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
+    output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
 
 
 def ui_command(command: Ui) -> CommandResult:

@@ -99,7 +99,7 @@ def batch_tab(store: SessionStore, token: gr.State, *, ledgers: bool = False) ->
                 )
                 path = gr.Textbox(
                     label="A batch in the output folder",
-                    info="The folder where intarsia batch writes, below that of these pages, such as runs/trees.",
+                    info="The folder where a batch of the command line writes, below that of these pages, such as runs/trees.",
                     max_length=watched_batches.MAX_PATH_LENGTH,
                     visible=ledgers,
                     elem_id="batch-path",

@@ -1,0 +1,61 @@
+"""Correspondence of a layout with its source: which cell of the source belongs at each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from intarsia.diffusion.attention_control import Correspondence
+from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.masks import cell_coverage
+from intarsia.layout.layout import Layout
+from intarsia.layout.scene import Scene
+
+KNOWN = 0.25
+"""Share of agreement from which a source's cell counts as the one that belongs at a cell."""
+
+
+def correspondence(scene: Scene, layout: Layout, rows: int, columns: int) -> Correspondence:
+    """The source's cell for each cell of a grid: moved with its object, or in the same place for the background."""
+    visible = list(layout.visible_masks().values())
+    sources = [scene.masks[p.name] for p in layout.placements]
+    nothing = np.zeros(scene.photo.pixels.shape[:2], np.bool_)
+    after = [~np.any([nothing, *visible], axis=0), *visible]
+    before = [~np.any([nothing, *scene.masks.values()], axis=0), *sources]
+    labels, source_labels = (
+        torch.stack([cell_coverage(mask, rows, columns).flatten() for mask in masks], 1) for masks in (after, before)
+    )
+    matrices = [IDENTITY, *(p.matrix for p in layout.placements)]
+    index, inside = _source_cells(labels.argmax(1), matrices, scene.photo.size, rows, columns)
+    source_labels = source_labels[index]
+    known = inside & ((labels * source_labels).sum(1) >= KNOWN)
+    return Correspondence(index=index, known=known, labels=labels, source_labels=source_labels)
+
+
+def _source_cells(
+    owner: Tensor, matrices: Sequence[Matrix], size: Size, rows: int, columns: int
+) -> tuple[Tensor, Tensor]:
+    """For each cell of a grid, the cell from which the matrix of its owner brings the image here.
+
+    Args:
+        owner: (rows * columns,) which of the matrices.
+
+    Returns:
+        (rows * columns,) the cells, and whether they lie in the image.
+    """
+    y, x = torch.meshgrid(
+        (torch.arange(rows, dtype=torch.float64) + 0.5) * size.height / rows,
+        (torch.arange(columns, dtype=torch.float64) + 0.5) * size.width / columns,
+        indexing="ij",
+    )
+    places = torch.stack([x.flatten(), y.flatten(), torch.ones(rows * columns, dtype=torch.float64)], 1)  # (n, 3)
+    inverses = torch.tensor([inverse_map(m) for m in matrices], dtype=torch.float64).reshape(-1, 2, 3)
+    origin = torch.einsum("nij,nj->ni", inverses[owner], places)  # (n, 2)
+    column = (origin[:, 0] / size.width * columns).floor().long()
+    row = (origin[:, 1] / size.height * rows).floor().long()
+    inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    return row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1), inside

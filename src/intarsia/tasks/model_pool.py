@@ -1,0 +1,66 @@
+"""Networks that stay loaded: one checkpoint and one segmenter, for a batch and for the web pages alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from intarsia.backbones import ModelSource, load_backbones
+from intarsia.backbones.caching import with_caches
+from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.segmenters import LoadedSegmenter
+from intarsia.tasks.options import Machine
+from intarsia.tasks.scene import load_segmenter
+
+
+class ModelPool:
+    """One checkpoint and one segmenter in memory; asking for another loads it in the place of the one before.
+
+    Safe to use from several threads: a checkpoint is loaded once, and the others wait for it.
+
+    Args:
+        machine: where the networks run.
+        choices: names of the checkpoints that may be asked for; any other name means the first. None: all may be.
+        load: what loads a checkpoint, as `load_backbones` does.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        choices: Sequence[str] | None = None,
+        load: Callable[..., Backbones] = load_backbones,
+    ) -> None:
+        self.machine = machine
+        self.choices = choices
+        self._load = load
+        self._backbones: tuple[str, Backbones] | None = None
+        self._segmenter: tuple[ModelSource, LoadedSegmenter] | None = None
+        self._loading_backbones = threading.Lock()
+        self._loading_segmenter = threading.Lock()
+
+    def backbones(self, models: str) -> Backbones:
+        """The networks of a checkpoint, with caches of what they compute for a picture.
+
+        Raises:
+            ModelError: they cannot be loaded; none are in memory then.
+        """
+        name = models if self.choices is None or models in self.choices else self.choices[0]
+        with self._loading_backbones:
+            if self._backbones is None or self._backbones[0] != name:
+                self._backbones = None  # both at once may not fit
+                machine = self.machine
+                loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram)
+                self._backbones = (name, with_caches(loaded))
+            return self._backbones[1]
+
+    def segmenter(self, source: ModelSource) -> LoadedSegmenter:
+        """The segmenter that belongs to a checkpoint.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        with self._loading_segmenter:
+            if self._segmenter is None or self._segmenter[0] != source:
+                self._segmenter = (source, load_segmenter(source, self.machine.device))
+            return self._segmenter[1]
