@@ -1,4 +1,4 @@
-"""The stage of cut-outs: moves in the browser are the record's moves, and what a visitor sees is only his."""
+"""Edit by layout on the pages: moves in the browser are the record's moves, and a session sees only its own files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def yard() -> Scene:
 
 @pytest.fixture
 def store(tmp_path: Path) -> SessionStore:
-    return SessionStore(tmp_path / "room", models="pocket", machine=Machine(device="cpu"))
+    return SessionStore(tmp_path / "sessions", models="pocket", machine=Machine(device="cpu"))
 
 
 def moved(**dog: Any) -> tuple[Move, ...]:
@@ -102,7 +102,7 @@ WISHES = [
 
 
 @pytest.mark.parametrize("wish", WISHES)
-def test_the_stage_shows_what_a_browser_makes_of_the_same_words(wish: dict[str, Any]) -> None:
+def test_the_canvas_shows_what_a_browser_makes_of_the_same_words(wish: dict[str, Any]) -> None:
     move, box = Move(name="dog", **wish), Box(100, 60, 180, 200)
     for point in (Point(100, 60), Point(171, 133), Point(-5, 9)):
         here, there = apply(canvas_matrix(move, box), point), as_browsers_do(move, box, point)
@@ -110,7 +110,7 @@ def test_the_stage_shows_what_a_browser_makes_of_the_same_words(wish: dict[str, 
 
 
 @pytest.mark.parametrize("wish", WISHES)
-def test_the_record_puts_an_object_where_the_stage_shows_it(yard: Scene, wish: dict[str, Any]) -> None:
+def test_the_record_puts_an_object_where_the_canvas_shows_it(yard: Scene, wish: dict[str, Any]) -> None:
     moves = moved(**wish)
     placed = {p.name: p for p in read_layout(record_from_moves(moves, NAMES, BASE), yard).placements}
     mask = yard.objects[2].mask
@@ -137,7 +137,7 @@ def test_a_flipped_object_turns_the_other_way_in_the_record() -> None:
     assert (record.rotate, record.flip) == (("dog=-20",), ("dog",))
 
 
-def test_what_is_off_the_stage_is_removed_and_nothing_else_is_said_of_it() -> None:
+def test_what_is_off_the_canvas_is_removed_and_nothing_else_is_said_of_it() -> None:
     record = record_from_moves(moved(x=4.0, turn=9.0, gone=True), NAMES, BASE)
     assert record == dataclasses.replace(BASE, remove=("dog",))
 
@@ -166,7 +166,7 @@ def test_any_order_is_said_by_few_names(after: str, back: str, front: str) -> No
     assert len(said[0]) + len(said[1]) == len(back) + len(front)
 
 
-def test_the_order_on_the_stage_is_the_order_in_the_picture(yard: Scene) -> None:
+def test_the_order_on_the_canvas_is_the_order_in_the_picture(yard: Scene) -> None:
     moves = (Move(name="dog"), Move(name="tree", gone=True), Move(name="house"))
     layout = read_layout(record_from_moves(moves, NAMES, BASE), yard)
     assert [p.name for p in layout.placements] == ["dog", "house"]
@@ -213,7 +213,7 @@ def test_ground_and_cut_outs_are_the_picture_again(yard: Scene) -> None:
         assert np.abs(ground - picture)[thing.mask].mean() > 20
 
 
-def test_the_stage_gets_cut_outs_at_their_places(yard: Scene) -> None:
+def test_the_canvas_gets_cut_outs_at_their_places(yard: Scene) -> None:
     value = canvas_value(yard, "scene-0001")
     assert (value["width"], value["height"]) == (320, 240)
     assert [o["name"] for o in value["objects"]] == list(NAMES)
@@ -246,7 +246,7 @@ def test_a_large_photo_is_shown_smaller_and_measured_in_its_own_pixels() -> None
     assert thing["around"] == pytest.approx([600, 400, 1200, 800], abs=8)
 
 
-def test_a_speck_does_not_vanish_from_the_stage() -> None:
+def test_a_speck_does_not_vanish_from_the_canvas() -> None:
     mask = np.zeros((100, 100), np.bool_)
     mask[50, 50] = True
     assert mask_at_size(mask, Size(10, 10)).any()
@@ -337,10 +337,10 @@ def values() -> dict[str, Any]:
     return {"mode": "auto", **{name: setting_of(name).default for name in ADVANCED}}
 
 
-def test_a_wish_is_the_record_of_the_scene_and_the_moves(store: SessionStore) -> None:
+def test_a_request_is_the_record_of_the_scene_and_the_moves(store: SessionStore) -> None:
     session, scene = session_with_yard(store)
-    stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
-    record, moves = ArrangeService(store).build_record(session, stage, values(), None, None)
+    value = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
+    record, moves = ArrangeService(store).build_record(session, value, values(), None, None)
     assert record.move == ("dog=+9,+0",)
     assert record.photo == str(session.folder / scene / "yard.scene" / "photo.png")
     assert [m.name for m in moves] == list(NAMES)
@@ -367,10 +367,10 @@ def test_a_drawn_layout_with_its_own_key_leaves_the_scene_its_own(store: Session
 
 def test_learned_looks_are_used_from_then_on(store: SessionStore) -> None:
     session, scene = session_with_yard(store)
-    stage = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
+    value = {"id": scene, "moves": [{"name": "dog", "x": 9}]}
     for number in (1, 2):
         (session.folder / scene / f"looks-000{number}.safetensors").touch()
-    record, _ = ArrangeService(store).build_record(session, stage, values(), None, None)
+    record, _ = ArrangeService(store).build_record(session, value, values(), None, None)
     assert record.concepts == str(session.folder / scene / "looks-0002.safetensors")
 
 

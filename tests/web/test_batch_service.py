@@ -53,7 +53,7 @@ QUICK: dict[str, Any] = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SessionStore]:
-    store = SessionStore(tmp_path / "room", models="auto")
+    store = SessionStore(tmp_path / "sessions", models="auto")
     yield store
     store.close()
 
@@ -236,7 +236,7 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
         loaded.append(models)
         return tiny_backbones
 
-    store = SessionStore(tmp_path / "room", models=str(tiny_models), load=load)
+    store = SessionStore(tmp_path / "sessions", models=str(tiny_models), load=load)
     session = store.join(None)
     jobs = [{"photo": "1.png", "prompt": "x", "models": "somebody/else", **QUICK, "seed": k} for k in range(2)]
     folder = create_batch(session, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
@@ -257,7 +257,7 @@ def test_a_batch_is_made_with_the_networks_of_the_room(
 
 
 def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent: Path) -> None:
-    store = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
+    store = SessionStore(tmp_path / "sessions", models=("pocket", "sd15"))
     session = store.join(None)
     jobs = [{"photo": "1.png", "prompt": "x", "models": models} for models in ("sd15", "somebody/else", "auto")]
     folder = create_batch(session, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {"models": "pocket"}, 0)
@@ -275,7 +275,7 @@ def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent:
 
 
 def test_settings_for_all_choose_the_networks(tmp_path: Path, sent: Path) -> None:
-    store = SessionStore(tmp_path / "room", models=("pocket", "sd15"))
+    store = SessionStore(tmp_path / "sessions", models=("pocket", "sd15"))
     shared = {**PROMPT, "models": "sd15"}
     folder = create_batch(store.join(None), [picture(sent, "a.png")], shared, 0)
     with Ledger.open(folder) as ledger:

@@ -64,13 +64,13 @@ def session_in(folder: Path) -> Session:
 
 def store_with(tmp_path: Path, backbones: Backbones) -> SessionStore:
     """One whose networks are named as records name them."""
-    return SessionStore(tmp_path / "rooms", models=backbones.name, load=lambda *_, **__: backbones)
+    return SessionStore(tmp_path / "sessions", models=backbones.name, load=lambda *_, **__: backbones)
 
 
 def empty_store(tmp_path: Path, *models: str) -> SessionStore:
     """One in which nothing is ever painted."""
     return SessionStore(
-        tmp_path / "rooms", models=models or "auto", load=lambda *_, **__: pytest.fail("nobody paints here")
+        tmp_path / "sessions", models=models or "auto", load=lambda *_, **__: pytest.fail("nobody paints here")
     )
 
 
@@ -189,9 +189,9 @@ def test_an_upload_is_kept_byte_for_byte_under_a_safe_name(tmp_path: Path) -> No
     uploads.mkdir(parents=True)
     file = uploads / "<b>my 'cat'.html"
     shutil.copyfile(SCENE, file)
-    kept = uploads_module.take_upload(file, tmp_path / "uploads", session_in(tmp_path / "visit"))
+    kept = uploads_module.take_upload(file, tmp_path / "uploads", session_in(tmp_path / "session"))
     assert kept.read_bytes() == SCENE.read_bytes()
-    assert kept.name == "_b_my _cat_.png" and kept.is_relative_to(tmp_path / "visit")
+    assert kept.name == "_b_my _cat_.png" and kept.is_relative_to(tmp_path / "session")
     facts = uploads_module.photo_facts(kept)
     assert (facts["width"], facts["height"]) == (64, 64)
     assert facts["url"].startswith("gradio_api/file=/") and not set("<>\"' ") & set(facts["url"])
@@ -200,7 +200,7 @@ def test_an_upload_is_kept_byte_for_byte_under_a_safe_name(tmp_path: Path) -> No
 def test_only_uploads_are_taken(tmp_path: Path) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
-    session = session_in(tmp_path / "visit")
+    session = session_in(tmp_path / "session")
     (uploads / "link.png").symlink_to(SCENE)
     for file in (SCENE, uploads / ".." / "x.png", uploads, uploads / "gone.png", uploads / "link.png"):
         with pytest.raises(PictureError, match="did not arrive"):
@@ -214,7 +214,7 @@ def test_only_uploads_are_taken(tmp_path: Path) -> None:
 def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Path) -> None:
     with Image.open(SCENE) as picture:
         picture.save(tmp_path / "scan.tiff")
-    kept = uploads_module.take_photo(tmp_path / "scan.tiff", session_in(tmp_path / "visit"))
+    kept = uploads_module.take_photo(tmp_path / "scan.tiff", session_in(tmp_path / "session"))
     assert kept.name == "scan.tiff" and uploads_module.photo_facts(kept)["url"].endswith("/shown.png")
     assert np.array_equal(read_photo(kept.with_name("shown.png")).pixels, read_photo(SCENE).pixels)
 
@@ -341,7 +341,7 @@ def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> N
 
 
 def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Session, Path]:
-    session = session_in(tmp_path / "visit")
+    session = session_in(tmp_path / "session")
     photo = uploads_module.take_photo(SCENE, session)
     store = store_with(tmp_path, backbones)
     record = edit_service.build_record(
@@ -363,7 +363,7 @@ def test_a_result_is_found_again_with_all_its_candidates(tmp_path: Path, tiny_ba
     assert edit_service.run_session_replay(
         session, store_with(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None
     )
-    for wrong in ("../visit", "edit-9999", None, 3, "photo-0001"):
+    for wrong in ("../session", "edit-9999", None, 3, "photo-0001"):
         with pytest.raises(RecordError, match="not here"):
             result_store.result_folder(session, wrong)
     for index in (2, -1, "0", None, True):
@@ -374,7 +374,7 @@ def test_a_result_is_found_again_with_all_its_candidates(tmp_path: Path, tiny_ba
 def test_nothing_stays_of_an_edit_that_fails(tmp_path: Path, tiny_backbones: Backbones) -> None:
     with pytest.raises(Exception, match="picture"):
         made_in(tmp_path, tiny_backbones, box=(200, 200, 300, 300))
-    assert not list((tmp_path / "visit").glob("edit-*"))
+    assert not list((tmp_path / "session").glob("edit-*"))
 
 
 # The pages

@@ -32,7 +32,7 @@ def test_one_set_of_networks_is_in_memory_and_only_the_operators_choices_are_loa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = Loader(monkeypatch)
-    store = SessionStore(tmp_path / "rooms", models=("pocket", "sd15", "pocket"), load=loader)
+    store = SessionStore(tmp_path / "sessions", models=("pocket", "sd15", "pocket"), load=loader)
     assert (store.models, store.choices) == ("pocket", ("pocket", "sd15"))
     assert store.load("/etc/models").name == "pocket"
     assert store.load("pocket") is store.backbones
@@ -49,7 +49,7 @@ def test_a_set_that_cannot_be_loaded_leaves_none_half_loaded(tmp_path: Path, mon
             raise OSError("no such folder")
         return loader(models, **given)
 
-    store = SessionStore(tmp_path / "rooms", models=("pocket", "broken"), load=load)
+    store = SessionStore(tmp_path / "sessions", models=("pocket", "broken"), load=load)
     assert store.backbones.name == "pocket"
     with pytest.raises(OSError, match="no such folder"):
         store.load("broken")
@@ -103,7 +103,7 @@ def test_a_page_that_was_silent_for_a_day_is_forgotten_and_one_that_asks_is_not(
 ) -> None:
     now = 1000.0
     monkeypatch.setattr("intarsia.web.sessions.time.monotonic", lambda: now)
-    store = SessionStore(tmp_path / "rooms")
+    store = SessionStore(tmp_path / "sessions")
     silent, asking = store.join(None), store.join(None)
     now += MAX_IDLE_SECONDS - 1
     store.session(asking.token)

@@ -54,11 +54,7 @@ def demo_page(rows: Sequence[Row], caption: str, arranged: Sequence[LayoutRow] =
         keep_trailing_newline=True,
     )
     template = environment.get_template("page.html")
+    colours = root_style("paper", "ink", "quiet", "rule")
     return template.render(
-        colours=root_style("paper", "ink", "quiet", "rule"),
-        rows=rows,
-        caption=caption,
-        arranged=arranged,
-        by_words=BY_WORDS,
-        by_layout=BY_LAYOUT,
+        rows=rows, caption=caption, arranged=arranged, by_words=BY_WORDS, by_layout=BY_LAYOUT, colours=colours
     )

@@ -163,9 +163,6 @@ def hide_paths(pictures: Path, error: IntarsiaError) -> IntarsiaError:
 # Jobs
 
 
-# Jobs
-
-
 @dataclass(frozen=True, kw_only=True)
 class CurrentJob:
     """The job that a batch is doing, by its picture, and its progress."""

@@ -161,5 +161,5 @@ class SessionStore:
             session.stop.set()
             shutil.rmtree(session.folder, ignore_errors=True)
         self.sessions.clear()
-        with contextlib.suppress(OSError):  # somebody else's files are in it
+        with contextlib.suppress(OSError):  # other files are in it
             self.root.rmdir()

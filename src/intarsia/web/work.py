@@ -119,7 +119,7 @@ def run_watched(session: Session, work: Callable[[OnProgress, OnIntermediate], R
             yield from _latest(events)
             thread.join(POLL_INTERVAL)
     finally:
-        # The page was closed, or asked for something else: no work goes on for nobody.
+        # The page was closed, or asked for something else: the work stops with it.
         if thread.is_alive():
             session.stop.set()
             thread.join()

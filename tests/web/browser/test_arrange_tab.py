@@ -41,17 +41,17 @@ def store(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> Iterat
     place = tmp_path_factory.mktemp("ui")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-        yield SessionStore(place / "rooms", models="pocket", load=lambda *_, **__: pocket)
+        yield SessionStore(place / "sessions", models="pocket", load=lambda *_, **__: pocket)
 
 
 @pytest.fixture
 def visitor(browser: Browser, served: str, problems: list[str]) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True, has_touch=True)
-    yield at_the_stage(context, served, problems)
+    yield at_the_canvas(context, served, problems)
     context.close()
 
 
-def at_the_stage(context: BrowserContext, served: str, problems: list[str]) -> Page:
+def at_the_canvas(context: BrowserContext, served: str, problems: list[str]) -> Page:
     page = arrived(context, served, problems, ready="#words-stage .words-root")
     page.get_by_role("tab", name="Edit by layout").click()
     page.locator("#layout-stage .nothing").wait_for()
@@ -255,7 +255,7 @@ def test_any_result_is_the_start_of_the_next_and_nobody_elses(
     mine = str(cut.locator("#layout-history img").first.get_attribute("src"))
     folder = re.search(r"/([0-9a-f]{32})/", mine)
     with browser.new_context() as context:
-        stranger = at_the_stage(context, served, problems)
+        stranger = at_the_canvas(context, served, problems)
         expect(stranger.locator("#layout-history button")).to_have_count(0)
         assert folder and folder[1] not in stranger.content()
 
@@ -304,7 +304,7 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     cut.locator("#layout-go").click()
     assert came.wait(PATIENCE / 1000)
     with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
-        other = at_the_stage(context, served, problems)
+        other = at_the_canvas(context, served, problems)
         give(other, PHOTO)
         other.locator("#layout-objects").locator("input, textarea").fill("cat")
         other.locator("#layout-find").click()

@@ -43,7 +43,7 @@ READY = ".words-root:not([data-phase=arriving])"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, pocket: Backbones) -> SessionStore:
-    place = tmp_path_factory.mktemp("ui") / "rooms"
+    place = tmp_path_factory.mktemp("ui") / "sessions"
     return SessionStore(place, models=("pocket", "sd15"), load=lambda *_, **__: pocket)
 
 

@@ -42,7 +42,7 @@ def store(
     def load(name: str, **machine: Any) -> Backbones:
         return pocket if name == "pocket" else tiny_backbones
 
-    return SessionStore(tmp_path_factory.mktemp("ui") / "rooms", models=("pocket", str(tiny_models)), load=load)
+    return SessionStore(tmp_path_factory.mktemp("ui") / "sessions", models=("pocket", str(tiny_models)), load=load)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def count(page: Page) -> int:
 
 
 def made(page: Page, number: int) -> None:
-    """The visit has that many results."""
+    """The session has that many results."""
     # Not by the phase: a quick machine may be over before anybody looks.
     page.locator(f".w-past figure:nth-of-type({number}), .w-problem").first.wait_for(timeout=PATIENCE)
     assert page.locator(".w-problem").count() == 0, page.locator(".w-message").inner_text()

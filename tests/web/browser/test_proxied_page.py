@@ -73,7 +73,7 @@ def proxied(
     from intarsia.web.server import build, launch
 
     monkeypatch.setenv("GRADIO_ROOT_PATH", PREFIX)
-    store = SessionStore(tmp_path / "rooms", models="pocket", load=lambda name, **machine: pocket)
+    store = SessionStore(tmp_path / "sessions", models="pocket", load=lambda name, **machine: pocket)
     page, port = build(store), free_port("127.0.0.1")
     launch(page, store, port=port, known=request.param)
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), type("Here", (Proxy,), {"behind": port}))

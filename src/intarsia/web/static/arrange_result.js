@@ -26,7 +26,7 @@ export class ArrangeResult {
   makeViews() {
     const box = make("div", "views");
     box.setAttribute("role", "group");
-    box.setAttribute("aria-label", "What the stage shows");
+    box.setAttribute("aria-label", "What the canvas shows");
     this.viewButtons = {};
     for (const [name, label] of Object.entries(VIEWS)) {
       this.viewButtons[name] = button("", () => this.turnTo(name), label);

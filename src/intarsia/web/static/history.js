@@ -1,4 +1,4 @@
-// The results of a visit, in both tabs.
+// The results of a session, in both tabs.
 import { button, image, make } from "./dom.js";
 
 // The tab "Edit by layout": a result by layout is gone on from, one by words becomes the picture on the canvas.

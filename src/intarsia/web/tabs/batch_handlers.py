@@ -210,7 +210,7 @@ class BatchHandlers:
             return {**self._error_update(error), controls.watch_timer: gr.update(active=False)}
 
     def _batch_update(self, folder: Path, message: str) -> Update:
-        """A batch that nobody is doing."""
+        """A batch that no page or program is doing."""
         return {
             self.controls.status: batch_status_html(folder, text=message),
             self.controls.archive: results_link(folder),
