@@ -40,7 +40,7 @@ from intarsia.regions.train import fit
 from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
-from tests.backbones.test_sam import sams as sams  # a fixture
+from tests.backbones.conftest import sams as sams  # a fixture
 from tests.pretended_cuda import pretended_cuda
 
 SCENES = Path(__file__).parent / "scenes"

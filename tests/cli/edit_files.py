@@ -1,0 +1,8 @@
+"""A photo in a folder, and the flags of a quick edit."""
+
+from __future__ import annotations
+
+QUICK = ["--steps", "2", "--search.anchors", "2", "--search.proposals", "3"]
+
+
+WORDS = ["--source", "cat", "--prompt", "a house"]
