@@ -32,13 +32,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tiny_backbones: Backbones) -> Callable
 
 
 @pytest.fixture
-def tiny_cli(monkeypatch: pytest.MonkeyPatch, tiny_backbones: Backbones) -> Callable[..., int]:
-    """The command line on tiny random networks that are loaded once."""
-    monkeypatch.setattr(load_models, "load", lambda models, machine: tiny_backbones)
-    return lambda *arguments: main([str(a) for a in arguments])
-
-
-@pytest.fixture
 def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small photo in a folder of its own, which is also the current one."""
     monkeypatch.chdir(tmp_path)

@@ -217,23 +217,23 @@ def test_a_bar_is_shown_to_a_terminal_alone(monkeypatch: pytest.MonkeyPatch, cap
     assert told.out == "" and "32 previews in 4 steps" in told.err
 
 
-def test_what_fails_later_exits_with_1(tiny_cli: Callable[..., int], photo: Path, monkeypatch, capsys) -> None:
+def test_what_fails_later_exits_with_1(tiny: Callable[..., int], photo: Path, monkeypatch, capsys) -> None:
     def edit(*arguments: object, **more: object) -> None:
         raise RuntimeError("the denoiser\ncaught a cold")
 
     monkeypatch.setattr("intarsia.tasks.edit.edit", edit)
-    assert tiny_cli("edit", photo, *WORDS) == 1
+    assert tiny("edit", photo, *WORDS) == 1
     assert "RuntimeError: the denoiser caught a cold" in capsys.readouterr().err
     assert not Path("out").exists()
 
 
 def test_ctrl_c_exits_with_130_and_leaves_nothing(
-    tiny_cli: Callable[..., int], photo: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    tiny: Callable[..., int], photo: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     def edit(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("intarsia.tasks.edit.edit", edit)
-    assert tiny_cli("edit", photo, *WORDS) == 130
+    assert tiny("edit", photo, *WORDS) == 130
     assert "stopped" in capsys.readouterr().err
     assert sorted(p.name for p in photo.parent.iterdir()) == ["photo.png"]

@@ -34,8 +34,8 @@ def pixels(path: str | Path) -> np.ndarray:
         return np.asarray(picture)
 
 
-def test_edit_writes_picture_record_and_mask(tiny_cli: Callable[..., int], photo: Path, capsys) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK) == 0
+def test_edit_writes_picture_record_and_mask(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK) == 0
     written = sorted(p.name for p in (photo.parent / "out").iterdir())
     assert written == ["photo.json", "photo.mask.png", "photo.png"]
     told = capsys.readouterr()
@@ -43,8 +43,8 @@ def test_edit_writes_picture_record_and_mask(tiny_cli: Callable[..., int], photo
     assert told.err == ""
 
 
-def test_json_is_the_only_thing_on_stdout(tiny_cli: Callable[..., int], photo: Path, capsys) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--json", "--out", "here", "--keep", 2, "--draw-boxes") == 0
+def test_json_is_the_only_thing_on_stdout(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--json", "--out", "here", "--keep", 2, "--draw-boxes") == 0
     summary = json.loads(capsys.readouterr().out)
     files = summary["files"]
     assert all(Path(files[kind]).is_file() for kind in ("picture", "record", "mask", "boxes"))
@@ -53,8 +53,8 @@ def test_json_is_the_only_thing_on_stdout(tiny_cli: Callable[..., int], photo: P
     assert summary["record"]["photo"] == str(photo)
 
 
-def test_quiet_says_nothing(tiny_cli: Callable[..., int], photo: Path, capsys) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--quiet") == 0
+def test_quiet_says_nothing(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--quiet") == 0
     told = capsys.readouterr()
     assert told.out == told.err == ""
 
@@ -80,50 +80,48 @@ def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, photo: Path) -
     assert (record.search.survivors, record.fit.rate) == ((5, 2), 0.1)
 
 
-def test_replay_gives_the_same_pixels_from_picture_and_record(
-    tiny_cli: Callable[..., int], photo: Path, capsys
-) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--seed", 3, "--quiet") == 0
+def test_replay_gives_the_same_pixels_from_picture_and_record(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--seed", 3, "--quiet") == 0
     first = pixels("out/photo.png")
     for number, result in enumerate(("out/photo.png", "out/photo.json")):
-        assert tiny_cli("replay", result, "--out", f"again{number}", "--json") == 0
+        assert tiny("replay", result, "--out", f"again{number}", "--json") == 0
         assert json.loads(capsys.readouterr().out)["same_pixels"] is True
         assert (pixels(f"again{number}/photo.png") == first).all()
 
 
-def test_replay_makes_the_candidate_that_the_file_shows(tiny_cli: Callable[..., int], photo: Path, capsys) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--keep", 2, "--quiet") == 0
+def test_replay_makes_the_candidate_that_the_file_shows(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--keep", 2, "--quiet") == 0
     second = pixels("out/photo.2.png")
     assert (second != pixels("out/photo.png")).any()
-    assert tiny_cli("replay", "out/photo.2.png") == 0
+    assert tiny("replay", "out/photo.2.png") == 0
     assert "The same pixels came out." in capsys.readouterr().out
     assert (pixels("replayed/photo.png") == second).all()
 
 
-def test_replay_finds_a_photo_that_moved_with_its_record(tiny_cli: Callable[..., int], photo: Path) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--quiet") == 0
+def test_replay_finds_a_photo_that_moved_with_its_record(tiny: Callable[..., int], photo: Path) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--quiet") == 0
     moved = photo.parent / "elsewhere"
     (photo.parent / "out").rename(moved)
     photo.rename(moved / "original.png")
-    assert tiny_cli("replay", moved / "photo.png", "--photo", moved / "original.png") == 0
+    assert tiny("replay", moved / "photo.png", "--photo", moved / "original.png") == 0
     (moved / "photo.png").unlink()
     (moved / "original.png").rename(moved / "photo.png")
-    assert tiny_cli("replay", moved / "photo.json", "--out", "third") == 0
+    assert tiny("replay", moved / "photo.json", "--out", "third") == 0
 
 
-def test_replay_says_when_other_pixels_come_out(tiny_cli: Callable[..., int], photo: Path, capsys) -> None:
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--quiet") == 0
+def test_replay_says_when_other_pixels_come_out(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--quiet") == 0
     file = Path("out/photo.json")
     file.write_text(file.read_text().replace('"steps": 2,\n  "guidance"', '"steps": 3,\n  "guidance"'))
-    assert tiny_cli("replay", file) == 0
+    assert tiny("replay", file) == 0
     assert "Other pixels" in capsys.readouterr().out
 
 
-def test_a_mask_overrules_the_search(tiny_cli: Callable[..., int], photo: Path) -> None:
+def test_a_mask_overrules_the_search(tiny: Callable[..., int], photo: Path) -> None:
     where = np.zeros((80, 112), np.uint8)
     where[20:60, 30:70] = 255
     Image.fromarray(where).save("where.png")
-    assert tiny_cli("edit", photo, "--prompt", "a house", "--steps", 2, "--mask", "where.png", "--quiet") == 0
+    assert tiny("edit", photo, "--prompt", "a house", "--steps", 2, "--mask", "where.png", "--quiet") == 0
     before, after = pixels(photo), pixels("out/photo.png")
     assert (before[where == 0] == after[where == 0]).all()
     assert (before != after).any()
@@ -146,13 +144,13 @@ def test_doctor_says_what_a_report_needs(capsys) -> None:
     assert main(["doctor"]) == 0
 
 
-def test_demo_writes_sheet_and_page(tiny_cli: Callable[..., int], tmp_path: Path, monkeypatch, capsys) -> None:
+def test_demo_writes_sheet_and_page(tiny: Callable[..., int], tmp_path: Path, monkeypatch, capsys) -> None:
     quick = {"steps": 2, "search": {"proposals": 6, "preview_steps": [1], "survivors": [3]}}
     jobs = [{**to_json(job), **quick} for job in read_edits(demo.JOBS)[1:4]]
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
     monkeypatch.setattr(demo, "JOBS", tmp_path / "jobs.json")
     out = tmp_path / "shown"
-    assert tiny_cli("demo", "--out", out) == 0
+    assert tiny("demo", "--out", out) == 0
     told = capsys.readouterr().out
     assert str(out / "demo.png") in told and str(out / "index.html") in told
     assert pixels(out / "demo.png").shape[1] > 1000
@@ -161,8 +159,8 @@ def test_demo_writes_sheet_and_page(tiny_cli: Callable[..., int], tmp_path: Path
     assert len(shown) == 3 * (1 + 1 + 3 + 1) + 3 * 3  # by words, and by layout
     assert all((out / name).is_file() for name in shown)
     assert "prefers-color-scheme: dark" in page and "plant becomes a cake" in page
-    assert tiny_cli("demo", "--out", out) == 2
-    assert tiny_cli("demo", "--out", out, "--overwrite") == 0
+    assert tiny("demo", "--out", out) == 2
+    assert tiny("demo", "--out", out, "--overwrite") == 0
 
 
 def test_the_demo_ships_its_scenes() -> None:
@@ -172,12 +170,12 @@ def test_the_demo_ships_its_scenes() -> None:
         assert read_photo(job.photo).size.short >= 120
 
 
-def test_regions_fit_takes_the_published_form_of_jobs(tiny_cli: Callable[..., int], photo: Path, capsys) -> None:
+def test_regions_fit_takes_the_published_form_of_jobs(tiny: Callable[..., int], photo: Path, capsys) -> None:
     Path("jobs.json").write_text(json.dumps({"photo.png": ["cat", "a house"]}))
     quick = ["--fit.epochs", "1", "--fit.boxes", "2", "--fit.steps", "1"]
-    assert tiny_cli("regions", "fit", "jobs.json", "--out", "fitted.safetensors", *quick) == 0
+    assert tiny("regions", "fit", "jobs.json", "--out", "fitted.safetensors", *quick) == 0
     assert "fitted on 1 pictures" in capsys.readouterr().out
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--regions", "fitted.safetensors", "--quiet") == 0
+    assert tiny("edit", photo, *WORDS, *QUICK, "--regions", "fitted.safetensors", "--quiet") == 0
     record = json.loads(Path("out/photo.json").read_text())
     assert record["inputs"]["regions"]["name"] == "fitted.safetensors"
 
@@ -207,15 +205,15 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
 
 
 def test_a_replay_takes_as_many_threads_as_the_edit(
-    tiny_cli: Callable[..., int], photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny: Callable[..., int], photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert tiny_cli("edit", photo, *WORDS, *QUICK, "--quiet", "--out", out) == 0
+    assert tiny("edit", photo, *WORDS, *QUICK, "--quiet", "--out", out) == 0
     record = out / f"{photo.stem}.json"
     facts = json.loads(record.read_text())
     assert facts["threads"] == torch.get_num_threads()
     record.write_text(json.dumps({**facts, "threads": 3}))
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    assert tiny_cli("replay", record, "--quiet", "--out", tmp_path / "again") == 0
+    assert tiny("replay", record, "--quiet", "--out", tmp_path / "again") == 0
     assert asked == [3]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import layout as benchmark
+from benchmarks.layout_cases import Case, draw_case
 from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate import layout as metrics
 from intarsia.evaluate.baselines import paste_inpaint
@@ -241,13 +242,13 @@ def test_paste_inpaint_of_nothing_costs_nothing(pocket: Backbones) -> None:
 
 @needs_font
 def test_cases_are_the_seeds_own_and_their_layouts_can_be_had() -> None:
-    case, again = benchmark.draw_case(31, 4), benchmark.draw_case(31, 4)
+    case, again = draw_case(31, 4), draw_case(31, 4)
     assert np.array_equal(case.scene.photo.pixels, again.scene.photo.pixels) and case.seed == again.seed
     assert all(np.array_equal(a.truth, b.truth) for a, b in zip(case.targets, again.targets, strict=True))
-    other = benchmark.draw_case(32, 4)
+    other = draw_case(32, 4)
     assert not np.array_equal(case.scene.photo.pixels, other.scene.photo.pixels)
     removed = scaled = stayed = 0
-    for case in (benchmark.draw_case(31, i) for i in range(20)):
+    for case in (draw_case(31, i) for i in range(20)):
         assert len(case.scene.objects) in (2, 3) and len(set(case.scene.names)) == len(case.scene.names)
         for target in case.targets:
             placements = target.layout.placements
@@ -264,7 +265,7 @@ def test_cases_are_the_seeds_own_and_their_layouts_can_be_had() -> None:
 @needs_font
 def test_the_true_picture_shows_the_scenes_own_objects_and_background() -> None:
     moves = 0
-    for case in (benchmark.draw_case(31, i) for i in range(8)):
+    for case in (draw_case(31, i) for i in range(8)):
         before = case.scene.photo.pixels
         for target in case.targets:
             common = metrics.common_background(case.scene, target.layout, 7)
@@ -284,7 +285,7 @@ def test_the_true_picture_shows_the_scenes_own_objects_and_background() -> None:
 @needs_font
 def test_a_perfect_edit_is_praised_and_none_is_not(pocket: Backbones) -> None:
     judge = load_judge()
-    cases = [benchmark.draw_case(31, i) for i in range(3)]
+    cases = [draw_case(31, i) for i in range(3)]
     columns = {"pasted on the true background": pasted_on_truth, "none": benchmark.COLUMNS["untouched"]}
     figures = {}
     for name, column in columns.items():
@@ -306,7 +307,7 @@ def test_a_perfect_edit_is_praised_and_none_is_not(pocket: Backbones) -> None:
     assert good["outside_exact"] and none["outside_exact"]
 
 
-def pasted_on_truth(case: benchmark.Case, backbones: Backbones) -> benchmark.Run:
+def pasted_on_truth(case: Case, backbones: Backbones) -> benchmark.Run:
     """The source's own pixels, warped, on the background of the true picture."""
     edits = []
     for target in case.targets:
@@ -321,7 +322,7 @@ def pasted_on_truth(case: benchmark.Case, backbones: Backbones) -> benchmark.Run
 
 @needs_font
 def test_a_change_where_none_is_admitted_is_found(pocket: Backbones) -> None:
-    case = benchmark.draw_case(31, 0)
+    case = draw_case(31, 0)
     edit = benchmark.COLUMNS["untouched"](case, pocket).edits[0]
     pixels = edit.pixels.copy()
     pixels[0, 0, 0] ^= 1
@@ -362,7 +363,7 @@ def test_the_report_has_the_announced_shape(tmp_path: Path, monkeypatch: pytest.
 
 @needs_font
 def test_a_killed_run_leaves_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(case: benchmark.Case, backbones: Backbones) -> benchmark.Run:
+    def killed(case: Case, backbones: Backbones) -> benchmark.Run:
         raise KeyboardInterrupt
 
     file = tmp_path / "report.json"
@@ -375,7 +376,7 @@ def test_a_killed_run_leaves_what_was_finished(tmp_path: Path, monkeypatch: pyte
 @needs_font
 @pytest.mark.slow
 def test_compose_beats_paste_and_inpaint_within_its_budget(pocket: Backbones) -> None:
-    judge, cases = load_judge(), [benchmark.draw_case(77, i) for i in range(5)]
+    judge, cases = load_judge(), [draw_case(77, i) for i in range(5)]
     figures = {}
     for name in ("compose", "paste_inpaint"):
         runs = [benchmark.COLUMNS[name](case, pocket) for case in cases]
