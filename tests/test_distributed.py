@@ -101,7 +101,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     folder = tmp_path_factory.mktemp("two")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     done = subprocess.run(
-        [*launch, "-m", "tests.test_parallel", str(folder)],
+        [*launch, "-m", "tests.test_distributed", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -277,7 +277,7 @@ def test_the_command_ends_everywhere_and_says_why_once(tmp_path: Path, rank: int
     meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.test_parallel", "fail", str(rank)],
+            [sys.executable, "-m", "tests.test_distributed", "fail", str(rank)],
             cwd=tmp_path,
             env={**os.environ, **meeting, "RANK": str(k), "LOCAL_RANK": str(k), "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
-from intarsia.backbones import CATALOG, helpers, hub, load_backbones, placement
+from intarsia.backbones import CATALOG, helpers, load_backbones, placement
 from intarsia.backbones.clipseg import ClipSegSegmenter
 from intarsia.backbones.protocols import MaskRefiner
 from intarsia.backbones.sam import Sam3Segmenter, SamMaskRefiner, prepare
@@ -194,7 +194,7 @@ def test_catalogue_names_of_segmenters_are_taken(
         asked.append(repository)
         return sams / "sam2"
 
-    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(helpers, "fetch", fetch)
     assert helpers.segmenter_folders("sam2", tiny_models) == (tiny_models / "clipseg", sams / "sam2")
     assert asked == ["facebook/sam2.1-hiera-small"]
     with pytest.raises(ModelError, match="nor known by name: clipseg, sam, sam2, sam3"):

@@ -282,6 +282,7 @@ def test_the_true_picture_shows_the_scenes_own_objects_and_background() -> None:
     assert moves > 3
 
 
+@pytest.mark.slow
 @needs_font
 def test_a_perfect_edit_is_praised_and_none_is_not(pocket: Backbones) -> None:
     judge = load_judge()
