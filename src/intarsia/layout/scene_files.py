@@ -32,9 +32,9 @@ def read_scene(
     """The objects of a picture, from where the record has them.
 
     Args:
-        record: `mask` and `colours`, `masks`, `find_batch`, or a scene folder as its `photo`.
+        record: `mask` and `colours`, `masks`, `find`, or a scene folder as its `photo`.
         photo: the picture, upright; in a scene folder, the one that `photo_of` names.
-        segmenter: finds objects by their names; needed for `find_batch` alone.
+        segmenter: finds objects by their names; needed for `find` alone.
         native_side: short side at which it looks, in pixels, where the record says nothing.
 
     Raises:
