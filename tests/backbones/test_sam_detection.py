@@ -125,7 +125,7 @@ def test_outlines_that_overlap_are_parted_and_what_was_found_stays_with_its_obje
         masks=torch.from_numpy(np.stack([[both[0], both[1]], [both[0], both[1]]])),
         scores=torch.tensor([[0.9, 0.1], [0.1, 0.6]]),
     )
-    fixed = SimpleNamespace(outline=lambda picture, boxes, points: outlines)
+    fixed = SimpleNamespace(refine_masks=lambda picture, boxes, points: outlines)
     one, other = refine_masks(GREY, [left, right], [Point(10, 20), Point(50, 20)], fixed)
     assert not (one & other).any()
     assert (one | other == both[0] | both[1]).all()
