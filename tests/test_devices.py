@@ -97,7 +97,11 @@ EDITS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize(
+    "name",
+    # These two take no line that the others do not.
+    [pytest.param(name, marks=[pytest.mark.slow] if name in ("anywhere", "exhaustive") else []) for name in EDITS],
+)
 def test_an_edit_by_words_gives_the_pixels_of_the_cpu(
     name: str, card: None, on_card: Backbones, pocket: Backbones
 ) -> None:
