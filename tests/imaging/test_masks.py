@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from intarsia.errors import EmptyMaskError, PictureError, RegionError
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.masks import (
+    TRACE,
     bounding_box,
     bounds_of,
     box_mask,
@@ -284,3 +285,12 @@ def test_the_bounding_box_and_the_centroid_of_a_mask() -> None:
     assert mask[bounding_box(mask).slices()].all() and mask[bounding_box(mask).slices()].size == mask.sum()
     mask[19, 29] = True
     assert bounding_box(mask) == Box(10, 4, 30, 20)
+
+
+def test_a_trace_of_a_cell_counts_only_where_it_is_asked_for() -> None:
+    mask = np.zeros((4000, 4000), np.bool_)
+    mask[83, :2] = True  # the border between the first two of 48 rows is at 83 1/3
+    assert cell_coverage(mask, 48, 48)[0, 0] < TRACE < cell_coverage(mask, 48, 48)[1, 0]
+    assert touched_cells(mask, 48, 48)[:2, 0].tolist() == [1, 1]
+    assert touched_cells(mask, 48, 48, least=TRACE)[:2, 0].tolist() == [0, 1]
+    assert touched_cells(mask, 48, 48, least=TRACE).sum() == 1

@@ -41,6 +41,9 @@ COLOUR_SHARE = 0.01
 SAME_ASPECT = 0.01
 """A mask of another size is fitted to the picture if the aspect ratios differ by no more than this."""
 
+TRACE = 1e-4
+"""Share of a cell up to which a mask counts as rounding: where the grid does not divide the image."""
+
 LEAST_COVERAGE = 0.05
 """An object vanishes where not one cell is covered to this share."""
 
@@ -242,8 +245,14 @@ def cell_coverage(mask: Mask, rows: int, columns: int, *, pooled: bool = False) 
     return _mean_over_cells(torch.from_numpy(mask.astype(np.float32)), rows, columns)
 
 
-def touched_cells(mask: Mask, rows: int, columns: int) -> Tensor:
-    """(rows, columns) of 1 in each cell that a mask (H, W) touches, however little, else 0."""
+def touched_cells(mask: Mask, rows: int, columns: int, *, least: float = 0.0) -> Tensor:
+    """(rows, columns) of 1 in each cell that a mask (H, W) touches, else 0.
+
+    Args:
+        least: share of the cell that it must cover more than; by default any of its pixels is enough.
+    """
+    if least > 0:
+        return (cell_coverage(mask, rows, columns) > least).float()
     return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))[0, 0]
 
 

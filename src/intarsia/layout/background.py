@@ -15,7 +15,7 @@ from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_n
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, ReportProgress
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import patch_fill
-from intarsia.imaging.masks import Mask, bounds_of, cell_coverage, feather, touched_cells
+from intarsia.imaging.masks import TRACE, Mask, bounds_of, cell_coverage, feather, touched_cells
 from intarsia.imaging.photo import Picture, change_to_image, image_to_tensor
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
@@ -63,7 +63,7 @@ def paint_background(
     rows, columns = latents.shape[-2:]
     painted = _denoise(
         latents,
-        touched_cells(vacated, rows, columns).to(latents)[None, None],
+        touched_cells(vacated, rows, columns, least=TRACE).to(latents)[None, None],
         cell_coverage(objects | vacated, rows, columns),
         words,
         record,
@@ -73,7 +73,7 @@ def paint_background(
     )
     # What the denoiser changed, not what the autoencoder lost: both images went through it.
     region, surroundings = (
-        touched_cells(mask, size.height, size.width)[None, None] for mask in (vacated, objects | vacated)
+        touched_cells(mask, size.height, size.width, least=TRACE)[None, None] for mask in (vacated, objects | vacated)
     )
     changes = diffusion.decode_latents(painted) - diffusion.decode_latents(latents)
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))

@@ -17,7 +17,7 @@ from intarsia.imaging.affine import warp_channels
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
-from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather, touched_cells
+from intarsia.imaging.masks import TRACE, Blend, Mask, bounds_of, depth_inside, dilate, feather, touched_cells
 from intarsia.imaging.matting import WHOLE, Layer, cut, warp
 from intarsia.imaging.photo import Bytes, Picture, change_to_image, image_to_tensor, levels_to_bytes
 from intarsia.layout.background import detail_std, high_pass, paint_background
@@ -260,7 +260,7 @@ def _refine(
             steps=round(settings.injection * len(timesteps)),
             correspondence=functools.cache(functools.partial(correspondence, scene, layout)),
         ),
-        BlendOutside(latents, noise, touched_cells(region, *latents.shape[-2:]).to(latents)[None, None]),
+        BlendOutside(latents, noise, touched_cells(region, *latents.shape[-2:], least=TRACE).to(latents)[None, None]),
         ReportProgress("joining the objects to the picture", on_progress),
     ]
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
@@ -268,7 +268,9 @@ def _refine(
 
     # What the denoiser changed, not what the autoencoder lost: both images went through it.
     changes = diffusion.decode_latents(refined) - diffusion.decode_latents(latents)
-    objects, changing = (touched_cells(mask, size.height, size.width)[None, None] for mask in (change.objects, region))
+    objects, changing = (
+        touched_cells(mask, size.height, size.width, least=TRACE)[None, None] for mask in (change.objects, region)
+    )
     return high_pass(changes, changing, detail_std(image, 1 - objects))[0]
 
 
