@@ -14,11 +14,11 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from intarsia.backbones import CATALOG, POCKET, cached, download, hub, load_backbones, resolve
+from intarsia.backbones import CATALOG, POCKET, cached, download, hub, load_backbones
 from intarsia.backbones import catalog as catalog_module
 from intarsia.backbones.catalog import MIRRORS
 from intarsia.backbones.placement import choose_device, choose_dtype
-from intarsia.backbones.resolve import ModelSource
+from intarsia.backbones.resolve import ModelSource, resolve
 from intarsia.errors import ModelError
 from tests import tiny
 
@@ -49,7 +49,7 @@ def checkpoint(tiny_models: Path, tmp_path: Path) -> Path:
 
 def test_resolving_needs_no_torch(checkpoint: Path) -> None:
     program = (
-        "import sys; from intarsia.backbones import resolve, cached, CATALOG\n"
+        "import sys; from intarsia.backbones import cached, CATALOG; from intarsia.backbones.resolve import resolve\n"
         f"resolve('sd15'); resolve({str(checkpoint)!r}); cached('a/b')\n"
         "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)"
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from intarsia.backbones import resolve
+from intarsia.backbones.resolve import resolve
 from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 

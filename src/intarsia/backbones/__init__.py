@@ -9,9 +9,9 @@ from intarsia.backbones.catalog import CATALOG, POCKET, Entry
 from intarsia.backbones.download import download
 from intarsia.backbones.hub import cached
 from intarsia.backbones.load import load_backbones
-from intarsia.backbones.resolve import ModelSource, resolve
+from intarsia.backbones.resolve import ModelSource
 
-__all__ = ["CATALOG", "POCKET", "Entry", "ModelSource", "cached", "download", "load_backbones", "resolve"]
+__all__ = ["CATALOG", "POCKET", "Entry", "ModelSource", "cached", "download", "load_backbones"]
 
 # Read by diffusers when it is first imported: code that lies beside weights must never run.
 os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"

@@ -5,13 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from intarsia.errors import Message, ModelError, Remedy, Setting
-
-if TYPE_CHECKING:
-    pass
 from intarsia.backbones.catalog import SEGMENTERS, SegmenterKind
+from intarsia.errors import Message, ModelError, Remedy, Setting
 
 PIPELINE = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
 from intarsia.backbones.catalog import CATALOG, HELPERS
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.resolve import resolve

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from intarsia.errors import ModelError
-
-if TYPE_CHECKING:
-    pass
 from intarsia.backbones.catalog import CATALOG, HELPERS
 from intarsia.backbones.checkpoint_files import network_fault, segmenter_kind
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.resolve import HUB_ID
+from intarsia.errors import ModelError
 
 
 def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:

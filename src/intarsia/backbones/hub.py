@@ -5,17 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
-from intarsia.errors import Command, ModelError, Remedy, Setting
-
-if TYPE_CHECKING:
-    pass
 from intarsia.backbones.catalog import painters
 from intarsia.backbones.checkpoint_files import UNWANTED, WANTED, repository_fault
+from intarsia.errors import Command, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 

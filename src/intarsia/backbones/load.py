@@ -1,11 +1,10 @@
-"""Which checkpoints there are, where they lie, and how one word of the user becomes loaded networks.
+"""Load every network that an edit needs: the checkpoint that the user names, and what it is used with.
 
-Only `load_backbones` imports torch: listing and resolving names must be quick.
+Torch is imported by `load_backbones` alone, so that importing this module is quick.
 """
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ from intarsia.backbones.helpers import helper_folder, segmenter_folders
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.placement import choose_device, choose_dtype, quiet_loading
 from intarsia.backbones.resolve import resolve
-
-logger = logging.getLogger(__name__)
 
 
 def load_backbones(
@@ -60,8 +57,7 @@ def load_backbones(
 
     own_dino = patches_folder == folder / "dino"
     with quiet_loading():
-        from intarsia.backbones import clip, dino, sd_inpainting, segmenters
-        from intarsia.backbones import stable_diffusion as latent_diffusion
+        from intarsia.backbones import clip, dino, sd_inpainting, segmenters, stable_diffusion
         from intarsia.backbones.protocols import Backbones
 
         if source.kind == "file":
@@ -80,7 +76,7 @@ def load_backbones(
         return Backbones(
             name=source.name,
             inpainter=inpainter,
-            diffusion=latent_diffusion.load_text_to_image(inpainter.parts, folder, dtype=chosen_dtype),
+            diffusion=stable_diffusion.load_text_to_image(inpainter.parts, folder, dtype=chosen_dtype),
             scorer=clip.load_scorer(scorer_folder, device=chosen_device),
             patches=dino.load_patch_encoder(
                 patches_folder,

@@ -6,15 +6,12 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from intarsia.errors import Command, ModelError, Remedy, Setting
-
-if TYPE_CHECKING:
-    pass
 from intarsia.backbones.catalog import CATALOG, HELPERS, MIRRORS, POCKET, painters
 from intarsia.backbones.checkpoint_files import PICKLES, pipeline_fault
 from intarsia.backbones.hub import cached
+from intarsia.errors import Command, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,6 @@ from intarsia.batch.jobs import Job, plain_text
 from intarsia.errors import OutputError, Remedy, Setting
 
 State = Literal["waiting", "running", "done", "failed"]
-STATES: tuple[State, ...] = ("waiting", "running", "done", "failed")
 
 NAME = "ledger.sqlite"
 VERSION = 1

@@ -7,9 +7,6 @@ import logging
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-from intarsia.files import cannot_write as cannot_write
-from intarsia.files import write_bytes_atomically as write_bytes_atomically
-
 log = logging.getLogger(__name__)
 
 

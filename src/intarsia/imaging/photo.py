@@ -1,15 +1,14 @@
-"""Pictures in and out: files <-> `Photo` <-> tensors in [-1, 1].
+"""A photo in memory, and images between its pixels and tensors in [-1, 1].
 
-Nobody else sees file formats, EXIF, colour profiles or bytes from 0 to 255. A photo is read upright,
-edited, pasted back at its own size and written with what it came with: profile, EXIF, resolution and
-transparency. An XMP packet of the original is not kept, since it describes the picture before the edit.
+A `Photo` is upright and carries what its file came with: profile, EXIF, resolution and transparency. It is
+read by `read`, edited at a working size, pasted back at its own size here, and written by `write`. An XMP
+packet of the original is not kept, since it describes the picture before the edit.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import io
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,8 +22,6 @@ from torch import Tensor
 
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Size
-
-log = logging.getLogger(__name__)
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]

@@ -18,8 +18,6 @@ from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin
 from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import PictureError
-from intarsia.files import cannot_write as cannot_write
-from intarsia.files import write_bytes_atomically as write_bytes_atomically
 from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
 from intarsia.imaging.photo import Photo
 

@@ -12,9 +12,7 @@ from PIL import Image, PngImagePlugin
 from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import cannot_write as cannot_write
-from intarsia.files import check_absent
-from intarsia.files import write_bytes_atomically as write_bytes_atomically
+from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.metadata import XMP
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS

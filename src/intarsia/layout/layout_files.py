@@ -1,4 +1,4 @@
-"""A target layout: where each object of a scene goes.
+"""Read a target layout: where the record wants each object of a scene.
 
 It is drawn as a map in the objects' colours, given as boxes, or as moves; moves may correct the other two.
 """

@@ -1,4 +1,4 @@
-"""A scene: a picture and the objects in it, each with its name and its mask.
+"""Read a scene: a photo and the objects in it, each with its name and its mask.
 
 The objects come from a picture in their colours with a key, from a mask each, from a scene folder that
 was written before, or are found in the picture by their names.

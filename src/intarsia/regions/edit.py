@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from intarsia.imaging.photo import Photo, paste_back, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis, analyze
-from intarsia.regions.events import Observer, analysis_event, round_event
+from intarsia.regions.events import Observer, analysis_event, round_listener
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import paper, published_anchors, released
@@ -129,11 +128,8 @@ def edit(
         anchors = published_anchors(analysis)
     else:
         anchors, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
-    on_round: Callable[[list[Evaluation]], None] | None = None
     if observer is not None:
         observer.on_analysis(analysis_event(analysis, anchors, photo.size))
-        tell = observer.on_round
-        on_round = lambda evaluations: tell(round_event(evaluations, size, photo.size))  # noqa: E731
 
     # Repaint there, and rank: few steps first, the full schedule for the last.
     evaluator = Evaluator(
@@ -144,7 +140,7 @@ def edit(
         guidance=record.guidance,
         cache=cache,
         on_progress=on_progress,
-        on_round=on_round,
+        on_round=None if observer is None else round_listener(observer, size, photo.size),
     )
     if given:
         evaluated = best_first(evaluate_all(regions, evaluator, record, "pictures"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,22 +56,28 @@ class Observer(Protocol):
         """A round is over; its candidates, best first."""
 
 
-def round_event(evaluations: Sequence[Evaluation], size: Size, full: Size) -> tuple[Preview, ...]:
-    """What an observer is told of a round, best first, as copies.
+def round_listener(observer: Observer, size: Size, full: Size) -> Callable[[Sequence[Evaluation]], None]:
+    """Tells an observer of the evaluations of a round, best first, as copies.
 
     Args:
         size: working size, in whose pixels the regions are.
         full: size of the user's picture.
     """
-    return tuple(
-        Preview(
-            box=e.region.box.scaled(size, full).clipped(full),
-            picture=e.picture.clone(),
-            score=e.scores.total,
-            steps=e.steps,
+
+    def tell(evaluations: Sequence[Evaluation]) -> None:
+        observer.on_round(
+            tuple(
+                Preview(
+                    box=e.region.box.scaled(size, full).clipped(full),
+                    picture=e.picture.clone(),
+                    score=e.scores.total,
+                    steps=e.steps,
+                )
+                for e in best_first(evaluations)
+            )
         )
-        for e in best_first(evaluations)
-    )
+
+    return tell
 
 
 def analysis_event(analysis: ImageAnalysis, anchors: Sequence[Point], full: Size) -> AnalysisEvent:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intarsia.backbones import CATALOG, ModelSource, helpers, placement, resolve
+from intarsia.backbones import CATALOG, ModelSource, helpers, placement
 from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.resolve import resolve
 from intarsia.imaging.photo import Photo
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene

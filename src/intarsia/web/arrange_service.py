@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from intarsia.backbones import CATALOG, ModelSource, resolve
+from intarsia.backbones import CATALOG, ModelSource
+from intarsia.backbones.resolve import resolve
 from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.errors import Cancelled, LayoutError, RecordError
 from intarsia.imaging.geometry import Point

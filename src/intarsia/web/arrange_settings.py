@@ -36,7 +36,7 @@ ADVANCED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ShownSetting:
     """A setting of the record: its dotted name, help, default and annotation."""
 
     name: str
@@ -50,12 +50,12 @@ class Setting:
         return label(self.name.replace(".", " "))
 
 
-def setting_of(name: str) -> Setting:
+def setting_of(name: str) -> ShownSetting:
     group, _, last = name.rpartition(".")
     fields = {f.name: f for f in dataclasses.fields(ArrangeRecord)}
     owner: Any = type(fields[group].default) if group else ArrangeRecord
     field = next(f for f in dataclasses.fields(owner) if f.name == last)
-    return Setting(name=name, help=field_help(owner)[last], default=field.default, kind=str(field.type))
+    return ShownSetting(name=name, help=field_help(owner)[last], default=field.default, kind=str(field.type))
 
 
 def with_settings(record: ArrangeRecord, values: Mapping[str, Any]) -> ArrangeRecord:
@@ -76,7 +76,7 @@ def with_settings(record: ArrangeRecord, values: Mapping[str, Any]) -> ArrangeRe
     return dataclasses.replace(record, **plain, **grouped)
 
 
-def as_kind(setting: Setting, value: Any) -> Any:
+def as_kind(setting: ShownSetting, value: Any) -> Any:
     """The value of a control as the record keeps it; None where the control is empty.
 
     Raises:
@@ -94,7 +94,7 @@ def as_kind(setting: Setting, value: Any) -> Any:
     return int(text)
 
 
-def control(setting: Setting) -> Any:
+def control(setting: ShownSetting) -> Any:
     """The component of a setting."""
     common: dict[str, Any] = {"label": setting.title, "info": setting.help, "value": setting.default}
     if setting.kind == "bool":
