@@ -50,8 +50,8 @@ from intarsia.evaluate.baselines import paste_inpaint
 from intarsia.evaluate.judge import Judge, load_judge
 from intarsia.imaging.affine import warp_picture
 from intarsia.imaging.masks import dilate
-from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import photo_from_image
+from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.edit import arrange

@@ -40,8 +40,8 @@ from intarsia.errors import RegionError
 from intarsia.evaluate.judge import Judge, load_judge
 from intarsia.imaging.geometry import Box, working_size
 from intarsia.imaging.masks import dilate
-from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import photo_from_image
+from intarsia.imaging.tensors import to_tensor
 from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import analyze

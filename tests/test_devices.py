@@ -20,8 +20,9 @@ from intarsia.backbones.sam import Sam3Segmenter, load_mask_refiner, load_sam3
 from intarsia.backbones.segmenters import RefinedSegmenter
 from intarsia.batch.jobs import Job
 from intarsia.imaging.geometry import Box, Point
-from intarsia.imaging.photo import Photo, to_tensor
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.imaging.write import write_photo
 from intarsia.layout import regenerate as regenerating
 from intarsia.layout.concepts import Concepts

@@ -27,7 +27,7 @@ from intarsia.backbones.sam import Sam3Segmenter, SamMaskRefiner, prepare
 from intarsia.backbones.segmenters import RefinedSegmenter, load_segmenter
 from intarsia.errors import ModelError
 from intarsia.imaging.geometry import Box, Point
-from intarsia.imaging.photo import to_tensor
+from intarsia.imaging.tensors import to_tensor
 from tests.backbones.sam_networks import DEVIATION, MEAN, SIDE, SIDE3, noise
 
 SIZES = [(48, 96), (90, 40), (64, 64)]

@@ -14,8 +14,8 @@ from torch import Tensor
 from intarsia.backbones.protocols import Backbones
 from intarsia.diffusion.attention_maps import AttentionRecorder, level_of, sharpen
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.tensors import to_tensor
 from tests import tiny
 from tests.paths import SCENES
 

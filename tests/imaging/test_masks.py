@@ -11,21 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
 from intarsia.errors import EmptyMaskError, PictureError, RegionError
+from intarsia.imaging.cells import TRACE, cell_coverage, shrink_to_cells, touched_cells
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import (
-    TRACE,
-    bounding_box,
-    bounds_of,
-    box_mask,
-    cell_coverage,
-    centroid,
-    depth_inside,
-    dilate,
-    feather,
-    read_mask,
-    shrink_to_cells,
-    touched_cells,
-)
+from intarsia.imaging.masks import bounding_box, bounds_of, box_mask, centroid, depth_inside, dilate, feather, read_mask
 from intarsia.imaging.metadata import TURNS
 
 SIZE = Size(60, 40)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from intarsia.errors import ModelError
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import paste_back, resize_to_photo, to_tensor
 from intarsia.imaging.read import photo_from_image
+from intarsia.imaging.tensors import paste_back, resize_to_photo, to_tensor
 from tests.imaging.image_files import noise
 
 

@@ -15,8 +15,9 @@ from PIL.ExifTags import IFD, Base
 from intarsia.errors import OutputError, PictureError
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import Photo, paste_back
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo, read_text_chunk
+from intarsia.imaging.tensors import paste_back
 from intarsia.imaging.write import write_photo
 from tests.imaging.image_files import exif_of, noise, png, save
 

@@ -13,8 +13,8 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.diffusion.ddim import Conditioned, Prediction, add_noise, ddim_invert, sample, with_signal
 from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.inversion import invert
 from intarsia.progress import Progress

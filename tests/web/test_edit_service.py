@@ -24,8 +24,8 @@ from intarsia.cli.main import main
 from intarsia.errors import MissingExtraError, PictureError, RecordError, UsageError
 from intarsia.evaluate.judge import load_judge
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.regions.edit import edit
 from intarsia.regions.events import AnalysisEvent, Preview

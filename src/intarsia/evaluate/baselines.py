@@ -8,10 +8,12 @@ import numpy as np
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.affine import warp_picture
+from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import working_size
-from intarsia.imaging.masks import Mask, dilate, touched_cells
-from intarsia.imaging.photo import Photo, levels_to_bytes, paste_back, to_tensor
+from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.photo import Photo, levels_to_bytes
+from intarsia.imaging.tensors import paste_back, to_tensor
 from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
 from intarsia.progress import OnProgress, Progress

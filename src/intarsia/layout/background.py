@@ -13,10 +13,12 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.diffusion.attention_control import mask_self_attention
 from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_noise, last_timesteps, sample
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, ReportProgress
+from intarsia.imaging.cells import TRACE, cell_coverage, touched_cells
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import patch_fill
-from intarsia.imaging.masks import TRACE, Mask, bounds_of, cell_coverage, feather, touched_cells
-from intarsia.imaging.photo import Picture, change_to_image, image_to_tensor
+from intarsia.imaging.masks import Mask, bounds_of, feather
+from intarsia.imaging.photo import Picture
+from intarsia.imaging.tensors import change_to_image, image_to_tensor
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 

@@ -14,12 +14,14 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_noise, last_timesteps, sample
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, InjectSource, ReportProgress
 from intarsia.imaging.affine import warp_channels
+from intarsia.imaging.cells import TRACE, touched_cells
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
-from intarsia.imaging.masks import TRACE, Blend, Mask, bounds_of, depth_inside, dilate, feather, touched_cells
+from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
 from intarsia.imaging.matting import WHOLE, Layer, cut, warp
-from intarsia.imaging.photo import Bytes, Picture, change_to_image, image_to_tensor, levels_to_bytes
+from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.imaging.tensors import change_to_image, image_to_tensor
 from intarsia.layout.background import detail_std, high_pass, paint_background
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.correspondence import correspondence

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from intarsia.diffusion.attention_control import Correspondence
 from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map
+from intarsia.imaging.cells import cell_coverage
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import cell_coverage
 from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
 

@@ -23,7 +23,8 @@ from intarsia.backbones.protocols import MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
-from intarsia.imaging.photo import Photo, to_tensor
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.tensors import to_tensor
 
 BACKGROUND = "background"
 """The name that is no object's."""

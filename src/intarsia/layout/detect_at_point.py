@@ -22,7 +22,8 @@ from intarsia.backbones.resolve import ModelSource
 from intarsia.errors import LayoutError
 from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask
-from intarsia.imaging.photo import Photo, to_tensor
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.detect import LEAST_PEAK, components, refine_masks, settle_masks, tidy_mask, words_of
 
 NAMES_FILE = "names.json"

@@ -11,9 +11,11 @@ from torch import Tensor
 from intarsia.backbones.protocols import LatentDiffusion
 from intarsia.diffusion.ddim import Prediction, blend
 from intarsia.imaging.affine import Matrix, apply, inverse_map, warp_picture
+from intarsia.imaging.cells import cell_coverage, touched_cells
 from intarsia.imaging.geometry import Grid, Size
-from intarsia.imaging.masks import Mask, cell_coverage, touched_cells
-from intarsia.imaging.photo import Photo, Picture, levels_to_bytes, to_tensor
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.photo import Photo, Picture, levels_to_bytes
+from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene
 

@@ -15,8 +15,9 @@ from intarsia.diffusion.ddim import Conditioned, SamplingHook, Step, draw_noise,
 from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance
 from intarsia.errors import Command, RecordError, Remedy, Setting
 from intarsia.imaging.geometry import Size, working_size
-from intarsia.imaging.photo import Photo, resize_to_photo, to_tensor
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.imaging.tensors import resize_to_photo, to_tensor
 from intarsia.layout.prompts import sentence
 from intarsia.progress import OnProgress, Progress
 

@@ -36,9 +36,11 @@ from intarsia.diffusion.ddim import (
     sample,
 )
 from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance, ReportProgress
+from intarsia.imaging.cells import cell_coverage, touched_cells
 from intarsia.imaging.edited_photo import EditedPhoto
-from intarsia.imaging.masks import Mask, cell_coverage, dilate, feather, touched_cells
-from intarsia.imaging.photo import Picture, paste_back
+from intarsia.imaging.masks import Mask, dilate, feather
+from intarsia.imaging.photo import Picture
+from intarsia.imaging.tensors import paste_back
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.compose import inpainted_background, what_changes
 from intarsia.layout.concepts import Concepts

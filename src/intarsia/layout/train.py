@@ -23,9 +23,10 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
 from intarsia.errors import EmptyMaskError, LayoutError, Remedy, Setting
+from intarsia.imaging.cells import shrink_to_cells
 from intarsia.imaging.geometry import working_size
-from intarsia.imaging.masks import shrink_to_cells
-from intarsia.imaging.photo import Photo, to_tensor
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.cache import key_of
 from intarsia.layout.checkpoint import Checkpointer
 from intarsia.layout.concepts import READS_TEXT, Concepts, tokens_added

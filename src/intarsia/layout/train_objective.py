@@ -17,8 +17,9 @@ from intarsia.diffusion.attention_maps import AttentionRecorder
 from intarsia.diffusion.ddim import Conditioned, add_noise, draw_noise, last_timesteps, masked_noise_loss, sample
 from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import Photo, resize_to_photo
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image
+from intarsia.imaging.tensors import resize_to_photo
 from intarsia.layout.cache import key_of
 from intarsia.layout.concepts import weights_updated
 from intarsia.layout.prompts import prompt_for, sentence, token_positions

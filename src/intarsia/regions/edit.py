@@ -13,9 +13,11 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
+from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.geometry import Box, Point, Size, working_size
-from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask, touched_cells
-from intarsia.imaging.photo import Photo, paste_back, to_tensor
+from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.tensors import paste_back, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis, analyze

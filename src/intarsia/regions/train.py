@@ -23,8 +23,8 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.distributed import ALONE, World, from_main, in_step, sum_over
 from intarsia.errors import RecordError
 from intarsia.imaging.geometry import Box, working_size
-from intarsia.imaging.photo import to_tensor
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.checks import run_checks
 from intarsia.records.edit import EditRecord, FitSettings

@@ -16,8 +16,8 @@ from intarsia.backbones.catalog import CATALOG
 from intarsia.backbones.resolve import resolve
 from intarsia.errors import RecordError
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.photo import resize_to_photo
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.tensors import resize_to_photo
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
 from intarsia.records.serialize import from_json

@@ -1,0 +1,123 @@
+"""Images between a photo's pixels and tensors in [-1, 1]."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.photo import EVERYWHERE, Bytes, Floats, Part, Photo, Picture
+
+BAND = 256
+"""Rows that are mixed at once, so that a large photo does not need a float copy of itself."""
+
+
+def to_tensor(photo: Photo, size: Size) -> Tensor:
+    """The whole photo at a working size, antialiased, never cropped.
+
+    Transparency is not applied: a colour under it stays the colour that is stored.
+
+    Returns:
+        (1, 3, h, w) float32 in [-1, 1].
+    """
+    picture = Image.fromarray(photo.pixels)
+    if photo.size != size:
+        picture = picture.resize((size.width, size.height), Image.Resampling.LANCZOS)
+    pixels = np.asarray(picture, dtype=np.float32) / 127.5 - 1.0
+    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def image_to_tensor(image: Picture | Bytes, size: Size) -> Tensor:
+    """An image with levels between whole ones, at a working size, antialiased and never cropped.
+
+    Args:
+        image: (H, W, 3) in levels of 0 to 255.
+
+    Returns:
+        (1, 3, h, w) float32 in [-1, 1].
+    """
+    channels = [
+        np.asarray(
+            Image.fromarray(image[..., k].astype(np.float32)).resize(
+                (size.width, size.height), Image.Resampling.LANCZOS
+            )
+        )
+        for k in range(3)
+    ]
+    return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
+
+
+def change_to_image(change: Tensor, size: Size, part: Part = EVERYWHERE) -> Picture:
+    """A difference of two images at a photo's size, or a part of it; bicubic where the sizes differ.
+
+    Args:
+        change: (3, h, w), of images in [-1, 1].
+        part: the rows and columns that are wanted.
+
+    Returns:
+        (H, W, 3) in levels.
+    """
+    if change.shape[-2:] != (size.height, size.width):
+        change = F.interpolate(change[None].float(), (size.height, size.width), mode="bicubic", align_corners=False)[0]
+    levels: Picture = (change[(slice(None), *part)] * 127.5).permute(1, 2, 0).contiguous().numpy()
+    return levels
+
+
+def resize_to_photo(tensor: Tensor, size: Size) -> Bytes:
+    """An edited picture at a photo's size; bicubic where the sizes differ.
+
+    Args:
+        tensor: (3, h, w) in [-1, 1]; what lies outside is cut off.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ModelError: the picture holds values that are not numbers.
+    """
+    assert tensor.ndim == 3 and tensor.shape[0] == 3, f"a picture of shape {tuple(tensor.shape)}"
+    values = tensor.detach().to("cpu", torch.float32)
+    if not torch.isfinite(values).all():
+        raise ModelError(
+            "The models answered with values that are not numbers, as half precision does when it overflows",
+            Remedy(Setting("dtype", "float32", verb="pass")),
+        )
+    levels = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels: Bytes = levels.permute(1, 2, 0).contiguous().numpy()
+    height, width = pixels.shape[:2]
+    if (width, height) == (size.width, size.height):
+        return pixels
+    resized = Image.fromarray(pixels).resize((size.width, size.height), Image.Resampling.BICUBIC)
+    return np.array(resized)
+
+
+def paste_back(photo: Photo, edited: Tensor, blend: Floats) -> Photo:
+    """Put an edited picture into the photo, at the photo's own size.
+
+    Args:
+        photo: the original.
+        edited: (3, h, w) in [-1, 1], the whole picture at any size of the same aspect ratio.
+        blend: (H, W) in [0, 1] in the photo's pixels: 0 keeps the photo's bytes exactly, 1 takes the
+            edited picture, between them both are mixed in proportion and rounded to the nearest level.
+
+    Returns:
+        The photo with new pixels; transparency and metadata are the original's.
+    """
+    size = photo.size
+    assert blend.shape == (size.height, size.width), f"a blend of shape {blend.shape} for {size} pixels"
+    assert blend.min() >= 0 and blend.max() <= 1, "a blend outside [0, 1]"
+    fresh = resize_to_photo(edited, size)
+    pixels = photo.pixels.copy()
+    touched = np.flatnonzero(blend.any(axis=1))
+    for top in range(touched[0], touched[-1] + 1, BAND) if touched.size else ():
+        rows = slice(top, min(top + BAND, touched[-1] + 1))
+        share = blend[rows, :, None].astype(np.float64)
+        mixed = photo.pixels[rows] * (1.0 - share) + fresh[rows] * share
+        pixels[rows] = np.floor(mixed + 0.5).astype(np.uint8)
+    return dataclasses.replace(photo, pixels=pixels)
