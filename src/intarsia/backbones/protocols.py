@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from torch import Tensor
-
-from intarsia.diffusion.ddim import Prediction
 from intarsia.imaging.geometry import Box, Point
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.photo import Bytes
+
+if TYPE_CHECKING:  # what fills a background on a plain CPU needs no torch
+    from torch import Tensor
+
+    from intarsia.diffusion.ddim import Prediction
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in all) of one call; may raise Cancelled
 
@@ -188,6 +192,32 @@ class MaskRefiner(Protocol):
 
     def refine_masks(self, picture: Tensor, boxes: Sequence[Box], points: Sequence[Point]) -> MaskProposals:
         """(1, 3, H, W), for each of N objects a box around it and a point on it, in pixels -> masks of them."""
+        ...
+
+
+class BackgroundFill(Protocol):
+    """Fills a region of an image with what may lie behind the objects that stand there."""
+
+    name: str
+    """As settings have it: patch, membrane, diffusion, lama, migan."""
+    version: str
+    """Of the library or the file that does it, for the record."""
+
+    def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
+        """Fill a hole.
+
+        Args:
+            image: (H, W, 3) levels, at the photo's own size.
+            hole: (H, W) what is filled.
+            others: (H, W) other objects: neither copied from nor joined on to.
+            seed: of the search, or of the noise.
+
+        Returns:
+            (H, W, 3); equal to the image outside the hole.
+
+        Raises:
+            RegionError: there is nothing left to fill the hole from.
+        """
         ...
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
 
 from intarsia.imaging.affine import Matrix, warped_part
 from intarsia.imaging.geometry import Size
@@ -182,7 +181,10 @@ def warp(layer: Layer, matrix: Matrix) -> Layer:
 def box_mean(values: Floats, valid: Mask, radius: int) -> Floats:
     """(H, W) mean over the valid pixels of a square around each pixel; 0 where there are none."""
     side = 2 * radius + 1
-    stacked = torch.from_numpy(np.stack([values * valid, valid.astype(np.float32)]).astype(np.float32))[:, None]
-    total = F.avg_pool2d(stacked, side, stride=1, padding=radius).numpy()[:, 0]
-    mean: Floats = total[0] / np.maximum(total[1], 1e-6)
+    weights = valid.astype(np.float32)
+    total, weight = (
+        cv2.blur(plane, (side, side), borderType=cv2.BORDER_CONSTANT)
+        for plane in ((values * weights).astype(np.float32), weights)
+    )
+    mean: Floats = (total / np.maximum(weight, 1e-6)).astype(np.float32)
     return mean

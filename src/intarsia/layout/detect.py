@@ -25,6 +25,7 @@ from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import to_tensor
+from intarsia.layout.names import words_of
 
 BACKGROUND = "background"
 """The name that is no object's."""
@@ -133,15 +134,6 @@ def find_masks(
 def pass_masks(what: str) -> Remedy:
     """The remedy where objects are not found by their names."""
     return Remedy(f"pass {what} with ", Setting("masks"), page=(f"give {what} under ", Setting("masks")))
-
-
-def words_of(name: str) -> str:
-    """What an object is, for models: its name without the number that tells it from its like.
-
-    "dog 2" and "dog_2" are a "dog"; "potted_plant" is a "potted plant".
-    """
-    plain = " ".join(name.replace("_", " ").split())
-    return re.sub(r"\s+#?\d+$", "", plain) or plain
 
 
 def number_of(name: str) -> int:

@@ -24,7 +24,8 @@ from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import to_tensor
-from intarsia.layout.detect import LEAST_PEAK, components, refine_masks, settle_masks, tidy_mask, words_of
+from intarsia.layout.detect import LEAST_PEAK, components, refine_masks, settle_masks, tidy_mask
+from intarsia.layout.names import words_of
 
 NAMES_FILE = "names.json"
 """Beside a segmenter's weights: the nouns that it knows, where they are few."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from intarsia.errors import LayoutError
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
-from intarsia.layout.detect import words_of
+from intarsia.layout.names import words_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ from intarsia.backbones.resolve import resolve
 from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.errors import Cancelled, LayoutError, RecordError
 from intarsia.imaging.geometry import Point
-from intarsia.layout.detect import check_names, words_of
+from intarsia.layout.detect import check_names
 from intarsia.layout.detect_at_point import detect_at_point, names_for
+from intarsia.layout.names import words_of
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.document import pixel_digest

@@ -1,0 +1,107 @@
+"""Background fills that need no checkpoint: copies of the image around a hole, or a smooth membrane."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from intarsia.errors import RegionError, Remedy
+from intarsia.imaging.infill import membrane_fill
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.patch_infill import fill_by_copying
+from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.version import __version__
+
+if TYPE_CHECKING:
+    from intarsia.backbones.protocols import BackgroundFill
+
+log = logging.getLogger(__name__)
+
+PATCH_RADIUS = 4
+"""Of the patches that PatchMatch compares, in pixels."""
+
+
+class PatchFill:
+    """Pieces of the image, guided by PatchMatch where that is installed."""
+
+    name = "patch"
+
+    def __init__(self) -> None:
+        self.guided = _patchmatch_version() is not None
+        self.version = f"pypatchmatch {_patchmatch_version()}" if self.guided else f"intarsia {__version__}"
+        if not self.guided:
+            log.info(
+                "PatchMatch is not installed (there is no pypatchmatch for this machine): backgrounds are filled "
+                "without it, a little less surely."
+            )
+
+    def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
+        """See `BackgroundFill`."""
+        source = ~(hole | others)
+        check_source(hole, source)
+        guide = _patchmatch_guide(seed) if self.guided else None
+        filled = fill_by_copying(image.astype(np.float32), hole, source, ~(hole | others), seed=seed, guide=guide)
+        return np.where(hole[..., None], levels_to_bytes(filled), image)
+
+
+class MembraneFill:
+    """As smooth as a membrane that is held by the hole's rim: for plain grounds, and a last resort elsewhere."""
+
+    name = "membrane"
+    version = f"intarsia {__version__}"
+
+    def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
+        """See `BackgroundFill`; it draws nothing by the seed."""
+        check_source(hole, ~(hole | others))
+        filled = membrane_fill(image.astype(np.float32), ~(hole | others))
+        return np.where(hole[..., None], levels_to_bytes(filled), image)
+
+
+def load_fill(name: str, file: str | None = None) -> BackgroundFill:
+    """A fill by its name: auto (patch), patch or membrane.
+
+    Args:
+        file: of the network, for those that have one.
+    """
+    assert name in ("auto", "patch", "membrane"), f"a fill called {name}"
+    return MembraneFill() if name == "membrane" else PatchFill()
+
+
+def check_source(hole: Mask, source: Mask) -> None:
+    """Raise `RegionError` where nothing is left that a hole could be filled from."""
+    if not hole.any() or source.any():
+        return
+    if hole.all():
+        raise RegionError(
+            "All of the picture would be replaced, so that nothing is left to fill it from",
+            Remedy("mark less of it"),
+        )
+    raise RegionError(
+        "Objects cover all of the picture, so that no background is left to fill the gap from",
+        Remedy("name fewer objects"),
+        Remedy("give smaller masks"),
+    )
+
+
+def _patchmatch_version() -> str | None:
+    try:
+        import patchmatch
+    except (ImportError, OSError):
+        return None
+    return importlib.metadata.version("pypatchmatch") if patchmatch.patchmatch_available else None
+
+
+def _patchmatch_guide(seed: int):  # type: ignore[no-untyped-def]
+    import patchmatch
+
+    def guide(picture: Picture, hole: Mask, source: Mask) -> Picture:
+        patchmatch.set_random_seed(seed)
+        filled = patchmatch.inpaint(
+            levels_to_bytes(picture), hole, global_mask=~(source | hole), patch_size=PATCH_RADIUS
+        )
+        return filled.astype(np.float32)
+
+    return guide

@@ -1,0 +1,111 @@
+"""Remove: objects are taken out of a photo, and the gaps are filled from their surroundings. The flow on one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from intarsia.backbones.protocols import BackgroundFill
+from intarsia.errors import RegionError, Remedy
+from intarsia.imaging.edited_photo import EditedPhoto
+from intarsia.imaging.infill import membrane_fill
+from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.photo import Bytes, Photo, levels_to_bytes
+from intarsia.layout.scene import Scene
+from intarsia.progress import Cost, OnProgress, Progress, peak_memory_mb
+from intarsia.records.remove import RemoveRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveResult:
+    """A photo without some of its objects, and how it came about.
+
+    Attributes:
+        picture: the photo; its blend is 1 in the gap, else 0.
+        scene: the original, and what was removed.
+        record: replays the edit.
+        notes: what its user should know, a sentence each.
+        versions: of what filled the gap.
+    """
+
+    picture: EditedPhoto
+    scene: Scene
+    cost: Cost
+    record: RemoveRecord
+    notes: tuple[str, ...]
+    versions: dict[str, str]
+
+    @property
+    def photo(self) -> Photo:
+        return self.picture.photo
+
+    @property
+    def blend(self) -> np.ndarray:
+        return self.picture.blend
+
+
+def remove(
+    scene: Scene,
+    record: RemoveRecord,
+    fill: BackgroundFill,
+    *,
+    avoid: Mask | None = None,
+    on_progress: OnProgress | None = None,
+) -> RemoveResult:
+    """Take all objects of a scene out of its photo. No pixel outside the gap changes.
+
+    Args:
+        scene: the photo, and the objects that go.
+        record: how.
+        fill: what fills the gap.
+        avoid: (H, W) what is neither copied nor joined on to, such as objects that stay.
+        on_progress: called before and after the gap is filled; may raise `Cancelled`.
+
+    Raises:
+        RegionError: nothing is left that the gap could be filled from.
+    """
+    started = time.monotonic()
+    photo = scene.photo
+    hole = gap_of(scene, record)
+    others = np.zeros_like(hole) if avoid is None else avoid & ~hole
+    if on_progress is not None:
+        on_progress(Progress(stage="filling the gap", done=0, total=1))
+    pixels = fill.fill(photo.pixels, hole, others, seed=record.seed)
+    if on_progress is not None:
+        on_progress(Progress(stage="filling the gap", done=1, total=1))
+    return RemoveResult(
+        picture=EditedPhoto(
+            photo=dataclasses.replace(photo, pixels=pixels, alpha=_fill_transparency(photo, hole)),
+            blend=hole.astype(np.float32),
+            seed=record.seed,
+        ),
+        scene=scene,
+        cost=Cost(evaluations=0, seconds=time.monotonic() - started, peak_memory_mb=peak_memory_mb("cpu")),
+        record=record,
+        notes=(),
+        versions={"fill": fill.version},
+    )
+
+
+def gap_of(scene: Scene, record: RemoveRecord) -> Mask:
+    """(H, W) what is replaced: the objects, their soft borders and their shadows."""
+    mask = np.logical_or.reduce([obj.mask for obj in scene.objects])
+    growth = 0.008 if record.grow is None else record.grow
+    hole = dilate(mask, round(growth * scene.photo.size.short))
+    if hole.all():
+        raise RegionError(
+            "All of the picture would be replaced, so that nothing is left to fill it from",
+            Remedy("mark less of it"),
+        )
+    return hole
+
+
+def _fill_transparency(photo: Photo, hole: Mask) -> Bytes | None:
+    """The photo's transparency; the gap is as clear as what is around it."""
+    if photo.alpha is None or bool((photo.alpha == 255).all()):
+        return photo.alpha
+    filled = membrane_fill(photo.alpha.astype(np.float32)[..., None], ~hole)[..., 0]
+    return np.where(hole, levels_to_bytes(filled), photo.alpha)
