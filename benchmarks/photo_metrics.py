@@ -9,9 +9,11 @@ from scipy import ndimage
 
 from benchmarks.photo_composites import Composite, shifted
 from intarsia.backbones.protocols import PatchEncoder
+from intarsia.imaging.cells import cell_coverage
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import Blend, Mask, cell_coverage, dilate
-from intarsia.imaging.photo import Bytes, image_to_tensor
+from intarsia.imaging.masks import Blend, Mask, dilate
+from intarsia.imaging.photo import Bytes
+from intarsia.imaging.tensors import image_to_tensor
 
 LOW_PASS = 4 / 512
 """Deviation of the Gaussian that leaves colours and takes texture away, as a share of the short side."""
