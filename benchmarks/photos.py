@@ -1,0 +1,372 @@
+"""Measure removing and moving objects on photographs of which every pixel's truth is known.
+
+    python -m benchmarks.photos --seed 1 --count 24 --columns patch,diffusion,membrane,telea --json out.json --save folder
+
+A foreign object is laid on a photograph, with a soft edge and sometimes a shadow. A tool is given the picture and a
+mask of the object, takes the object away, and puts it to another place.
+
+Columns:
+    diffusion  edit by layout with a background of the pocket models
+    today      the same: what edit by layout does by itself
+    patch      PatchMatch in the mask, a little grown; the object is moved as its mask cuts it out
+    own        pieces of the picture that continue the rim, in the same way
+    telea      the inpainting of Telea 2004, in the same way
+    membrane   a smooth fill, in the same way
+    hard       the object cut out by its mask, on the true photograph: what a mask's own edge costs
+    ideal      the true pictures: the best
+    untouched  the picture as it is: the worst
+
+Figures, of removing unless they say otherwise:
+    colour          difference of low-passed colours to the truth in the hole, in levels
+    texture         gradient energy in the hole over the truth's, the median
+    texture_fair    share of composites in which it is 0.6 to 1.4
+    shadow          difference of low-passed colours where the shadow lay beside the hole, in levels
+    features        distance of a DINO checkpoint's features in the hole, with --dino
+    matte           sum of |alpha - truth| for each 1000 pixels of the object's border
+    moved_edge      difference to the object truly moved, along its edge, in levels
+    moved_shadow    the same in its shadow, beside it
+    seconds         of removing, the mean; seconds_most is the slowest
+    changed         pixels changed outside the mask, the mean
+    farthest        the largest distance of one from the mask, in pixels
+    needless        pixels changed more than 6 px from mask, object and shadow, the mean; needless_in counts composites
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from benchmarks import photo_metrics as metrics
+from benchmarks.photo_composites import Composite, composites, shifted
+from benchmarks.tables import print_whole
+from intarsia.backbones import load_backbones
+from intarsia.backbones.protocols import Backbones, PatchEncoder
+from intarsia.imaging.affine import translation, warp_mask
+from intarsia.imaging.infill import membrane_fill, patch_fill
+from intarsia.imaging.masks import Blend, Mask, dilate
+from intarsia.imaging.matting import cut
+from intarsia.imaging.photo import Bytes, levels_to_bytes
+from intarsia.imaging.read import photo_from_image
+from intarsia.layout.cache import MemoryCache
+from intarsia.layout.edit import arrange
+from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.scene import scene_of
+from intarsia.records.arrange import ArrangeRecord
+
+FAIR = (0.6, 1.4)
+"""Texture ratios that look alike."""
+
+GROWTH = 4
+"""Pixels by which a mask is grown before it is filled as it is."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Made:
+    """What a tool made of a composite.
+
+    Attributes:
+        removed, moved: (H, W, 3) the pictures without the object, and with it at the other place.
+        matte: (H, W) how far the object covers a pixel where it was, as the tool took it.
+        seconds: that removing took.
+    """
+
+    removed: Bytes
+    moved: Bytes
+    matte: Blend
+    seconds: float
+
+
+Column = Callable[[Composite], Made]
+Fill = Callable[[Bytes, Mask, int], Bytes]
+"""(H, W, 3) image, (H, W) hole, seed -> (H, W, 3) with the hole filled."""
+
+
+@cache
+def pocket() -> Backbones:
+    return load_backbones("pocket", device="cpu")
+
+
+def arranged(composite: Composite) -> Made:
+    """Edit by layout with a background of the pocket models."""
+    backbones, photo = pocket(), photo_from_image(composite.image)
+    scene = scene_of(photo, {"object": composite.mask})
+    record = ArrangeRecord(photo="photo.png", models="pocket", mode="compose", seed=composite.seed)
+    kept, started = MemoryCache(), time.monotonic()
+    removed = arrange(scene, Layout(placements=(), removed=("object",)), record, backbones, cache=kept).photo.pixels
+    seconds = time.monotonic() - started
+    matrix = translation(*composite.move)
+    place = Placement(name="object", matrix=matrix, mask=warp_mask(composite.mask, matrix, photo.size))
+    moved = arrange(scene, Layout(placements=(place,)), record, backbones, cache=kept).photo.pixels
+    settings, short = record.compose, photo.size.short
+    layer = cut(
+        composite.image,
+        composite.mask,
+        removed.astype(np.float32),
+        np.zeros_like(composite.mask),
+        edge=max(1.5, settings.edge * short),
+        reach=round(settings.border * short),
+    )
+    return Made(removed=removed, moved=moved, matte=layer.alpha, seconds=seconds)
+
+
+def filled(fill: Fill) -> Column:
+    """A column of a plain fill: the mask, a little grown, is filled, and the object is pasted as the mask cuts it."""
+
+    def run(composite: Composite) -> Made:
+        started = time.monotonic()
+        removed = fill(composite.image, dilate(composite.mask, GROWTH), composite.seed)
+        seconds = time.monotonic() - started
+        return Made(
+            removed=removed,
+            moved=pasted(composite, removed),
+            matte=composite.mask.astype(np.float32),
+            seconds=seconds,
+        )
+
+    return run
+
+
+def pasted(composite: Composite, ground: Bytes) -> Bytes:
+    """The object on a ground at its other place, as its mask cuts it out."""
+    there = shifted(composite.mask.astype(np.float32), *composite.move) > 0
+    pixels = shifted(composite.image.astype(np.float32), *composite.move).astype(np.uint8)
+    return np.where(there[..., None], pixels, ground)
+
+
+def patch(image: Bytes, hole: Mask, seed: int) -> Bytes:
+    try:
+        import patchmatch
+    except ImportError:
+        raise SystemExit("pypatchmatch is not installed, nor is it built for every machine: leave out patch.") from None
+    patchmatch.set_random_seed(seed)
+    return np.asarray(patchmatch.inpaint(image, hole, patch_size=5))
+
+
+def own(image: Bytes, hole: Mask, seed: int) -> Bytes:
+    made = patch_fill(image.astype(np.float32), hole, ~hole)
+    return np.where(hole[..., None], levels_to_bytes(made), image)
+
+
+def telea(image: Bytes, hole: Mask, seed: int) -> Bytes:
+    return np.asarray(cv2.inpaint(image, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA))
+
+
+def membrane(image: Bytes, hole: Mask, seed: int) -> Bytes:
+    return levels_to_bytes(membrane_fill(image.astype(np.float32), ~hole))
+
+
+def hard(composite: Composite) -> Made:
+    matte = composite.mask.astype(np.float32)
+    return Made(removed=composite.truth, moved=pasted(composite, composite.truth), matte=matte, seconds=0)
+
+
+def ideal(composite: Composite) -> Made:
+    return Made(removed=composite.truth, moved=composite.moved, matte=composite.alpha, seconds=0)
+
+
+def untouched(composite: Composite) -> Made:
+    image = composite.image
+    return Made(removed=image, moved=image, matte=np.zeros_like(composite.alpha), seconds=0)
+
+
+COLUMNS: dict[str, Column] = {
+    "diffusion": arranged,
+    "today": arranged,
+    "patch": filled(patch),
+    "own": filled(own),
+    "telea": filled(telea),
+    "membrane": filled(membrane),
+    "hard": hard,
+    "ideal": ideal,
+    "untouched": untouched,
+}
+BY_DEFAULT = ("patch", "diffusion", "membrane", "telea")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one composite; None is what does not apply. The figures are those of the module."""
+
+    name: str
+    edge: str
+    coarse: bool
+    colour: float | None
+    texture: float
+    shadow: float | None
+    features: float | None
+    matte: float
+    moved_edge: float
+    moved_shadow: float | None
+    seconds: float
+    changed: int
+    farthest: float
+    needless: int
+
+
+def judge(composite: Composite, made: Made, encoder: PatchEncoder | None = None) -> Outcome:
+    hole, truth = composite.hole, composite.truth
+    changed = metrics.changed_outside(made.removed, composite)
+    moved_edge, moved_shadow = metrics.moved_errors(made.moved, composite)
+    return Outcome(
+        name=composite.name,
+        edge=composite.edge,
+        coarse=composite.coarse,
+        colour=metrics.colour_error(made.removed, truth, hole),
+        texture=metrics.texture_ratio(made.removed, truth, hole),
+        shadow=metrics.colour_error(made.removed, truth, composite.shaded),
+        features=None if encoder is None else metrics.feature_distance(encoder, made.removed, truth, hole),
+        matte=metrics.matte_error(made.matte, composite.alpha),
+        moved_edge=moved_edge,
+        moved_shadow=moved_shadow,
+        seconds=made.seconds,
+        changed=changed.pixels,
+        farthest=changed.farthest,
+        needless=changed.needless,
+    )
+
+
+Figure = float | None
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
+    """Figures over all composites, means where nothing else is said; None where nothing applies."""
+
+    def mean(values: Iterable[float | None]) -> Figure:
+        known = [v for v in values if v is not None]
+        return round(sum(known) / len(known), 4) if known else None
+
+    return {
+        "colour": mean(o.colour for o in outcomes),
+        "texture": round(median(o.texture for o in outcomes), 4),
+        "texture_fair": mean(FAIR[0] <= o.texture <= FAIR[1] for o in outcomes),
+        "shadow": mean(o.shadow for o in outcomes),
+        "features": mean(o.features for o in outcomes),
+        "matte": mean(o.matte for o in outcomes),
+        "moved_edge": mean(o.moved_edge for o in outcomes),
+        "moved_shadow": mean(o.moved_shadow for o in outcomes),
+        "seconds": mean(o.seconds for o in outcomes),
+        "seconds_most": round(max(o.seconds for o in outcomes), 4),
+        "changed": mean(o.changed for o in outcomes),
+        "farthest": round(max(o.farthest for o in outcomes), 1),
+        "needless": mean(o.needless for o in outcomes),
+        "needless_in": sum(o.needless > 0 for o in outcomes),
+    }
+
+
+FORMS = {
+    "colour": ".2f",
+    "texture": ".2f",
+    "texture_fair": ".0%",
+    "shadow": ".2f",
+    "features": ".3f",
+    "matte": ".0f",
+    "moved_edge": ".1f",
+    "moved_shadow": ".1f",
+    "seconds": ".2f",
+    "seconds_most": ".2f",
+    "changed": ".0f",
+    "farthest": ".1f",
+    "needless": ".0f",
+    "needless_in": "d",
+}
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """Figures down, columns across; a figure that no column has is left out."""
+    table = Table(title=f"photographs, {report['count']} composites of seed {report['seed']}")
+    table.add_column("", no_wrap=True)
+    for name in report["columns"]:
+        table.add_column(name, justify="right", overflow="fold")
+    rows = report["columns"].values()
+    for figure, form in FORMS.items():
+        if any(row[figure] is not None for row in rows):
+            table.add_row(figure, *("-" if row[figure] is None else format(row[figure], form) for row in rows))
+    print_whole(table)
+
+
+HEAD = 14
+"""Rows above a picture for its name."""
+
+
+def draw_strip(composite: Composite, made: dict[str, Made]) -> Image.Image:
+    """The composite and the truth, and what each column made of it: removing above, moving below."""
+    pairs = {"given": (composite.image, outlined(composite)), "truth": (composite.truth, composite.moved)}
+    pairs |= {name: (one.removed, one.moved) for name, one in made.items()}
+    height, width = composite.mask.shape
+    sheet = Image.new("RGB", (len(pairs) * (width + 4), 2 * (height + HEAD)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, (name, pictures) in enumerate(pairs.items()):
+        for row, pixels in enumerate(pictures):
+            corner = (column * (width + 4), row * (height + HEAD))
+            draw.text(corner, name, fill="black")
+            sheet.paste(Image.fromarray(pixels), (corner[0], corner[1] + HEAD))
+    return sheet
+
+
+def outlined(composite: Composite) -> Bytes:
+    """The composite with the border of the mask that goes with it drawn in."""
+    pixels = composite.image.copy()
+    pixels[dilate(composite.mask, 1) & ~composite.mask] = (230, 50, 40)
+    return pixels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, required=True, help="any whole number; use one that nothing was tuned on")
+    parser.add_argument("--count", type=int, default=24, help="how many composites")
+    parser.add_argument(
+        "--columns", default=",".join(BY_DEFAULT), help=f"comma-separated; default: {','.join(BY_DEFAULT)}"
+    )
+    parser.add_argument("--folder", type=Path, help="of further photographs")
+    parser.add_argument("--side", type=int, default=512, help="short side that larger photographs are scaled to")
+    parser.add_argument("--dino", type=Path, help="folder of a DINO checkpoint, not pocket's, for `features`")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, after each composite")
+    parser.add_argument("--save", type=Path, help="write pictures of each composite and its edits to this folder")
+    options = parser.parse_args()
+    names = options.columns.split(",")
+    unknown = [n for n in names if n not in COLUMNS]
+    if unknown:
+        parser.error(f"there is no column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
+    encoder = load_dino(options.dino) if options.dino is not None else None
+    if options.save is not None:
+        options.save.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {"seed": options.seed, "count": options.count, "side": options.side}
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+    with Bar(console=Console(stderr=True)) as bar:
+        task = bar.add_task("composites", total=options.count)
+        for composite in composites(options.seed, options.count, options.folder, options.side):
+            made = {name: COLUMNS[name](composite) for name in names}
+            for name, one in made.items():
+                outcomes[name].append(judge(composite, one, encoder))
+            if options.save is not None:
+                draw_strip(composite, made).save(options.save / f"{composite.name}.png")
+            report["columns"] = {name: summary(rows) for name, rows in outcomes.items()}
+            report["composites"] = {name: [asdict(row) for row in rows] for name, rows in outcomes.items()}
+            if options.json is not None:
+                options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            bar.advance(task)
+    print_table(report)
+
+
+def load_dino(folder: Path) -> PatchEncoder:
+    from intarsia.backbones.dino import load_patch_encoder
+
+    return load_patch_encoder(folder, device="cpu")
+
+
+if __name__ == "__main__":
+    main()
