@@ -80,13 +80,13 @@ class Made:
 
     Attributes:
         removed, moved: (H, W, 3) the pictures without the object, and with it at the other place.
-        matte: (H, W) how far the object covers a pixel where it was, as the tool took it.
+        matte: (H, W) how far the object covers a pixel where it was, as the tool took it; None where nothing moved.
         seconds: that removing took.
     """
 
     removed: Bytes
     moved: Bytes
-    matte: Blend
+    matte: Blend | None
     seconds: float
 
 
@@ -180,7 +180,7 @@ def ideal(composite: Composite) -> Made:
 
 def untouched(composite: Composite) -> Made:
     image = composite.image
-    return Made(removed=image, moved=image, matte=np.zeros_like(composite.alpha), seconds=0)
+    return Made(removed=image, moved=image, matte=None, seconds=0)
 
 
 COLUMNS: dict[str, Column] = {
@@ -208,7 +208,7 @@ class Outcome:
     texture: float
     shadow: float | None
     features: float | None
-    matte: float
+    matte: float | None
     moved_edge: float
     moved_shadow: float | None
     seconds: float
@@ -229,7 +229,7 @@ def judge(composite: Composite, made: Made, encoder: PatchEncoder | None = None)
         texture=metrics.texture_ratio(made.removed, truth, hole),
         shadow=metrics.colour_error(made.removed, truth, composite.shaded),
         features=None if encoder is None else metrics.feature_distance(encoder, made.removed, truth, hole),
-        matte=metrics.matte_error(made.matte, composite.alpha),
+        matte=None if made.matte is None else metrics.matte_error(made.matte, composite.alpha),
         moved_edge=moved_edge,
         moved_shadow=moved_shadow,
         seconds=made.seconds,
@@ -301,19 +301,23 @@ def print_table(report: dict[str, Any]) -> None:
 HEAD = 14
 """Rows above a picture for its name."""
 
+ACROSS = 2
+"""Pairs of pictures side by side."""
 
-def draw_strip(composite: Composite, made: dict[str, Made]) -> Image.Image:
-    """The composite and the truth, and what each column made of it: removing above, moving below."""
+
+def draw_sheet(composite: Composite, made: dict[str, Made]) -> Image.Image:
+    """The composite and the truth, and what each column made of it, in pairs: removed and moved."""
     pairs = {"given": (composite.image, outlined(composite)), "truth": (composite.truth, composite.moved)}
     pairs |= {name: (one.removed, one.moved) for name, one in made.items()}
     height, width = composite.mask.shape
-    sheet = Image.new("RGB", (len(pairs) * (width + 4), 2 * (height + HEAD)), "white")
+    wide, high = 2 * (width + 4), height + HEAD
+    sheet = Image.new("RGB", (ACROSS * wide, -(-len(pairs) // ACROSS) * high), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, (name, pictures) in enumerate(pairs.items()):
-        for row, pixels in enumerate(pictures):
-            corner = (column * (width + 4), row * (height + HEAD))
-            draw.text(corner, name, fill="black")
-            sheet.paste(Image.fromarray(pixels), (corner[0], corner[1] + HEAD))
+    for number, (name, pictures) in enumerate(pairs.items()):
+        left, top = number % ACROSS * wide, number // ACROSS * high
+        draw.text((left, top), name, fill="black")
+        for k, pixels in enumerate(pictures):
+            sheet.paste(Image.fromarray(pixels), (left + k * (width + 4), top + HEAD))
     return sheet
 
 
@@ -353,7 +357,7 @@ def main() -> None:
             for name, one in made.items():
                 outcomes[name].append(judge(composite, one, encoder))
             if options.save is not None:
-                draw_strip(composite, made).save(options.save / f"{composite.name}.png")
+                draw_sheet(composite, made).save(options.save / f"{composite.name}.png")
             report["columns"] = {name: summary(rows) for name, rows in outcomes.items()}
             report["composites"] = {name: [asdict(row) for row in rows] for name, rows in outcomes.items()}
             if options.json is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 REPORTS = """
 import json, sys
-from benchmarks import layout, regions
+from benchmarks import layout, photos, regions
 
 common = {"seed": 271828182, "count": 100, "device": "cpu"}
 figures = {name: 0.987654321 for name in layout.FORMS} | {"identity_new_objects": 1234567, "outside_exact": True}
@@ -20,6 +20,8 @@ figures = {
     "outside_exact": True,
 }
 regions.print_table({**common, "columns": {name: figures for name in regions.COLUMNS}})
+figures = {name: 123456.789 for name in photos.FORMS} | {"needless_in": 42}
+photos.print_table({**common, "columns": {name: figures for name in photos.COLUMNS}})
 """
 
 
@@ -43,3 +45,5 @@ def test_tables_are_whole_in_a_pipe() -> None:
     (default,) = (line for line in lines if "default" in line)
     assert default.count("98.8%") == 4
     assert "1234567.89" in default
+    (colour,) = (line for line in lines if "colour" in line)
+    assert colour.count("123456.79") == 9  # one for each column, on one line
