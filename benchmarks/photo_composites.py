@@ -21,12 +21,15 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from benchmarks.photo_outlines import OUTLINES, Points, blob_outline, smooth
+from benchmarks.photo_outlines import OUTLINES, SUBJECTS, Points, blob_outline, smooth
 from intarsia.imaging.masks import Blend, Mask, bounds_of
 from intarsia.imaging.photo import Bytes, Picture
 from intarsia.imaging.read import read_photo
 
 Edge = Literal["soft", "hairy", "leafy"]
+
+Places = Literal["anywhere", "ground"]
+"""Where objects are laid: anywhere, or where they hide little of what a photograph is of, which nobody could guess."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -41,6 +44,9 @@ FINER = 4
 
 COARSE = 64
 """Cells along the short side of a coarse mask, as published masks have them on 512 pixels."""
+
+HIDDEN = 0.05
+"""Share of an object that may lie on a photograph's subject where it is laid on the ground."""
 
 FAINTEST = 1 / 255
 """Share of a pixel below which an object or a shadow counts as not there at all: it changes no level."""
@@ -62,6 +68,7 @@ class Composite:
         move: by how many pixels the object is moved, right and down; the whole of it stays in the picture.
         edge: what its border is like.
         coarse: whether the mask is as coarse as those that are published.
+        hides: share of the object that lies on a subject of the photograph; 0 where no subjects are known.
         seed: for tools that draw.
     """
 
@@ -76,6 +83,7 @@ class Composite:
     move: tuple[int, int]
     edge: Edge
     coarse: bool
+    hides: float
     seed: int
 
     @property
@@ -120,12 +128,15 @@ def photographs(folder: Path | None = None) -> dict[str, Bytes]:
     return found
 
 
-def composites(seed: int, count: int, folder: Path | None = None, side: int = 512) -> Iterator[Composite]:
+def composites(
+    seed: int, count: int, folder: Path | None = None, side: int = 512, places: Places = "anywhere"
+) -> Iterator[Composite]:
     """Composites of a seed, the same for the same arguments; each photograph is drawn on about equally often.
 
     Args:
         folder: of further photographs.
         side: of the pictures, in pixels along the short side; smaller photographs stay as they are.
+        places: where the objects are laid; the objects themselves are the same for all.
     """
     found = photographs(folder)
     names = list(found)
@@ -133,17 +144,19 @@ def composites(seed: int, count: int, folder: Path | None = None, side: int = 51
     for number in range(count):
         if not order:
             order = [names[k] for k in np.random.default_rng([seed, number, 1]).permutation(len(names))]
-        yield draw_composite(found, order.pop(), seed, number, side)
+        yield draw_composite(found, order.pop(), seed, number, side, places)
 
 
-def draw_composite(photos: dict[str, Bytes], name: str, seed: int, number: int, side: int) -> Composite:
+def draw_composite(photos: dict[str, Bytes], name: str, seed: int, number: int, side: int, places: Places) -> Composite:
     """One composite on a named photograph; its object comes from another one."""
     rng = np.random.default_rng([seed, number])
     truth = scaled_down(photos[name], side)
     thing, colours, outline = draw_object(photos, name, rng)
     edge: Edge = ("soft", "soft", "hairy", "leafy")[rng.integers(4)]  # half of all borders are plain
     body, fringe, own = cut_out(colours, outline, truth.shape[:2], edge, rng)
-    alpha, foreground, move = put_down(body, fringe, own, truth.shape[:2], rng)
+    subject = subject_of(name, truth.shape[:2])
+    avoid = subject if places == "ground" else None
+    alpha, foreground, move = put_down(body, fringe, own, subject.shape, avoid, rng)
     shadow = draw_shadow(alpha, rng) if rng.random() < 0.5 else np.zeros_like(alpha)
     coarse = bool(rng.random() < 0.25)
     return Composite(
@@ -158,6 +171,7 @@ def draw_composite(photos: dict[str, Bytes], name: str, seed: int, number: int, 
         move=move,
         edge=edge,
         coarse=coarse,
+        hides=round(float(alpha[subject].sum() / alpha.sum()), 4),
         seed=seed + number,
     )
 
@@ -270,10 +284,21 @@ def cut_out(
     return body, fringe, own.clip(0, 255)
 
 
+def subject_of(name: str, shape: tuple[int, ...]) -> Mask:
+    """(H, W) what a photograph is of, at its size; nothing for those of a folder."""
+    outlines = [smooth(corners) * (shape[1], shape[0]) for corners in SUBJECTS.get(name, ())]
+    return drawn((shape[0], shape[1]), [(outline, 1.0) for outline in outlines]) > 0.5
+
+
 def put_down(
-    body: Blend, fringe: Blend, own: Picture, shape: tuple[int, ...], rng: np.random.Generator
+    body: Blend, fringe: Blend, own: Picture, shape: tuple[int, ...], avoid: Mask | None, rng: np.random.Generator
 ) -> tuple[Blend, Picture, tuple[int, int]]:
-    """Lay an object somewhere into a frame, and find another place for it, as far off as it may be.
+    """Lay an object somewhere into a frame, and find another place for it, clear of the first if there is room.
+
+    Args:
+        body, fringe, own: from `cut_out`.
+        shape: of the frame.
+        avoid: (H, W) what the object should not hide, or None.
 
     Returns:
         Its alpha (H, W), its colours (H, W, 3), and the move to the other place, right and down.
@@ -286,6 +311,8 @@ def put_down(
     high, wide = matte.shape
     room = (max(shape[1] - wide, 0), max(shape[0] - high, 0))
     x, y = (int(rng.integers(most + 1)) for most in room)
+    if avoid is not None:
+        x, y = least_hiding(matte, avoid, room, rng.spawn(1)[0])
     alpha, foreground = np.zeros(shape[:2], np.float32), np.zeros((*shape[:2], 3), np.float32)
     there = (slice(y, y + high), slice(x, x + wide))
     fits = (slice(0, shape[0] - y), slice(0, shape[1] - x))
@@ -294,6 +321,21 @@ def put_down(
     apart = [max(abs(right) / wide, abs(down) / high) for right, down in places]
     clear = next((place for place, distance in zip(places, apart, strict=True) if distance >= 1), None)
     return alpha, foreground, clear if clear is not None else places[int(np.argmax(apart))]
+
+
+def least_hiding(matte: Blend, avoid: Mask, room: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+    """The first of some random corners (x, y) at which an object hides next to nothing of a mask, else the best."""
+    high, wide = matte.shape
+    least, best = math.inf, (0, 0)
+    for _ in range(80):
+        x, y = (int(rng.integers(most + 1)) for most in room)
+        under = avoid[y : y + high, x : x + wide]
+        hidden = float(matte[: under.shape[0], : under.shape[1]][under].sum() / matte.sum())
+        if hidden < least:
+            least, best = hidden, (x, y)
+        if least <= HIDDEN:
+            break
+    return best
 
 
 def draw_shadow(alpha: Blend, rng: np.random.Generator) -> Blend:

@@ -55,6 +55,30 @@ OUTLINES: dict[str, tuple[str, tuple[tuple[float, float], ...]]] = {
     )),
 }
 """Objects by name: the photograph that shows each, and its outline in shares of the photograph's width and height."""
+
+_ASTRONAUT = (
+    (0.03, 1.0), (0.04, 0.75), (0.10, 0.52), (0.22, 0.42), (0.24, 0.33), (0.30, 0.28), (0.29, 0.12), (0.37, 0.04),
+    (0.44, 0.02), (0.53, 0.04), (0.59, 0.13), (0.59, 0.24), (0.55, 0.30), (0.60, 0.42), (0.70, 0.55), (0.72, 0.67),
+    (0.85, 0.67), (0.97, 0.80), (1.0, 1.0),
+)
+_EYES_AND_NOSE = (
+    ((0.29, 0.28), (0.46, 0.28), (0.48, 0.40), (0.46, 0.50), (0.32, 0.50), (0.29, 0.40)),
+    ((0.64, 0.36), (0.79, 0.36), (0.80, 0.45), (0.78, 0.55), (0.66, 0.55), (0.63, 0.45)),
+    ((0.49, 0.74), (0.64, 0.74), (0.65, 0.85), (0.60, 0.93), (0.50, 0.93)),
+)
+_ROCKET = ((0.48, 0.30), (0.53, 0.30), (0.55, 0.9), (0.60, 1.0), (0.42, 1.0), (0.48, 0.9))
+_BUD = ((0.44, 1.0), (0.46, 0.90), (0.58, 0.87), (0.70, 0.90), (0.74, 1.0))
+
+SUBJECTS: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {
+    "astronaut": (_ASTRONAUT, OUTLINES["shuttle"][1]),
+    "cat": _EYES_AND_NOSE,
+    "coffee": (OUTLINES["cup"][1],),
+    "rocket": (_ROCKET,),
+    "motorcycle": (OUTLINES["motorcycle"][1],),
+    "china": (OUTLINES["pagoda"][1],),
+    "flower": (OUTLINES["dahlia"][1], _BUD),
+}
+"""What each photograph is of, in roughly drawn outlines."""
 # fmt: on
 
 

@@ -3,7 +3,9 @@
     python -m benchmarks.photos --seed 1 --count 24 --columns patch,diffusion,membrane,telea --json out.json --save folder
 
 A foreign object is laid on a photograph, with a soft edge and sometimes a shadow. A tool is given the picture and a
-mask of the object, takes the object away, and puts it to another place.
+mask of the object, takes the object away, and puts it to another place. What an object hides of a face or a cup,
+nobody could guess: `--places ground` lays objects beside what a photograph is of, where the truth can be told from
+what is around.
 
 Columns:
     diffusion  edit by layout with a background of the pocket models
@@ -22,7 +24,8 @@ Figures, of removing unless they say otherwise:
     texture_fair    share of composites in which it is 0.6 to 1.4
     shadow          difference of low-passed colours where the shadow lay beside the hole, in levels
     features        distance of a DINO checkpoint's features in the hole, with --dino
-    matte           sum of |alpha - truth| for each 1000 pixels of the object's border
+    matte           sum of |alpha - truth| for each 1000 pixels of the object's border; matte_fine is of masks that
+                    follow the object, matte_coarse of those in cells as coarse as published ones
     moved_edge      difference to the object truly moved, along its edge, in levels
     moved_shadow    the same in its shadow, beside it
     seconds         of removing, the mean; seconds_most is the slowest
@@ -41,7 +44,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -51,7 +54,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from benchmarks import photo_metrics as metrics
-from benchmarks.photo_composites import Composite, composites, shifted
+from benchmarks.photo_composites import Composite, Places, composites, shifted
 from benchmarks.tables import print_whole
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones, PatchEncoder
@@ -204,6 +207,7 @@ class Outcome:
     name: str
     edge: str
     coarse: bool
+    hides: float
     colour: float | None
     texture: float
     shadow: float | None
@@ -225,6 +229,7 @@ def judge(composite: Composite, made: Made, encoder: PatchEncoder | None = None)
         name=composite.name,
         edge=composite.edge,
         coarse=composite.coarse,
+        hides=composite.hides,
         colour=metrics.colour_error(made.removed, truth, hole),
         texture=metrics.texture_ratio(made.removed, truth, hole),
         shadow=metrics.colour_error(made.removed, truth, composite.shaded),
@@ -256,6 +261,8 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
         "shadow": mean(o.shadow for o in outcomes),
         "features": mean(o.features for o in outcomes),
         "matte": mean(o.matte for o in outcomes),
+        "matte_fine": mean(o.matte for o in outcomes if not o.coarse),
+        "matte_coarse": mean(o.matte for o in outcomes if o.coarse),
         "moved_edge": mean(o.moved_edge for o in outcomes),
         "moved_shadow": mean(o.moved_shadow for o in outcomes),
         "seconds": mean(o.seconds for o in outcomes),
@@ -274,6 +281,8 @@ FORMS = {
     "shadow": ".2f",
     "features": ".3f",
     "matte": ".0f",
+    "matte_fine": ".0f",
+    "matte_coarse": ".0f",
     "moved_edge": ".1f",
     "moved_shadow": ".1f",
     "seconds": ".2f",
@@ -287,7 +296,7 @@ FORMS = {
 
 def print_table(report: dict[str, Any]) -> None:
     """Figures down, columns across; a figure that no column has is left out."""
-    table = Table(title=f"photographs, {report['count']} composites of seed {report['seed']}")
+    table = Table(title=f"photographs, {report['count']} composites of seed {report['seed']}, {report['places']}")
     table.add_column("", no_wrap=True)
     for name in report["columns"]:
         table.add_column(name, justify="right", overflow="fold")
@@ -336,6 +345,7 @@ def main() -> None:
         "--columns", default=",".join(BY_DEFAULT), help=f"comma-separated; default: {','.join(BY_DEFAULT)}"
     )
     parser.add_argument("--folder", type=Path, help="of further photographs")
+    parser.add_argument("--places", choices=get_args(Places), default="anywhere", help="where the objects are laid")
     parser.add_argument("--side", type=int, default=512, help="short side that larger photographs are scaled to")
     parser.add_argument("--dino", type=Path, help="folder of a DINO checkpoint, not pocket's, for `features`")
     parser.add_argument("--json", type=Path, help="write the figures to this file, after each composite")
@@ -348,11 +358,16 @@ def main() -> None:
     encoder = load_dino(options.dino) if options.dino is not None else None
     if options.save is not None:
         options.save.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"seed": options.seed, "count": options.count, "side": options.side}
+    report: dict[str, Any] = {
+        "seed": options.seed,
+        "count": options.count,
+        "side": options.side,
+        "places": options.places,
+    }
     outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
     with Bar(console=Console(stderr=True)) as bar:
         task = bar.add_task("composites", total=options.count)
-        for composite in composites(options.seed, options.count, options.folder, options.side):
+        for composite in composites(options.seed, options.count, options.folder, options.side, options.places):
             made = {name: COLUMNS[name](composite) for name in names}
             for name, one in made.items():
                 outcomes[name].append(judge(composite, one, encoder))

@@ -57,6 +57,14 @@ def test_objects_come_from_other_photographs_and_the_folder_is_drawn_on(tmp_path
     assert grounds == {"astronaut", "cat", "coffee", "rocket", "motorcycle", "china", "flower", "grey"}
 
 
+def test_objects_on_the_ground_are_the_same_and_hide_little(drawn: list[Composite]) -> None:
+    laid = list(composites(5, 6, side=96, places="ground"))
+    for one, other in zip(drawn, laid, strict=True):
+        assert one.name == other.name and (one.truth == other.truth).all()
+        assert one.alpha.sum() == pytest.approx(other.alpha.sum(), rel=1e-4)
+    assert sum(one.hides for one in laid) < 0.5 * sum(one.hides for one in drawn)
+
+
 def test_a_coarse_mask_is_made_of_whole_cells() -> None:
     y, x = np.indices((128, 192))
     mask = np.hypot(y - 60, x - 90) < 31.5

@@ -21,7 +21,7 @@ figures = {
 }
 regions.print_table({**common, "columns": {name: figures for name in regions.COLUMNS}})
 figures = {name: 123456.789 for name in photos.FORMS} | {"needless_in": 42}
-photos.print_table({**common, "columns": {name: figures for name in photos.COLUMNS}})
+photos.print_table({**common, "places": "anywhere", "columns": {name: figures for name in photos.COLUMNS}})
 """
 
 
