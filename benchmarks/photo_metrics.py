@@ -28,10 +28,8 @@ BAND = 12
 """Pixels to either side of an object's border in which its matte counts."""
 
 
-def colour_error(made: Bytes, truth: Bytes, region: Mask) -> float | None:
-    """Mean absolute difference of low-passed colours in a region, in levels; None where it is empty."""
-    if not region.any():
-        return None
+def colour_error(made: Bytes, truth: Bytes, region: Mask) -> float:
+    """Mean absolute difference of low-passed colours in a region (H, W) that is not empty, in levels."""
     sigma = LOW_PASS * min(region.shape)
     difference = made.astype(np.float32) - truth
     low = ndimage.gaussian_filter(difference, (sigma, sigma, 0))
@@ -100,10 +98,8 @@ def changed_outside(made: Bytes, composite: Composite) -> Changed:
     return Changed(pixels=int(outside.sum()), farthest=farthest, needless=int((changed & ~reach).sum()))
 
 
-def feature_distance(encoder: PatchEncoder, made: Bytes, truth: Bytes, region: Mask) -> float | None:
-    """1 - cosine of the features of patches, weighted by how far they lie in the region; None where it is empty."""
-    if not region.any():
-        return None
+def feature_distance(encoder: PatchEncoder, made: Bytes, truth: Bytes, region: Mask) -> float:
+    """1 - cosine of the features of patches, weighted by how far they lie in a region (H, W) that is not empty."""
     height, width = region.shape
     here, there = (encoder.encode(image_to_tensor(p, Size(width, height))).features for p in (made, truth))
     weight = cell_coverage(region, *here.shape[-2:]).to(here)

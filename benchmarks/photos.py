@@ -19,7 +19,7 @@ Columns:
     untouched  the picture as it is: the worst
 
 Figures, of removing unless they say otherwise:
-    colour          difference of low-passed colours to the truth in the hole, in levels
+    colour          difference of low-passed colours to the truth in the hole, in levels; the mean and the median
     texture         gradient energy in the hole over the truth's, the median
     texture_fair    share of composites in which it is 0.6 to 1.4
     shadow          difference of low-passed colours where the shadow lay beside the hole, in levels
@@ -28,7 +28,7 @@ Figures, of removing unless they say otherwise:
                     follow the object, matte_coarse of those in cells as coarse as published ones
     moved_edge      difference to the object truly moved, along its edge, in levels
     moved_shadow    the same in its shadow, beside it
-    seconds         of removing, the mean; seconds_most is the slowest
+    seconds         of removing on one thread, the mean; seconds_most is the slowest
     changed         pixels changed outside the mask, the mean
     farthest        the largest distance of one from the mask, in pixels
     needless        pixels changed more than 6 px from mask, object and shadow, the mean; needless_in counts composites
@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -46,8 +47,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, get_args
 
+# Read when numpy, torch and PatchMatch are loaded.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import cv2
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -208,7 +213,7 @@ class Outcome:
     edge: str
     coarse: bool
     hides: float
-    colour: float | None
+    colour: float
     texture: float
     shadow: float | None
     features: float | None
@@ -232,7 +237,7 @@ def judge(composite: Composite, made: Made, encoder: PatchEncoder | None = None)
         hides=composite.hides,
         colour=metrics.colour_error(made.removed, truth, hole),
         texture=metrics.texture_ratio(made.removed, truth, hole),
-        shadow=metrics.colour_error(made.removed, truth, composite.shaded),
+        shadow=metrics.colour_error(made.removed, truth, composite.shaded) if composite.shaded.any() else None,
         features=None if encoder is None else metrics.feature_distance(encoder, made.removed, truth, hole),
         matte=None if made.matte is None else metrics.matte_error(made.matte, composite.alpha),
         moved_edge=moved_edge,
@@ -256,6 +261,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
 
     return {
         "colour": mean(o.colour for o in outcomes),
+        "colour_median": round(median(o.colour for o in outcomes), 4),
         "texture": round(median(o.texture for o in outcomes), 4),
         "texture_fair": mean(FAIR[0] <= o.texture <= FAIR[1] for o in outcomes),
         "shadow": mean(o.shadow for o in outcomes),
@@ -276,6 +282,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Figure]:
 
 FORMS = {
     "colour": ".2f",
+    "colour_median": ".2f",
     "texture": ".2f",
     "texture_fair": ".0%",
     "shadow": ".2f",
@@ -351,6 +358,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file, after each composite")
     parser.add_argument("--save", type=Path, help="write pictures of each composite and its edits to this folder")
     options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     names = options.columns.split(",")
     unknown = [n for n in names if n not in COLUMNS]
     if unknown:

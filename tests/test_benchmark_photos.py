@@ -78,7 +78,7 @@ def test_the_truth_is_without_error_and_the_composite_is_not(drawn: list[Composi
         right, wrong = (photos.judge(one, photos.COLUMNS[name](one)) for name in ("ideal", "untouched"))
         assert (right.colour, right.texture, right.matte, right.moved_edge, right.needless) == (0, 1, 0, 0, 0)
         assert right.moved_shadow in (0, None) and right.shadow in (0, None)
-        assert wrong.colour is not None and wrong.colour > 3
+        assert wrong.colour > 3
         assert wrong.moved_edge > 3 and wrong.matte is None
         assert (wrong.changed, wrong.farthest) == (0, 0)
         cut = photos.judge(one, photos.COLUMNS["hard"](one))
@@ -107,7 +107,7 @@ def test_features_differ_where_the_hole_does(drawn: list[Composite], pocket: Bac
     one = drawn[0]
     assert metrics.feature_distance(pocket.patches, one.truth, one.truth, one.hole) == pytest.approx(0, abs=1e-5)
     spoilt = metrics.feature_distance(pocket.patches, one.image, one.truth, one.hole)
-    assert spoilt is not None and spoilt > 0.01
+    assert spoilt > 0.01
 
 
 def test_the_report_has_a_row_for_each_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,5 +45,5 @@ def test_tables_are_whole_in_a_pipe() -> None:
     (default,) = (line for line in lines if "default" in line)
     assert default.count("98.8%") == 4
     assert "1234567.89" in default
-    (colour,) = (line for line in lines if "colour" in line)
+    (colour,) = (line for line in lines if "colour_median" in line)
     assert colour.count("123456.79") == 9  # one for each column, on one line
