@@ -10,7 +10,8 @@ what is around.
 Columns:
     diffusion  edit by layout with a background of the pocket models
     today      the same: what edit by layout does by itself
-    patch      PatchMatch in the mask, a little grown; the object is moved as its mask cuts it out
+    patch      pieces of the picture, as `intarsia remove` fills; the object is moved as its mask cuts it out
+    library    the library PatchMatch alone, in the mask grown by 4 px, moved in the same way
     own        pieces of the picture that continue the rim, in the same way
     telea      the inpainting of Telea 2004, in the same way
     membrane   a smooth fill, in the same way
@@ -62,6 +63,7 @@ from benchmarks import photo_metrics as metrics
 from benchmarks.photo_composites import Composite, Places, composites, shifted
 from benchmarks.tables import print_whole
 from intarsia.backbones import load_backbones
+from intarsia.backbones.fills import load_fill
 from intarsia.backbones.protocols import Backbones, PatchEncoder
 from intarsia.imaging.affine import translation, warp_mask
 from intarsia.imaging.infill import membrane_fill, patch_fill
@@ -72,8 +74,10 @@ from intarsia.imaging.read import photo_from_image
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.edit import arrange
 from intarsia.layout.layout import Layout, Placement
+from intarsia.layout.remove import remove
 from intarsia.layout.scene import scene_of
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.remove import RemoveRecord
 
 FAIR = (0.6, 1.4)
 """Texture ratios that look alike."""
@@ -131,6 +135,21 @@ def arranged(composite: Composite) -> Made:
     return Made(removed=removed, moved=moved, matte=layer.alpha, seconds=seconds)
 
 
+def removed_by(name: str) -> Column:
+    """A column of `remove` with a named fill; the object is pasted as the mask cuts it."""
+
+    def run(composite: Composite) -> Made:
+        scene = scene_of(photo_from_image(composite.image), {"object": composite.mask})
+        record = RemoveRecord(photo="photo.png", mask="mask.png", seed=composite.seed)
+        fill, started = load_fill(name), time.monotonic()
+        removed = remove(scene, record, fill).photo.pixels
+        seconds = time.monotonic() - started
+        matte = composite.mask.astype(np.float32)
+        return Made(removed=removed, moved=pasted(composite, removed), matte=matte, seconds=seconds)
+
+    return run
+
+
 def filled(fill: Fill) -> Column:
     """A column of a plain fill: the mask, a little grown, is filled, and the object is pasted as the mask cuts it."""
 
@@ -155,11 +174,13 @@ def pasted(composite: Composite, ground: Bytes) -> Bytes:
     return np.where(there[..., None], pixels, ground)
 
 
-def patch(image: Bytes, hole: Mask, seed: int) -> Bytes:
+def library(image: Bytes, hole: Mask, seed: int) -> Bytes:
     try:
         import patchmatch
     except ImportError:
-        raise SystemExit("pypatchmatch is not installed, nor is it built for every machine: leave out patch.") from None
+        raise SystemExit(
+            "pypatchmatch is not installed, nor is it built for every machine: leave out library."
+        ) from None
     patchmatch.set_random_seed(seed)
     return np.asarray(patchmatch.inpaint(image, hole, patch_size=5))
 
@@ -194,7 +215,8 @@ def untouched(composite: Composite) -> Made:
 COLUMNS: dict[str, Column] = {
     "diffusion": arranged,
     "today": arranged,
-    "patch": filled(patch),
+    "patch": removed_by("patch"),
+    "library": filled(library),
     "own": filled(own),
     "telea": filled(telea),
     "membrane": filled(membrane),
