@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from intarsia.errors import RegionError, Remedy
+from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.patch_infill import fill_by_copying
@@ -24,10 +25,23 @@ PATCH_RADIUS = 4
 """Of the patches that PatchMatch compares, in pixels."""
 
 
+PHOTOGRAPHIC = 256
+"""Native side from which a checkpoint counts as trained on photographs, in pixels."""
+
+ENLARGED = 2.5
+"""How many times larger than its native side an image may be for a smaller one."""
+
+
+def paints_size(native_side: int, size: Size) -> bool:
+    """Whether a checkpoint of such a native side can paint images of a size."""
+    return native_side >= PHOTOGRAPHIC or size.short <= ENLARGED * native_side
+
+
 class PatchFill:
     """Pieces of the image, guided by PatchMatch where that is installed."""
 
     name = "patch"
+    cache_key: tuple[object, ...] = ()
 
     def __init__(self) -> None:
         self.guided = _patchmatch_version() is not None
@@ -51,6 +65,7 @@ class MembraneFill:
     """As smooth as a membrane that is held by the hole's rim: for plain grounds, and a last resort elsewhere."""
 
     name = "membrane"
+    cache_key: tuple[object, ...] = ()
     version = f"intarsia {__version__}"
 
     def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:

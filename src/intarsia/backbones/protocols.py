@@ -203,6 +203,11 @@ class BackgroundFill(Protocol):
     version: str
     """Of the library or the file that does it, for the record."""
 
+    @property
+    def cache_key(self) -> tuple[object, ...]:
+        """What its fills depend on besides the name, the version and the image."""
+        ...
+
     def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
         """Fill a hole.
 

@@ -1,39 +1,25 @@
 """Objects as layers: cut out of a picture with their soft edges and their shadows, and laid over another ground.
 
-Each pixel of a picture is read as `picture = colour + transmittance * ground`, with the ground known: where an
-object is opaque, nothing comes through; where its shadow falls, a part does; at its soft edge, both. Laid
-on the very ground that it was cut from, a layer gives the picture back; on another, nothing of the old
-ground comes along.
+Each pixel of an image is read as `image = colour + transmittance * ground`: where an object is opaque, nothing comes
+through; where its shadow falls, a part does; at its soft edge, both. Laid on another ground, nothing of the old one
+comes along.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from intarsia.imaging.affine import Matrix, warped_part
+from intarsia.imaging.alpha import matte_of
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.infill import Floats, crop_around, membrane_fill
-from intarsia.imaging.masks import Mask, depth_inside, dilate
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import EVERYWHERE, Bytes, Part, Picture
+from intarsia.imaging.shadows import measure_shadow
 
-Places = npt.NDArray[np.intp]
-
-ALIKE = 14.0
-"""Levels, of three channels together, below which two colours are too alike to measure a mixture of them."""
-
-LEAST_INSIDE = 0.75
-"""Least share of a pixel inside its mask that an object covers, whatever the colours seem to say."""
-
-MOST_OUTSIDE = 0.5
-"""Most share of a pixel outside of it."""
-
-DARKEST = 0.4
-"""Least share of the ground's light that is believed to be a shadow; darker is something else."""
+Floats = npt.NDArray[np.float32]
 
 WHOLE = 0.999
 """Share from which a pixel counts as covered wholly, or as not covered at all the other way round."""
@@ -74,91 +60,34 @@ class Layer:
         return laid
 
 
-def cut(picture: Picture | Bytes, mask: Mask, ground: Picture, others: Mask, *, edge: float, reach: int) -> Layer:
-    """Cut an object out of a picture whose ground is known.
+def cut(
+    image: Bytes, mask: Mask, others: Mask, *, edge: float | None = None, grain: float = 1.0, reach: int = 0
+) -> Layer:
+    """Cut an object out of an image, with its soft border and the shadow that is measured around it.
 
     Args:
-        picture: (H, W, 3) in levels.
-        mask: (H, W) the object.
-        ground: (H, W, 3) what would be there without it.
-        others: (H, W) other objects, whose pixels say nothing of this one's shadow.
-        edge: how far to either side of the mask's border object and ground are mixed, in pixels.
-        reach: how far its shadow goes, in pixels; 0 leaves the shadow behind.
+        image: (H, W, 3).
+        mask: (H, W) the object, not empty.
+        others: (H, W) other objects, whose pixels are not this one's and say nothing of its shadow.
+        edge, grain: how far to either side of its border the object is mixed with the ground; see `matte_of`.
+        reach: how far its shadow goes at most, in pixels; 0 leaves the shadow behind.
     """
-    rim = math.ceil(edge)
-    part = crop_around(mask, max(reach, rim) + 2)
-    picture_ = picture[part].astype(np.float32, copy=False)
-    mask_, ground_, others_ = mask[part], ground[part], others[part]
-    inner = depth_inside(mask_, rim + 1)
-    outer = depth_inside(~mask_, max(reach, rim) + 1)
-    core = inner > edge
-    rim_ = (mask_ | (outer <= edge)) & ~core & ~(others_ & ~mask_)
-    shade = shadow_transmittance(
-        picture_, ground_, (outer > edge) & (outer <= reach) & ~dilate(others_, 1), outer, reach
-    )
-
-    # At the edge: picture = alpha * own + (1 - alpha) * shade * ground, solved for alpha.
-    rows, columns = np.nonzero(rim_)
-    at = (rows, columns)
-    inside, below = mask_[at], shade[at][:, None] * ground_[at]
-    span = interior_colour(picture_, inner, at, rim + 1) - below
-    length = (span**2).sum(-1)
-    mixed = ((picture_[at] - below) * span).sum(-1) / np.maximum(length, 1e-6)
-    # Where object and ground look alike, their mixture cannot be told: the mask decides, here and everywhere else.
-    mixed = np.where(length < ALIKE**2, inside, mixed)
-    alpha = core.astype(np.float64)
-    alpha[at] = np.clip(mixed, np.where(inside, LEAST_INSIDE, 0.0), np.where(inside, 1.0, MOST_OUTSIDE))
-    transmittance = ((1 - alpha) * shade).astype(np.float32)
-    colour = np.where((core | rim_)[..., None], picture_ - transmittance[..., None] * ground_, np.float32(0))
+    matte = matte_of(image, mask, others, edge=edge, grain=grain)
     height, width = mask.shape
+    covered = np.zeros(mask.shape, np.bool_)
+    covered[matte.part] = (matte.alpha > 0) | mask[matte.part]
+    light = measure_shadow(image, covered, others, reach) if reach else np.ones(mask.shape, np.float32)
+    part = bounds_of(covered | (light < 1))
+    assert part is not None, "an empty mask cannot be cut out"
+    alpha, colour = np.zeros(mask.shape, np.float32), np.zeros(image.shape, np.float32)
+    alpha[matte.part], colour[matte.part] = matte.alpha, matte.alpha[..., None] * matte.colour
     return Layer.within(
-        part, Size(width, height), colour=colour, transmittance=transmittance, alpha=alpha.astype(np.float32)
+        part,
+        Size(width, height),
+        colour=colour[part],
+        transmittance=((1 - alpha) * light)[part],
+        alpha=alpha[part],
     )
-
-
-def interior_colour(picture: Picture, depth: Floats, at: tuple[Places, Places], radius: int) -> Picture:
-    """The object's own colours at its edge: of the nearest pixels, of those near by, that lie deepest inside.
-
-    Args:
-        picture, depth: (H, W, 3), (H, W).
-        at: the rows and the columns of n pixels.
-
-    Returns:
-        (n, 3)
-    """
-    wide = np.pad(depth, radius)
-    step = wide.shape[1]
-    depths, here = wide.ravel(), (at[0] + radius) * step + at[1] + radius
-    best, found = depth[at], here.copy()
-    for down in range(-radius, radius + 1):
-        for right in range(-radius, radius + 1):
-            there = here + (down * step + right)
-            deep = depths[there]
-            merit = deep - 0.01 * math.hypot(down, right)
-            better = (deep > 0) & (merit > best)
-            np.copyto(best, merit, where=better)
-            np.copyto(found, there, where=better)
-    own: Picture = picture[found // step - radius, found % step - radius]
-    return own
-
-
-def shadow_transmittance(picture: Picture, ground: Picture, valid: Mask, outer: Floats, reach: int) -> Floats:
-    """(H, W) share of the ground's light that is left around an object: smooth, 1 from `reach` pixels on.
-
-    Args:
-        valid: (H, W) where nothing but the shadow lies on the ground.
-        outer: (H, W) distance to the object, in pixels.
-    """
-    if reach < 1 or not valid.any():
-        return np.ones(valid.shape, np.float32)
-    light = (picture.sum(-1) + 1) / (ground.sum(-1) + 1)
-    # Lighter than the ground is no shadow, and much darker is an object that was not named.
-    light = np.where(light < DARKEST, 1.0, light).clip(DARKEST, 1).astype(np.float32)
-    share = membrane_fill(box_mean(light, valid, 1)[..., None], valid)[..., 0]
-    # Seen as far as it can be, but without an edge where it is cut off.
-    fade = (2 * outer / (reach + 1) - 1).clip(0, 1) ** 2
-    left: Floats = np.where(outer <= reach, share + (1 - share) * fade, 1.0).astype(np.float32)
-    return left
 
 
 def warp(layer: Layer, matrix: Matrix) -> Layer:
@@ -176,15 +105,3 @@ def warp(layer: Layer, matrix: Matrix) -> Layer:
     alpha = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
     transmittance = np.where(alpha == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
     return Layer.within(part, size, colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
-
-
-def box_mean(values: Floats, valid: Mask, radius: int) -> Floats:
-    """(H, W) mean over the valid pixels of a square around each pixel; 0 where there are none."""
-    side = 2 * radius + 1
-    weights = valid.astype(np.float32)
-    total, weight = (
-        cv2.blur(plane, (side, side), borderType=cv2.BORDER_CONSTANT)
-        for plane in ((values * weights).astype(np.float32), weights)
-    )
-    mean: Floats = (total / np.maximum(weight, 1e-6)).astype(np.float32)
-    return mean

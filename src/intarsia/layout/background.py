@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from intarsia.backbones.fills import PatchFill
 from intarsia.backbones.protocols import Backbones
 from intarsia.diffusion.attention_control import mask_self_attention
 from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_noise, last_timesteps, sample
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, ReportProgress
 from intarsia.imaging.cells import TRACE, cell_coverage, touched_cells
-from intarsia.imaging.geometry import Size
-from intarsia.imaging.infill import patch_fill
+from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.masks import Mask, bounds_of, feather
-from intarsia.imaging.photo import Picture
+from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.tensors import change_to_image, image_to_tensor
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
@@ -29,8 +29,48 @@ MOST_DETAIL = 2.0
 """Deviations of the image's own details that a painted detail may reach."""
 
 
+class DiffusionFill:
+    """A checkpoint paints what lies behind the objects.
+
+    Args:
+        words: the objects' words, which are unwanted there.
+        record: how.
+        backbones: the pretrained networks.
+        on_progress: called after every denoising step; may raise `Cancelled`.
+    """
+
+    name = "diffusion"
+
+    def __init__(
+        self, words: Sequence[str], record: ArrangeRecord, backbones: Backbones, on_progress: OnProgress | None = None
+    ) -> None:
+        self.words, self.record, self.backbones, self.on_progress = words, record, backbones, on_progress
+        self.version = backbones.versions.get("inpainter", backbones.name)
+
+    @property
+    def cache_key(self) -> tuple[object, ...]:
+        settings = self.record.compose
+        return (
+            *self.words, self.record.background, self.record.negative_prompt, settings.plates, settings.plate_steps,
+            settings.plate_strength, settings.plate_guidance, self.record.feather, self.record.size,
+            *self.backbones.cache_key,
+        )  # fmt: skip
+
+    def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
+        """See `BackgroundFill`."""
+        height, width = hole.shape
+        diffusion = self.backbones.diffusion
+        size = working_size(Size(width, height), self.record.size or diffusion.native_side, diffusion.stride)
+        start = PatchFill().fill(image, hole, others, seed=seed)
+        painted = paint_background(
+            start, hole, hole | others, self.words, self.record, self.backbones,
+            size=size, seed=seed, on_progress=self.on_progress,
+        )  # fmt: skip
+        return np.where(hole[..., None], levels_to_bytes(painted), image)
+
+
 def paint_background(
-    image: Picture,
+    fill: Bytes,
     vacated: Mask,
     objects: Mask,
     words: Sequence[str],
@@ -49,7 +89,7 @@ def paint_background(
     of the objects' words in it is kept.
 
     Args:
-        image: (H, W, 3) at the photo's size.
+        fill: (H, W, 3) at the photo's size, the region filled with what continues its surroundings.
         vacated: (H, W) the region that is painted.
         objects: (H, W) all objects and their shadows, so that none of them bleeds into it.
         words: the objects' words, which are unwanted there.
@@ -59,7 +99,6 @@ def paint_background(
         (H, W, 3) the image with the vacated region painted; elsewhere as it was.
     """
     settings, diffusion = record.compose, backbones.diffusion
-    fill = patch_fill(image, vacated, ~(objects | vacated))
     start = image_to_tensor(fill, size)
     latents = diffusion.encode_image(start)
     rows, columns = latents.shape[-2:]
@@ -81,7 +120,7 @@ def paint_background(
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))
     best = _least_like_the_objects(start + changes, region, words, backbones)
     alpha = feather(vacated, record.feather * min(vacated.shape))
-    whole = image.astype(np.float32)
+    whole = fill.astype(np.float32)
     if (part := bounds_of(vacated)) is not None:
         change = change_to_image(changes[best], Size(vacated.shape[1], vacated.shape[0]), part)
         whole[part] = np.where(vacated[part][..., None], fill[part] + alpha[part][..., None] * change, whole[part])

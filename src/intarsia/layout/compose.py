@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.fills import PHOTOGRAPHIC, load_fill, paints_size
+from intarsia.backbones.protocols import Backbones, BackgroundFill
 from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_noise, last_timesteps, sample
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, InjectSource, ReportProgress
+from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.affine import warp_channels
 from intarsia.imaging.cells import TRACE, touched_cells
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
-from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
+from intarsia.imaging.masks import Blend, Mask, dilate, feather
 from intarsia.imaging.matting import WHOLE, Layer, cut, warp
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.tensors import change_to_image, image_to_tensor
-from intarsia.layout.background import detail_std, high_pass, paint_background
+from intarsia.layout.background import DiffusionFill, detail_std, high_pass
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.correspondence import correspondence
+from intarsia.layout.gaps import GROWTH, left_by
 from intarsia.layout.layout import Layout
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
@@ -34,26 +38,26 @@ from intarsia.records.arrange import ArrangeRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a layout changes in an image, all (H, W) at the photo's size.
+    """What a layout changes in an image, all masks (H, W) at the photo's size.
 
     Attributes:
         changed: the pixels of the objects that move or are removed.
-        kept: the pixels of those that stay.
-        vacated: the region that the former leave, their shadows and soft borders included.
-        objects: all objects, with their shadows and soft borders.
+        vacated: the region that they leave, with their soft borders and the shadows that were measured around them.
+        objects: all objects, with their soft borders and shadows as far as they are known.
+        layers: where they stand, of the objects that change and of those that stay beside them.
     """
 
     changed: Mask
-    kept: Mask
     vacated: Mask
     objects: Mask
+    layers: Mapping[str, Layer]
 
 
 def compose(
     scene: Scene,
     layout: Layout,
     record: ArrangeRecord,
-    backbones: Backbones,
+    backbones: Backbones | None,
     *,
     seed: int,
     cache: Cache,
@@ -69,94 +73,109 @@ def compose(
         scene: the original photo and its objects.
         layout: where they go.
         record: how.
-        backbones: the pretrained networks.
-        seed: of the noise.
-        cache: keeps the inpainted background.
+        backbones: the pretrained networks; without them, or where they cannot paint such a photo, objects are joined
+            to it by their mattes alone.
+        seed: of the noise, and of the search for a background.
+        cache: keeps the background.
         on_progress: called after every denoising step; may raise `Cancelled`.
     """
     photo = scene.photo
     change = what_changes(scene, layout, record)
     if not change.changed.any():
         return EditedPhoto(photo=photo, blend=np.zeros(change.changed.shape, np.float32), seed=seed)
-    size = working_size(photo.size, record.size or backbones.diffusion.native_side, backbones.diffusion.stride)
 
-    background = inpainted_background(
-        scene, change, record, backbones, size=size, seed=seed, cache=cache, on_progress=on_progress
+    background = background_without(
+        scene, change, record, choose_fill(scene, record, backbones, on_progress), seed=seed, cache=cache
     )
-    composite, region, alpha = _stack_layers(scene, layout, change, background, record)
-    healing = _refine(
-        scene, layout, composite, region, change, record, backbones, size=size, seed=seed, on_progress=on_progress
-    )
+    composite, region, alpha = _stack_layers(scene, layout, change, background)
+    if backbones is not None and can_paint(backbones, photo.size):
+        healing = _refine(
+            scene, layout, composite, region, change, record, backbones, seed=seed, on_progress=on_progress
+        )
+        # The denoised image shows in the vacated region and around the objects, never in them.
+        soft = feather(region & (alpha == 0), record.feather * photo.size.short)
+        composite += soft[..., None] * change_to_image(healing, photo.size)
 
-    # The denoised image shows in the vacated region and around the objects, never in them.
-    width = record.feather * photo.size.short
-    blend = np.where(alpha == 1, np.float32(1), feather(region, width))
-    pixels = photo.pixels.copy()
-    if (part := bounds_of(blend > 0)) is not None:
-        soft = feather(region & (alpha == 0), width)[part]
-        healed = composite[part] + soft[..., None] * change_to_image(healing, photo.size, part)
-        old = photo.pixels[part]
-        mixed = levels_to_bytes(old + blend[part][..., None] * (healed - old))
-        pixels[part] = np.where((blend[part] > 0)[..., None], mixed, old)
+    pixels = np.where(region[..., None], levels_to_bytes(composite), photo.pixels)
+    blend = region.astype(np.float32)
     transparency = _compose_transparency(scene, layout, change, blend)
     return EditedPhoto(photo=dataclasses.replace(photo, pixels=pixels, alpha=transparency), blend=blend, seed=seed)
 
 
 def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
     """Which objects are moved or removed, and the region that they vacate."""
+    image, short = scene.photo.pixels, scene.photo.size.short
+    everything = np.logical_or.reduce(list(scene.masks.values()))
     names = {*layout.removed, *(p.name for p in layout.placements if p.moved)}
-    shape = scene.photo.pixels.shape[:2]
-    changed, kept = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-    for name, mask in scene.masks.items():
-        union = changed if name in names else kept
-        union |= mask
-    border = round(record.compose.border * scene.photo.size.short)
-    vacated = dilate(changed, border) & ~kept
-    if kept.any():
-        # Between two objects, each keeps the shadow on its own side.
-        limit = border + 2
-        if (part := bounds_of(vacated, limit)) is not None:
-            vacated[part] &= changed[part] | (depth_inside(~changed[part], limit) <= depth_inside(~kept[part], limit))
-    return Change(changed=changed, kept=kept, vacated=vacated, objects=dilate(changed | kept, border))
-
-
-def inpainted_background(
-    scene: Scene,
-    change: Change,
-    record: ArrangeRecord,
-    backbones: Backbones,
-    *,
-    size: Size,
-    seed: int,
-    cache: Cache,
-    on_progress: OnProgress | None,
-) -> Picture:
-    """The image without the objects that move or are removed: painted once for each set of them."""
-    words = list(dict.fromkeys(obj.words for obj in scene.objects))
+    changed, left = np.zeros_like(everything), np.zeros_like(everything)
+    layers: dict[str, Layer] = {}
     settings = record.compose
+
+    grains = {obj.name: obj.grain for obj in scene.objects}
+
+    def cut_out(name: str) -> Layer:
+        mask = scene.masks[name]
+        reach = round(settings.border * short) if settings.shadows else 0
+        return cut(
+            image, mask, everything & ~mask, edge=max(1.0, settings.edge * short), grain=grains[name], reach=reach
+        )
+
+    for name in scene.names:
+        if name in names:
+            layers[name] = layer = cut_out(name)
+            changed |= scene.masks[name]
+            left |= left_by(scene.masks[name], layer)
+    vacated = dilate(left, max(1, round(GROWTH * short)))
+    objects = everything | vacated
+    for name in scene.names:
+        # What stays beside it keeps its own pixels; at its soft border the new ground shows.
+        if name not in names and vacated[crop_around(scene.masks[name], 3)].any():
+            layers[name] = layer = cut_out(name)
+            objects |= layer.alpha > 0
+            vacated &= layer.alpha < 1
+    return Change(changed=changed, vacated=vacated, objects=objects, layers=layers)
+
+
+def can_paint(backbones: Backbones, size: Size) -> bool:
+    """Whether a checkpoint can paint images of such a size: a very small one knows only very small pictures."""
+    return paints_size(backbones.diffusion.native_side, size)
+
+
+def choose_fill(
+    scene: Scene, record: ArrangeRecord, backbones: Backbones | None, on_progress: OnProgress | None
+) -> BackgroundFill:
+    """What fills the background: the record's choice; by default pieces of the image, unless the checkpoint was
+    trained on photographs."""
+    trained = backbones is not None and backbones.diffusion.native_side >= PHOTOGRAPHIC
+    if record.fill != "diffusion" and not (record.fill == "auto" and trained):
+        return load_fill(record.fill, record.fill_model)
+    if backbones is None:
+        raise ModelError(
+            "The background is to be painted by a checkpoint, but none is loaded",
+            Remedy(Setting("fill", "patch", verb="pass"), " to fill it from the image"),
+        )
+    words = list(dict.fromkeys(obj.words for obj in scene.objects))
+    return DiffusionFill(words, record, backbones, on_progress)
+
+
+def background_without(
+    scene: Scene, change: Change, record: ArrangeRecord, fill: BackgroundFill, *, seed: int, cache: Cache
+) -> Picture:
+    """The image without the objects that move or are removed: made once for each set of them."""
+    image = scene.photo.pixels
     key = key_of(
-        "plate", scene.photo.pixels, change.vacated, change.objects, words, record.background, record.negative_prompt,
-        settings.plates, settings.plate_steps, settings.plate_strength, settings.plate_guidance, record.feather,
-        backbones.cache_key, size, seed,
+        "background", image, change.vacated, change.objects, fill.name, fill.version, fill.cache_key,
+        record.fill_model, seed,
     )  # fmt: skip
     cached = cache.get(key)
     if cached is None:
-        image = scene.photo.pixels.astype(np.float32)
-        painted = paint_background(
-            image, change.vacated, change.objects, words, record, backbones,
-            size=size, seed=seed, on_progress=on_progress,
-        )  # fmt: skip
-        levels = scene.photo.pixels.copy()
-        if (part := bounds_of(change.vacated)) is not None:
-            levels[part] = levels_to_bytes(painted[part])
-        cached = to_values(plate=torch.from_numpy(levels))
+        filled = fill.fill(image, change.vacated, change.objects & ~change.vacated, seed=seed)
+        cached = to_values(plate=torch.from_numpy(filled))
         cache.put(key, cached)
     return cached["plate"].numpy().astype(np.float32)
 
 
-def _stack_layers(
-    scene: Scene, layout: Layout, change: Change, background: Picture, record: ArrangeRecord
-) -> tuple[Picture, Mask, Blend]:
+def _stack_layers(scene: Scene, layout: Layout, change: Change, background: Picture) -> tuple[Picture, Mask, Blend]:
     """The background and the objects on it, from back to front.
 
     Returns:
@@ -166,45 +185,27 @@ def _stack_layers(
     image = scene.photo.pixels
     composite, region = background.copy(), change.vacated.copy()
     alpha = np.zeros(region.shape, np.float32)
-    membrane: Picture | None = None
     for placement in layout.placements:
-        mask = scene.masks[placement.name]
         if placement.moved:
-            layer = warp(_cut_out(scene, mask, change, background, record), placement.matrix)
+            layer = warp(change.layers[placement.name], placement.matrix)
             part = layer.part
             composite[part] = layer.over(composite, part)
             region[part] |= layer.transmittance[part] < WHOLE
             alpha[part] = layer.alpha[part] + (1 - layer.alpha[part]) * alpha[part]
             continue
-        part = crop_around(mask, 2)
-        inside = mask[part]
-        behind = (alpha[part] > 0) & dilate(inside, 2)
-        if behind.any():
-            # Something went behind this object: it shows at the object's soft edge instead of the old ground.
-            if membrane is None:
-                membrane = membrane_fill(image.astype(np.float32), ~change.objects)
-            layer = _cut_out(scene, mask, change, membrane, record)
-            own = layer.alpha[part]
-            composite[part] = np.where(behind[..., None], layer.over(composite, part), composite[part])
-            alpha[part] = np.where(behind, own + (1 - own) * alpha[part], alpha[part])
-            inside = inside & (~behind | (own == 1))
-        composite[part] = np.where(inside[..., None], image[part], composite[part])
-        region[part] &= ~inside
-        alpha[part] = np.where(inside, np.float32(0), alpha[part])
+        mask = scene.masks[placement.name]
+        if not region[crop_around(mask, 3)].any():
+            continue
+        layer = change.layers.get(placement.name) or cut(image, mask, np.zeros_like(mask))
+        part = layer.part
+        own = layer.alpha[part]
+        # Over what is new there, its soft edge and its shadow; where it covers wholly, it stays as it was.
+        composite[part] = np.where((region[part] & (own < 1))[..., None], layer.over(composite, part), composite[part])
+        whole = own == 1
+        composite[part] = np.where(whole[..., None], image[part], composite[part])
+        region[part] &= ~whole
+        alpha[part] = np.where(whole, 0, alpha[part])
     return composite, region, alpha
-
-
-def _cut_out(scene: Scene, mask: Mask, change: Change, ground: Picture, record: ArrangeRecord) -> Layer:
-    """An object of the image as a layer, where it stands."""
-    settings, short = record.compose, scene.photo.size.short
-    return cut(
-        scene.photo.pixels,
-        mask,
-        ground,
-        (change.changed | change.kept) & ~mask,
-        edge=max(1.5, settings.edge * short),
-        reach=round(settings.border * short) if settings.shadows else 0,
-    )
 
 
 def _compose_transparency(scene: Scene, layout: Layout, change: Change, blend: Blend) -> Bytes | None:
@@ -232,7 +233,6 @@ def _refine(
     record: ArrangeRecord,
     backbones: Backbones,
     *,
-    size: Size,
     seed: int,
     on_progress: OnProgress | None,
 ) -> Tensor:
@@ -244,6 +244,7 @@ def _refine(
         (3, h, w) by how much the composite changes, in [-1, 1], at the models' size.
     """
     settings, diffusion = record.compose, backbones.diffusion
+    size = working_size(scene.photo.size, record.size or diffusion.native_side, diffusion.stride)
     image = image_to_tensor(scene.photo.pixels, size)
     source = diffusion.encode_image(image)
     latents = diffusion.encode_image(image_to_tensor(composite, size))

@@ -9,9 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from intarsia.backbones.protocols import Backbones
-from intarsia.errors import LayoutError
+from intarsia.backbones.fills import paints_size
+from intarsia.backbones.protocols import Backbones, EvalCounter
+from intarsia.errors import LayoutError, ModelError, Remedy, Setting
+from intarsia.imaging.affine import apply
 from intarsia.imaging.edited_photo import EditedPhoto
+from intarsia.imaging.geometry import Point, Size
+from intarsia.imaging.masks import bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.layout.cache import Cache, MemoryCache
 from intarsia.layout.compose import compose
@@ -21,6 +25,9 @@ from intarsia.layout.regenerate import regenerate
 from intarsia.layout.scene import Scene
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
+
+CUT_OFF = 0.1
+"""Share of an object's shorter side that must lie at the photo's border for it to count as cut off there."""
 
 CLOSE = 0.6
 """IoU from which a target counts as the source, moved, scaled or turned."""
@@ -36,7 +43,8 @@ class ArrangeResult:
         mode: the method that was used.
         concepts: the learned looks that objects were painted from; None for compose.
         record: replays the edit.
-        versions: of the models.
+        versions: of the models, and of what filled the background.
+        notes: what its user should know, a sentence each.
     """
 
     pictures: tuple[EditedPhoto, ...]
@@ -47,6 +55,7 @@ class ArrangeResult:
     cost: Cost
     record: ArrangeRecord
     versions: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def photo(self) -> Photo:
@@ -61,7 +70,7 @@ def arrange(
     scene: Scene,
     layout: Layout,
     record: ArrangeRecord,
-    backbones: Backbones,
+    backbones: Backbones | None,
     *,
     concepts: Concepts | None = None,
     cache: Cache | None = None,
@@ -73,7 +82,7 @@ def arrange(
         scene: the original photo and its objects; a chain of edits starts from it every time.
         layout: where the objects go.
         record: how.
-        backbones: the pretrained networks, loaded once for many edits.
+        backbones: the pretrained networks, loaded once for many edits; None for an edit that `needs_networks` none.
         concepts: the objects' learned looks, for regenerate; learned first when None.
         cache: what was computed for this photo before, and is used again; by default nothing.
         on_progress: called after every denoising or learning step; may raise `Cancelled`.
@@ -83,7 +92,7 @@ def arrange(
         EmptyMaskError: an object is too small to be painted again.
     """
     started = time.monotonic()
-    counter = backbones.diffusion.counter
+    counter = EvalCounter() if backbones is None else backbones.diffusion.counter
     forward, backward = counter.evaluations, counter.backward
     cache = MemoryCache() if cache is None else cache
     check(scene, layout)
@@ -96,6 +105,12 @@ def arrange(
         ]
         concepts = None
     else:
+        if backbones is None:
+            raise ModelError(
+                "Objects are painted again by a checkpoint, but none is loaded",
+                Remedy("load one"),
+                Remedy(Setting("mode", "compose", verb="pass"), " to move them as they are"),
+            )
         pictures, concepts = regenerate(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
@@ -110,11 +125,23 @@ def arrange(
             evaluations=counter.evaluations - forward,
             backward=counter.backward - backward,
             seconds=time.monotonic() - started,
-            peak_memory_mb=peak_memory_mb(backbones.device),
+            peak_memory_mb=peak_memory_mb("cpu" if backbones is None else backbones.device),
         ),
-        record=dataclasses.replace(record, models=backbones.name),
-        versions=dict(backbones.versions),
+        record=record if backbones is None else dataclasses.replace(record, models=backbones.name),
+        versions={} if backbones is None else dict(backbones.versions),
+        notes=notes_on(scene, layout),
     )
+
+
+def needs_networks(scene: Scene, layout: Layout, record: ArrangeRecord, native_side: int) -> bool:
+    """Whether an edit asks a checkpoint anything.
+
+    Args:
+        native_side: of the checkpoint, in pixels: one that cannot paint such a photo is not asked.
+    """
+    if choose_mode(layout, record) == "regenerate" or record.fill == "diffusion":
+        return True
+    return paints_size(native_side, scene.photo.size)
 
 
 def choose_mode(layout: Layout, record: ArrangeRecord) -> Literal["compose", "regenerate"]:
@@ -124,6 +151,36 @@ def choose_mode(layout: Layout, record: ArrangeRecord) -> Literal["compose", "re
     if record.preset == "paper":
         return "regenerate"
     return "compose" if all(p.fit >= CLOSE for p in layout.placements) else "regenerate"
+
+
+def notes_on(scene: Scene, layout: Layout) -> tuple[str, ...]:
+    """Which moved objects now show a side at which the photo had cut them off."""
+    notes, size = [], scene.photo.size
+    for placement in layout.placements:
+        if not placement.moved:
+            continue
+        mask = scene.masks[placement.name]
+        touched = {
+            "left": [Point(0, float(y) + 0.5) for y in np.flatnonzero(mask[:, 0])],
+            "right": [Point(size.width, float(y) + 0.5) for y in np.flatnonzero(mask[:, -1])],
+            "upper": [Point(float(x) + 0.5, 0) for x in np.flatnonzero(mask[0])],
+            "lower": [Point(float(x) + 0.5, size.height) for x in np.flatnonzero(mask[-1])],
+        }
+        # A few pixels are the rounding of a coarse mask.
+        least = max(4, round(CUT_OFF * min(bounding_box(mask).width, bounding_box(mask).height)))
+        shown = [
+            side
+            for side, places in touched.items()
+            if sum(_well_inside(apply(placement.matrix, place), size) for place in places) >= least
+        ]
+        if shown:
+            sides = " and ".join(shown) + (" side" if len(shown) == 1 else " sides")
+            notes.append(f"{placement.name!r} now shows a straight edge: its {sides} had been outside the photo.")
+    return tuple(notes)
+
+
+def _well_inside(place: Point, size: Size) -> bool:
+    return 1 < place.x < size.width - 1 and 1 < place.y < size.height - 1
 
 
 def check(scene: Scene, layout: Layout) -> None:

@@ -42,7 +42,7 @@ from intarsia.imaging.masks import Mask, dilate, feather
 from intarsia.imaging.photo import Picture
 from intarsia.imaging.tensors import paste_back
 from intarsia.layout.cache import Cache, key_of, to_values
-from intarsia.layout.compose import inpainted_background, what_changes
+from intarsia.layout.compose import background_without, choose_fill, what_changes
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_losses, published_losses, refine
 from intarsia.layout.inversion import Inversion, invert
@@ -375,10 +375,8 @@ def emptied_scene(
     kept = tuple(p for p in layout.placements if not changes(p, scene.masks[p.name]))
     removed = tuple(name for name in scene.names if name not in {p.name for p in kept})
     change = what_changes(scene, Layout(placements=kept, removed=removed), record)
-    return inpainted_background(
-        scene, change, record, backbones,
-        size=data.size, seed=record.seed, cache=cache, on_progress=on_progress,
-    )  # fmt: skip
+    fill = choose_fill(scene, record, backbones, on_progress)
+    return background_without(scene, change, record, fill, seed=record.seed, cache=cache)
 
 
 def _autoencoder_loss(source: MovedSource, painted: Tensor, diffusion: LatentDiffusion) -> Tensor:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intarsia.backbones.fills import check_source
 from intarsia.backbones.protocols import BackgroundFill
-from intarsia.errors import RegionError, Remedy
 from intarsia.imaging.edited_photo import EditedPhoto
-from intarsia.imaging.infill import membrane_fill
+from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.matting import cut
 from intarsia.imaging.photo import Bytes, Photo, levels_to_bytes
+from intarsia.layout.gaps import GROWTH, SHADOW, left_by
 from intarsia.layout.scene import Scene
 from intarsia.progress import Cost, OnProgress, Progress, peak_memory_mb
 from intarsia.records.remove import RemoveRecord
@@ -91,16 +93,31 @@ def remove(
 
 
 def gap_of(scene: Scene, record: RemoveRecord) -> Mask:
-    """(H, W) what is replaced: the objects, their soft borders and their shadows."""
-    mask = np.logical_or.reduce([obj.mask for obj in scene.objects])
-    growth = 0.008 if record.grow is None else record.grow
-    hole = dilate(mask, round(growth * scene.photo.size.short))
-    if hole.all():
-        raise RegionError(
-            "All of the picture would be replaced, so that nothing is left to fill it from",
-            Remedy("mark less of it"),
+    """(H, W) what is replaced: the objects, their soft borders and their shadows; a box just as it was given."""
+    short = scene.photo.size.short
+    everything = np.logical_or.reduce(list(scene.masks.values()))
+    hole, exact = np.zeros_like(everything), np.zeros_like(everything)
+    for obj in scene.objects:
+        mask = obj.mask
+        if record.grow is not None or fills_its_box(mask):
+            exact |= mask
+            continue
+        layer = cut(
+            scene.photo.pixels,
+            mask,
+            everything & ~mask,
+            grain=obj.grain,
+            reach=round(SHADOW * short) if record.shadows else 0,
         )
+        hole |= left_by(mask, layer)
+    hole = dilate(hole, max(1, round(GROWTH * short))) | dilate(exact, round((record.grow or 0) * short))
+    check_source(hole, ~hole)
     return hole
+
+
+def fills_its_box(mask: Mask) -> bool:
+    """Whether a mask is an upright rectangle: drawn by hand around something, with no border of its own."""
+    return bool(mask[crop_around(mask, 0)].all())
 
 
 def _fill_transparency(photo: Photo, hole: Mask) -> Bytes | None:

@@ -19,11 +19,13 @@ class SceneObject:
         name: unique in its scene, e.g. "dog 2".
         words: what it is, for models: the name without its number, e.g. "dog".
         mask: (H, W) at the photo's size, the pixels that show it; those of different objects are disjoint.
+        grain: pixels of the photo to a side of a pixel of the mask, as it was drawn; more than 1 for a coarse one.
     """
 
     name: str
     words: str
     mask: Mask
+    grain: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +45,14 @@ class Scene:
         return {obj.name: obj.mask for obj in self.objects}
 
 
-def scene_of(photo: Photo, masks: Mapping[str, Mask]) -> Scene:
-    """A scene of named masks that are disjoint and none of them empty."""
+def scene_of(photo: Photo, masks: Mapping[str, Mask], *, grain: float = 1.0) -> Scene:
+    """A scene of named masks that are disjoint and none of them empty; see `SceneObject.grain`."""
     if not masks:
         raise LayoutError("The scene has no objects, so that nothing can be moved: name at least one.")
     return Scene(
         photo=photo,
-        objects=tuple(SceneObject(name=name, words=words_of(name), mask=mask) for name, mask in masks.items()),
+        objects=tuple(
+            SceneObject(name=name, words=words_of(name), mask=mask, grain=max(1.0, grain))
+            for name, mask in masks.items()
+        ),
     )

@@ -158,7 +158,7 @@ def read_coloured(photo: Photo, mask: str | Path, colours: str | Path, tolerance
                 f"No pixel of {Path(mask).name} has the colour {key[name]} of {name!r}: paint it there, or take "
                 f"{name!r} out of {Path(colours).name}."
             )
-    return scene_of(photo, coloured.masks)
+    return scene_of(photo, coloured.masks, grain=photo.size.short / coloured.size.short)
 
 
 def read_masks(photo: Photo, given: Sequence[str]) -> Scene:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks
-from intarsia.records.choices import LayoutPreset, Mode
+from intarsia.records.choices import Fill, LayoutPreset, Mode
 
 COLOURS_EXAMPLE = '{"cat": [251, 216, 1], "background": [254, 254, 254]}'
 """What a key of colours looks like."""
@@ -17,7 +17,7 @@ class ComposeSettings:
     """How objects are moved as they are (mode compose)."""
 
     border: float = 0.06
-    """How far around an object its shadow and its soft border reach, as a fraction of the picture's short side."""
+    """How far around an object its shadow is looked for, as a fraction of the picture's short side."""
     plates: int = 2
     """How many times what an object leaves behind is painted; the one with least of the object in it is kept."""
     plate_steps: int = 20
@@ -34,8 +34,8 @@ class ComposeSettings:
     """For which part of those steps the source's self-attention is injected at the new places."""
     guidance: float = 2.0
     """Guidance scale of those steps, toward what the picture shows; 1 turns it off."""
-    edge: float = 0.003
-    """How wide an object's edge is, in which it mixes with what lies behind, as a fraction of the picture's short side."""
+    edge: float = 0.006
+    """How wide an object's edge is, in which it mixes with what lies behind, as a fraction of the picture's short side; coarse masks have wider ones."""
     shadows: bool = True
     """Whether objects take the shadows around them along."""
 
@@ -182,6 +182,10 @@ class ArrangeRecord:
     """What it should not show."""
     background: str = ""
     """What lies behind the objects, e.g. "grass"."""
+    fill: Fill = "auto"
+    """What fills the gaps that objects leave: patch (pieces of the surroundings), diffusion (the checkpoint paints them), membrane (smooth), lama or migan (networks of your own, with fill_model); auto: diffusion by checkpoints that were trained on photographs, else patch."""
+    fill_model: str | None = None
+    """File of the network for lama or migan: TorchScript, or ONNX."""
     models: str = "auto"
     """Checkpoints, as for intarsia edit."""
     seed: int = 0

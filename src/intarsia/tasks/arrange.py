@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from intarsia.backbones.catalog import CATALOG
+from intarsia.backbones.fills import PHOTOGRAPHIC
 from intarsia.backbones.resolve import resolve
 from intarsia.errors import RecordError
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
 from intarsia.layout.concepts import Concepts
-from intarsia.layout.edit import ArrangeResult, arrange, check
+from intarsia.layout.edit import ArrangeResult, arrange, check, needs_networks
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import photo_of
 from intarsia.progress import OnProgress, Progress
@@ -91,7 +93,12 @@ def run_arrange(
         if on_progress is not None:
             on_progress(progress)
 
-    result = arrange(scene, layout, record, load(record.models), concepts=concepts, cache=cache, on_progress=listen)
+    source = resolve(record.models)
+    side = CATALOG[source.name].native_side if source.name in CATALOG else PHOTOGRAPHIC
+    backbones = load(record.models) if needs_networks(scene, layout, record, side) else None
+    if backbones is None:
+        record = dataclasses.replace(record, models=source.name)
+    result = arrange(scene, layout, record, backbones, concepts=concepts, cache=cache, on_progress=listen)
     saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
     learned = any(stage.startswith("learning") for stage in stages)
     concepts_from: Literal["none", "file", "cache", "learned"] = "none"

@@ -235,7 +235,7 @@ def split_layers(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, 
         everything |= mask
     ground = fill_ground(picture, ~dilate(everything, reach))
     layers = {
-        name: cut(picture, mask, ground, everything & ~mask, edge=max(1.5, settings.edge * short), reach=reach)
+        name: cut(to_uint8(picture), mask, everything & ~mask, edge=max(1.0, settings.edge * short), reach=reach)
         for name, mask in masks.items()
     }
     return ground, layers

@@ -1,0 +1,242 @@
+"""Alpha mattes: how far an object covers each pixel at its border, and its own colours there.
+
+A mask says what is surely the object and what surely is not; the pixels between are solved for, so that within each
+small window alpha follows the colours of the image. How wide that border is, the mask's own resolution says.
+
+Source: Levin et al. 2008, "A closed-form solution to natural image matting"; brought to full size as in He & Sun
+2015, "Fast guided filter"; the colours, Forte 2021, "Approximate fast foreground colour estimation".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import splu
+
+from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside
+from intarsia.imaging.photo import Bytes, Part, Picture
+
+Floats = npt.NDArray[np.float32]
+
+EDGE = 0.006
+"""How far inside an exact mask's border a pixel may be mixed, as a share of the image's short side; outside, twice."""
+
+GRAIN_INSIDE, GRAIN_OUTSIDE = 0.6, 0.75
+"""The same of a coarse mask to either side, in its own blocks."""
+
+DOUBTFUL = 1.75
+"""How far inside a coarse mask colours of the ground are doubted, in its own blocks."""
+
+GROUND_LIKE = 1.5
+"""Logarithm of the odds from which a colour is the ground's rather than the object's."""
+
+PULL, GRAIN_PULL = 0.1, 3e-3
+"""How strongly alpha is held at an exact mask, and at a coarse one."""
+
+SMOOTH, GRAIN_SMOOTH = 1e-5, 1e-6
+"""Squared levels of 0 to 1 below which colours in a window count as equal, for either."""
+
+MOST_UNKNOWN = 40_000
+"""Pixels that are solved for; of longer borders, at a reduced size."""
+
+SURE = 0.02
+"""Alpha nearer than this to 0 or 1 counts as such."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Matte:
+    """An object's coverage and its own colours, in one part of an image.
+
+    Attributes:
+        part: the rows and columns outside which alpha is 0.
+        alpha: (h, w) in [0, 1].
+        colour: (h, w, 3) the object's own, in levels; where alpha is 0 of no meaning.
+    """
+
+    part: Part
+    alpha: Blend
+    colour: Picture
+
+
+def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = None, grain: float = 1.0) -> Matte:
+    """The alpha matte of an object.
+
+    Args:
+        image: (H, W, 3).
+        mask: (H, W) the object, not empty; its resolution may be lower than the image's.
+        others: (H, W) other objects, whose pixels are not this one's.
+        edge: how far inside an exact mask's border pixels may be mixed, in pixels; outside, twice as far.
+        grain: side of the mask's own pixels, in those of the image; blocks that it is made of are seen besides.
+    """
+    edge = max(1.0, EDGE * min(mask.shape) if edge is None else edge)
+    grain = max(grain, grain_of(mask))
+    if grain > edge:
+        inside, outside = GRAIN_INSIDE * grain, GRAIN_OUTSIDE * grain
+        pull, smooth, blur = GRAIN_PULL, GRAIN_SMOOTH, 0.375 * grain
+    else:
+        inside, outside = edge, 2 * edge
+        pull, smooth, blur = PULL, SMOOTH, 0.0
+    part = bounds_of(mask, int(outside) + 4)
+    assert part is not None, "an empty mask has no matte"
+    own, levels = mask[part], image[part]
+    sure = depth_inside(own, int(inside) + 2) > inside
+    # What two coarse masks share a border of may belong to either.
+    theirs = others[part] & ~own
+    never = (depth_inside(~own, int(outside) + 2) > outside) | (
+        depth_inside(theirs, int(inside) + 2) > (inside if grain > edge else 0)
+    )
+    wanted = own.astype(np.float32)
+    if blur:
+        wanted = np.asarray(cv2.GaussianBlur(wanted, (0, 0), blur, borderType=cv2.BORDER_REPLICATE), np.float32)
+        # Coarse masks are often drawn too wide: what has the ground's colours near their border is not sure.
+        foreign = like_ground(levels, own, grain) & (depth_inside(own, int(DOUBTFUL * grain) + 2) <= DOUBTFUL * grain)
+        sure &= ~foreign
+        wanted[foreign] = 0
+    if not sure.any():  # thin throughout: its middle is taken for sure
+        depth = depth_inside(own, int(inside) + 2)
+        sure = depth >= 0.7 * depth.max()
+    factor = 1
+    unknown = int((~(sure | never)).sum())
+    while unknown / factor**2 > MOST_UNKNOWN:
+        factor += 1
+    if factor == 1:
+        alpha = closed_form(
+            (levels / np.float32(255)).astype(np.float32), sure, never, wanted, pull=pull, smooth=smooth
+        )
+    else:
+        alpha = _at_reduced_size(levels, sure, never, wanted, factor, pull=pull, smooth=smooth)
+    alpha = np.where(alpha < SURE, 0, np.where(alpha > 1 - SURE, 1, alpha)).astype(np.float32)
+    return Matte(part=part, alpha=alpha, colour=own_colours(levels.astype(np.float32), alpha, edge))
+
+
+def like_ground(levels: Bytes, own: Mask, grain: float) -> Mask:
+    """(H, W) whether a pixel's colour is common around a coarse mask, and rare deep inside it.
+
+    Args:
+        own: (H, W) the mask.
+        grain: side of its blocks, in pixels.
+    """
+    depth, away = depth_inside(own, int(3 * grain) + 2), depth_inside(~own, int(4 * grain) + 2)
+    deep, around = depth > min(2 * grain, 0.7 * float(depth.max())), (away > grain) & (away <= 4 * grain)
+    if deep.sum() < 50 or around.sum() < 50:
+        return np.zeros_like(own)
+    lab = cv2.cvtColor(levels, cv2.COLOR_RGB2LAB)
+    bins = (lab[..., 0] // 16).astype(np.intp) * 1024 + (lab[..., 1] // 8).astype(np.intp) * 32 + lab[..., 2] // 8
+    odds = [
+        ndimage.gaussian_filter(np.bincount(bins[where], minlength=16 * 1024).reshape(16, 32, 32) / where.sum(), 1)
+        for where in (around, deep)
+    ]
+    ratio = np.log(odds[0] + 1e-5) - np.log(odds[1] + 1e-5)
+    likely: Mask = ratio.ravel()[bins] > GROUND_LIKE
+    return likely
+
+
+def grain_of(mask: Mask) -> int:
+    """Side of the blocks that a mask is made of, in pixels: 1 for one that was drawn at the image's own size."""
+    part = bounds_of(mask)
+    if part is None:
+        return 1
+    gaps = []
+    for axis in (0, 1):
+        steps = mask[part] if axis else mask[part].T
+        places = np.flatnonzero((steps[:, 1:] != steps[:, :-1]).any(0))
+        if len(places) < 4:  # a box has hardly any: its sides say nothing of a resolution
+            return 1
+        gaps.append(int(np.diff(places).min()))
+    return min(gaps)
+
+
+def closed_form(image: Picture, sure: Mask, never: Mask, wanted: Floats, *, pull: float, smooth: float) -> Blend:
+    """Alpha that follows the colours of an image in each window of 3 x 3 pixels.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        sure, never: (H, W) where alpha is 1, and where it is 0.
+        wanted: (H, W) what it is held near elsewhere.
+        pull: how strongly.
+        smooth: squared levels below which colours count as equal.
+    """
+    height, width = sure.shape
+    unknown = ~(sure | never)
+    if not unknown.any():
+        return sure.astype(np.float32)
+    centres = ndimage.maximum_filter(unknown.view(np.uint8), 3, mode="constant").view(np.bool_)
+    centres[[0, -1]] = False
+    centres[:, [0, -1]] = False
+    rows, columns = np.nonzero(centres)
+    reach = np.arange(-1, 2)
+    window = (rows[:, None, None] + reach[:, None]) * width + columns[:, None, None] + reach
+    window = window.reshape(len(rows), 9)
+    colours = image.reshape(-1, 3)[window].astype(np.float64)
+    spread = colours - colours.mean(1, keepdims=True)
+    inverse = np.linalg.inv(spread.transpose(0, 2, 1) @ spread / 9 + smooth / 9 * np.eye(3))
+    weights = np.eye(9) - (1 + spread @ inverse @ spread.transpose(0, 2, 1)) / 9
+    laplacian = sparse.csr_array(
+        (weights.ravel(), (np.repeat(window, 9, 1).ravel(), np.tile(window, (1, 9)).ravel())),
+        shape=(height * width, height * width),
+    )
+    free, held = np.flatnonzero(unknown), np.flatnonzero(~unknown)
+    rows_of_free = laplacian[free]
+    matrix = rows_of_free[:, free] + pull * sparse.eye_array(len(free))
+    right = pull * wanted.ravel()[free] - rows_of_free[:, held] @ sure.ravel()[held].astype(np.float64)
+    factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    alpha = sure.astype(np.float32).ravel()
+    alpha[free] = factors.solve(right)
+    solved: Blend = alpha.reshape(sure.shape).clip(0, 1)
+    return solved
+
+
+def _at_reduced_size(
+    levels: Bytes, sure: Mask, never: Mask, wanted: Floats, factor: int, *, pull: float, smooth: float
+) -> Blend:
+    """Alpha solved on a reduced image, and brought to full size by what it is of the colours there."""
+    height, width = sure.shape
+    small = (max(width // factor, 1), max(height // factor, 1))
+
+    def reduced(values: npt.NDArray[np.generic]) -> Floats:
+        return np.asarray(cv2.resize(values.astype(np.float32), small, interpolation=cv2.INTER_AREA), np.float32)
+
+    image = reduced(levels) / np.float32(255)
+    alpha = closed_form(image, reduced(sure) > 0.99, reduced(never) > 0.99, reduced(wanted), pull=pull, smooth=smooth)
+    slope, level = _linear_in(image, alpha)
+    slope_, level_ = (cv2.resize(v, (width, height), interpolation=cv2.INTER_LINEAR) for v in (slope, level))
+    full = (slope_ * (levels / np.float32(255))).sum(-1) + level_
+    return np.where(sure, 1, np.where(never, 0, full.clip(0, 1))).astype(np.float32)
+
+
+def _linear_in(image: Picture, alpha: Floats, radius: int = 2, least: float = 1e-5) -> tuple[Picture, Floats]:
+    """Slopes (H, W, 3) and levels (H, W) by which alpha is linear in the colours around each pixel."""
+    side = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(cv2.blur(values, side), np.float32)
+
+    colour, coverage = mean(image), mean(alpha)
+    together = mean((image * alpha[..., None]).astype(np.float32)) - colour * coverage[..., None]
+    spread = np.empty((*alpha.shape, 3, 3), np.float32)
+    for i in range(3):
+        for j in range(3):
+            spread[..., i, j] = (
+                mean((image[..., i] * image[..., j]).astype(np.float32)) - colour[..., i] * colour[..., j]
+            )
+    spread += np.eye(3, dtype=np.float32) * least
+    slope = np.linalg.solve(spread, together[..., None])[..., 0]
+    return mean(slope.astype(np.float32)), mean((coverage - (slope * colour).sum(-1)).astype(np.float32))
+
+
+def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:
+    """(H, W, 3) an object's own colours, without those of the ground that mix with them at its border."""
+    colour = levels
+    for radius in (max(round(8 * edge), 3), max(round(1.5 * edge), 1)):
+        side = (2 * radius + 1, 2 * radius + 1)
+        share = cv2.blur(alpha, side)[..., None]
+        front = cv2.blur(colour * alpha[..., None], side) / np.maximum(share, 1e-4)
+        back = cv2.blur(levels * (1 - alpha[..., None]), side) / np.maximum(1 - share, 1e-4)
+        rest = levels - alpha[..., None] * front - (1 - alpha[..., None]) * back
+        colour = (front + alpha[..., None] * rest).clip(0, 255)
+    own: Picture = np.where((alpha == 1)[..., None], levels, colour).astype(np.float32)
+    return own
