@@ -69,14 +69,15 @@ def test_without_metadata_the_picture_says_nothing(tiny: Callable[..., int], fol
 
 def test_the_next_edit_costs_less_and_no_cache_keeps_nothing(tiny: Callable[..., int], folder: Path, capsys) -> None:
     costs = []
+    painted = [*QUICK, "--fill", "diffusion"]
     for name in ("a", "b"):
-        assert tiny("arrange", "photo.png", *GIVEN, *MOVE, *QUICK, "--name", name, "--json") == 0
+        assert tiny("arrange", "photo.png", *GIVEN, *MOVE, *painted, "--name", name, "--json") == 0
         costs.append(json.loads(capsys.readouterr().out)["cost"]["evaluations"])
     assert costs[1] < costs[0] and (folder / "cache").is_dir()
     assert (pixels("out/a.png") == pixels("out/b.png")).all()
     again = ["--name", "c", "--no-cache", "--json"]
     files = sorted((folder / "cache").iterdir())
-    assert tiny("arrange", "photo.png", *GIVEN, *MOVE, *QUICK, *again) == 0
+    assert tiny("arrange", "photo.png", *GIVEN, *MOVE, *painted, *again) == 0
     assert json.loads(capsys.readouterr().out)["cost"]["evaluations"] == costs[0]
     assert sorted((folder / "cache").iterdir()) == files
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from intarsia.imaging.affine import Matrix, warp_channels
 from intarsia.imaging.geometry import Point, Size
 from intarsia.imaging.infill import SWEEPS, crop_around, halve, membrane_fill
-from intarsia.imaging.matting import cut, interior_colour, warp
+from intarsia.imaging.known_ground import cut_from_ground, interior_colour
+from intarsia.imaging.matting import warp
 from intarsia.layout.cache import default_cache
 from intarsia.layout.detect import components, tidy_mask
 from intarsia.layout.detect_at_point import component_at
@@ -138,7 +139,7 @@ def test_nothing_of_a_layer_lies_outside_its_part(mask: np.ndarray, seed: int, m
         return
     rng = np.random.default_rng(seed)
     picture, ground = (rng.integers(0, 256, (*mask.shape, 3)).astype(np.float32) for _ in range(2))
-    layer = cut(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=2)
+    layer = cut_from_ground(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=2)
     moved = warp(layer, matrix)
     packed = np.concatenate([layer.colour, 1 - layer.transmittance[..., None], layer.alpha[..., None]], -1)
     whole = warp_channels(packed, matrix, Size(mask.shape[1], mask.shape[0]))

@@ -57,8 +57,9 @@ def test_a_next_edit_of_the_same_objects_costs_less_also_in_another_process(
     costs = []
     for step in (15, 25):
         layout, record = asked(scene, move=(f"dog=+{step},0",))
+        record = dataclasses.replace(record, fill="diffusion")
         costs.append(arrange(scene, layout, record, pocket, cache=DiskCache(tmp_path)).cost.evaluations)
-    assert 0 < costs[1] < costs[0]
+    assert 0 == costs[1] < costs[0]
 
 
 def test_the_way_follows_the_record_and_else_how_close_targets_are(scene: Scene) -> None:
@@ -82,7 +83,8 @@ def test_every_object_is_named_once(scene: Scene) -> None:
 def test_a_cache_that_cannot_be_written_is_no_error(scene: Scene, pocket: Backbones, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     layout, record = asked(scene, move=("dog=+15,0",))
-    assert arrange(scene, layout, record, pocket, cache=DiskCache(tmp_path / "file" / "cache")).cost.evaluations > 0
+    made = arrange(scene, layout, record, pocket, cache=DiskCache(tmp_path / "file" / "cache"))
+    assert (made.photo.pixels != scene.photo.pixels).any()
 
 
 def test_a_full_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_the_next_edit_pays_for_sampling_only(tiny_backbones: Backbones, untouch
         regenerate(
             scene,
             shifted(scene, "cat", right),
-            record_of(),
+            dataclasses.replace(record_of(), fill="diffusion"),
             tiny_backbones,
             seeds=(0,),
             concepts=None,

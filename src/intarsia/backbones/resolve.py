@@ -36,19 +36,20 @@ class ModelSource:
     revision: str | None = None
 
 
-def resolve(models: str) -> ModelSource:
+def resolve(models: str, *, quiet: bool = False) -> ModelSource:
     """Find out what the user means by --models; loads nothing and asks no network.
 
     Args:
         models: pocket, auto, a catalogue name, a hub id owner/name[@revision], a folder in diffusers
             layout, or a single .safetensors file.
+        quiet: whether to leave unsaid that auto means the pocket models, where nothing may be asked of them.
 
     Raises:
         ModelError: it is none of these, has moved, or is incomplete.
     """
     models = models.strip()
     if models == "auto":
-        return resolve(best_cached())
+        return resolve(best_cached(quiet=quiet))
     if models == "pocket":
         return folder_source(POCKET, name="pocket")
     if models in CATALOG:
@@ -81,7 +82,7 @@ def resolve(models: str) -> ModelSource:
     )
 
 
-def best_cached() -> str:
+def best_cached(*, quiet: bool = False) -> str:
     """The first inpainting checkpoint of the catalogue that is complete on this machine, else pocket, saying so."""
     helpers = [CATALOG[name] for name in HELPERS.values()]
     for name, entry in CATALOG.items():
@@ -89,7 +90,8 @@ def best_cached() -> str:
             continue
         if all(e.repository and cached(e.repository, e.revision) for e in (entry, *helpers)):
             return name
-    logger.warning(
+    logger.log(
+        logging.DEBUG if quiet else logging.WARNING,
         "No inpainting checkpoint is on this machine: using the small pocket models, which know only a toy world. "
         "For photographs: %s",
         Command("models download", "sd15", quoted=False),

@@ -21,6 +21,9 @@ from intarsia.imaging.shadows import measure_shadow
 
 Floats = npt.NDArray[np.float32]
 
+SMALL = 192
+"""Short side in pixels below which edges are a pixel wide, and an image is a small picture rather than a photograph."""
+
 WHOLE = 0.999
 """Share from which a pixel counts as covered wholly, or as not covered at all the other way round."""
 

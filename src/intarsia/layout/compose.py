@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,9 @@ from intarsia.imaging.cells import TRACE, touched_cells
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
-from intarsia.imaging.masks import Blend, Mask, dilate, feather
-from intarsia.imaging.matting import WHOLE, Layer, cut, warp
+from intarsia.imaging.known_ground import cut_from_ground
+from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
+from intarsia.imaging.matting import SMALL, WHOLE, Layer, cut, warp
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.tensors import change_to_image, image_to_tensor
 from intarsia.layout.background import DiffusionFill, detail_std, high_pass
@@ -44,7 +45,8 @@ class Change:
         changed: the pixels of the objects that move or are removed.
         vacated: the region that they leave, with their soft borders and the shadows that were measured around them.
         objects: all objects, with their soft borders and shadows as far as they are known.
-        layers: where they stand, of the objects that change and of those that stay beside them.
+        layers: where they stand, of the objects that change and of those that stay beside them; in a small image none,
+            since there they are cut out by the ground behind them.
     """
 
     changed: Mask
@@ -87,7 +89,7 @@ def compose(
     background = background_without(
         scene, change, record, choose_fill(scene, record, backbones, on_progress), seed=seed, cache=cache
     )
-    composite, region, alpha = _stack_layers(scene, layout, change, background)
+    composite, region, alpha = _stack_layers(scene, layout, change, background, record)
     if backbones is not None and can_paint(backbones, photo.size):
         healing = _refine(
             scene, layout, composite, region, change, record, backbones, seed=seed, on_progress=on_progress
@@ -104,9 +106,33 @@ def compose(
 
 def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
     """Which objects are moved or removed, and the region that they vacate."""
+    names = {*layout.removed, *(p.name for p in layout.placements if p.moved)}
+    if scene.photo.size.short < SMALL:
+        return _change_by_distance(scene, names, record)
+    return _change_by_mattes(scene, names, record)
+
+
+def _change_by_distance(scene: Scene, names: Collection[str], record: ArrangeRecord) -> Change:
+    """In a small image, shadows and soft borders lie within a few pixels of their objects."""
+    shape = scene.photo.pixels.shape[:2]
+    changed, kept = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    for name, mask in scene.masks.items():
+        union = changed if name in names else kept
+        union |= mask
+    border = round(record.compose.border * scene.photo.size.short)
+    vacated = dilate(changed, border) & ~kept
+    if kept.any():
+        # Between two objects, each keeps the shadow on its own side.
+        limit = border + 2
+        if (part := bounds_of(vacated, limit)) is not None:
+            vacated[part] &= changed[part] | (depth_inside(~changed[part], limit) <= depth_inside(~kept[part], limit))
+    return Change(changed=changed, vacated=vacated, objects=dilate(changed | kept, border), layers={})
+
+
+def _change_by_mattes(scene: Scene, names: Collection[str], record: ArrangeRecord) -> Change:
+    """In a photograph, soft borders and shadows are measured."""
     image, short = scene.photo.pixels, scene.photo.size.short
     everything = np.logical_or.reduce(list(scene.masks.values()))
-    names = {*layout.removed, *(p.name for p in layout.placements if p.moved)}
     changed, left = np.zeros_like(everything), np.zeros_like(everything)
     layers: dict[str, Layer] = {}
     settings = record.compose
@@ -175,7 +201,9 @@ def background_without(
     return cached["plate"].numpy().astype(np.float32)
 
 
-def _stack_layers(scene: Scene, layout: Layout, change: Change, background: Picture) -> tuple[Picture, Mask, Blend]:
+def _stack_layers(
+    scene: Scene, layout: Layout, change: Change, background: Picture, record: ArrangeRecord
+) -> tuple[Picture, Mask, Blend]:
     """The background and the objects on it, from back to front.
 
     Returns:
@@ -185,27 +213,54 @@ def _stack_layers(scene: Scene, layout: Layout, change: Change, background: Pict
     image = scene.photo.pixels
     composite, region = background.copy(), change.vacated.copy()
     alpha = np.zeros(region.shape, np.float32)
+    small = scene.photo.size.short < SMALL
     for placement in layout.placements:
+        name, mask = placement.name, scene.masks[placement.name]
         if placement.moved:
-            layer = warp(change.layers[placement.name], placement.matrix)
+            standing = _cut_from(scene, mask, change, background, record) if small else change.layers[name]
+            layer = warp(standing, placement.matrix)
             part = layer.part
             composite[part] = layer.over(composite, part)
             region[part] |= layer.transmittance[part] < WHOLE
             alpha[part] = layer.alpha[part] + (1 - layer.alpha[part]) * alpha[part]
             continue
-        mask = scene.masks[placement.name]
-        if not region[crop_around(mask, 3)].any():
-            continue
-        layer = change.layers.get(placement.name) or cut(image, mask, np.zeros_like(mask))
-        part = layer.part
-        own = layer.alpha[part]
-        # Over what is new there, its soft edge and its shadow; where it covers wholly, it stays as it was.
-        composite[part] = np.where((region[part] & (own < 1))[..., None], layer.over(composite, part), composite[part])
-        whole = own == 1
-        composite[part] = np.where(whole[..., None], image[part], composite[part])
-        region[part] &= ~whole
-        alpha[part] = np.where(whole, 0, alpha[part])
+        near = crop_around(mask, 2)
+        # Where something changed beneath its soft border, the new ground shows through.
+        beneath = ((alpha > 0) if small else region)[near] & dilate(mask[near], 2)
+        inside = mask[near]
+        if beneath.any():
+            layer = _layer_of_kept(scene, name, change, record)
+            own = layer.alpha[near]
+            beneath |= (own > 0) & (own < 1) & region[near]
+            composite[near] = np.where(beneath[..., None], layer.over(composite, near), composite[near])
+            alpha[near] = np.where(beneath, own + (1 - own) * alpha[near], alpha[near])
+            inside = (inside & ~beneath) | (own == 1)
+        composite[near] = np.where(inside[..., None], image[near], composite[near])
+        region[near] &= ~inside
+        alpha[near] = np.where(inside, np.float32(0), alpha[near])
     return composite, region, alpha
+
+
+def _layer_of_kept(scene: Scene, name: str, change: Change, record: ArrangeRecord) -> Layer:
+    """An object that stays, as a layer where it stands."""
+    if scene.photo.size.short >= SMALL:
+        return change.layers.get(name) or cut(scene.photo.pixels, scene.masks[name], change.objects)
+    ground = membrane_fill(scene.photo.pixels.astype(np.float32), ~change.objects)
+    return _cut_from(scene, scene.masks[name], change, ground, record)
+
+
+def _cut_from(scene: Scene, mask: Mask, change: Change, ground: Picture, record: ArrangeRecord) -> Layer:
+    """An object of a small image as a layer, where it stands."""
+    settings, short = record.compose, scene.photo.size.short
+    others = np.logical_or.reduce(list(scene.masks.values())) & ~mask
+    return cut_from_ground(
+        scene.photo.pixels,
+        mask,
+        ground,
+        others,
+        edge=max(1.5, settings.edge * short),
+        reach=round(settings.border * short) if settings.shadows else 0,
+    )
 
 
 def _compose_transparency(scene: Scene, layout: Layout, change: Change, blend: Blend) -> Bytes | None:

@@ -93,7 +93,7 @@ def run_arrange(
         if on_progress is not None:
             on_progress(progress)
 
-    source = resolve(record.models)
+    source = resolve(record.models, quiet=True)
     side = CATALOG[source.name].native_side if source.name in CATALOG else PHOTOGRAPHIC
     backbones = load(record.models) if needs_networks(scene, layout, record, side) else None
     if backbones is None:

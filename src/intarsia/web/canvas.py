@@ -21,8 +21,9 @@ from intarsia.errors import RecordError
 from intarsia.imaging.affine import Matrix, compose_maps, rotation, scaling_map, translation
 from intarsia.imaging.geometry import Box, Size
 from intarsia.imaging.infill import halve, membrane_fill
+from intarsia.imaging.known_ground import cut_from_ground
 from intarsia.imaging.masks import Mask, bounding_box, dilate
-from intarsia.imaging.matting import Layer, cut
+from intarsia.imaging.matting import Layer
 from intarsia.imaging.photo import Photo, Picture
 from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
 from intarsia.layout.scene import Scene
@@ -234,8 +235,9 @@ def split_layers(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, 
     for mask in masks.values():
         everything |= mask
     ground = fill_ground(picture, ~dilate(everything, reach))
+    edge = max(1.5, settings.edge * short)
     layers = {
-        name: cut(to_uint8(picture), mask, everything & ~mask, edge=max(1.0, settings.edge * short), reach=reach)
+        name: cut_from_ground(picture, mask, ground, everything & ~mask, edge=edge, reach=reach)
         for name, mask in masks.items()
     }
     return ground, layers
