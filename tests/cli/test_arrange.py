@@ -186,6 +186,7 @@ def test_scene_folders_are_named_alike_everywhere() -> None:
         ("--move a=1,0 --seed 1 --move b=2,0", "--move a=1,0 b=2,0 --seed 1"),
         ("--move=a=1,0 --move b=2,0 c=3,0", "--move a=1,0 b=2,0 c=3,0"),
         ("photo.png --steps 1 --steps 2", "photo.png --steps 1 --steps 2"),
+        ("--object cat=1,2,9,9 --object dog@3,4@5,6", "--object cat=1,2,9,9 dog@3,4@5,6"),
         ("--remove cat --quiet --remove dog", "--remove cat dog --quiet"),
     ],
 )

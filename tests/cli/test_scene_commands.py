@@ -44,6 +44,24 @@ def test_objects_writes_a_scene_that_reads_back_and_can_be_arranged(
     assert "The same pixels came out." in capsys.readouterr().out
 
 
+def test_marked_objects_are_outlined_arranged_and_replayed(tiny: Callable[..., int], folder: Path, capsys) -> None:
+    marked = ["--object", "cat=7,8,34,36", "--object", "fig tree@72,44"]
+    assert tiny("objects", "photo.png", *marked, "--quiet") == 0
+    scene = read_scene_folder(Path("out/photo.scene"))
+    assert scene.names == ("cat", "fig tree")
+    for mask, (rows, columns) in zip(
+        scene.masks.values(), ((slice(10, 34), slice(8, 32)), (slice(30, 58), slice(60, 84))), strict=True
+    ):
+        truth = np.zeros_like(mask)
+        truth[rows, columns] = True
+        assert (mask & truth).sum() / (mask | truth).sum() > 0.9
+    assert tiny("arrange", "photo.png", *marked, *MOVE, *QUICK, "--out", "there") == 0
+    record = json.loads(Path("there/photo.json").read_text())["record"]
+    assert record["object"] == ["cat=7,8,34,36", "fig tree@72,44"]
+    assert tiny("replay", "there/photo.json") == 0
+    assert "The same pixels came out." in capsys.readouterr().out
+
+
 def test_a_layout_over_a_scene_folder_needs_no_key_neither_here_nor_in_python(
     tiny: Callable[..., int], folder: Path
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.protocols import Backbones, KnowsNouns
 from intarsia.errors import LayoutError
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
@@ -48,6 +48,38 @@ def box(rows: slice, columns: slice) -> Mask:
     mask = np.zeros((64, 64), np.bool_)
     mask[rows, columns] = True
     return mask
+
+
+class FewWords(Spots):
+    """One that knows two nouns."""
+
+    nouns = ("dog", "cat")
+
+
+def enlarged(picture: Photo, times: int) -> Photo:
+    return photo_from_image(picture.pixels.repeat(times, 0).repeat(times, 1))
+
+
+def test_on_a_photograph_a_small_segmenter_says_that_it_knows_few_nouns(caplog: pytest.LogCaptureFixture) -> None:
+    dog = box(slice(5, 30), slice(3, 28))
+    drawing = coloured_spots({(200, 0, 0): dog})
+    segmenter = FewWords({"dog": dog})
+    with pytest.raises(LayoutError, match=r"'kitten': the pocket models know 2 nouns .* .dog, cat.*--object 'kitten="):
+        find_masks(enlarged(drawing, 3), ["dog", "kitten"], segmenter, side=64)
+    assert not segmenter.asked, "it is said before the picture is looked at"
+    with pytest.raises(LayoutError, match="'kitten' was not found in the picture"):
+        find_masks(drawing, ["kitten"], segmenter, side=64)
+    assert not caplog.messages
+    assert find_masks(enlarged(drawing, 3), ["dog 1"], segmenter, side=64)["dog 1"].any()
+    assert "their own small world" in caplog.text
+    caplog.clear()
+    assert find_masks(enlarged(drawing, 3), ["dog"], Spots({"dog": dog}), side=64)["dog"].any()
+    assert not caplog.messages
+
+
+def test_the_pocket_models_know_twelve_nouns(pocket: Backbones) -> None:
+    assert isinstance(pocket.segmenter, KnowsNouns)
+    assert len(pocket.segmenter.nouns) == 12 and "dog" in pocket.segmenter.nouns
 
 
 def test_two_objects_of_one_class_are_told_apart_from_left_to_right() -> None:

@@ -149,6 +149,6 @@ def test_edges_in_whole_numbers_are_written_as_the_command_line_writes_them() ->
 
 def test_a_layout_needs_its_key_where_no_scene_folder_can_have_one() -> None:
     assert ArrangeRecord(photo="my.scene", layout="layout.png").colours is None
-    for objects in ({"mask": "mask.png"}, {"masks": ("cat=cat.png",)}, {"find": ("cat",)}):
+    for objects in ({"mask": "mask.png"}, {"masks": ("cat=cat.png",)}, {"find": ("cat",)}, {"object": ("cat@1,2",)}):
         with pytest.raises(RecordError, match="without its key: pass --colours FILE"):
             ArrangeRecord(photo="my.scene", layout="layout.png", **objects)

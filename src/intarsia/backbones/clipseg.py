@@ -19,7 +19,9 @@ TEXTS_AT_ONCE = 32
 class ClipSegSegmenter:
     """A `Segmenter` over CLIPSeg (Lueddecke & Ecker 2022, arXiv:2112.10003)."""
 
-    def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing) -> None:
+    def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing, nouns: Sequence[str] = ()) -> None:
+        """Take a loaded model; `nouns` are all that it knows, where they are few."""
+        self.nouns = tuple(nouns)
         self.model = model
         self.tokenizer = tokenizer
         self.preparation = preparation

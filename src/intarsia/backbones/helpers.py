@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from intarsia.backbones.catalog import CATALOG, HELPERS
@@ -9,6 +10,9 @@ from intarsia.backbones.checkpoint_files import network_fault, segmenter_kind
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.resolve import HUB_ID
 from intarsia.errors import ModelError
+
+NAMES_FILE = "names.json"
+"""Beside a segmenter's weights: the nouns that it knows, where they are few."""
 
 
 def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
@@ -44,6 +48,12 @@ def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
     if fault:
         raise ModelError(f"The checkpoint in {folder} cannot be used: ", *fault)
     return folder
+
+
+def nouns_of(folder: Path) -> tuple[str, ...]:
+    """The nouns that a segmenter in a folder knows, where it lists them; else none."""
+    own = folder / NAMES_FILE
+    return tuple(json.loads(own.read_text(encoding="utf-8"))) if own.is_file() else ()
 
 
 def segmenter_folders(asked: str | None, checkpoint: Path) -> tuple[Path, Path | None]:

@@ -173,6 +173,17 @@ class Segmenter(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsNouns(Protocol):
+    """What reads few words alone.
+
+    Attributes:
+        nouns: all that it knows; empty where they are not counted.
+    """
+
+    nouns: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class MaskProposals:
     """What a mask refiner proposes: several masks for each object, since a place may mean a thing or a part of it.

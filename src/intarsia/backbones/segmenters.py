@@ -11,6 +11,7 @@ from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 from intarsia.backbones import sam
 from intarsia.backbones.checkpoint_files import segmenter_kind
 from intarsia.backbones.clipseg import ClipSegSegmenter
+from intarsia.backbones.helpers import nouns_of
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.preprocessing import read_preprocessing
 from intarsia.backbones.protocols import MaskProposals, MaskRefiner
@@ -24,6 +25,7 @@ class RefinedSegmenter:
         self.words = words
         self.refiner = refiner
         self.side: int = words.side
+        self.nouns: tuple[str, ...] = getattr(words, "nouns", ())
 
     def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """As the network that knows words says it."""
@@ -62,4 +64,4 @@ def load_word_segmenter(folder: Path, *, device: str) -> ClipSegSegmenter | sam.
         return sam.load_sam3(folder, device=device)
     model = load_network(CLIPSegForImageSegmentation, folder)
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    return ClipSegSegmenter(model.to(device), tokenizer, read_preprocessing(folder))
+    return ClipSegSegmenter(model.to(device), tokenizer, read_preprocessing(folder), nouns_of(folder))

@@ -7,6 +7,7 @@ is a network for outlines, it is then shown each object and has the last word.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections import Counter
@@ -19,13 +20,15 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from intarsia.backbones.protocols import MaskRefiner, Segmenter
+from intarsia.backbones.protocols import KnowsNouns, MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.names import words_of
+
+logger = logging.getLogger(__name__)
 
 BACKGROUND = "background"
 """The name that is no object's."""
@@ -69,6 +72,9 @@ CERTAIN = 0.95
 AGREES = 0.5
 """Overlap (IoU) with what was found from which an outline is the object's, and not that of a part or a neighbour."""
 
+LARGEST_DRAWING = 160
+"""Short side in pixels up to which a picture may be one of the small world that small segmenters know."""
+
 STEPS = 256
 """Rows and columns at which the middle of a region is looked for."""
 
@@ -89,12 +95,13 @@ def find_masks(
         (H, W) masks at the photo's size by name, disjoint, none of them empty.
 
     Raises:
-        LayoutError: an object is not found, or a name comes twice.
+        LayoutError: an object is not found, or a name comes twice, or the segmenter does not know a noun.
     """
     names = [name.strip() for name in names]
     check_names(names)
     picture = to_tensor(photo, working_size(photo.size, side, 1))
     classes = list(dict.fromkeys(words_of(name) for name in names))
+    check_nouns(photo, classes, segmenter.nouns if isinstance(segmenter, KnowsNouns) else ())
     heat = segmenter.predict_masks(picture, classes).float().cpu()
     peaks = heat.flatten(1).amax(1)
     for words, peak in zip(classes, peaks.tolist(), strict=True):
@@ -129,6 +136,37 @@ def find_masks(
     if refiner is not None:
         masks = refine_masks(photo, masks, [points[name] for name in names], refiner)
     return dict(zip(names, masks, strict=True))
+
+
+def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> None:
+    """Say on a photograph that a segmenter knows few nouns, and these from a small drawn world.
+
+    Args:
+        nouns: all that the segmenter knows; empty where it knows many.
+
+    Raises:
+        LayoutError: one that is looked for is none of them.
+    """
+    if not nouns or photo.size.short <= LARGEST_DRAWING:
+        return
+    unknown = [words for words in classes if words.lower() not in nouns]
+    if unknown:
+        raise LayoutError(
+            f"{' and '.join(map(repr, unknown))}: the pocket models know {len(nouns)} nouns of their own small world "
+            f"({', '.join(nouns)}) and no photographs",
+            Remedy(
+                "mark the object with a box or points, ",
+                Setting("object", f"'{unknown[0]}=x0,y0,x1,y1'"),
+                page="draw a box around the object",
+            ),
+            pass_masks("its mask, painted with any brush,"),
+            Remedy("take models that know photographs with ", Setting("models")),
+        )
+    logger.warning(
+        "The pocket models know %s from their own small world: in a photograph they may find it wrongly or not at all; "
+        "a box or points outline it without them.",
+        " and ".join(map(repr, classes)),
+    )
 
 
 def pass_masks(what: str) -> Remedy:

@@ -6,7 +6,6 @@ name, and the part of its region that holds the point is its mask: of two dogs, 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,9 +25,6 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.detect import LEAST_PEAK, components, refine_masks, settle_masks, tidy_mask
 from intarsia.layout.names import words_of
-
-NAMES_FILE = "names.json"
-"""Beside a segmenter's weights: the nouns that it knows, where they are few."""
 
 RIVALS = 8
 """Nouns that a point's noun competes with for the pixels around it: those that are surest anywhere."""
@@ -55,8 +51,7 @@ def names_for(source: ModelSource) -> tuple[str, ...]:
         ModelError: the checkpoint has no segmenter, and none is to be had.
     """
     words, _ = helpers.segmenter_folders(None, Path("" if source.kind == "hub" else source.location))
-    own = words / NAMES_FILE
-    return tuple(json.loads(own.read_text(encoding="utf-8"))) if own.is_file() else EVERYDAY
+    return helpers.nouns_of(words) or EVERYDAY
 
 
 def detect_at_point(
