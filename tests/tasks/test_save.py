@@ -11,7 +11,7 @@ from PIL import Image
 import intarsia as ia
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.read import read_text_chunk
-from intarsia.layout.detect import BACKGROUND
+from intarsia.layout.names import BACKGROUND
 from intarsia.tasks.arrange import run_arrange
 from intarsia.tasks.edit import run_edit
 from intarsia.tasks.options import Files
