@@ -1,58 +1,42 @@
-"""Outline an object of a photo from a box around it, without a network.
+"""Outline an object of a photo from a box around it or points on it, without a network.
 
-GrabCut learns the colours of what is in the box and of what surrounds it and cuts where they part. It is run from
-several starts on a small picture, which vote; once more at a medium size, near the border alone; and a guided filter
-then brings the border to the photo's own pixels.
+Guesses on a small picture vote on where the object is (`outline_vote`). Its border is then cut at a medium size
+(GrabCut in a band), and brought to the photo's own pixels by a guided filter.
 
-Sources: Rother, Kolmogorov and Blake 2004, GrabCut; He, Sun and Tang 2013, guided image filtering; Lempitsky,
-Kohli, Rother and Sharp 2009, image segmentation with a bounding box prior (an object reaches its box's sides).
+Sources: Rother, Kolmogorov and Blake 2004, GrabCut; He and Sun 2015, fast guided filter.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
 from intarsia.errors import RegionError, Remedy
 from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.outline_vote import Guide, View, grab_cut, tidy, vote
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
-    from intarsia.imaging.photo import Bytes, Floats, Part
+    from intarsia.imaging.photo import Bytes, Part
 
-MARGIN = 0.3
+MARGIN = 0.2
 """How much of its surroundings is looked at, in widths and heights of the box."""
 
-SMALL, MEDIUM = 180, 400
-"""Side of the square whose area the looked-at part has, in pixels, where starts vote and where the border is cut."""
+SMALL, MEDIUM = 130, 400
+"""Side of the square whose area the looked-at part has, in pixels, where guesses vote and where the border is cut."""
 
-ROUNDS = 3
-"""Times that colours are learned and the picture is cut, from each start."""
-
-SPECK = 0.02
-"""Parts and holes smaller than this share of the object are noise."""
+BAND = 2
+"""How far the border may move when it is cut again, in pixels of the small picture."""
 
 LEAST = 0.02
 """Share of its box that an object covers at least."""
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """The part of a photo about a box, at a size to work at.
-
-    Attributes:
-        pixels: (h, w, 3) uint8.
-        inside: (h, w) where the object may be.
-    """
-
-    pixels: Bytes
-    inside: Mask
+STRIP = 256
+"""Rows of a large photo that are worked at once."""
 
 
 def outline_box(pixels: Bytes, box: Box, *, taken: Mask | None = None) -> Mask:
@@ -60,7 +44,7 @@ def outline_box(pixels: Bytes, box: Box, *, taken: Mask | None = None) -> Mask:
 
     Args:
         pixels: (H, W, 3) uint8 RGB.
-        box: around the object, in pixels; it need not be tight, but the object should nearly reach its sides.
+        box: around the object, in pixels. The object should nearly reach each of its sides, and is cut off at them.
         taken: (H, W) what belongs to other objects; none of it becomes this one's.
 
     Returns:
@@ -76,20 +60,26 @@ def outline_box(pixels: Bytes, box: Box, *, taken: Mask | None = None) -> Mask:
     allowed[edges.slices()] = True
     if taken is not None:
         allowed &= ~taken
-    near, allowed = pixels[part], allowed[part]
-    small = view_of(near, allowed, SMALL)
-    medium = view_of(near, allowed, MEDIUM)
-    voted = vote(small)
-    coarse = tidy(cut_border(medium, voted) & medium.inside)
-    if coarse.sum() < LEAST * medium.inside.sum():
+    mask = np.zeros(pixels.shape[:2], np.bool_)
+    mask[part] = outline_part(pixels[part], allowed[part])
+    if mask.sum() < max(LEAST * allowed.sum(), 1):
         raise RegionError(
             f"Nothing in the box {box} stands out from its surroundings",
-            Remedy("draw a mask of the object"),
-            Remedy("take the box itself"),
+            Remedy("draw the box closer around the object"),
+            Remedy("paint a mask of it"),
+            Remedy("take the whole box as the mask"),
         )
-    mask = np.zeros(pixels.shape[:2], np.bool_)
-    mask[part] = enlarge(near, medium, coarse) & allowed
     return mask
+
+
+def outline_part(pixels: Bytes, allowed: Mask) -> Mask:
+    """(H, W) the object of a part of a photo, within where it may be; empty where none is found."""
+    small = view_of(pixels, allowed, SMALL)
+    if small.inside.all() or not small.inside.any():
+        return np.zeros_like(allowed)
+    found = vote(small)
+    scale = math.sqrt(allowed.size / found.size)
+    return refine_part(pixels, found, allowed, BAND * scale)
 
 
 def checked_box(box: Box, size: Size) -> Box:
@@ -107,8 +97,8 @@ def checked_box(box: Box, size: Size) -> Box:
         raise RegionError(
             f"The box {box} covers the whole picture of {size} pixels, so that nothing tells the object from what "
             "surrounds it",
-            Remedy("give a smaller box around the object"),
-            Remedy("draw a mask of it"),
+            Remedy("draw a smaller box around the object"),
+            Remedy("paint a mask of it"),
         )
     return inside
 
@@ -122,85 +112,79 @@ def surroundings(box: Box, size: Size) -> Part:
 def view_of(pixels: Bytes, allowed: Mask, side: int) -> View:
     """A part of a photo at a size of about `side` squared pixels, never enlarged."""
     height, width = allowed.shape
-    scale = min(side / (height * width) ** 0.5, 1.0)
+    scale = min(side / math.sqrt(height * width), 1.0)
     shape = (max(round(width * scale), 1), max(round(height * scale), 1))
     shrunk = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(allowed.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
     return View(pixels=np.ascontiguousarray(shrunk), inside=inside)
 
 
-def vote(view: View) -> Floats:
-    """(h, w) share of the starts from which a pixel becomes the object's."""
-    colours = cv2.cvtColor(view.pixels, cv2.COLOR_RGB2LAB)
-    cuts = [
-        grab_cut(picture, np.where(view.inside, np.where(start, cv2.GC_PR_FGD, cv2.GC_PR_BGD), cv2.GC_BGD), ROUNDS)
-        for picture in (view.pixels, colours)
-        for start in (view.inside, ellipse(view.inside, 0.8))
-    ]
-    return np.mean(cuts, axis=0, dtype=np.float32)
+def refine_outline(pixels: Bytes, mask: Mask, band: float) -> Mask:
+    """A mask whose border lies where the photo's colours change.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        mask: (H, W), not empty, exact to about `band`.
+        band: how far its border may move, in pixels.
+
+    Returns:
+        (H, W), the mask as it was where nothing would be left of it.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    size = Size(mask.shape[1], mask.shape[0])
+    box = Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1).expanded(2 * band + 2).clipped(size).rounded()
+    part = box.slices()
+    refined = np.zeros_like(mask)
+    refined[part] = refine_part(pixels[part], mask[part], np.ones_like(mask[part]), band)
+    return refined if refined.any() else mask.copy()
 
 
-def ellipse(inside: Mask, share: float) -> Mask:
-    """(h, w) the ellipse in the box around a mask, shrunk to a share of its sides."""
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    y, x = np.ogrid[: inside.shape[0], : inside.shape[1]]
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    down = (y + 0.5 - (top + bottom) / 2) / ((bottom - top) / 2)
-    across = (x + 0.5 - (left + right) / 2) / ((right - left) / 2)
-    round_one: Mask = inside & (down**2 + across**2 <= share**2)
-    return round_one
+def refine_part(pixels: Bytes, mask: Mask, allowed: Mask, band: float) -> Mask:
+    """(H, W) a mask at the size of a part of a photo, its border moved to where colours change.
+
+    Args:
+        mask: at any size of the part's shape.
+        allowed: (H, W) where the object may be.
+        band: how far the border may move, in pixels of the part.
+    """
+    medium = view_of(pixels, allowed, MEDIUM)
+    height, width = medium.inside.shape
+    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    reach = max(round(band * width / allowed.shape[1]), 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    ours = (share >= 0.5).astype(np.uint8)
+    labels = np.where(ours > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    labels[cv2.erode(ours, kernel, borderType=cv2.BORDER_REPLICATE) > 0] = cv2.GC_FGD
+    labels[(cv2.dilate(ours, kernel) == 0) | ~medium.inside] = cv2.GC_BGD
+    found = tidy(grab_cut(medium.pixels, labels, 1) & medium.inside)
+    return enlarge(pixels, medium, found) & allowed
 
 
-def grab_cut(pixels: Bytes, start: npt.NDArray[np.integer], rounds: int) -> Mask:
-    """(h, w) GrabCut from labels; where it cannot learn either colours, what was labelled an object."""
-    labels = start.astype(np.uint8)
-    ours = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    if ours.all() or not ours.any():
-        return ours
-    cv2.setRNGSeed(0)  # colours are clustered from random centres
-    cv2.grabCut(pixels, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
-    cut: Mask = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    return cut
-
-
-def cut_border(view: View, voted: Floats) -> Mask:
-    """(h, w) one more cut at a larger size, in which only what lies near the border, or is disputed, may change."""
-    height, width = view.inside.shape
-    share = cv2.resize(voted, (width, height), interpolation=cv2.INTER_LINEAR)
-    ours = share >= 0.5
-    reach = max(round(width / voted.shape[1] * 2), 2)
-    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    sure = cv2.erode((share > 0.99).astype(np.uint8), kernel) > 0
-    never = (cv2.dilate((share > 0.01).astype(np.uint8), kernel) == 0) | ~view.inside
-    labels = np.where(ours, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
-    labels[sure], labels[never] = cv2.GC_FGD, cv2.GC_BGD
-    return grab_cut(view.pixels, labels, 1)
-
-
-def tidy(mask: Mask) -> Mask:
-    """A mask without small islands and small holes."""
-    labels, count = ndimage.label(mask)
-    if not count:
-        return mask
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    least = SPECK * areas.sum()
-    kept: Mask = (areas >= least)[labels]
-    holes, _ = ndimage.label(~kept)
-    sizes = np.bincount(holes.ravel())
-    small = sizes < least
-    small[0] = False
-    edge = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    small[edge] = False
-    whole: Mask = kept | small[holes]
-    return whole
-
-
-def enlarge(pixels: Bytes, view: View, coarse: Mask) -> Mask:
-    """(H, W) a mask of a view at the photo's own pixels, its border where the photo's colours change."""
+def enlarge(pixels: Bytes, view: View, mask: Mask) -> Mask:
+    """(H, W) a mask of a view at the photo's own pixels; near its border, the photo's colours decide."""
     height, width = pixels.shape[:2]
-    share = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(share >= 0.5)
+    if mask.shape == (height, width):
+        return mask
+    values = mask.astype(np.float32)
+    slope, offset = Guide(view.pixels.astype(np.float32) / 255, 2, 1e-4).coefficients(values)
+    near = cv2.blur(values, (5, 5))
+    undecided = ((near > 0.01) & (near < 0.99)).astype(np.float32)
+    layers = np.dstack([slope / 255, offset, values, undecided])
+    result = np.zeros((height, width), np.bool_)
+    scale = mask.shape[0] / height
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
+        across, down = np.meshgrid(
+            (np.arange(width, dtype=np.float32) + 0.5) * (mask.shape[1] / width) - 0.5,
+            (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * scale - 0.5,
+        )
+        fine = [
+            cv2.remap(layer, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for layer in np.moveaxis(layers, 2, 0)
+        ]
+        exact = sum(fine[k] * pixels[rows, :, k] for k in range(3)) + fine[3]
+        result[rows] = np.where(fine[5] > 0, exact, fine[4]) >= 0.5
+    return result
 
 
 def outline_points(pixels: Bytes, points: Sequence[Point], *, taken: Mask | None = None) -> Mask:
