@@ -10,14 +10,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from intarsia.errors import RegionError, Remedy
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.outline_vote import Guide, View, grab_cut, tidy, vote
+from intarsia.imaging.outline_vote import (
+    Guide,
+    View,
+    contrast_along,
+    grab_cut,
+    lab_of,
+    outline_of,
+    shortest,
+    steps_of,
+    tidy,
+    vote,
+)
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
@@ -34,6 +47,16 @@ BAND = 2
 
 LEAST = 0.02
 """Share of its box that an object covers at least."""
+
+SIZES = (0.2, 0.4, 0.75)
+"""Sides of the boxes that are tried about points, as shares of the picture's short side."""
+
+MISSED, REACHING = 1.0, 0.3
+"""What an object loses in plausibility that misses all points, and for each side of the picture beyond the first that
+it reaches: then it is rather what lies behind objects."""
+
+ROOM = 0.05
+"""Room around what was found when it is looked for again, as a share of its longer side."""
 
 STRIP = 256
 """Rows of a large photo that are worked at once."""
@@ -77,7 +100,7 @@ def outline_part(pixels: Bytes, allowed: Mask) -> Mask:
     small = view_of(pixels, allowed, SMALL)
     if small.inside.all() or not small.inside.any():
         return np.zeros_like(allowed)
-    found = vote(small)
+    found, _ = vote(small)
     scale = math.sqrt(allowed.size / found.size)
     return refine_part(pixels, found, allowed, BAND * scale)
 
@@ -116,7 +139,7 @@ def view_of(pixels: Bytes, allowed: Mask, side: int) -> View:
     shape = (max(round(width * scale), 1), max(round(height * scale), 1))
     shrunk = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(allowed.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
-    return View(pixels=np.ascontiguousarray(shrunk), inside=inside)
+    return View(pixels=np.ascontiguousarray(shrunk), inside=inside, sure=np.zeros_like(inside))
 
 
 def refine_outline(pixels: Bytes, mask: Mask, band: float) -> Mask:
@@ -190,15 +213,152 @@ def enlarge(pixels: Bytes, view: View, mask: Mask) -> Mask:
 def outline_points(pixels: Bytes, points: Sequence[Point], *, taken: Mask | None = None) -> Mask:
     """The object that all of the points lie on.
 
+    The picture does not say how large the thing is that is meant (an eye, a cat), so boxes of several sizes are
+    tried, and the one whose object stands out best is taken. More points make the choice sure.
+
     Args:
         pixels: (H, W, 3) uint8 RGB.
         points: on the object, in pixels.
         taken: (H, W) what belongs to other objects; none of it becomes this one's.
 
     Returns:
-        (H, W), not empty. The same input gives the same mask.
+        (H, W), not empty, with all of the points. The same input gives the same mask.
 
     Raises:
         RegionError: a point lies outside the picture or on another object, or nothing stands out around them.
     """
-    raise NotImplementedError("outlines from points")
+    size = Size(pixels.shape[1], pixels.shape[0])
+    free = np.ones(pixels.shape[:2], np.bool_) if taken is None else ~taken
+    for point in points:
+        if not Box(0, 0, size.width, size.height).contains(point):
+            raise RegionError(
+                f"The point {point.x:g},{point.y:g} lies outside the picture of {size} pixels",
+                Remedy("give x,y in pixels from the top left corner"),
+            )
+        if not free[int(point.y), int(point.x)]:
+            raise RegionError(
+                f"The point {point.x:g},{point.y:g} lies on another object",
+                Remedy("give one on what is not yet an object's"),
+            )
+    tried = [trial(pixels, box, points, free) for box in boxes_about(pixels, points)]
+    tried = sorted((one for one in tried if one is not None), key=lambda one: -one.score)
+    for first in tried[:2]:
+        again = trial(pixels, first.found, points, free)
+        if again is not None:
+            tried.append(again)
+    if not tried:
+        raise RegionError(
+            f"Nothing stands out around the point{'s' if len(points) > 1 else ''} "
+            + " ".join(f"{point.x:g},{point.y:g}" for point in points),
+            Remedy("draw a box around the object"),
+            Remedy("paint a mask of it"),
+        )
+    best = max(tried, key=lambda one: one.score)
+    mask = np.zeros_like(free)
+    scale = math.sqrt(mask[best.part].size / best.mask.size)
+    mask[best.part] = refine_part(pixels[best.part], best.mask, free[best.part], BAND * scale)
+    return keep_touched(mask, points, free)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """An object that was found on points.
+
+    Attributes:
+        part: the rows and columns of the photo that were looked at.
+        mask: (h, w) the object there, small.
+        found: the box around it in the photo, with some room.
+        score: how plausible it is.
+    """
+
+    part: Part
+    mask: Mask
+    found: Box
+    score: float
+
+
+def trial(pixels: Bytes, box: Box, points: Sequence[Point], free: Mask) -> Trial | None:
+    """Look for the object of points in a box; None where there is none."""
+    size = Size(pixels.shape[1], pixels.shape[0])
+    inner = box.clipped(size).rounded()
+    part = surroundings(inner, size)
+    allowed = np.zeros_like(free)
+    allowed[inner.slices()] = free[inner.slices()]
+    small = view_of(pixels[part], allowed[part], SMALL)
+    if small.inside.all() or not small.inside.any():
+        return None
+    rows, columns = part
+    down, across = (
+        small.inside.shape[0] / (rows.stop - rows.start),
+        small.inside.shape[1] / (columns.stop - columns.start),
+    )
+    spots = [Point((point.x - columns.start) * across, (point.y - rows.start) * down) for point in points]
+    sure = near_points(spots, small.inside.shape) & small.inside
+    mask, score = vote(replace(small, sure=sure))
+    missed = sum(not mask[int(spot.y), int(spot.x)] for spot in spots) / len(spots)
+    score -= MISSED * missed + REACHING * max(sides_reached(mask, part, size) - 1, 0)
+    mask = keep_touched(mask | sure, spots, small.inside)
+    if mask.sum() < LEAST * small.inside.sum():
+        return None
+    top, left = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    found = Box(left[0] / across, top[0] / down, (left[-1] + 1) / across, (top[-1] + 1) / down)
+    found = Box(*(edge + start for edge, start in zip(found.as_tuple(), (columns.start, rows.start) * 2, strict=True)))
+    room = ROOM * max(found.width, found.height)
+    return Trial(part=part, mask=mask, found=found.expanded(room), score=score)
+
+
+def sides_reached(mask: Mask, part: Part, size: Size) -> int:
+    """How many of the picture's sides a mask of a part of it reaches."""
+    rows, columns = part
+    return sum(
+        (
+            bool(rows.start == 0 and mask[0].any()),
+            bool(rows.stop == size.height and mask[-1].any()),
+            bool(columns.start == 0 and mask[:, 0].any()),
+            bool(columns.stop == size.width and mask[:, -1].any()),
+        )
+    )
+
+
+def near_points(points: Sequence[Point], shape: tuple[int, ...]) -> Mask:
+    """(h, w) what lies on points, or next to them."""
+    near = np.zeros(shape, np.uint8)
+    for point in points:
+        cv2.circle(near, (int(point.x), int(point.y)), 2, 1, -1)
+    return near > 0
+
+
+def keep_touched(mask: Mask, points: Sequence[Point], allowed: Mask) -> Mask:
+    """(h, w) the parts of a mask that points lie on, or next to; the points themselves where there are none."""
+    near = near_points(points, mask.shape) & allowed
+    labels, count = ndimage.label(mask)
+    touched = np.zeros(count + 1, np.bool_)
+    touched[np.unique(labels[near & mask])] = True
+    touched[0] = False
+    kept: Mask = touched[labels]
+    return kept if kept.any() else near
+
+
+def boxes_about(pixels: Bytes, points: Sequence[Point]) -> list[Box]:
+    """Boxes in which the object of points may lie: of several sizes about them, and about what they are like."""
+    size = Size(pixels.shape[1], pixels.shape[0])
+    x, y = [point.x for point in points], [point.y for point in points]
+    hull = Box(min(x), min(y), max(x), max(y))
+    boxes = [hull.expanded(share * size.short / 2) for share in SIZES]
+    small = view_of(pixels, np.ones(pixels.shape[:2], np.bool_), SMALL)
+    height, width = small.inside.shape
+    shrunk = Size(width, height)
+    lab = lab_of(small.pixels)
+    sources = near_points([point.scaled(size, shrunk) for point in points], small.inside.shape)
+    length = shortest(*steps_of(lab), sources)
+    contrasts: list[tuple[float, Box]] = []
+    for share in np.linspace(0.02, 0.7, 18):
+        grown = length <= np.quantile(length, share)
+        outline, _ = outline_of(grown, small)
+        rows, columns = np.flatnonzero(grown.any(1)), np.flatnonzero(grown.any(0))
+        box = Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        contrasts.append((float(contrast_along(grown, lab)[outline].mean()), box))
+    best = sorted(contrasts, key=lambda one: -one[0])[:2]
+    grown = [box.scaled(shrunk, size).expanded(ROOM * size.short) for _, box in best]
+    whole = Box(0, 0, size.width, size.height)
+    return [box for box in boxes + grown if box.clipped(size).rounded() != whole]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from intarsia.imaging.photo import Bytes
 
 Values = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int32]
 
 SHARES = (0.3, 0.5, 0.7)
 """Shares of the votes of which one makes an object."""
@@ -59,6 +60,9 @@ STRANGE_OBJECT, STRANGE_GROUND, STRANGE = 0.1, 0.03, 0.02
 MOST_EVIDENCE = 3.0
 """Logarithm of the odds that a colour can count for or against an object."""
 
+SURE = 4.0
+"""Logarithm of the odds for the object where it surely is."""
+
 LEARNINGS = 8
 """Times that colours are learned again from what they have shown."""
 
@@ -82,10 +86,12 @@ class View:
     Attributes:
         pixels: (h, w, 3) uint8.
         inside: (h, w) where the object may be; neither nowhere nor everywhere.
+        sure: (h, w) what surely is the object, within that.
     """
 
     pixels: Bytes
     inside: Mask
+    sure: Mask
 
     @property
     def frame(self) -> tuple[int, int, int, int]:
@@ -100,8 +106,8 @@ class View:
         return (y + 0.5 - top) / (bottom - top), (x + 0.5 - left) / (right - left)
 
 
-def vote(view: View) -> Mask:
-    """(h, w) what most probably is the object in a view's box; may be empty."""
+def vote(view: View) -> tuple[Mask, float]:
+    """(h, w) what most probably is the object in a view's box, may be empty; and how plausible it is."""
     lab = lab_of(view.pixels)
     y, x = view.places()
     roundness = 4 * (y - 0.5) ** 2 + 4 * (x - 0.5) ** 2
@@ -113,18 +119,22 @@ def vote(view: View) -> Mask:
         for texture, strangeness in ((0.0, None), (TEXTURE, None), (TEXTURE, colours.strange(around)))
     )
     middle = np.clip(1 - roundness, -1.5, 1)
-    by_colour = colours.settle(0.7 * middle, view)
+    sure = SURE * view.sure
+    by_colour = colours.settle(0.7 * middle + sure, view)
     guesses = [
         cut(view.pixels, view, ellipse),
         cut(with_fence(lab, plain, view), view, ellipse),
         cut(with_fence(lab, textured, view), view, ellipse),
         cut(view.pixels, view, by_colour, 2),
-        colours.settle(1.2 * middle + 0.5 * enclosure(plain, view), view),
-        colours.settle(0.7 * middle + enclosure(strange, view), view),
+        colours.settle(1.2 * middle + sure + 0.5 * enclosure(plain, view), view),
+        colours.settle(0.7 * middle + sure + enclosure(strange, view), view),
     ]
     guesses = [tidy(guess) for guess in guesses]
     share = np.mean(guesses, axis=0)
-    return max((share >= least for least in SHARES), key=lambda mask: plausibility(mask, guesses, lab, view))
+    masks = [share >= least for least in SHARES]
+    scores = [plausibility(mask, guesses, lab, view) for mask in masks]
+    best = int(np.argmax(scores))
+    return masks[best], scores[best]
 
 
 def lab_of(pixels: Bytes) -> Values:
@@ -152,16 +162,7 @@ def fenced(lab: Values, view: View, around: Mask, texture: float, strangeness: V
         strangeness: (h, w) in [0, 1], what a step through a pixel costs besides.
     """
     height, width = around.shape
-    number = np.arange(height * width, dtype=np.int32).reshape(height, width)
-    soft = cv2.GaussianBlur(lab, (0, 0), 0.7)
-    starts, ends, steps = [], [], []
-    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one = slice(0, height - down), slice(max(-across, 0), width - max(across, 0))
-        other = slice(down, height), slice(max(across, 0), width - max(-across, 0))
-        starts.append(number[one].ravel())
-        ends.append(number[other].ravel())
-        steps.append(np.sqrt(((soft[one] - soft[other]) ** 2).sum(-1)).ravel())
-    start, end, step = np.concatenate(starts), np.concatenate(ends), np.concatenate(steps)
+    start, end, step = steps_of(lab)
     if texture:
         edges = np.zeros(height * width, np.float32)
         np.maximum.at(edges, start, step)
@@ -173,10 +174,30 @@ def fenced(lab: Values, view: View, around: Mask, texture: float, strangeness: V
         step = np.maximum(step - (usual.ravel()[start] + usual.ravel()[end]) / 2, 0)
     if strangeness is not None:
         step = step + STRANGE_STEP * (strangeness.ravel()[start] + strangeness.ravel()[end]) / 2
+    return shortest(start, end, step, around)
+
+
+def steps_of(lab: Values) -> tuple[Numbers, Numbers, Values]:
+    """(E,) each: the numbers of two pixels that touch, and how much their colours differ, for each such pair."""
+    height, width = lab.shape[:2]
+    number = np.arange(height * width, dtype=np.int32).reshape(height, width)
+    soft = cv2.GaussianBlur(lab, (0, 0), 0.7)
+    starts, ends, steps = [], [], []
+    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        one = slice(0, height - down), slice(max(-across, 0), width - max(across, 0))
+        other = slice(down, height), slice(max(across, 0), width - max(-across, 0))
+        starts.append(number[one].ravel())
+        ends.append(number[other].ravel())
+        steps.append(np.sqrt(((soft[one] - soft[other]) ** 2).sum(-1)).ravel())
+    return np.concatenate(starts), np.concatenate(ends), np.concatenate(steps)
+
+
+def shortest(start: Numbers, end: Numbers, step: Values, sources: Mask) -> Values:
+    """(h, w) length of the shortest way to each pixel from any of the sources (h, w), by steps between pixels."""
     # A step of no length would not be one in a sparse matrix.
-    graph = sparse.coo_matrix((step + 1e-4, (start, end)), (height * width, height * width)).tocsr()
-    length = csgraph.dijkstra(graph, directed=False, indices=np.flatnonzero(around), min_only=True)
-    return np.asarray(length.reshape(height, width), np.float32)
+    graph = sparse.coo_matrix((step + 1e-4, (start, end)), (sources.size, sources.size)).tocsr()
+    length = csgraph.dijkstra(graph, directed=False, indices=np.flatnonzero(sources), min_only=True)
+    return np.asarray(length.reshape(sources.shape), np.float32)
 
 
 def mean_over(values: Values, where: Mask, width: float) -> Values:
@@ -213,7 +234,8 @@ def with_fence(lab: Values, length: Values, view: View) -> Bytes:
 def cut(pixels: Bytes, view: View, start: Mask, rounds: int = 3) -> Mask:
     """(h, w) GrabCut in a view's box from a first guess."""
     labels = np.where(start, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
-    return grab_cut(pixels, np.where(view.inside, labels, cv2.GC_BGD), rounds)
+    labels[~view.inside], labels[view.sure] = cv2.GC_BGD, cv2.GC_FGD
+    return grab_cut(pixels, labels, rounds)
 
 
 def grab_cut(pixels: Bytes, start: npt.NDArray[np.integer], rounds: int) -> Mask:
