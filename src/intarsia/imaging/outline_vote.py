@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
     from intarsia.imaging.photo import Bytes
 
-Values = npt.NDArray[np.float32]
-Numbers = npt.NDArray[np.int32]
+Values: TypeAlias = npt.NDArray[np.floating[Any]]
+Numbers: TypeAlias = npt.NDArray[np.int32]
 
 SHARES = (0.3, 0.5, 0.7)
 """Shares of the votes of which one makes an object."""
@@ -69,8 +69,8 @@ LEARNINGS = 8
 SPECK = 0.02
 """Parts and holes smaller than this share of the object are noise."""
 
-SLACK = 0.1
-"""Share of a side by which an object may fall short of its box."""
+SLACK = 0.07
+"""Share of a side by which an object may fall shorter of one side of its box than of another."""
 
 NARROW = 2.0
 """Standard deviation of the strips on both sides of an outline that are compared, in pixels."""
@@ -106,8 +106,23 @@ class View:
         return (y + 0.5 - top) / (bottom - top), (x + 0.5 - left) / (right - left)
 
 
-def vote(view: View) -> tuple[Mask, float]:
-    """(h, w) what most probably is the object in a view's box, may be empty; and how plausible it is."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """What most probably is the object in a view's box.
+
+    Attributes:
+        mask: (h, w), may be empty.
+        score: how plausible it is; between some 1 and 2 for objects, less for anything else.
+        contrast: how well it can be told from what surrounds it, in [0, 1].
+    """
+
+    mask: Mask
+    score: float
+    contrast: float
+
+
+def vote(view: View) -> Found:
+    """What several guesses agree on as the object in a view's box."""
     lab = lab_of(view.pixels)
     y, x = view.places()
     roundness = 4 * (y - 0.5) ** 2 + 4 * (x - 0.5) ** 2
@@ -134,13 +149,13 @@ def vote(view: View) -> tuple[Mask, float]:
     masks = [share >= least for least in SHARES]
     scores = [plausibility(mask, guesses, lab, view) for mask in masks]
     best = int(np.argmax(scores))
-    return masks[best], scores[best]
+    contrast = standing_out(masks[best], lab, view) if masks[best].any() else 0.0
+    return Found(mask=masks[best], score=scores[best], contrast=contrast)
 
 
 def lab_of(pixels: Bytes) -> Values:
     """(h, w, 3) CIE Lab, lightness from 0 to 100."""
-    lab: Values = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return lab
+    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def surroundings_of(view: View) -> Mask:
@@ -218,7 +233,7 @@ def middle_length(length: Values, view: View) -> float:
 def enclosure(length: Values, view: View) -> Values:
     """(h, w) evidence for the object, from how far the surroundings are."""
     middle = middle_length(length, view)
-    return np.clip((length - middle) / middle, -1, 1.5)
+    return np.asarray(np.clip((length - middle) / middle, -1, 1.5), np.float32)
 
 
 def with_fence(lab: Values, length: Values, view: View) -> Bytes:
@@ -245,7 +260,7 @@ def grab_cut(pixels: Bytes, start: npt.NDArray[np.integer], rounds: int) -> Mask
     if min(int(ours.sum()), int((~ours).sum())) < 16:  # GrabCut wants some pixels for each of its five colours
         return ours
     cv2.setRNGSeed(0)  # colours are clustered from random centres
-    cv2.grabCut(pixels, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(pixels, labels, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
     found: Mask = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     return found
 
@@ -262,19 +277,22 @@ class Colours:
         step = max(int(math.sqrt(height * width / SAMPLES)), 1)
         numbers = np.arange(height * width).reshape(height, width)
         self.samples = numbers[step // 2 :: step, step // 2 :: step].ravel()
-        colour = cv2.GaussianBlur(lab, (0, 0), 0.6).reshape(-1, 3) / COLOUR
+        colour = np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.6), np.float32).reshape(-1, 3) / COLOUR
         place = np.stack([x.ravel(), y.ravel()], 1) / PLACE
         self.nearness = kernel(place, place[self.samples])
         self.likeness = kernel(colour, colour[self.samples]) * self.nearness
+        self.all_alike, self.all_near = self.likeness.sum(1), self.nearness.sum(1)
         self.guide = Guide(lab / 100)
 
-    def usual(self, weights: Values) -> Values:
-        """(N,) share of the samples near each pixel that have its colour, weighted."""
-        return np.asarray((self.likeness @ weights) / (self.nearness @ weights + 1e-3), np.float32)
+    def usual(self, weights: Values) -> tuple[Values, Values]:
+        """(N,) each: share of the samples near each pixel that have its colour, weighted, and by what is left to 1."""
+        alike, near = self.likeness @ weights, self.nearness @ weights
+        rest = np.maximum(self.all_alike - alike, 0), np.maximum(self.all_near - near, 0)
+        return alike / (near + 1e-3), rest[0] / (rest[1] + 1e-3)
 
     def strange(self, around: Mask) -> Values:
         """(h, w) in [0, 1]: how little a pixel's colour is among those of the surroundings near it."""
-        seen = self.usual(around.ravel()[self.samples].astype(np.float32))
+        seen, _ = self.usual(around.ravel()[self.samples].astype(np.float32))
         rare: Values = np.log(np.minimum(seen, 1) + 0.005) / math.log(0.005)
         return np.clip(rare, 0, 1).reshape(around.shape)
 
@@ -287,8 +305,9 @@ class Colours:
         share = np.where(view.inside, 1 / (1 + np.exp(-2 * prior)), 0)
         for _ in range(LEARNINGS):
             own = share.ravel()[self.samples].astype(np.float32)
-            ours = (1 - STRANGE_OBJECT) * self.usual(own) + STRANGE_OBJECT * STRANGE
-            theirs = (1 - STRANGE_GROUND) * self.usual(1 - own) + STRANGE_GROUND * STRANGE
+            usual, usual_around = self.usual(own)
+            ours = (1 - STRANGE_OBJECT) * usual + STRANGE_OBJECT * STRANGE
+            theirs = (1 - STRANGE_GROUND) * usual_around + STRANGE_GROUND * STRANGE
             evidence = np.clip(np.log(ours / theirs), -MOST_EVIDENCE, MOST_EVIDENCE).reshape(prior.shape)
             odds = self.guide.smooth((evidence + prior).astype(np.float32))
             share = np.where(view.inside, 1 / (1 + np.exp(-odds)), 0)
@@ -299,7 +318,7 @@ class Colours:
 def kernel(values: Values, centres: Values) -> Values:
     """(N, D), (M, D) -> (N, M) Gaussian kernel of unit width."""
     squares = (values**2).sum(1)[:, None] + (centres**2).sum(1)[None] - 2 * values @ centres.T
-    return np.exp(-0.5 * np.maximum(squares, 0)).astype(np.float32)
+    return np.asarray(np.exp(-0.5 * np.maximum(squares, 0)), np.float32)
 
 
 class Guide:
@@ -314,8 +333,7 @@ class Guide:
         self.inverse = np.linalg.inv(spread + evenness * np.eye(3, dtype=np.float32))
 
     def blurred(self, values: Values) -> Values:
-        blurred: Values = cv2.blur(values, self.sides)
-        return blurred
+        return np.asarray(cv2.blur(values, self.sides), np.float32)
 
     def coefficients(self, values: Values) -> tuple[Values, Values]:
         """(h, w, 3) and (h, w): the linear function of the picture's colours that is nearest to the values."""
@@ -337,7 +355,7 @@ def plausibility(mask: Mask, guesses: list[Mask], lab: Values, view: View) -> fl
         return -math.inf
     agreement = float(np.mean([(mask & guess).sum() / max((mask | guess).sum(), 1) for guess in guesses]))
     outline, cut_off = outline_of(mask, view)
-    contrast = np.where(cut_off, 0, contrast_along(mask, lab))[outline].mean()
+    contrast = standing_out(mask, lab, view)
     top, bottom, left, right = view.frame
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     high, wide = bottom - top, right - left
@@ -347,8 +365,15 @@ def plausibility(mask: Mask, guesses: list[Mask], lab: Values, view: View) -> fl
         (columns[0] - left) / wide,
         (right - 1 - columns[-1]) / wide,
     )
-    short = sum(max(gap - SLACK, 0) for gap in gaps)
-    return float(agreement + contrast - 2 * short - 0.3 * cut_off[outline].mean())
+    # A box may be wide, but then on all sides.
+    short = sum(max(gap - min(gaps) - SLACK, 0) for gap in gaps)
+    return float(agreement + contrast - 4 * short - 0.6 * cut_off[outline].mean())
+
+
+def standing_out(mask: Mask, lab: Values, view: View) -> float:
+    """Mean contrast along a mask's outline, in [0, 1]; none where the box cuts it off."""
+    outline, cut_off = outline_of(mask, view)
+    return float(np.where(cut_off, 0, contrast_along(mask, lab))[outline].mean())
 
 
 def outline_of(mask: Mask, view: View) -> tuple[Mask, Mask]:
