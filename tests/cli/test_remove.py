@@ -76,6 +76,17 @@ def test_several_ways_to_mark_what_goes_add_up(folder: Path, capsys) -> None:
     assert all(Path(name).is_file() for name in facts["files"].values())
 
 
+def test_objects_are_outlined_and_named(folder: Path, capsys) -> None:
+    assert run("remove", "photo.png", "--object", "cat=5,7,35,37", "--object", "fig tree@72,44", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [(thing["name"], thing["box"]) for thing in facts["objects"]] == [
+        ("cat", [8, 10, 32, 34]),
+        ("fig tree", [60, 30, 84, 58]),
+    ]
+    assert run("replay", "out/photo.json", "--out", "again") == 0
+    assert "cat; fig tree removed" in capsys.readouterr().out
+
+
 def test_the_picture_says_that_no_model_made_it(folder: Path) -> None:
     assert run("remove", "photo.png", "--box", CAT, "--quiet") == 0
     assert f"digitalsourcetype/{EDITED}" in (read_text_chunk("out/photo.png", "XML:com.adobe.xmp") or "")
@@ -279,6 +290,10 @@ BAD_INPUT: dict[str, tuple[tuple[str, ...], str]] = {
     "grown by no number": ((*BOX, "--grow", "nan"), "grow is nan"),
     "seed below nothing": ((*BOX, "--seed", "-1"), "seed is -1"),
     "size too small": ((*BOX, "--size", "3"), "size is 3"),
+    "object of no form": (("--object", "cat"), "says not where it is"),
+    "object outside": (("--object", "cat=200,0,250,40"), "lies outside the picture"),
+    "object called as another": (("--object", "cat=1,1,9,9", "cat=20,20,30,30"), "Two objects are called 'cat'"),
+    "object called as a box": ((*BOX, "--object", "box 1=40,20,60,40"), "Two objects are called 'box 1'"),
     "unknown models": (("--find", "cat", "--models", "no such"), "is no known checkpoint"),
 }
 

@@ -13,11 +13,11 @@ from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettin
 from intarsia.records.choices import LayoutPreset, Mode
 from intarsia.records.scene_folder import SCENE_FILES
 
-MANY = ("masks", "find", "move", "to", "scale", "rotate", "flip", "remove", "front", "back")
+MANY = ("masks", "find", "object", "move", "to", "scale", "rotate", "flip", "remove", "front", "back")
 """Settings that take several words, and whose flags may be given several times."""
 
-MANY_OF_REMOVE = ("box", "object")
-"""Those that have one word elsewhere, or are unknown there."""
+MANY_OF_REMOVE = ("box",)
+"""Those that have one word with other commands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class ArrangeFlags(ArrangeRecord):
         """
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(ArrangeRecord)}
         inside = {kind: Path(self.photo) / name for kind, name in SCENE_FILES.items() if kind != "overlay"}
-        if self.mask or self.masks or self.find:
+        if self.mask or self.masks or self.find or self.object:
             if inside["photo"].is_file():
                 values["photo"] = str(inside["photo"])
         elif all(file.is_file() for file in inside.values()):

@@ -5,13 +5,16 @@ The scene of a removal is its photo and what goes. Only names need a network, an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from intarsia.backbones.protocols import Segmenter
-from intarsia.errors import EmptyMaskError, RecordError, RegionError, Remedy, Setting
+from intarsia.errors import EmptyMaskError, LayoutError, RecordError, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Mask, box_mask, read_mask
 from intarsia.imaging.photo import Photo
+from intarsia.layout.marked_objects import outline_marked, parse_marked
 from intarsia.layout.scene import Scene, scene_of
 from intarsia.layout.scene_files import find_objects
 from intarsia.records.remove import RemoveRecord
@@ -22,7 +25,7 @@ def read_removal(
 ) -> Scene:
     """What a record removes, as the objects of a scene: their names are those of the record, or "box 1" and "mask".
 
-    What two of them cover belongs to the one that is read first: objects, names, boxes, the mask.
+    What two of them cover belongs to the one that comes first: boxes, outlined objects, names, the mask.
 
     Args:
         photo: the picture, upright.
@@ -46,24 +49,37 @@ def read_removal(
 
 def _named_masks(record: RemoveRecord, photo: Photo, segmenter: Segmenter | None, native_side: int) -> dict[str, Mask]:
     """The masks of a removal by their names, disjoint; one may be empty where others cover it."""
-    boxes = [read_box(text) for text in record.box]
-    marked = {f"box {number}": box_mask(box, photo.size) for number, box in enumerate(boxes, 1)}
+    # What costs nothing to check comes first.
+    boxes = [box_mask(read_box(text), photo.size) for text in record.box]
+    marks = parse_marked(record.object)
+    names = [f"box {number}" for number in range(1, len(boxes) + 1)]
+    _check_unlike([*names, *(mark.name for mark in marks), *record.find, *(["mask"] if record.mask else [])])
+    drawn = None
     if record.mask is not None:
-        marked["mask"] = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
-    found: dict[str, Mask] = {}
+        drawn = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+    masks = list(zip(names, boxes, strict=True))
+    masks += outline_marked(photo, marks).items()
     if record.find:
         if segmenter is None:
             raise RecordError(
                 f"The objects {', '.join(record.find)} are to be found by their names, but no segmenter was given: "
                 "pass the segmenter of the loaded models."
             )
-        found = find_objects(photo, record.find, segmenter, side=record.size or native_side).masks
+        masks += find_objects(photo, record.find, segmenter, side=record.size or native_side).masks.items()
+    if drawn is not None:
+        masks.append(("mask", drawn))
     taken = np.zeros((photo.size.height, photo.size.width), np.bool_)
     disjoint: dict[str, Mask] = {}
-    for name, mask in (*found.items(), *marked.items()):
+    for name, mask in masks:
         disjoint[name] = mask & ~taken
         taken |= mask
     return disjoint
+
+
+def _check_unlike(names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise LayoutError(f"Two objects are called {twice!r}: number them, '{twice} 1' and '{twice} 2'.")
 
 
 def read_box(text: str) -> Box:

@@ -1,7 +1,7 @@
 """Read a scene: a photo and the objects in it, each with its name and its mask.
 
 The objects come from a picture in their colours with a key, from a mask each, from a scene folder that
-was written before, or are found in the picture by their names.
+was written before, from a box or points each, or are found in the picture by their names.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colour_map, read_colours
+from intarsia.layout.marked_objects import outline_marked, parse_marked
 from intarsia.layout.scene import Scene, scene_of
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
 from intarsia.records.scene_folder import SCENE_FILES
@@ -31,7 +32,7 @@ def read_scene(
     """The objects of a picture, from where the record has them.
 
     Args:
-        record: `mask` and `colours`, `masks`, `find`, or a scene folder as its `photo`.
+        record: `mask` and `colours`, `masks`, `find`, `object`, or a scene folder as its `photo`.
         photo: the picture, upright; in a scene folder, the one that `photo_of` names.
         segmenter: finds objects by their names; needed for `find` alone.
         native_side: short side at which it looks, in pixels, where the record says nothing.
@@ -39,13 +40,16 @@ def read_scene(
     Raises:
         LayoutError: the objects cannot be read or found, or contradict each other.
         PictureError: a file is not a readable picture.
-        RegionError: an object's mask is not clearly black and white, or of another shape than the photo.
+        RegionError: an object's mask is not clearly black and white, or of another shape than the photo; or a box
+            or point cannot be used with this picture, or nothing stands out there.
     """
     if record.mask is not None:
         assert record.colours is not None, "records have colours with their mask"
         return read_coloured(photo, record.mask, record.colours, record.tolerance)
     if record.masks:
         return read_masks(photo, record.masks)
+    if record.object:
+        return read_objects(photo, record.object)
     if record.find:
         if segmenter is None:
             raise LayoutError(
@@ -61,6 +65,8 @@ def read_scene(
             "pass ",
             Setting("find"),
             " with their names, ",
+            Setting("object"),
+            " with a box or points each, ",
             Setting("mask"),
             " and ",
             Setting("colours"),
@@ -79,6 +85,17 @@ def find_objects(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, si
     from intarsia.layout.detect import find_masks  # the only way to a scene that needs torch
 
     return scene_of(photo, find_masks(photo, names, segmenter, side=side))
+
+
+def read_objects(photo: Photo, marks: Sequence[str]) -> Scene:
+    """A scene of objects that are marked by a box or by points, each "NAME=x0,y0,x1,y1" or "NAME@x,y@x,y"; the later
+    ones stand in front.
+
+    Raises:
+        LayoutError: a mark cannot be read, or a name comes twice.
+        RegionError: a box or point cannot be used with this picture, or nothing stands out there.
+    """
+    return scene_of(photo, outline_marked(photo, parse_marked(marks)))
 
 
 def photo_of(record: ArrangeRecord) -> Path:

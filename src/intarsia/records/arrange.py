@@ -148,6 +148,8 @@ class ArrangeRecord:
     """The objects as one black and white picture each: --masks cat=cat.png 'dog 1=dog.png'."""
     find: tuple[str, ...] = ()
     """The objects by their names, to be found in the picture."""
+    object: tuple[str, ...] = ()
+    """The objects by a box around each, or by points on it: --object cat=10,20,200,220 'dog 1@300,150@320,90'; outlined without a network."""
     tolerance: int = 0
     """Levels by which a colour of mask or layout may miss the colour that is meant."""
     layout: str | None = None
@@ -221,13 +223,13 @@ class ArrangeRecord:
                 f"size is {self.size}, but must lie between 32 and 4096 pixels.",
             ),
             (
-                sum((self.mask is not None, bool(self.masks), bool(self.find))) <= 1,
-                ("The objects were given in more than one way", one_of("mask", "masks", "find")),
+                sum((self.mask is not None, bool(self.masks), bool(self.find), bool(self.object))) <= 1,
+                ("The objects were given in more than one way", one_of("mask", "masks", "find", "object")),
             ),
             (
                 # A scene folder has a key of its own, which only those who open it know.
                 self.colours is not None
-                or (self.mask is None and (self.layout is None or not (self.masks or self.find))),
+                or (self.mask is None and (self.layout is None or not (self.masks or self.find or self.object))),
                 (
                     "A picture in colours was given without its key",
                     Remedy(

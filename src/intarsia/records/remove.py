@@ -90,6 +90,6 @@ def describe_removed(fields: Mapping[str, Any]) -> str:
         return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
 
     boxes = [f"box {text}" for text in listed("box")]
-    outlined = [text.partition("=")[0].partition("@")[0].strip() for text in listed("object")]
+    outlined = [(text.rpartition("=")[0] or text.partition("@")[0]).strip() for text in listed("object")]
     masks = [Path(text).name for text in listed("mask")]
     return "; ".join((*outlined, *listed("find"), *boxes, *masks)) or "what was marked"

@@ -169,7 +169,7 @@ def read_request(
         scene = source_path(owner, name)
         names = names_of(scene)
         files = {k: v for k, v in dataclasses.asdict(scene_record(scene)).items() if k in ("photo", "mask", "colours")}
-        values = {**values, **files, "find": []}
+        values = {**values, **files, "find": [], "object": []}
     elif photo is not None:
         values = {**values, "photo": str(take_upload(Path(photo), Path(get_upload_folder()), session))}
         names, files = (), {}

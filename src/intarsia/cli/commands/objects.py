@@ -1,4 +1,4 @@
-"""intarsia objects: find a picture's objects, or take their masks, and write a scene folder."""
+"""intarsia objects: find or outline a picture's objects, or take their masks, and write a scene folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from intarsia.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Objects:
-    """Find a picture's objects by words, or take their masks, and write a scene folder to arrange."""
+    """Find a picture's objects by words, outline them from boxes or points, or take their masks, and write a scene folder to arrange."""
 
     record: Annotated[FindFlags, tyro.conf.arg(name="")]
     out: Path = Path("out")
@@ -37,10 +37,11 @@ def objects_command(command: Objects) -> CommandResult:
     from intarsia.tasks.scene import load_scene, load_segmenter
 
     record = command.record.record()
-    if not (record.mask or record.masks or record.find):
+    if not (record.mask or record.masks or record.find or record.object):
         raise UsageError(
             "Nothing says which objects the picture has: pass --find with their names, e.g. --find cat 'potted plant', "
-            "or their masks with --mask and --colours, or with --masks."
+            "a box or points each with --object, e.g. --object cat=10,20,200,220, or their masks with --mask and "
+            "--colours, or with --masks."
         )
     place = photo_of(record)
     photo = read_photo(place)
