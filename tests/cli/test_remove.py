@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import Base
 
+from intarsia.cli import load_models
 from intarsia.cli.arrange_flags import join_repeated
 from intarsia.cli.commands.remove import RemoveFlags
 from intarsia.cli.main import main
@@ -23,6 +24,7 @@ from intarsia.imaging.read import read_photo, read_text_chunk
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.document import pixel_digest
 from tests.cli.arrange_files import pixels, stopping_after
+from tests.paths import ROOT
 
 CAT, TREE = "8,10,32,34", "60,30,84,58"
 
@@ -85,6 +87,20 @@ def test_objects_are_outlined_and_named(folder: Path, capsys) -> None:
     ]
     assert run("replay", "out/photo.json", "--out", "again") == 0
     assert "cat; fig tree removed" in capsys.readouterr().out
+
+
+def test_what_is_named_is_found_without_the_painting_networks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr(load_models, "load", lambda models, machine: pytest.fail("painting networks were loaded"))
+    words: list[str | Path] = ["remove", ROOT / "tests/scenes/0003.png", "--models", "pocket", "--find"]
+    assert run(*words, "ball", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [thing["name"] for thing in facts["objects"]] == ["ball"] and facts["record"]["models"] == "pocket"
+    assert facts["threads"] and "torch" in facts["versions"]
+    assert run(*words, "rocket", "--out", "nowhere") == 2
+    told = capsys.readouterr().err
+    assert "'rocket' was not found" in told and told.endswith("or mark it with --box, --object or --mask.\n")
 
 
 def test_the_picture_says_that_no_model_made_it(folder: Path) -> None:

@@ -65,7 +65,7 @@ def _named_masks(record: RemoveRecord, photo: Photo, segmenter: Segmenter | None
                 f"The objects {', '.join(record.find)} are to be found by their names, but no segmenter was given: "
                 "pass the segmenter of the loaded models."
             )
-        masks += find_objects(photo, record.find, segmenter, side=record.size or native_side).masks.items()
+        masks += _found(photo, record.find, segmenter, record.size or native_side).items()
     if drawn is not None:
         masks.append(("mask", drawn))
     taken = np.zeros((photo.size.height, photo.size.width), np.bool_)
@@ -74,6 +74,19 @@ def _named_masks(record: RemoveRecord, photo: Photo, segmenter: Segmenter | None
         disjoint[name] = mask & ~taken
         taken |= mask
     return disjoint
+
+
+def _found(photo: Photo, names: Sequence[str], segmenter: Segmenter, side: int) -> dict[str, Mask]:
+    """What is found by its names; where that fails, the error names the ways to mark that a removal has."""
+    try:
+        return find_objects(photo, names, segmenter, side=side).masks
+    except LayoutError as problem:
+        by_hand = Remedy(
+            "mark it with ", Setting("box"), ", ", Setting("object"), " or ", Setting("mask"), page="mark it by hand"
+        )
+        of_scenes = Setting("masks")
+        parts = (by_hand if isinstance(p, Remedy) and of_scenes in p.parts else p for p in problem.parts)
+        raise LayoutError(*parts) from problem
 
 
 def _check_unlike(names: Sequence[str]) -> None:
