@@ -22,11 +22,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.remove import RemoveRecord
 
 REFERENCE = Path(__file__).parent / "reference.md"
 BEGIN = "<!-- Written by `make reference` from the records: begin -->"
 END = "<!-- Written by `make reference` from the records: end -->"
-REQUIRED = {EditRecord: {"photo": "photo.png", "prompt": "a cat"}, ArrangeRecord: {"photo": "photo.png"}}
+REQUIRED: dict[type, dict[str, str]] = {
+    EditRecord: {"photo": "photo.png", "prompt": "a cat"},
+    ArrangeRecord: {"photo": "photo.png"},
+    RemoveRecord: {"photo": "photo.png"},
+}
 LONG = "x" * 100_000
 WORDED = {  # one sentence of the record speaks of both
     "search.smallest_window": "above 0, up to `search.largest_window`",

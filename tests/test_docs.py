@@ -15,6 +15,7 @@ import yaml
 from docs import settings
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
 from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
+from intarsia.records.remove import RemoveRecord
 from tests.paths import ROOT
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -51,6 +52,7 @@ PUBLISHED = """
         (ComposeSettings, "compose."),
         (GuideSettings, "guide."),
         (LearnSettings, "learn."),
+        (RemoveRecord, ""),
     ],
 )
 def test_every_setting_is_in_the_reference_with_its_default(kind: type, prefix: str) -> None:
@@ -75,7 +77,7 @@ def test_an_old_reference_is_noticed() -> None:
 
 def number(text: str | None, like: object) -> float | None:
     """A bound as the reference says it, of the type of the setting's default."""
-    return None if text is None else float(text) if isinstance(like, float) else int(text)
+    return None if text is None else float(text) if isinstance(like, float) or "." in text else int(text)
 
 
 BOUND = re.compile(r"(between|at least|above) ([\d.]+)(?: \(off\))?(?: and (?:up to )?([\d.]+))?")

@@ -40,6 +40,8 @@ PUBLIC = {
     "Placement",
     "RecordError",
     "RegionError",
+    "RemoveRecord",
+    "RemoveResult",
     "Scene",
     "SceneObject",
     "ScoreSettings",
@@ -52,7 +54,9 @@ PUBLIC = {
     "load_backbones",
     "read_layout",
     "read_photo",
+    "read_removal",
     "read_scene",
+    "remove",
     "save",
     "write_photo",
 }

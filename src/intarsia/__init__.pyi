@@ -22,6 +22,9 @@ from .layout.edit import arrange as arrange
 from .layout.layout import Layout as Layout
 from .layout.layout import Placement as Placement
 from .layout.layout_files import read_layout as read_layout
+from .layout.removal_files import read_removal as read_removal
+from .layout.remove import RemoveResult as RemoveResult
+from .layout.remove import remove as remove
 from .layout.scene import Scene as Scene
 from .layout.scene import SceneObject as SceneObject
 from .layout.scene_files import read_scene as read_scene
@@ -34,6 +37,7 @@ from .records.edit import EditRecord as EditRecord
 from .records.edit import FitSettings as FitSettings
 from .records.edit import ScoreSettings as ScoreSettings
 from .records.edit import SearchSettings as SearchSettings
+from .records.remove import RemoveRecord as RemoveRecord
 from .regions.edit import EditResult as EditResult
 from .regions.edit import edit as edit
 from .results.save import save as save

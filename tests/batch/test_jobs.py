@@ -15,6 +15,7 @@ from intarsia.batch.ledger import Ledger
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.remove import RemoveRecord
 
 
 @pytest.fixture
@@ -76,6 +77,25 @@ def test_a_table_gives_settings_their_kinds(folder: Path) -> None:
     assert isinstance(first, EditRecord) and isinstance(second, EditRecord)
     assert (first.prompt, first.steps, first.search.anchors) == ("a house, red", 20, 3)
     assert (second.prompt, second.steps, second.negative_prompt) == ("12", 30, "null")
+
+
+def test_a_cell_may_hold_several_texts(folder: Path) -> None:
+    file = folder / "jobs.csv"
+    file.write_text('kind,photo,box,find\nremove,1.png,"1,2,30,40; 5,6,70,80",\nremove,2.png,,"[""dog 1"", ""cat""]"\n')
+    first, second = (job.record for job in read_jobs(file))
+    assert isinstance(first, RemoveRecord) and isinstance(second, RemoveRecord)
+    assert (first.box, first.find) == (("1,2,30,40", "5,6,70,80"), ())
+    assert second.find == ("dog 1", "cat")
+
+
+def test_a_removal_is_told_in_words_and_draws_its_seed_from_what_it_avoids(folder: Path) -> None:
+    plain = one(folder, {"kind": "remove", "photo": "1.png", "box": ["1,2,3,4"], "object": ["cat@5,6"]})
+    careful = one(folder, {"kind": "remove", "photo": "1.png", "box": ["1,2,3,4"], "avoid": "2.png"})
+    assert plain.words == "remove cat; box 1,2,3,4"
+    assert isinstance(plain.record, RemoveRecord) and isinstance(careful.record, RemoveRecord)
+    assert plain.record.seed != careful.record.seed and careful.record.avoid == str(folder.resolve() / "2.png")
+    outside = one(folder, {"kind": "remove", "photo": "1.png", "mask": "../mask.png"})
+    assert "which lies outside" in outside.problem
 
 
 def test_a_folder_of_pictures_is_a_list(folder: Path) -> None:
@@ -147,8 +167,8 @@ def test_content_is_read_again_only_where_a_file_has_changed(folder: Path) -> No
         ({**GOOD, "steps": "many"}, "'steps' as 'many'"),
         ({**GOOD, "steps": True}, "'steps' as True"),
         ({**GOOD, "colour": "red"}, "'colour'"),
-        ({**GOOD, "kind": "paint"}, "choose edit, arrange or learn"),
-        ({**GOOD, "kind": ["edit"]}, "choose edit, arrange or learn"),
+        ({**GOOD, "kind": "paint"}, "choose edit, arrange, learn or remove"),
+        ({**GOOD, "kind": ["edit"]}, "choose edit, arrange, learn or remove"),
         ({**GOOD, "name": 3}, "a text is expected"),
         ({**GOOD, "search": 3}, "a group of settings"),
         ({**GOOD, "photo": "../1.png"}, "lies outside"),

@@ -25,7 +25,7 @@ from intarsia.batch.executor import RESULTS
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Counts, Ledger
 from intarsia.cli import batch_run, main
-from intarsia.layout.detect import BACKGROUND
+from intarsia.layout.names import BACKGROUND
 from intarsia.tasks.batch_executor import BatchExecutor
 from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.tasks.model_pool import ModelPool

@@ -16,9 +16,8 @@ from intarsia.errors import EmptyMaskError, LayoutError, PictureError, RegionErr
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import colour_map, distinct_colours, read_colours
-from intarsia.layout.detect import BACKGROUND
 from intarsia.layout.layout_files import read_layout
-from intarsia.layout.names import words_of
+from intarsia.layout.names import BACKGROUND, words_of
 from intarsia.layout.scene_files import photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
 from tests import paths

@@ -12,6 +12,7 @@ import pytest
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
 from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
+from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import from_json, to_json
 
 GROUPS = {
@@ -23,6 +24,7 @@ GROUPS = {
     "learn": LearnSettings,
 }
 NEEDED: dict[type, dict[str, str]] = {
+    RemoveRecord: {"photo": "p.png"},
     EditRecord: {"photo": "p.png", "prompt": "a house"},
     ArrangeRecord: {"photo": "p.png"},
 }
@@ -46,7 +48,7 @@ def settings_of_type(*types: str) -> list[str]:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400], ids=["nan", "inf", "-inf", "huge"])
-@pytest.mark.parametrize("name", settings_of_type("float"))
+@pytest.mark.parametrize("name", settings_of_type("float", "float | None"))
 def test_what_json_reads_of_nan_and_infinity_is_refused(name: str, value: float) -> None:
     with pytest.raises(RecordError) as caught:
         read(name, value)

@@ -11,10 +11,12 @@ from PIL import Image
 import intarsia as ia
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.read import read_text_chunk
-from intarsia.layout.detect import BACKGROUND
+from intarsia.layout.names import BACKGROUND
+from intarsia.progress import Cost
 from intarsia.tasks.arrange import run_arrange
 from intarsia.tasks.edit import run_edit
 from intarsia.tasks.options import Files
+from intarsia.tasks.remove import run_remove
 from intarsia.tasks.scene import load_segmenter
 
 AT = "2026-01-02T03:04:05.678+00:00"
@@ -24,7 +26,7 @@ SEARCH = ia.SearchSettings(proposals=3, preview_steps=(1,), survivors=(2,))
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A photo with one object, at a time that stands still."""
-    for module in ("write_edit", "write_arrange"):
+    for module in ("write_edit", "write_arrange", "write_remove"):
         monkeypatch.setattr(f"intarsia.results.{module}.now", lambda: AT)
     monkeypatch.setenv("INTARSIA_CACHE", str(tmp_path / "cache"))
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)).save(tmp_path / "photo.png")
@@ -81,6 +83,25 @@ def test_an_arrangement_is_saved_byte_for_byte_as_by_the_command(folder: Path, t
     assert set(contents(folder / "python")) == {file.name for file in saved.files.all()} == names
     with pytest.raises(ia.OutputError, match="tries no boxes"):
         ia.save(done.result, folder / "other", draw_boxes=True)
+
+
+def test_a_removal_is_saved_byte_for_byte_as_by_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = Cost(evaluations=0, seconds=1.0, peak_memory_mb=1.0)
+    monkeypatch.setattr("intarsia.layout.remove.Cost", lambda **facts: cost)
+    record = ia.RemoveRecord(photo=str(folder / "photo.png"), box=("8,10,28,30",), format="jpeg")
+    done = run_remove(
+        record,
+        folder / "command",
+        lambda models: pytest.fail("a checkpoint was loaded"),
+        lambda source: pytest.fail("a segmenter was loaded"),
+    )
+    result = ia.remove(ia.read_photo(record.photo), record)
+    saved = ia.save(result, folder / "python")
+    assert contents(folder / "python") == contents(folder / "command")
+    assert set(contents(folder / "python")) == {"photo.jpg", "photo.json", "photo.mask.png"}
+    assert saved.document == done.saved.document
+    with pytest.raises(ia.OutputError, match="tries no boxes"):
+        ia.save(result, folder / "other", draw_boxes=True)
 
 
 def test_files_are_named_and_replaced_as_asked(folder: Path, tiny_backbones: Backbones) -> None:

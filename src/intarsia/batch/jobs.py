@@ -18,23 +18,26 @@ from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
-from intarsia.records.inputs import input_files, with_files
+from intarsia.records.inputs import Record, input_files, with_files
+from intarsia.records.remove import RemoveRecord, describe_removed
 from intarsia.records.serialize import from_json, to_json
 
-Kind = Literal["edit", "arrange", "learn"]
-Record = EditRecord | ArrangeRecord
+Kind = Literal["edit", "arrange", "learn", "remove"]
 
 KINDS: dict[str, Kind] = {
     "edit": "edit",
     "arrange": "arrange",
     "learn": "learn",
+    "remove": "remove",
     "EditRecord": "edit",
     "ArrangeRecord": "arrange",
+    "RemoveRecord": "remove",
 }
-RECORDS: dict[Kind, type[EditRecord] | type[ArrangeRecord]] = {
+RECORDS: dict[Kind, type[EditRecord] | type[ArrangeRecord] | type[RemoveRecord]] = {
     "edit": EditRecord,
     "arrange": ArrangeRecord,
     "learn": ArrangeRecord,
+    "remove": RemoveRecord,
 }
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 LONGEST_NAME = 60
@@ -85,7 +88,7 @@ def read_jobs(
     """Read a list of jobs.
 
     Args:
-        file: JSON Lines of records, each with a "kind": edit (the default), arrange or learn; JSON, a list of the
+        file: JSON Lines of records, each with a "kind": edit (the default), arrange, learn or remove; JSON, a list of the
             same, or {"1.png": ["source words", "prompt"]}; CSV with the settings' names in the first row; or a
             folder, each of whose pictures is a job.
         image_dir: the folder that pictures are looked for in, and that holds all of them; by default the list's.
@@ -233,7 +236,7 @@ def _csv_rows(text: str, file: Path) -> Iterator[Entry]:
 
 
 def _from_cell(kind: type, name: str, cell: str) -> Any:
-    """A cell's value: text for a text, JSON for all else."""
+    """A cell's value: text for a text, JSON for all else; texts may also stand with semicolons between them."""
     for part in name.split("."):
         found = next((f for f in fields(kind) if f.name == part), None)
         if found is None:
@@ -242,7 +245,10 @@ def _from_cell(kind: type, name: str, cell: str) -> Any:
             kind = type(found.default)
     if found is not None and (str(found.type).startswith("str") or "'" in str(found.type)):
         return cell
-    return as_value(cell)
+    value = as_value(cell)
+    if found is not None and str(found.type).startswith("tuple[str") and not isinstance(value, list):
+        return [part.strip() for part in cell.split(";")]
+    return value
 
 
 def as_value(text: str) -> Any:
@@ -304,7 +310,9 @@ def _read_job(
         kind_name = values.pop("kind", "edit")
         name = values.pop("name", "")
         if not isinstance(kind_name, str) or kind_name not in KINDS:
-            raise RecordError(f"Job {number} is of the kind {_shortened(kind_name)}: choose edit, arrange or learn.")
+            raise RecordError(
+                f"Job {number} is of the kind {_shortened(kind_name)}: choose edit, arrange, learn or remove."
+            )
         if not isinstance(name, str):
             raise RecordError(f"Job {number} has the name {_shortened(name)}, but a text is expected.")
         kind = KINDS[kind_name]
@@ -357,6 +365,8 @@ def describe(values: Mapping[str, Any]) -> tuple[str, str]:
     words = str(prompt or "")[:SHOWN]
     if source:
         words = f"{str(source)[:SHOWN]} → {words}"
+    if values.get("kind") in ("remove", "RemoveRecord"):
+        words = f"remove {describe_removed(values)}"[:SHOWN]
     if not words:
         orders = ("find", "move", "to", "scale", "rotate", "flip", "remove", "front", "back", "layout", "boxes")
         words = "; ".join(f"{name} {_joined(values[name])}" for name in orders if values.get(name))[:SHOWN]
@@ -368,9 +378,9 @@ def _joined(value: Any) -> str:
 
 
 def _applicable(shared: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    """Of the settings for all jobs, those that this kind has; settings of the other kind do not disturb."""
+    """Of the settings for all jobs, those that this kind has; settings of other kinds do not disturb."""
     own = {f.name for f in fields(RECORDS[kind])}
-    other = {f.name for record in (EditRecord, ArrangeRecord) for f in fields(record)} - own
+    other = {f.name for record in (EditRecord, ArrangeRecord, RemoveRecord) for f in fields(record)} - own
     return {name: value for name, value in shared.items() if name not in other}
 
 

@@ -16,6 +16,9 @@ from intarsia.records.scene_folder import SCENE_FILES
 MANY = ("masks", "find", "object", "move", "to", "scale", "rotate", "flip", "remove", "front", "back")
 """Settings that take several words, and whose flags may be given several times."""
 
+MANY_OF_REMOVE = ("box",)
+"""Those that have one word with other commands."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArrangeFlags(ArrangeRecord):
@@ -84,7 +87,8 @@ def join_repeated(arguments: Sequence[str]) -> list[str]:
 
     Without it the last one would count alone, in silence.
     """
-    flags = {f"--{name}" for name in (*MANY, "set")}
+    many = (*MANY, *MANY_OF_REMOVE) if arguments[:1] == ["remove"] else MANY
+    flags = {f"--{name}" for name in (*many, "set")}
     groups: dict[str | int, list[str]] = {0: []}
     group = groups[0]
     for place, argument in enumerate(arguments, 1):

@@ -30,6 +30,7 @@ from intarsia.cli.commands.models import Models, models_command
 from intarsia.cli.commands.objects import Objects, objects_command
 from intarsia.cli.commands.prior import Prior, prior_command
 from intarsia.cli.commands.regions import Regions, regions_command
+from intarsia.cli.commands.remove import Remove, remove_command
 from intarsia.cli.commands.replay import Replay, replay_command
 from intarsia.cli.commands.ui import Ui, ui_command
 from intarsia.cli.options import CommandResult
@@ -39,6 +40,7 @@ Command = (
     Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Objects, tyro.conf.subcommand("objects")]
     | Annotated[Arrange, tyro.conf.subcommand("arrange")]
+    | Annotated[Remove, tyro.conf.subcommand("remove")]
     | Annotated[Learn, tyro.conf.subcommand("learn")]
     | Annotated[Prior, tyro.conf.subcommand("prior")]
     | Annotated[History, tyro.conf.subcommand("history")]
@@ -51,8 +53,8 @@ Command = (
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 DESCRIPTION = (
-    "Edit a picture by words alone, or move what is in it. Try: intarsia demo; "
-    "intarsia edit PHOTO --source trees --prompt 'a red house'; or: intarsia arrange PHOTO --find cat --move cat=+120,0. "
+    "Edit a picture by words alone, move what is in it, or take it out. Try: intarsia demo; "
+    "intarsia remove PHOTO --box 120,80,360,300; intarsia edit PHOTO --source trees --prompt 'a red house'; or: intarsia arrange PHOTO --find cat --move cat=+120,0. "
     "intarsia --version prints the version."
 )
 
@@ -126,6 +128,7 @@ COMMANDS: dict[type, Callable[[Any], CommandResult]] = {
     Edit: edit_command,
     Objects: objects_command,
     Arrange: arrange_command,
+    Remove: remove_command,
     Learn: learn_command,
     Prior: prior_command,
     History: history_command,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from intarsia.layout.edit import CLOSE
+from intarsia.records.remove import describe_removed
 from intarsia.results.document import describe
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from intarsia.records.arrange import ArrangeRecord
     from intarsia.tasks.arrange import ArrangeTaskResult
     from intarsia.tasks.edit import EditTaskResult
+    from intarsia.tasks.remove import RemoveTaskResult
 
 
 def edit_lines(done: EditTaskResult) -> list[str]:
@@ -56,8 +57,23 @@ def arrange_lines(done: ArrangeTaskResult) -> list[str]:
     return lines
 
 
+def remove_lines(done: RemoveTaskResult) -> list[str]:
+    """A removal: files, what was replaced and how, and what to know of it."""
+    result, files = done.result, done.saved.files
+    gap = done.saved.document["gap"]
+    return [
+        f"{files.picture}  {describe_removed(dataclasses.asdict(result.record))} removed",
+        f"  {gap['share']:.1%} of the picture filled, {result.record.fill}; {result.cost.seconds:.1f} s, "
+        f"{result.cost.peak_memory_mb:,.0f} MB",
+        f"  record: {files.record}   mask: {files.mask}",
+        *(f"  note: {note}" for note in result.notes),
+    ]
+
+
 def explain_mode(layout: Layout, record: ArrangeRecord) -> str:
     """Why an arrangement was composed or regenerated."""
+    from intarsia.layout.edit import CLOSE  # with torch, which a removal does without
+
     if record.mode != "auto":
         return f"as --mode {record.mode} asks"
     if record.preset == "paper":

@@ -30,16 +30,29 @@ STRUCTURE_TAGS = frozenset(
 RESOLUTION_TAGS = frozenset({Base.XResolution, Base.YResolution, Base.ResolutionUnit})
 
 XMP_TOOLKIT = b'x:xmptk="Intarsia"'
-XMP = (
+TRAINED = "compositeWithTrainedAlgorithmicMedia"
+EDITED = "humanEdits"
+"""The IPTC's words for a picture that was partly made by a trained model, and for one edited without any."""
+
+
+XMP_TEMPLATE = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/" ' + XMP_TOOLKIT + b">"
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     b'<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
     b" Iptc4xmpExt:DigitalSourceType="
-    b'"http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"/>'
+    b'"http://cv.iptc.org/newscodes/digitalsourcetype/SOURCE"/>'
     b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
-"""Marks the picture as one partly made by a trained model, as the IPTC asks."""
+
+
+def xmp_mark(source: str) -> bytes:
+    """An XMP packet that says how a picture came about, as the IPTC asks.
+
+    Args:
+        source: `TRAINED` or `EDITED`.
+    """
+    return XMP_TEMPLATE.replace(b"SOURCE", source.encode())
 
 
 def tidy_exif(

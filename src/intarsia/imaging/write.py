@@ -13,7 +13,7 @@ from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
-from intarsia.imaging.metadata import XMP
+from intarsia.imaging.metadata import TRAINED, xmp_mark
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS
 
@@ -27,12 +27,20 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "raw"}),
 }
 
+LARGE, QUICK_LEVEL = 4_000_000, 2
+"""From so many pixels on, PNG is packed at this level: of 12 megapixels it takes 0.8 s instead of 4, and 15 % more room."""
+
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """Pixels that these formats allow on a side."""
 
 
 def write_photo(
-    photo: Photo, path: str | Path, *, text: Mapping[str, str] | None = None, overwrite: bool = False
+    photo: Photo,
+    path: str | Path,
+    *,
+    text: Mapping[str, str] | None = None,
+    source: str = TRAINED,
+    overwrite: bool = False,
 ) -> Path:
     """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
 
@@ -44,6 +52,7 @@ def write_photo(
         text: what to say about the picture, by key: as text chunks of a PNG; of the others only
             "intarsia" (the record), as EXIF's user comment. None leaves it and the XMP mark of an
             edited picture out.
+        source: how the picture came about, for that mark: `metadata.TRAINED` or `EDITED`.
         overwrite: replace an existing file.
 
     Raises:
@@ -63,21 +72,23 @@ def write_photo(
         raise OutputError(f"{path} cannot hold {photo.size} pixels, {LONGEST_SIDE[kind]:,} a side at most: write .png.")
     check_absent(path, overwrite)
     options = dict(options)
+    if kind == "PNG" and photo.size.area >= LARGE:
+        options["compress_level"] = QUICK_LEVEL
     if photo.icc:
         options["icc_profile"] = photo.icc
     if photo.dpi and kind != "WEBP":
         options["dpi"] = photo.dpi
-    exif = exif_to_write(photo, kind, text)
+    exif = exif_to_write(photo, kind, text, source)
     if exif:
         options["exif"] = exif
     if text is not None and kind == "PNG":
         chunks = PngImagePlugin.PngInfo()
         for key, value in text.items():
             chunks.add_itxt(key, value)
-        chunks.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        chunks.add_itxt("XML:com.adobe.xmp", xmp_mark(source).decode())
         options["pnginfo"] = chunks
     elif text is not None and kind != "TIFF":
-        options["xmp"] = XMP
+        options["xmp"] = xmp_mark(source)
     file = io.BytesIO()
     try:
         photo.as_image().save(file, kind, **options)
@@ -90,7 +101,7 @@ def write_photo(
     return write_bytes_atomically(path, file.getvalue(), overwrite)
 
 
-def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None) -> bytes | None:
+def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes | None:
     """The photo's EXIF block with what this format keeps in no other place."""
     exif = Image.Exif()
     if photo.exif:
@@ -101,7 +112,7 @@ def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None) -> by
         exif[Base.ResolutionUnit] = 2
         changed = True
     if text is not None and kind == "TIFF":
-        exif[700] = XMP
+        exif[700] = xmp_mark(source)
         changed = True
     if text and "intarsia" in text and kind != "PNG":
         exif.get_ifd(IFD.Exif)[Base.UserComment] = b"UNICODE\0" + text["intarsia"].encode("utf-16-be")

@@ -19,7 +19,7 @@ from intarsia.imaging.masks import Mask, fits
 from intarsia.imaging.metadata import TURNS
 from intarsia.imaging.photo import Bytes, Photo
 from intarsia.imaging.read import read_photo
-from intarsia.layout.detect import BACKGROUND
+from intarsia.layout.names import BACKGROUND
 
 Colour = tuple[int, int, int]
 

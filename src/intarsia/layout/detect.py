@@ -26,12 +26,9 @@ from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import to_tensor
-from intarsia.layout.names import words_of
+from intarsia.layout.names import BACKGROUND, words_of
 
 logger = logging.getLogger(__name__)
-
-BACKGROUND = "background"
-"""The name that is no object's."""
 
 LEAST_PEAK = 0.25
 """Probability below which a segmenter has not found what it was asked for."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+BACKGROUND = "background"
+"""The name that is no object's."""
+
 
 def words_of(name: str) -> str:
     """What an object is, for models: its name without the number that tells it from its like.

@@ -5,19 +5,24 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
-from intarsia.backbones.fills import check_source
+from intarsia.backbones.fills import check_source, load_fill
 from intarsia.backbones.protocols import BackgroundFill
+from intarsia.errors import RecordError
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.matting import cut
 from intarsia.imaging.photo import Bytes, Photo, levels_to_bytes
 from intarsia.layout.gaps import GROWTH, SHADOW, left_by
+from intarsia.layout.removal_files import read_avoid, read_removal
+from intarsia.layout.removal_notes import removal_notes
 from intarsia.layout.scene import Scene
 from intarsia.progress import Cost, OnProgress, Progress, peak_memory_mb
+from intarsia.records.choices import Fill
 from intarsia.records.remove import RemoveRecord
 
 
@@ -28,7 +33,7 @@ class RemoveResult:
     Attributes:
         picture: the photo; its blend is 1 in the gap, else 0.
         scene: the original, and what was removed.
-        record: replays the edit.
+        record: replays the edit; what `auto` meant is said.
         notes: what its user should know, a sentence each.
         versions: of what filled the gap.
     """
@@ -50,9 +55,9 @@ class RemoveResult:
 
 
 def remove(
-    scene: Scene,
+    scene: Scene | Photo,
     record: RemoveRecord,
-    fill: BackgroundFill,
+    fill: BackgroundFill | None = None,
     *,
     avoid: Mask | None = None,
     on_progress: OnProgress | None = None,
@@ -60,16 +65,21 @@ def remove(
     """Take all objects of a scene out of its photo. No pixel outside the gap changes.
 
     Args:
-        scene: the photo, and the objects that go.
+        scene: the photo, and the objects that go; of a photo alone, those that the record names, and what it avoids.
         record: how.
-        fill: what fills the gap.
+        fill: what fills the gap; by default what the record names.
         avoid: (H, W) what is neither copied nor joined on to, such as objects that stay.
         on_progress: called before and after the gap is filled; may raise `Cancelled`.
 
     Raises:
         RegionError: nothing is left that the gap could be filled from.
+        IntarsiaError: the record's files cannot be read.
     """
     started = time.monotonic()
+    if isinstance(scene, Photo):
+        avoid = read_avoid(record, scene) if avoid is None else avoid
+        scene = read_removal(record, scene)
+    fill = own_fill(record) if fill is None else fill
     photo = scene.photo
     hole = gap_of(scene, record)
     others = np.zeros_like(hole) if avoid is None else avoid & ~hole
@@ -86,10 +96,17 @@ def remove(
         ),
         scene=scene,
         cost=Cost(evaluations=0, seconds=time.monotonic() - started, peak_memory_mb=peak_memory_mb("cpu")),
-        record=record,
-        notes=(),
+        record=dataclasses.replace(record, fill=cast(Fill, fill.name)) if record.fill == "auto" else record,
+        notes=removal_notes(scene, hole, record, fill),
         versions={"fill": fill.version},
     )
+
+
+def own_fill(record: RemoveRecord) -> BackgroundFill:
+    """The fill that a record names, where that needs no checkpoint."""
+    if record.fill == "diffusion":
+        raise RecordError("The gap is to be painted by a checkpoint, but none was given: pass a fill that has one.")
+    return load_fill(record.fill, record.fill_model)
 
 
 def gap_of(scene: Scene, record: RemoveRecord) -> Mask:

@@ -17,7 +17,6 @@ from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colour_map, read_colours
-from intarsia.layout.detect import find_masks
 from intarsia.layout.marked_objects import outline_marked, parse_marked
 from intarsia.layout.scene import Scene, scene_of
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
@@ -82,7 +81,9 @@ def read_scene(
 
 
 def find_objects(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int) -> Scene:
-    """A scene of objects that are found by their names; see `find.find_masks`."""
+    """A scene of objects that are found by their names; see `detect.find_masks`."""
+    from intarsia.layout.detect import find_masks  # the only way to a scene that needs torch
+
     return scene_of(photo, find_masks(photo, names, segmenter, side=side))
 
 

@@ -8,6 +8,7 @@ Preset = Literal["default", "paper", "released", "exhaustive"]
 LayoutPreset = Literal["default", "paper"]
 Mode = Literal["auto", "compose", "regenerate"]
 Fill = Literal["auto", "patch", "diffusion", "membrane", "lama", "migan"]
+OutputFormat = Literal["png", "keep", "jpeg"]
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -15,4 +16,5 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "LayoutPreset": get_args(LayoutPreset),
     "Mode": get_args(Mode),
     "Fill": get_args(Fill),
+    "OutputFormat": get_args(OutputFormat),
 }

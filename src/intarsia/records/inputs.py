@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.remove import RemoveRecord
 
-PATH_SETTINGS = ("photo", "mask", "regions", "colours", "layout", "boxes", "concepts")
+PATH_SETTINGS = ("photo", "mask", "avoid", "fill_model", "regions", "colours", "layout", "boxes", "concepts")
 """Of all records, the settings that name a file."""
 
-AnyRecord = TypeVar("AnyRecord", bound=EditRecord | ArrangeRecord)
+Record: TypeAlias = EditRecord | ArrangeRecord | RemoveRecord
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-def input_files(record: EditRecord | ArrangeRecord) -> dict[str, str]:
+def input_files(record: Record) -> dict[str, str]:
     """The files that a record names, by their settings; a mask of its own is "masks.NAME"."""
     named = {name: getattr(record, name) for name in PATH_SETTINGS if getattr(record, name, None) is not None}
     for pair in getattr(record, "masks", ()):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from intarsia.errors import one_of
-from intarsia.records.checks import at_least, between, run_checks
-from intarsia.records.choices import Fill
+from intarsia.errors import Remedy, Setting
+from intarsia.records.checks import between, not_too_long, run_checks
+from intarsia.records.choices import Fill, OutputFormat
+
+OWN_NETWORKS = ("lama", "migan")
+"""Fills that are a network of the user's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +49,47 @@ class RemoveRecord:
     """Seed of the search, or of the noise."""
     size: int | None = None
     """Short side at which models work, in pixels; by default the size they were trained at."""
+    format: OutputFormat = "png"
+    """Format of the picture's file: png (every pixel outside the gap stays as it was), keep (the photo's own, where it can be written), or jpeg (quality 95, 4:4:4: small, but all pixels change a little)."""
 
     def __post_init__(self) -> None:
+        own = self.fill in OWN_NETWORKS
         run_checks(
             (
-                (
-                    any((self.box, self.object, self.mask, self.find)),
-                    ("Nothing says what to remove", one_of("box", "object", "mask", "find")),
-                ),
+                not_too_long("prompt", self.prompt),
                 (
                     0 <= self.seed < 2**63 - 100,
                     f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 101.",
                 ),
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
-                *((at_least("size", self.size, 32),) if self.size is not None else ()),
+                *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
+                (
+                    self.fill_model is not None or not own,
+                    (
+                        f"The fill {self.fill} is a network of your own, but its file is not given",
+                        Remedy("pass it with ", Setting("fill_model", "FILE"), page="choose another fill"),
+                    ),
+                ),
+                (
+                    self.fill_model is None or own,
+                    (
+                        f"A network's file is given, but the fill is {self.fill}, which has none",
+                        Remedy("say what it is with ", Setting("fill", "lama"), " or ", Setting("fill", "migan")),
+                        Remedy("leave out ", Setting("fill_model")),
+                    ),
+                ),
             )
         )
+
+
+def describe_removed(fields: Mapping[str, Any]) -> str:
+    """What a removal takes out, in words, from its record's fields, whatever they hold: "box 10,20,60,90; cat"."""
+
+    def listed(name: str) -> list[str]:
+        value = fields.get(name) or ()
+        return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
+
+    boxes = [f"box {text}" for text in listed("box")]
+    outlined = [(text.rpartition("=")[0] or text.partition("@")[0]).strip() for text in listed("object")]
+    masks = [Path(text).name for text in listed("mask")]
+    return "; ".join((*outlined, *listed("find"), *boxes, *masks)) or "what was marked"

@@ -1,4 +1,4 @@
-"""The JSON document of a result, edited by words or by layout: its record, versions, scores and cost."""
+"""The JSON document of a result, however it was edited: its record, versions, scores and cost. Light: no torch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 import intarsia
 from intarsia.backbones import CATALOG
@@ -21,14 +21,20 @@ from intarsia.files import file_digest
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
-from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
-from intarsia.records.inputs import AnyRecord, input_files, with_files
+from intarsia.records.inputs import AnyRecord, Record, input_files, with_files
+from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import to_json
-from intarsia.regions.edit import Candidate, EditResult
+
+if TYPE_CHECKING:  # who makes these has loaded torch; who removes something has not
+    from intarsia.layout.edit import ArrangeResult
+    from intarsia.layout.remove import RemoveResult
+    from intarsia.regions.edit import Candidate, EditResult
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+PLAIN_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow")
+"""What an edit without networks is made with."""
 
 
 def edit_json(result: EditResult, index: int, made_at: str) -> dict[str, Any]:
@@ -68,14 +74,37 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
     return _document(result, index, chosen.photo, chosen.seed, made_at, placed)
 
 
+def remove_json(result: RemoveResult, made_at: str, *, picture: str) -> dict[str, Any]:
+    """All that is known of a removal, as JSON values; enough to make it again.
+
+    Args:
+        made_at: see `now`.
+        picture: name of the picture's file, whose format the record chooses.
+    """
+    gap = result.blend > 0
+    found = {
+        "picture": picture,
+        "objects": [{"name": o.name, "words": o.words, "box": mask_box(o.mask)} for o in result.scene.objects],
+        "gap": {"box": mask_box(gap), "share": round(float(gap.mean()), 6)},
+        "notes": list(result.notes),
+    }
+    return _document(result, 0, result.photo, result.picture.seed, made_at, found)
+
+
 def _document(
-    result: EditResult | ArrangeResult, index: int, photo: Photo, seed: int, made_at: str, own: dict[str, Any]
+    result: EditResult | ArrangeResult | RemoveResult,
+    index: int,
+    photo: Photo,
+    seed: int,
+    made_at: str,
+    own: dict[str, Any],
 ) -> dict[str, Any]:
     """What both kinds of results have in common, around what is a kind's own.
 
     Paths become absolute, so that the record can be replayed from any folder.
     """
-    record: EditRecord | ArrangeRecord = with_absolute_paths(result.record)
+    record: Record = with_absolute_paths(result.record)
+    networks = not isinstance(record, RemoveRecord) or bool(record.find) or record.fill == "diffusion"
     return {
         "intarsia": intarsia.__version__,
         "made_at": made_at,
@@ -87,8 +116,8 @@ def _document(
         "output_sha256": pixel_digest(photo),
         **own,
         "cost": dataclasses.asdict(result.cost),
-        "threads": torch.get_num_threads(),
-        "versions": library_versions() | result.versions,
+        "threads": threads() if networks else None,
+        "versions": library_versions(LIBRARIES if networks else PLAIN_LIBRARIES) | result.versions,
     }
 
 
@@ -101,14 +130,20 @@ def as_json(facts: dict[str, Any]) -> bytes:
     return (json.dumps(facts, indent=1) + "\n").encode()
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in LIBRARIES},
+        **{name: importlib.metadata.version(name) for name in libraries},
     }
 
 
-def input_facts(record: EditRecord | ArrangeRecord) -> dict[str, dict[str, str]]:
+def threads() -> int | None:
+    """What torch splits the CPU's work into; None where nothing needed torch."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
+
+
+def input_facts(record: Record) -> dict[str, dict[str, str]]:
     """Name and digest of each file that a record was made from."""
     return {
         setting: {"name": Path(value).name, "sha256": file_digest(Path(value))}
@@ -186,6 +221,21 @@ def _png_text(
     negative = f"Negative prompt: {record.negative_prompt}\n" if record.negative_prompt else ""
     line = ", ".join(f"{name}: {value}" for name, value in settings.items())
     return {"intarsia": json.dumps(document), "parameters": f"{prompt}\n{negative}{line}"}
+
+
+def remove_png_text(document: dict[str, Any], result: RemoveResult) -> dict[str, str]:
+    """The text chunks of a removal's PNG: the document; the line of settings where a checkpoint painted."""
+    record = result.record
+    text = {"intarsia": json.dumps(document)}
+    if record.fill == "diffusion":
+        settings = {
+            "Seed": document["seed"],
+            "Size": "x".join(str(side) for side in document["size"]),
+            "Model": Path(record.models).name,
+            "Version": f"intarsia {document['intarsia']}",
+        }
+        text["parameters"] = f"{record.prompt}\n" + ", ".join(f"{name}: {value}" for name, value in settings.items())
+    return text
 
 
 def describe(fields: Mapping[str, Any]) -> str:

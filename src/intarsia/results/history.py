@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import Command, RecordError, Remedy
+from intarsia.records.remove import describe_removed
 from intarsia.results.document import describe
 from intarsia.results.replay import read_document
 
-WRITTEN_TO = Remedy("give the one that ", Command("edit", quoted=False), " or arrange wrote to")
+WRITTEN_TO = Remedy("give the one that ", Command("edit", quoted=False), ", arrange or remove wrote to")
 """Which folder has a history."""
 
 
@@ -60,12 +61,20 @@ def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
 def history_entry(file: Path, facts: dict[str, Any], fields: dict[str, Any]) -> HistoryEntry:
     """Read without the records' own checks: the list should show what an older or newer version wrote, too."""
     source, prompt = str(fields.get("source") or ""), str(fields.get("prompt") or "")
-    by_words = f"{source} becomes {prompt}" if source else prompt
-    kept = [file.with_suffix(".png"), *sorted(file.parent.glob(f"{glob.escape(file.stem)}.[0-9]*.png"))]
+    words = f"{source} becomes {prompt}" if source else prompt
+    if fields.get("kind") == "ArrangeRecord":
+        words = describe(fields)
+    elif fields.get("kind") == "RemoveRecord":
+        words = f"{describe_removed(fields)} removed"
+    # A removal may keep its photo's format.
+    kept = [
+        file.with_name(Path(str(facts.get("picture") or f"{file.stem}.png")).name),
+        *sorted(file.parent.glob(f"{glob.escape(file.stem)}.[0-9]*.png")),
+    ]
     return HistoryEntry(
         file=file,
         made_at=str(facts.get("made_at") or ""),
         photo=str(fields.get("photo") or ""),
-        words=describe(fields) if fields.get("kind") == "ArrangeRecord" else by_words,
+        words=words,
         pictures=tuple(picture for picture in kept if picture.is_file()),
     )

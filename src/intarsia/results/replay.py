@@ -12,16 +12,19 @@ from intarsia.files import file_digest
 from intarsia.imaging.read import read_text_chunk
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
-from intarsia.records.inputs import input_files, with_files
+from intarsia.records.inputs import Record, input_files, with_files
+from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import from_json
 
-KINDS: dict[str, type[EditRecord] | type[ArrangeRecord]] = {"EditRecord": EditRecord, "ArrangeRecord": ArrangeRecord}
+KINDS: dict[str, type[EditRecord] | type[ArrangeRecord] | type[RemoveRecord]] = {
+    kind.__name__: kind for kind in (EditRecord, ArrangeRecord, RemoveRecord)
+}
 
 
 WRITTEN = Remedy(
     "give the NAME.json or NAME.png that ",
     Command("edit", quoted=False),
-    " or arrange wrote",
+    ", arrange or remove wrote",
     page="give the NAME.json or NAME.png of an edit",
 )
 """Which files can be replayed."""
@@ -36,10 +39,10 @@ class Replay:
         index: of the candidate, or of the seed's picture, that the file shows.
         output_sha256: of the pixels that were made then.
         threads: that the CPU's work was split into; sums in another order end in other last bits. None where an
-            older version did not say.
+            older version did not say, or no network was needed.
     """
 
-    record: EditRecord | ArrangeRecord
+    record: Record
     index: int
     output_sha256: str
     threads: int | None
@@ -65,7 +68,7 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
         raise RecordError(
             f"{file} holds a record of the kind {fields['kind']!r}, which this version does not know: upgrade Intarsia."
         )
-    record: EditRecord | ArrangeRecord = from_json(kind, fields, str(file))
+    record: Record = from_json(kind, fields, str(file))
     inputs = facts.get("inputs", {})
     index, digest = facts.get("chosen", 0), facts.get("output_sha256", "")
     if not (isinstance(inputs, dict) and type(index) is int and index >= 0 and isinstance(digest, str)):

@@ -13,7 +13,7 @@ from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours
-from intarsia.layout.detect import BACKGROUND
+from intarsia.layout.names import BACKGROUND
 from intarsia.layout.scene import Scene
 from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
 from intarsia.results.document import mask_box

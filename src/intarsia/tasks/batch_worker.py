@@ -1,4 +1,4 @@
-"""The worker of a batch: edits by words, edits by layout and learning, with networks that stay loaded."""
+"""The worker of a batch: edits by words, edits by layout, learning and removing, with networks that stay loaded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from intarsia.imaging.photo import Photo
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.remove import RemoveRecord
 from intarsia.tasks.arrange import run_arrange
 from intarsia.tasks.edit import run_edit
 from intarsia.tasks.learn import run_learn
 from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Files
+from intarsia.tasks.remove import run_remove
 
 THUMB = 192
 """Longer side of the small pictures for the page, in pixels."""
@@ -48,6 +50,8 @@ class BatchWorker:
                 return self.arrange(record, folder, on_progress)
             case "learn", ArrangeRecord() as record:
                 return self.learn(record, folder, on_progress)
+            case "remove", RemoveRecord() as record:
+                return self.remove(record, folder, on_progress)
         raise RecordError(f"Job {job.number} has no record that can be done: it is of the kind {job.kind!r}.")
 
     def edit(self, record: EditRecord, folder: Path, on_progress: OnProgress) -> Outcome:
@@ -85,6 +89,16 @@ class BatchWorker:
             facts={"file": file.name},
         )
 
+    def remove(self, record: RemoveRecord, folder: Path, on_progress: OnProgress) -> Outcome:
+        done = run_remove(record, folder, self.pool.backbones, self.pool.segmenter, on_progress=on_progress)
+        document = done.saved.document
+        facts = {
+            **_names_of(done.saved.files.as_json()),
+            "boxes": [thing["box"] for thing in document["objects"]],
+            "notes": document["notes"],
+        }
+        return _outcome(document, facts, None, done.result.scene.photo, done.photo, folder)
+
 
 def _tensors_digest(file: Path) -> str:
     """sha256 of a file's tensors by their names: the order of the metadata in the file varies."""
@@ -95,7 +109,7 @@ def _tensors_digest(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _names_of(files: dict[str, Any], *, sheet: str) -> dict[str, str]:
+def _names_of(files: dict[str, Any], *, sheet: str = "") -> dict[str, str]:
     """The names of an edit's files in its folder."""
     shown = {"picture": "picture", "record": "record", "mask": "mask", sheet: "sheet"}
     return {name: Path(files[kind]).name for kind, name in shown.items() if files.get(kind)}

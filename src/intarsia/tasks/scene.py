@@ -28,11 +28,17 @@ def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmente
     """The scene of a record. Only objects that must be found by words need a network, and then a small one."""
     if not record.find:
         return read_scene(record, photo)
-    source = resolve(record.models)
+    segmenter, side = segmenter_and_side(record.models, load_segmenter)
+    return read_scene(record, photo, segmenter, native_side=side)
+
+
+def segmenter_and_side(models: str, load_segmenter: LoadSegmenter) -> tuple[LoadedSegmenter, int]:
+    """The segmenter that belongs to a checkpoint, and the short side at which it looks, in pixels."""
+    source = resolve(models)
     side = CATALOG[source.name].native_side if source.name in CATALOG else 512
     segmenter = load_segmenter(source)
     # The smallest painters work on less than a segmenter can see.
-    return read_scene(record, photo, segmenter, native_side=max(side, segmenter.side))
+    return segmenter, max(side, segmenter.side)
 
 
 def load_segmenter(source: ModelSource, device: str, segmenter: str | None = None) -> LoadedSegmenter:

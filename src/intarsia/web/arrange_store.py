@@ -14,8 +14,7 @@ from typing import Any
 from intarsia.errors import LayoutError
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colours
-from intarsia.layout.detect import BACKGROUND
-from intarsia.layout.names import words_of
+from intarsia.layout.names import BACKGROUND, words_of
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord

@@ -22,6 +22,8 @@ from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.inputs import Record
+from intarsia.records.remove import RemoveRecord
 from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.web import watched_batches
 from intarsia.web.edit_service import models_label
@@ -142,10 +144,13 @@ def enter_jobs(folder: Path, ledger: Ledger) -> list[Job]:
 
 
 def check_job(job: Job, pictures: Path) -> Job:
-    """The job, or one that fails where it names a folder of this machine; its message tells no path."""
+    """The job, or one that fails where it names a folder of this machine or brings a network; its message tells no path."""
     record = job.record
     if isinstance(record, ArrangeRecord) and record.learn.prior is not None:
         problem = "learn.prior names a folder of the server, which visitors cannot choose: leave it out."
+        return dataclasses.replace(job, record=None, problem=problem)
+    if isinstance(record, RemoveRecord) and record.fill_model is not None:
+        problem = "fill_model is a network to run on the server, which visitors cannot bring: leave it out."
         return dataclasses.replace(job, record=None, problem=problem)
     if not job.problem:
         return job
@@ -178,7 +183,7 @@ class SessionWorker(BatchWorker):
         super().__init__(store.pool, cached=False)  # nothing of a visitor outlives the session
 
 
-def job_models(store: SessionStore, record: EditRecord | ArrangeRecord) -> str:
+def job_models(store: SessionStore, record: Record) -> str:
     """The networks of a job: its own where visitors may choose, else the default.
 
     Raises:

@@ -1,0 +1,129 @@
+"""Read what a record removes: boxes, outlined objects, a mask, names; and what must not be copied.
+
+The scene of a removal is its photo and what goes. Only names need a network, and nothing else needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from intarsia.backbones.protocols import Segmenter
+from intarsia.errors import EmptyMaskError, LayoutError, RecordError, RegionError, Remedy, Setting
+from intarsia.imaging.geometry import Box
+from intarsia.imaging.masks import Mask, box_mask, read_mask
+from intarsia.imaging.photo import Photo
+from intarsia.layout.marked_objects import outline_marked, parse_marked
+from intarsia.layout.scene import Scene, scene_of
+from intarsia.layout.scene_files import find_objects
+from intarsia.records.remove import RemoveRecord
+
+
+def read_removal(
+    record: RemoveRecord, photo: Photo, segmenter: Segmenter | None = None, *, native_side: int = 512
+) -> Scene:
+    """What a record removes, as the objects of a scene: their names are those of the record, or "box 1" and "mask".
+
+    What two of them cover belongs to the one that comes first: boxes, outlined objects, names, the mask.
+
+    Args:
+        photo: the picture, upright.
+        segmenter: finds objects by their names; needed for `find` alone.
+        native_side: short side at which it looks, in pixels, where the record says nothing.
+
+    Raises:
+        RecordError: the record says nothing of what is removed.
+        RegionError, EmptyMaskError, PictureError: a box or mask cannot be used with this photo.
+        LayoutError: an object cannot be found, or two have one name.
+    """
+    if not any((record.box, record.object, record.mask, record.find)):
+        ways = (", ", Setting("object"), ", ", Setting("mask"), " or ", Setting("find"))
+        raise RecordError(
+            "Nothing says what to remove",
+            Remedy("pass ", Setting("box", "X0,Y0,X1,Y1"), *ways, page="mark it first"),
+        )
+    masks = {name: mask for name, mask in _named_masks(record, photo, segmenter, native_side).items() if mask.any()}
+    return scene_of(photo, masks)
+
+
+def _named_masks(record: RemoveRecord, photo: Photo, segmenter: Segmenter | None, native_side: int) -> dict[str, Mask]:
+    """The masks of a removal by their names, disjoint; one may be empty where others cover it."""
+    # What costs nothing to check comes first.
+    boxes = [box_mask(read_box(text), photo.size) for text in record.box]
+    marks = parse_marked(record.object)
+    names = [f"box {number}" for number in range(1, len(boxes) + 1)]
+    _check_unlike([*names, *(mark.name for mark in marks), *record.find, *(["mask"] if record.mask else [])])
+    drawn = None
+    if record.mask is not None:
+        drawn = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+    masks = list(zip(names, boxes, strict=True))
+    masks += outline_marked(photo, marks).items()
+    if record.find:
+        if segmenter is None:
+            raise RecordError(
+                f"The objects {', '.join(record.find)} are to be found by their names, but no segmenter was given: "
+                "pass the segmenter of the loaded models."
+            )
+        masks += _found(photo, record.find, segmenter, record.size or native_side).items()
+    if drawn is not None:
+        masks.append(("mask", drawn))
+    taken = np.zeros((photo.size.height, photo.size.width), np.bool_)
+    disjoint: dict[str, Mask] = {}
+    for name, mask in masks:
+        disjoint[name] = mask & ~taken
+        taken |= mask
+    return disjoint
+
+
+def _found(photo: Photo, names: Sequence[str], segmenter: Segmenter, side: int) -> dict[str, Mask]:
+    """What is found by its names; where that fails, the error names the ways to mark that a removal has."""
+    try:
+        return find_objects(photo, names, segmenter, side=side).masks
+    except LayoutError as problem:
+        by_hand = Remedy(
+            "mark it with ", Setting("box"), ", ", Setting("object"), " or ", Setting("mask"), page="mark it by hand"
+        )
+        of_scenes = Setting("masks")
+        parts = (by_hand if isinstance(p, Remedy) and of_scenes in p.parts else p for p in problem.parts)
+        raise LayoutError(*parts) from problem
+
+
+def _check_unlike(names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise LayoutError(f"Two objects are called {twice!r}: number them, '{twice} 1' and '{twice} 2'.")
+
+
+def read_box(text: str) -> Box:
+    """x0,y0,x1,y1 as a box.
+
+    Raises:
+        RegionError: it is not four numbers, or they are in the wrong order.
+    """
+    try:
+        x0, y0, x1, y1 = (float(edge) for edge in text.split(","))
+    except ValueError:
+        raise RegionError(
+            f"The box {text!r} is not four numbers with commas between them",
+            Remedy("give ", Setting("box", "10,20,110,90"), ", the left, top, right and bottom edge in pixels"),
+        ) from None
+    return Box(x0, y0, x1, y1)
+
+
+def read_avoid(record: RemoveRecord, photo: Photo) -> Mask | None:
+    """(H, W) what is never copied; None where the record names no file of it.
+
+    Raises:
+        RegionError, EmptyMaskError, PictureError: the file cannot be used with this photo.
+    """
+    if record.avoid is None:
+        return None
+    try:
+        return read_mask(record.avoid, photo.size, orientation=photo.orientation)
+    except EmptyMaskError as problem:
+        raise EmptyMaskError(
+            f"The mask {record.avoid} is all black, so that nothing would be avoided",
+            Remedy("paint white what is not to be copied"),
+            Remedy("leave out ", Setting("avoid")),
+        ) from problem

@@ -1,0 +1,133 @@
+"""Files of a removal: the picture with its record inside, the record beside it, the mask of what was replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.imaging.metadata import EDITED, TRAINED
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.write import WRITERS, write_photo
+from intarsia.layout.remove import RemoveResult
+from intarsia.records.inputs import input_files
+from intarsia.records.remove import RemoveRecord
+from intarsia.results.document import as_json, now, remove_json, remove_png_text
+from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
+
+NO_NETWORK = ("auto", "patch", "membrane")
+"""Fills that no model was trained for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFiles:
+    """The files that one removal writes.
+
+    Attributes:
+        picture: without what was removed.
+        record: how it came about, as JSON.
+        mask: white where pixels were replaced; black = untouched.
+    """
+
+    picture: Path
+    record: Path
+    mask: Path
+
+    def all(self) -> tuple[Path, ...]:
+        return (self.picture, self.record, self.mask)
+
+    def as_json(self) -> dict[str, Any]:
+        """The files' names by their kinds."""
+        return {"picture": str(self.picture), "record": str(self.record), "mask": str(self.mask)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedRemoval:
+    """A removal on the disk.
+
+    Attributes:
+        files: that were written.
+        document: the content of the JSON file.
+    """
+
+    files: RemoveFiles
+    document: dict[str, Any]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The document, with the files' names."""
+        return {"files": self.files.as_json(), **self.document}
+
+
+def plan_removal(
+    record: RemoveRecord, photo: Photo, folder: Path, *, name: str = "", overwrite: bool = False
+) -> RemoveFiles:
+    """Choose the names and make sure, before any work, that they can be written.
+
+    Args:
+        record: its photo gives the name, where none is given; no file of it is overwritten.
+        photo: the picture, whose format may be kept.
+        folder: where to write; made when it is missing.
+        name: of the files.
+        overwrite: whether files of these names may be replaced.
+
+    Raises:
+        OutputError: a file is in the way, the folder is a file, or the format cannot hold the picture.
+    """
+    stem = safe_stem(Path(f"{name}.png" if name else record.photo))
+    targets = RemoveFiles(
+        picture=folder / f"{stem}{picture_ending(record, photo)}",
+        record=folder / f"{stem}.json",
+        mask=folder / f"{stem}.mask.png",
+    )
+    check_folder(folder)
+    inputs = {Path(file).resolve() for file in input_files(record).values()}
+    for target in targets.all():
+        if target.resolve() in inputs:
+            raise OutputError(
+                f"{target} is what the removal is made from and would be overwritten",
+                Remedy("name another folder with ", Setting("out")),
+            )
+        check_absent(target, overwrite)
+    return targets
+
+
+def picture_ending(record: RemoveRecord, photo: Photo) -> str:
+    """The ending of the picture's name, which chooses its format: where a photo's cannot be written, .png."""
+    kind = {"png": "PNG", "jpeg": "JPEG", "keep": photo.format.upper()}[record.format]
+    if kind == "JPEG" and photo.alpha is not None:
+        raise OutputError(
+            f"{record.photo} is partly transparent, and JPEG has no transparency",
+            Remedy("write ", Setting("format", "png")),
+        )
+    own = Path(record.photo).suffix.lower()
+    fitting = [ending for ending, (writes, _) in WRITERS.items() if writes == kind]
+    if own in fitting:
+        return own
+    return fitting[0] if fitting else ".png"
+
+
+def write_removal(
+    result: RemoveResult, targets: RemoveFiles, *, metadata: bool = True, overwrite: bool = False
+) -> SavedRemoval:
+    """Write all files of a removal, or none.
+
+    Args:
+        result: the finished removal.
+        targets: what `plan_removal` chose.
+        metadata: whether the picture carries the record.
+        overwrite: as it was planned.
+
+    Raises:
+        OutputError: a file cannot be written; then none is there.
+    """
+    document = remove_json(result, now(), picture=targets.picture.name)
+    text = remove_png_text(document, result) if metadata else None
+    source = EDITED if result.record.fill in NO_NETWORK else TRAINED
+    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+        write_photo(result.photo, stage / targets.picture.name, text=text, source=source)
+        write_bytes_atomically(stage / targets.mask.name, png(mask_picture(result.blend)))
+        write_bytes_atomically(stage / targets.record.name, as_json(document))
+    return SavedRemoval(files=targets, document=document)

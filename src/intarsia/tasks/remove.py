@@ -1,0 +1,92 @@
+"""Remove, from record to files. Unless objects are found by words or painted by a checkpoint, torch is not loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from intarsia.backbones.fills import load_fill
+from intarsia.backbones.protocols import BackgroundFill
+from intarsia.backbones.resolve import resolve
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import read_photo
+from intarsia.layout.removal_files import read_avoid, read_removal
+from intarsia.layout.remove import RemoveResult, remove
+from intarsia.layout.scene import Scene
+from intarsia.progress import OnProgress
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.remove import RemoveRecord
+from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
+from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, segmenter_and_side
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveTaskResult:
+    """A removal and its files."""
+
+    result: RemoveResult
+    saved: SavedRemoval
+
+    @property
+    def photo(self) -> Photo:
+        """The picture in `saved.files.picture`, before it was written."""
+        return self.result.photo
+
+
+def run_remove(
+    record: RemoveRecord,
+    out: Path,
+    load: LoadBackbones,
+    load_segmenter: LoadSegmenter,
+    *,
+    name: str = "",
+    metadata: bool = True,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> RemoveTaskResult:
+    """Remove, from record to files. Everything that can be checked is checked before networks are loaded.
+
+    Args:
+        out: folder to write to.
+        load: called for a fill that a checkpoint paints.
+        load_segmenter: called for objects that must be found by their names.
+        name: of the files; by default the photo's.
+        metadata: whether the picture carries the record.
+        overwrite: replace files of the same names.
+
+    Raises:
+        IntarsiaError: a setting or a file is wrong; nothing is written.
+        Cancelled: `on_progress` did; nothing is written.
+    """
+    photo = read_photo(record.photo)
+    targets = plan_removal(record, photo, out, name=name, overwrite=overwrite)
+    if record.find or record.fill == "diffusion":  # what auto means is found out once
+        record = dataclasses.replace(record, models=resolve(record.models).name)
+    avoid = read_avoid(record, photo)
+    scene = load_removal(record, photo, load_segmenter)
+    result = remove(scene, record, fill_of(record, load, on_progress), avoid=avoid, on_progress=on_progress)
+    saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
+    return RemoveTaskResult(result=result, saved=saved)
+
+
+def load_removal(record: RemoveRecord, photo: Photo, load_segmenter: LoadSegmenter) -> Scene:
+    """What a record removes. Only objects that must be found by words need a network, and then a small one."""
+    if not record.find:
+        return read_removal(record, photo)
+    segmenter, side = segmenter_and_side(record.models, load_segmenter)
+    return read_removal(record, photo, segmenter, native_side=side)
+
+
+def fill_of(record: RemoveRecord, load: LoadBackbones, on_progress: OnProgress | None = None) -> BackgroundFill:
+    """What fills the gap, as a record has it.
+
+    Args:
+        load: called where a checkpoint paints.
+    """
+    if record.fill == "diffusion":
+        from intarsia.layout.background import DiffusionFill
+
+        settings = ArrangeRecord(photo=record.photo, background=record.prompt, size=record.size, models=record.models)
+        return DiffusionFill([], settings, load(record.models), on_progress)
+    return load_fill(record.fill, record.fill_model)
