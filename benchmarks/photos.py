@@ -8,13 +8,11 @@ nobody could guess: `--places ground` lays objects beside what a photograph is o
 what is around.
 
 Columns:
-    diffusion  edit by layout with a background of the pocket models
-    today      the same: what edit by layout does by itself
-    patch      pieces of the picture, as `intarsia remove` fills; the object is moved as its mask cuts it out
-    library    the library PatchMatch alone, in the mask grown by 4 px, moved in the same way
-    own        pieces of the picture that continue the rim, in the same way
+    patch      edit by layout with a background of pieces of the picture, as photographs get it without a checkpoint
+    diffusion  the same with a background that the pocket models paint
+    membrane   the same with a smooth background
+    library    the library PatchMatch alone, in the mask grown by 4 px; the object is pasted as its mask cuts it out
     telea      the inpainting of Telea 2004, in the same way
-    membrane   a smooth fill, in the same way
     hard       the object cut out by its mask, on the true photograph: what a mask's own edge costs
     ideal      the true pictures: the best
     untouched  the picture as it is: the worst
@@ -63,21 +61,18 @@ from benchmarks import photo_metrics as metrics
 from benchmarks.photo_composites import Composite, Places, composites, shifted
 from benchmarks.tables import print_whole
 from intarsia.backbones import load_backbones
-from intarsia.backbones.fills import load_fill
 from intarsia.backbones.protocols import Backbones, PatchEncoder
 from intarsia.imaging.affine import translation, warp_mask
-from intarsia.imaging.infill import membrane_fill, patch_fill
 from intarsia.imaging.masks import Blend, Mask, dilate
-from intarsia.imaging.matting import cut
-from intarsia.imaging.photo import Bytes, levels_to_bytes
+from intarsia.imaging.photo import Bytes
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.cache import MemoryCache
+from intarsia.layout.compose import what_changes
 from intarsia.layout.edit import arrange
 from intarsia.layout.layout import Layout, Placement
-from intarsia.layout.remove import remove
 from intarsia.layout.scene import scene_of
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.records.remove import RemoveRecord
+from intarsia.records.choices import Fill
 
 FAIR = (0.6, 1.4)
 """Texture ratios that look alike."""
@@ -103,7 +98,7 @@ class Made:
 
 
 Column = Callable[[Composite], Made]
-Fill = Callable[[Bytes, Mask, int], Bytes]
+Paint = Callable[[Bytes, Mask, int], Bytes]
 """(H, W, 3) image, (H, W) hole, seed -> (H, W, 3) with the hole filled."""
 
 
@@ -112,45 +107,27 @@ def pocket() -> Backbones:
     return load_backbones("pocket", device="cpu")
 
 
-def arranged(composite: Composite) -> Made:
-    """Edit by layout with a background of the pocket models."""
-    backbones, photo = pocket(), photo_from_image(composite.image)
-    scene = scene_of(photo, {"object": composite.mask})
-    record = ArrangeRecord(photo="photo.png", models="pocket", mode="compose", seed=composite.seed)
-    kept, started = MemoryCache(), time.monotonic()
-    removed = arrange(scene, Layout(placements=(), removed=("object",)), record, backbones, cache=kept).photo.pixels
-    seconds = time.monotonic() - started
-    matrix = translation(*composite.move)
-    place = Placement(name="object", matrix=matrix, mask=warp_mask(composite.mask, matrix, photo.size))
-    moved = arrange(scene, Layout(placements=(place,)), record, backbones, cache=kept).photo.pixels
-    settings, short = record.compose, photo.size.short
-    layer = cut(
-        composite.image,
-        composite.mask,
-        removed.astype(np.float32),
-        np.zeros_like(composite.mask),
-        edge=max(1.5, settings.edge * short),
-        reach=round(settings.border * short),
-    )
-    return Made(removed=removed, moved=moved, matte=layer.alpha, seconds=seconds)
-
-
-def removed_by(name: str) -> Column:
-    """A column of `remove` with a named fill; the object is pasted as the mask cuts it."""
+def composed(fill: Fill) -> Column:
+    """A column of edit by layout on a photograph, with a background of one kind."""
 
     def run(composite: Composite) -> Made:
-        scene = scene_of(photo_from_image(composite.image), {"object": composite.mask})
-        record = RemoveRecord(photo="photo.png", mask="mask.png", seed=composite.seed)
-        fill, started = load_fill(name), time.monotonic()
-        removed = remove(scene, record, fill).photo.pixels
+        backbones, photo = pocket() if fill == "diffusion" else None, photo_from_image(composite.image)
+        scene = scene_of(photo, {"object": composite.mask})
+        record = ArrangeRecord(photo="photo.png", models="pocket", mode="compose", fill=fill, seed=composite.seed)
+        kept, started = MemoryCache(), time.monotonic()
+        removed = arrange(scene, Layout(placements=(), removed=("object",)), record, backbones, cache=kept).photo.pixels
         seconds = time.monotonic() - started
-        matte = composite.mask.astype(np.float32)
-        return Made(removed=removed, moved=pasted(composite, removed), matte=matte, seconds=seconds)
+        matrix = translation(*composite.move)
+        place = Placement(name="object", matrix=matrix, mask=warp_mask(composite.mask, matrix, photo.size))
+        layout = Layout(placements=(place,))
+        moved = arrange(scene, layout, record, backbones, cache=kept).photo.pixels
+        matte = what_changes(scene, layout, record).layers["object"].alpha
+        return Made(removed=removed, moved=moved, matte=matte, seconds=seconds)
 
     return run
 
 
-def filled(fill: Fill) -> Column:
+def filled(fill: Paint) -> Column:
     """A column of a plain fill: the mask, a little grown, is filled, and the object is pasted as the mask cuts it."""
 
     def run(composite: Composite) -> Made:
@@ -185,17 +162,8 @@ def library(image: Bytes, hole: Mask, seed: int) -> Bytes:
     return np.asarray(patchmatch.inpaint(image, hole, patch_size=5))
 
 
-def own(image: Bytes, hole: Mask, seed: int) -> Bytes:
-    made = patch_fill(image.astype(np.float32), hole, ~hole)
-    return np.where(hole[..., None], levels_to_bytes(made), image)
-
-
 def telea(image: Bytes, hole: Mask, seed: int) -> Bytes:
     return np.asarray(cv2.inpaint(image, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA))
-
-
-def membrane(image: Bytes, hole: Mask, seed: int) -> Bytes:
-    return levels_to_bytes(membrane_fill(image.astype(np.float32), ~hole))
 
 
 def hard(composite: Composite) -> Made:
@@ -213,13 +181,11 @@ def untouched(composite: Composite) -> Made:
 
 
 COLUMNS: dict[str, Column] = {
-    "diffusion": arranged,
-    "today": arranged,
-    "patch": removed_by("patch"),
+    "patch": composed("patch"),
+    "diffusion": composed("diffusion"),
+    "membrane": composed("membrane"),
     "library": filled(library),
-    "own": filled(own),
     "telea": filled(telea),
-    "membrane": filled(membrane),
     "hard": hard,
     "ideal": ideal,
     "untouched": untouched,

@@ -14,7 +14,7 @@ from intarsia.errors import Cancelled
 from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.infill import best_offset, membrane_fill, patch_fill, shift_image
+from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground
 from intarsia.imaging.masks import Mask, depth_inside, dilate
 from intarsia.imaging.matting import warp
@@ -289,35 +289,6 @@ def test_a_smooth_fill_continues_a_slope_and_keeps_what_is_known() -> None:
     filled = membrane_fill(np.where(known[..., None], picture, 999), known)
     assert (filled[known] == picture[known]).all()
     assert np.abs(filled - picture).max() < 1.5
-
-
-def test_a_fill_continues_stripes() -> None:
-    rng = np.random.default_rng(1)
-    for side in (60, 200):  # searched at once, and through levels
-        ys, xs = np.mgrid[:side, :side].astype(np.float32)
-        unit = side / 60
-        picture = np.stack([100 + 60 * (ys % (9 * unit) < 3 * unit) + xs / unit / 2] * 3, -1)
-        picture = (picture + rng.normal(0, 1, picture.shape)).astype(np.float32)
-        hole = disc(side, side, 20 * unit, 30 * unit, 11 * unit)
-        filled = patch_fill(np.where(hole[..., None], 0, picture).astype(np.float32), hole, ~hole)
-        smooth = membrane_fill(picture, ~hole)
-        assert np.abs(filled - picture)[hole].mean() < 6
-        assert np.abs(smooth - picture)[hole].mean() > 15
-        assert (filled[~hole] == picture[~hole]).all()
-
-
-def test_where_nothing_can_be_copied_the_fill_is_smooth() -> None:
-    picture = np.random.default_rng(0).uniform(0, 255, (20, 20, 3)).astype(np.float32)
-    hole = np.ones((20, 20), np.bool_)
-    hole[0] = False
-    assert best_offset(picture, ~hole, np.zeros_like(hole), hole) is None
-    assert np.isfinite(patch_fill(picture, hole, np.zeros_like(hole))).all()
-
-
-def test_shifted_moves_right_and_down() -> None:
-    pixels = np.arange(12).reshape(3, 4, 1)
-    assert (shift_image(pixels, 1, 1)[1:, 1:] == pixels[:2, :3]).all()
-    assert (shift_image(pixels, 1, 1)[0] == 0).all() and (shift_image(pixels, -9, 0) == 0).all()
 
 
 # ---- details

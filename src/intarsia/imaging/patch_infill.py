@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Part, Picture
 from intarsia.imaging.poisson import SCREEN, CopyBlend
@@ -54,7 +55,8 @@ def fill_by_copying(
         guide: a soft fill of a small image, which the copies are to follow: another method's.
 
     Returns:
-        (H, W, 3); outside the hole as it was. A part of the hole for which there is nothing to copy stays as it was.
+        (H, W, 3); outside the hole as it was. A part of it for which too little is known to
+        be copied is filled smoothly.
     """
     filled = picture.copy()
     for part, inside in _separate(hole):
@@ -130,7 +132,7 @@ def _filled(
         small, hole_, source_, known_ = levels[-1]
         found = find_shift_map(small, hole_, source_, rng, guide(small, hole_, source_) if guide else None)
         if found is None and len(levels) == 1:
-            return picture
+            return membrane_fill(picture, known)
         levels = levels if found is not None else levels[:-1]
     screen = SCREEN
     offsets = np.array(found.offsets)[found.labels[hole_]]

@@ -10,7 +10,7 @@ editing"; the labelling, Boykov et al. 2001, "Fast approximate energy minimizati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,9 @@ QUERIES = 6000
 
 NEAR = 1 / 15
 """Offsets shorter than this share of the longer side only say that an image is smooth."""
+
+COVERING = 60
+"""Most offsets that are added so that every pixel has one."""
 
 LEAST_COVER = 0.05
 """Share of the hole that an offset must be able to fill."""
@@ -109,7 +112,7 @@ def find_shift_map(
         guide: (H, W, 3) a fill whose colours the copies are to follow, however soft it is.
 
     Returns:
-        None where nothing can be copied at all.
+        None where too little is known to be copied.
     """
     if not source.any():
         return None
@@ -117,7 +120,10 @@ def find_shift_map(
     found.update(dict.fromkeys(rim_offsets(picture, hole, source)))
     if guide is not None:
         found.update(dict.fromkeys(guided_offsets(picture, hole, source, guide, rng)))
-    offsets = [*found, *covering_offsets(hole, source, list(found), rng)]
+    further = covering_offsets(hole, source, list(found), rng)
+    if further is None:
+        return None
+    offsets = [*found, *further]
     return label(features_of(picture), hole, source, list(dict.fromkeys(offsets)), guide)
 
 
@@ -248,20 +254,26 @@ def _forbid(values: Floats, row: int, column: int, reach: int) -> None:
     values[np.ix_((row + near) % values.shape[0], (column + near) % values.shape[1])] = np.inf
 
 
-def covering_offsets(hole: Mask, source: Mask, offsets: Sequence[Offset], rng: np.random.Generator) -> Iterator[Offset]:
-    """Further offsets, so that for each pixel of the hole one leads to something known."""
+def covering_offsets(
+    hole: Mask, source: Mask, offsets: Sequence[Offset], rng: np.random.Generator
+) -> list[Offset] | None:
+    """Further offsets, so that for each pixel of the hole one leads to something known; None where that takes many."""
     left = hole.copy()
     for offset in offsets:
         left &= ~shifted(source, offset)
     rows, columns = np.nonzero(source)
+    further: list[Offset] = []
     while left.any():
+        if len(further) == COVERING:
+            return None
         wanted = np.argwhere(left)
         down, right = wanted[rng.integers(len(wanted))]
         some = rng.choice(len(rows), min(60, len(rows)), replace=False)
         tried = [(int(columns[k] - right), int(rows[k] - down)) for k in some]
         best = max(tried, key=lambda offset: int((shifted(source, offset) & left).sum()))
         left &= ~shifted(source, best)
-        yield best
+        further.append(best)
+    return further
 
 
 def features_of(picture: Picture) -> Floats:
