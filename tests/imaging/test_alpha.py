@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from intarsia.imaging.alpha import grain_of, matte_of
-from intarsia.imaging.matting import cut
+from intarsia.imaging.matting import adapted, cut
 from intarsia.imaging.shadows import measure_shadow
 
 NOTHING = np.zeros((160, 200), np.bool_)
@@ -79,6 +79,22 @@ def test_a_layer_brings_none_of_the_old_ground_along() -> None:
     inside = alpha == 1
     core = inside & (layer.alpha == 1)
     assert core.sum() > 0.85 * inside.sum() and (layer.over(white)[core] == image[core]).all()
+
+
+def test_an_object_adapts_to_a_darker_place() -> None:
+    image, alpha, _ = scene(3.0)
+    layer = cut(image, alpha > 0.5, NOTHING, edge=3.0)
+    around = image[(alpha == 0)].astype(np.float32)
+    dark = (image * 0.6).astype(np.float32)
+    there = adapted(layer, around, dark, reach=10)
+    core, rim = (
+        np.hypot(*(np.mgrid[:160, :200] - np.array([80, 100])[:, None, None])) < 20,
+        (alpha > 0.2) & (alpha < 0.8),
+    )
+    whole, edge = (there.colour[where].mean() / layer.colour[where].mean() for where in (core, rim))
+    assert 0.6 < edge < whole < 0.9
+    same = adapted(layer, around, np.broadcast_to(around.mean(0), image.shape).astype(np.float32), reach=10)
+    assert np.abs(same.colour - layer.colour).max() < 1
 
 
 @pytest.mark.parametrize(

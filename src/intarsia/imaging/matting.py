@@ -7,6 +7,7 @@ comes along.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from intarsia.imaging.affine import Matrix, warped_part
 from intarsia.imaging.alpha import matte_of
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import Mask, bounds_of
+from intarsia.imaging.masks import Mask, bounds_of, depth_inside, dilate
 from intarsia.imaging.photo import EVERYWHERE, Bytes, Part, Picture
 from intarsia.imaging.shadows import measure_shadow
 
@@ -26,6 +27,13 @@ SMALL = 192
 
 WHOLE = 0.999
 """Share from which a pixel counts as covered wholly, or as not covered at all the other way round."""
+
+
+MOST_GAIN = 1.5
+"""How many times lighter or darker a channel may become where an object adapts to its surroundings."""
+
+LEAN_INSIDE = 0.4
+"""Share of that which its inside gets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +116,27 @@ def warp(layer: Layer, matrix: Matrix) -> Layer:
     alpha = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
     transmittance = np.where(alpha == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
     return Layer.within(part, size, colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
+
+
+def adapted(layer: Layer, before: Picture, after: Picture, *, reach: int) -> Layer:
+    """A layer whose colours and exposure lean toward its new surroundings: most at its border, less inside.
+
+    The mean light of each channel around the object, in its old place and in its new one, gives a gain; a colour
+    transfer of means as in Reinhard et al. 2001, "Color transfer between images".
+
+    Args:
+        layer: at its new place.
+        before: (n, 3) levels around the object in its old place, at least one.
+        after: (H, W, 3) what it is laid over.
+        reach: width of the surroundings, and of the border that leans most, in pixels.
+    """
+    covered = layer.alpha > 0
+    ring = dilate(covered, reach) & ~covered
+    if not ring.any() or not len(before):
+        return layer
+    gain = ((after[ring].mean(0) + 8) / (before.mean(0) + 8)).clip(1 / MOST_GAIN, MOST_GAIN)
+    inner = depth_inside(covered, reach + 1) / (reach + 1)
+    lean = (1 - (1 - LEAN_INSIDE) * inner)[layer.part]
+    colour = layer.colour.copy()
+    colour[layer.part] *= (1 + lean[..., None] * (gain - 1)).astype(np.float32)
+    return dataclasses.replace(layer, colour=np.minimum(colour, 255 * layer.alpha[..., None]))

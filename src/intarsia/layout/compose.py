@@ -23,7 +23,7 @@ from intarsia.imaging.geometry import Size, working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
-from intarsia.imaging.matting import SMALL, WHOLE, Layer, cut, warp
+from intarsia.imaging.matting import SMALL, WHOLE, Layer, adapted, cut, warp
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.tensors import change_to_image, image_to_tensor
 from intarsia.layout.background import DiffusionFill, detail_std, high_pass
@@ -219,6 +219,10 @@ def _stack_layers(
         if placement.moved:
             standing = _cut_from(scene, mask, change, background, record) if small else change.layers[name]
             layer = warp(standing, placement.matrix)
+            if record.compose.adapt:
+                around = round(record.compose.border * scene.photo.size.short)
+                beside = dilate(mask, around) & ~change.objects
+                layer = adapted(layer, image[beside], composite, reach=around)
             part = layer.part
             composite[part] = layer.over(composite, part)
             region[part] |= layer.transmittance[part] < WHOLE

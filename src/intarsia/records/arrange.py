@@ -38,6 +38,8 @@ class ComposeSettings:
     """How wide an object's edge is, in which it mixes with what lies behind, as a fraction of the picture's short side; coarse masks have wider ones."""
     shadows: bool = True
     """Whether objects take the shadows around them along."""
+    adapt: bool = False
+    """Whether the colours and the exposure of moved objects lean toward their new surroundings."""
 
     def checks(self) -> tuple[Check, ...]:
         return (
