@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from intarsia.errors import RegionError
 from intarsia.imaging.geometry import Box, Point
-from intarsia.imaging.outline import outline_box, outline_points, refine_outline
+from intarsia.imaging.outline import outline_box, outline_points
 from tests.paths import SAMPLES
 
 Mask = npt.NDArray[np.bool_]
@@ -186,14 +186,6 @@ def test_points_that_say_nothing_are_refused(points: list[Point], message: str) 
     taken[:, 70:] = True
     with pytest.raises(RegionError, match=message):
         outline_points(np.full((60, 80, 3), 120, np.uint8), points, taken=taken)
-
-
-@pytest.mark.parametrize("scale", [4, 8])
-def test_a_coarse_mask_gets_its_border_back(scale: int) -> None:
-    truth = disc(240, 320, 150, 120, 70)
-    coarse = np.kron(truth[scale // 2 :: scale, scale // 2 :: scale], np.ones((scale, scale), np.bool_))
-    found = refine_outline(painted(truth), coarse, 1.5 * scale)
-    assert overlap(found, truth) > max(overlap(coarse, truth), 0.98)
 
 
 def test_the_module_needs_no_torch() -> None:
