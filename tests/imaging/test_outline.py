@@ -141,13 +141,22 @@ def test_a_shape_that_stands_out_is_found_exactly(height: int, width: int, x: fl
 
 def test_a_mask_stays_in_its_box_and_off_other_objects() -> None:
     truth = disc(120, 160, 80, 60, 40)
-    box = Box(50.4, 30, 100, 80)  # cuts the shape off
+    box = Box(30, 10, 110.4, 85)  # cuts the shape off below
     taken = np.zeros_like(truth)
-    taken[:, 90:] = True
-    found = outline_box(painted(truth), box, taken=taken)
-    assert found.any() and not found[taken].any()
-    found[30:80, 50:100] = False
-    assert not found.any()
+    taken[:, 100:] = True
+    pixels = painted(truth)
+    pixels[taken & truth] = (60, 160, 90)
+    found = outline_box(pixels, box, taken=taken)
+    assert not found[taken].any() and not found[85:].any()
+    expected = truth & ~taken
+    expected[85:] = False
+    assert overlap(found, expected) > 0.9
+
+
+def test_a_box_in_the_midst_of_an_object_holds_nothing_that_stands_out() -> None:
+    truth = disc(120, 160, 80, 60, 40)
+    with pytest.raises(RegionError, match="stands out from its surroundings"):
+        outline_box(painted(truth), Box(60, 40, 100, 80))
 
 
 def test_the_same_box_gives_the_same_mask() -> None:
