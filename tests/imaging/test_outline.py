@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from intarsia.errors import RegionError
 from intarsia.imaging.geometry import Box, Point
-from intarsia.imaging.outline import outline_box, outline_points, refine_outline
+from intarsia.imaging.outline import outline_box, outline_points
 from tests.paths import SAMPLES
 
 Mask = npt.NDArray[np.bool_]
@@ -34,7 +34,7 @@ RESISTS = {
     ("coffee.png", "cup"): 0.6,  # as red as the saucer that it stands on
     ("coffee.png", "spoon"): 0.35,  # mirrors what surrounds it, and its box is mostly cup
     ("rocket.jpg", "rocket"): 0.75,  # between the scaffolds of its tower, in the same light
-    ("astronaut.png", "shuttle"): 0.5,  # white before white
+    ("astronaut.png", "shuttle"): 0.7,  # white before white
     ("layout_editing/image.png", "cat"): 0.78,  # a plank as light as its fur, in its box alone
     ("learnable_regions/1.png", "tree"): 0.6,  # its foot is lost in the scrub
 }
@@ -141,13 +141,22 @@ def test_a_shape_that_stands_out_is_found_exactly(height: int, width: int, x: fl
 
 def test_a_mask_stays_in_its_box_and_off_other_objects() -> None:
     truth = disc(120, 160, 80, 60, 40)
-    box = Box(50.4, 30, 100, 80)  # cuts the shape off
+    box = Box(30, 10, 110.4, 85)  # cuts the shape off below
     taken = np.zeros_like(truth)
-    taken[:, 90:] = True
-    found = outline_box(painted(truth), box, taken=taken)
-    assert found.any() and not found[taken].any()
-    found[30:80, 50:100] = False
-    assert not found.any()
+    taken[:, 100:] = True
+    pixels = painted(truth)
+    pixels[taken & truth] = (60, 160, 90)
+    found = outline_box(pixels, box, taken=taken)
+    assert not found[taken].any() and not found[85:].any()
+    expected = truth & ~taken
+    expected[85:] = False
+    assert overlap(found, expected) > 0.9
+
+
+def test_a_box_in_the_midst_of_an_object_holds_nothing_that_stands_out() -> None:
+    truth = disc(120, 160, 80, 60, 40)
+    with pytest.raises(RegionError, match="stands out from its surroundings"):
+        outline_box(painted(truth), Box(60, 40, 100, 80))
 
 
 def test_the_same_box_gives_the_same_mask() -> None:
@@ -186,14 +195,6 @@ def test_points_that_say_nothing_are_refused(points: list[Point], message: str) 
     taken[:, 70:] = True
     with pytest.raises(RegionError, match=message):
         outline_points(np.full((60, 80, 3), 120, np.uint8), points, taken=taken)
-
-
-@pytest.mark.parametrize("scale", [4, 8])
-def test_a_coarse_mask_gets_its_border_back(scale: int) -> None:
-    truth = disc(240, 320, 150, 120, 70)
-    coarse = np.kron(truth[scale // 2 :: scale, scale // 2 :: scale], np.ones((scale, scale), np.bool_))
-    found = refine_outline(painted(truth), coarse, 1.5 * scale)
-    assert overlap(found, truth) > max(overlap(coarse, truth), 0.98)
 
 
 def test_the_module_needs_no_torch() -> None:

@@ -148,26 +148,6 @@ def view_of(pixels: Bytes, allowed: Mask, side: int) -> View:
     return View(pixels=np.ascontiguousarray(shrunk), inside=inside, sure=np.zeros_like(inside))
 
 
-def refine_outline(pixels: Bytes, mask: Mask, band: float) -> Mask:
-    """A mask whose border lies where the photo's colours change.
-
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        mask: (H, W), not empty, exact to about `band`.
-        band: how far its border may move, in pixels.
-
-    Returns:
-        (H, W), the mask as it was where nothing would be left of it.
-    """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    size = Size(mask.shape[1], mask.shape[0])
-    box = Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1).expanded(2 * band + 2).clipped(size).rounded()
-    part = box.slices()
-    refined = np.zeros_like(mask)
-    refined[part] = refine_part(pixels[part], mask[part], np.ones_like(mask[part]), band)
-    return refined if refined.any() else mask.copy()
-
-
 def refine_part(pixels: Bytes, mask: Mask, allowed: Mask, band: float) -> Mask:
     """(H, W) a mask at the size of a part of a photo, its border moved to where colours change.
 

@@ -379,9 +379,13 @@ def standing_out(mask: Mask, lab: Values, view: View) -> float:
 def outline_of(mask: Mask, view: View) -> tuple[Mask, Mask]:
     """(h, w) each: a mask's outermost pixels but for those at the picture's border, and which lie at the box's."""
     kernel = np.ones((3, 3), np.uint8)
-    # Beyond the picture's border goes on what is at it, so that there is no outline.
+    box = np.zeros_like(mask)
+    top, bottom, left, right = view.frame
+    box[top:bottom, left:right] = True
+    # Beyond the picture's border goes on what is at it, so that there is no outline. Where other objects end it, it
+    # is not the box that does.
     inner, well_inside = (
-        cv2.erode(shape.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) > 0 for shape in (mask, view.inside)
+        cv2.erode(shape.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) > 0 for shape in (mask, box)
     )
     outline = mask & ~inner
     if not outline.any():
