@@ -118,7 +118,7 @@ def warp(layer: Layer, matrix: Matrix) -> Layer:
     return Layer.within(part, size, colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
 
 
-def adapted(layer: Layer, before: Picture, after: Picture, *, reach: int) -> Layer:
+def adapted(layer: Layer, before: Picture | Bytes, after: Picture, *, reach: int) -> Layer:
     """A layer whose colours and exposure lean toward its new surroundings: most at its border, less inside.
 
     The mean light of each channel around the object, in its old place and in its new one, gives a gain; a colour
