@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from intarsia.cli import load_models
 from intarsia.cli.arrange_flags import join_repeated
 from intarsia.cli.commands.remove import RemoveFlags
 from intarsia.cli.main import main
-from intarsia.imaging.metadata import EDITED
+from intarsia.imaging.metadata import EDITED, TRAINED
 from intarsia.imaging.read import read_photo, read_text_chunk
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.document import pixel_digest
@@ -101,6 +102,22 @@ def test_what_is_named_is_found_without_the_painting_networks(
     assert run(*words, "rocket", "--out", "nowhere") == 2
     told = capsys.readouterr().err
     assert "'rocket' was not found" in told and told.endswith("or mark it with --box, --object or --mask.\n")
+
+
+def test_a_checkpoint_paints_where_it_is_asked_to(tiny: Callable[..., int], folder: Path, capsys) -> None:
+    words = ["remove", "photo.png", "--object", "cat=5,7,35,37", "--fill", "diffusion", "--prompt", "grass"]
+    assert tiny(*words, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["cost"]["evaluations"] > 0 and facts["threads"] and "torch" in facts["versions"]
+    assert facts["record"]["fill"] == "diffusion"
+    said = read_text_chunk("out/photo.png", "parameters") or ""
+    assert said.startswith("grass\nSeed: 0, Size: 96x64, Model: ")
+    assert f"digitalsourcetype/{TRAINED}" in (read_text_chunk("out/photo.png", "XML:com.adobe.xmp") or "")
+    untouched = pixels("out/photo.mask.png") == 0
+    assert (pixels("photo.png")[untouched] == pixels("out/photo.png")[untouched]).all()
+    assert tiny("replay", "out/photo.png", "--out", "again") == 0
+    told = capsys.readouterr().out
+    assert "The same pixels came out." in told and "denoiser evaluations" in told
 
 
 def test_the_picture_says_that_no_model_made_it(folder: Path) -> None:

@@ -208,3 +208,16 @@ def test_pillow_s_own_settings_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(PictureError):
         read_photo(tmp_path / "bomb.png")
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_large_png_is_packed_quickly_and_no_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, columns = np.mgrid[:200, :300]
+    shades = 120 + 60 * np.sin(rows / 40) + 40 * np.cos(columns / 60)
+    grain = np.random.default_rng(0).normal(0, 3, (200, 300, 3))
+    photo = photo_from_image((shades[..., None] + grain).round().clip(0, 255).astype(np.uint8))
+    usual = write_photo(photo, tmp_path / "usual.png")
+    monkeypatch.setattr("intarsia.imaging.write.LARGE", photo.size.area)
+    quick = write_photo(photo, tmp_path / "quick.png")
+    assert (read_photo(quick).pixels == photo.pixels).all()
+    assert quick.read_bytes() != usual.read_bytes()
+    assert quick.stat().st_size < 1.03 * usual.stat().st_size

@@ -29,6 +29,7 @@ from intarsia.errors import (
 )
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.remove import RemoveRecord
 from intarsia.web.error_messages import OPERATORS_SETTINGS, PAGES, for_pages, message_for, stored_for_pages
 from tests.paths import ROOT
 
@@ -98,7 +99,7 @@ def fields_of(kind: type, before: str = "") -> Iterator[str]:
 
 
 NAMED = sorted(named_settings())
-FIELDS = {*fields_of(EditRecord), *fields_of(ArrangeRecord)}
+FIELDS = {*fields_of(EditRecord), *fields_of(ArrangeRecord), *fields_of(RemoveRecord)}
 
 
 def test_settings_are_found() -> None:

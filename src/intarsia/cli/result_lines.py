@@ -60,11 +60,12 @@ def arrange_lines(done: ArrangeTaskResult) -> list[str]:
 def remove_lines(done: RemoveTaskResult) -> list[str]:
     """A removal: files, what was replaced and how, and what to know of it."""
     result, files = done.result, done.saved.files
-    gap = done.saved.document["gap"]
+    gap, painted = done.saved.document["gap"], result.cost.evaluations
+    by = f", {painted} denoiser evaluations, {result.record.models}" if painted else ""
     return [
         f"{files.picture}  {describe_removed(dataclasses.asdict(result.record))} removed",
         f"  {gap['share']:.1%} of the picture filled, {result.record.fill}; {result.cost.seconds:.1f} s, "
-        f"{result.cost.peak_memory_mb:,.0f} MB",
+        f"{result.cost.peak_memory_mb:,.0f} MB{by}",
         f"  record: {files.record}   mask: {files.mask}",
         *(f"  note: {note}" for note in result.notes),
     ]

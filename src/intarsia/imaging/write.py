@@ -27,8 +27,12 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "raw"}),
 }
 
-LARGE, QUICK_LEVEL = 4_000_000, 2
-"""From so many pixels on, PNG is packed at this level: of 12 megapixels it takes 0.8 s instead of 4, and 15 % more room."""
+LARGE = 4_000_000
+"""Pixels from which on PNG is packed quickly."""
+
+QUICK_PNG = {"compress_level": 1, "compress_type": 3}
+"""Runs of equal bytes alone (zlib's RLE), which is as good on photographs: 12 megapixels take as much room as by default,
+in 0.7 s instead of 3; drawings take a fifth more."""
 
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """Pixels that these formats allow on a side."""
@@ -73,7 +77,7 @@ def write_photo(
     check_absent(path, overwrite)
     options = dict(options)
     if kind == "PNG" and photo.size.area >= LARGE:
-        options["compress_level"] = QUICK_LEVEL
+        options |= QUICK_PNG
     if photo.icc:
         options["icc_profile"] = photo.icc
     if photo.dpi and kind != "WEBP":

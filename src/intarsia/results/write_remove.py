@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.metadata import EDITED, TRAINED
@@ -15,7 +18,7 @@ from intarsia.layout.remove import RemoveResult
 from intarsia.records.inputs import input_files
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.document import as_json, now, remove_json, remove_png_text
-from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
+from intarsia.results.staging import check_folder, png, safe_stem, staging
 
 NO_NETWORK = ("auto", "patch", "membrane")
 """Fills that no model was trained for."""
@@ -125,9 +128,10 @@ def write_removal(
     """
     document = remove_json(result, now(), picture=targets.picture.name)
     text = remove_png_text(document, result) if metadata else None
+    replaced = Image.fromarray((result.blend > 0).astype(np.uint8) * 255)
     source = EDITED if result.record.fill in NO_NETWORK else TRAINED
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
         write_photo(result.photo, stage / targets.picture.name, text=text, source=source)
-        write_bytes_atomically(stage / targets.mask.name, png(mask_picture(result.blend)))
+        write_bytes_atomically(stage / targets.mask.name, png(replaced))
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedRemoval(files=targets, document=document)

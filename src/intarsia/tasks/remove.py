@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intarsia.backbones.fills import load_fill
-from intarsia.backbones.protocols import BackgroundFill
+from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.resolve import resolve
+from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
+from intarsia.layout.marked_objects import parse_marked
 from intarsia.layout.removal_files import read_avoid, read_removal
 from intarsia.layout.remove import RemoveResult, remove
 from intarsia.layout.scene import Scene
-from intarsia.progress import OnProgress
+from intarsia.progress import OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
@@ -65,7 +67,10 @@ def run_remove(
         record = dataclasses.replace(record, models=resolve(record.models).name)
     avoid = read_avoid(record, photo)
     scene = load_removal(record, photo, load_segmenter)
-    result = remove(scene, record, fill_of(record, load, on_progress), avoid=avoid, on_progress=on_progress)
+    if record.fill == "diffusion":
+        result = paint(scene, record, load(record.models), avoid, on_progress)
+    else:
+        result = remove(scene, record, load_fill(record.fill, record.fill_model), avoid=avoid, on_progress=on_progress)
     saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
     return RemoveTaskResult(result=result, saved=saved)
 
@@ -78,15 +83,24 @@ def load_removal(record: RemoveRecord, photo: Photo, load_segmenter: LoadSegment
     return read_removal(record, photo, segmenter, native_side=side)
 
 
-def fill_of(record: RemoveRecord, load: LoadBackbones, on_progress: OnProgress | None = None) -> BackgroundFill:
-    """What fills the gap, as a record has it.
+def paint(
+    scene: Scene, record: RemoveRecord, backbones: Backbones, avoid: Mask | None, on_progress: OnProgress | None
+) -> RemoveResult:
+    """Remove, and let a checkpoint paint the gap, away from the words for what was there."""
+    from intarsia.layout.background import DiffusionFill
 
-    Args:
-        load: called where a checkpoint paints.
-    """
-    if record.fill == "diffusion":
-        from intarsia.layout.background import DiffusionFill
-
-        settings = ArrangeRecord(photo=record.photo, background=record.prompt, size=record.size, models=record.models)
-        return DiffusionFill([], settings, load(record.models), on_progress)
-    return load_fill(record.fill, record.fill_model)
+    named = {mark.name for mark in parse_marked(record.object)} | set(record.find)
+    words = list(dict.fromkeys(obj.words for obj in scene.objects if obj.name in named))
+    settings = ArrangeRecord(photo=record.photo, background=record.prompt, size=record.size, models=record.models)
+    counter = backbones.diffusion.counter
+    before = counter.evaluations
+    result = remove(
+        scene, record, DiffusionFill(words, settings, backbones, on_progress), avoid=avoid, on_progress=on_progress
+    )
+    cost = dataclasses.replace(
+        result.cost,
+        evaluations=counter.evaluations - before,
+        peak_memory_mb=peak_memory_mb(backbones.device),
+    )
+    record = dataclasses.replace(result.record, models=backbones.name)
+    return dataclasses.replace(result, cost=cost, record=record, versions={**result.versions, **backbones.versions})

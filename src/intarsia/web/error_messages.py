@@ -15,7 +15,7 @@ OPERATOR = "tell whoever runs these pages"
 
 OPERATORS_SETTINGS = frozenset(
     {"models", "device", "dtype", "vram", "threads"}  # where and with what the networks run
-    | {"out", "overwrite", "no_metadata", "resume", "regions"}  # files of the server
+    | {"out", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
     | {"image_dir", "workers", "ray_files", "ray_gpus"}  # batches of the command line
     | {"host", "port", "share", "auth", "hosts", "forget"}  # the pages themselves
 )
