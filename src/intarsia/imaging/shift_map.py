@@ -67,7 +67,7 @@ FOREIGN = 60.0
 """Levels that a rim pixel counts as different where an offset leads to nothing known."""
 
 SWEEPS = 2
-"""Times that every offset is tried for every pixel."""
+"""Times that offsets are tried for every pixel: first all of them, then those that are in use."""
 
 UNITS = 16
 """Steps of a level in the whole numbers that flows are computed in."""
@@ -299,10 +299,12 @@ def label(
     least = energy.total(labels)
     for sweep in range(SWEEPS):
         before = least
-        often = np.argsort(-np.bincount(labels, minlength=len(offsets)), kind="stable")
+        used = np.bincount(labels, minlength=len(offsets))
+        # What a first try gave nothing to seldom gets something in a second one.
+        often = [k for k in np.argsort(-used, kind="stable") if used[k]]
         for k in often if sweep else range(len(offsets)):
             moved = energy.expanded(labels, int(k))
-            if (now := energy.total(moved)) < least:
+            if not np.array_equal(moved, labels) and (now := energy.total(moved)) < least:
                 labels, least = moved, now
         if least == before:
             break
