@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +18,15 @@ from intarsia.version import __version__
 if TYPE_CHECKING:
     from intarsia.backbones.protocols import BackgroundFill
 
-log = logging.getLogger(__name__)
-
 PATCH_RADIUS = 4
 """Of the patches that PatchMatch compares, in pixels."""
 
+
+UNGUIDED = (
+    "PatchMatch (pypatchmatch) is not installed, and there is none for every machine: the gap was filled without it, a "
+    "little less surely."
+)
+"""What is said of a fill that had no guide."""
 
 PHOTOGRAPHIC = 256
 """Native side from which a checkpoint counts as trained on photographs, in pixels."""
@@ -46,11 +49,6 @@ class PatchFill:
     def __init__(self) -> None:
         self.guided = _patchmatch_version() is not None
         self.version = f"pypatchmatch {_patchmatch_version()}" if self.guided else f"intarsia {__version__}"
-        if not self.guided:
-            log.info(
-                "PatchMatch is not installed (there is no pypatchmatch for this machine): backgrounds are filled "
-                "without it, a little less surely."
-            )
 
     def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
         """See `BackgroundFill`."""

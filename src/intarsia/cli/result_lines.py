@@ -40,10 +40,12 @@ def arrange_lines(done: ArrangeTaskResult) -> list[str]:
     result, files = done.result, done.saved.files
     record, cost = result.record, result.cost
     backward = f" and {cost.backward} backward" if cost.backward else ""
+    asked = f"{cost.evaluations} denoiser evaluations{backward}, {cost.peak_memory_mb:,.0f} MB, {record.models}"
+    unasked = f"{cost.peak_memory_mb:,.0f} MB, no checkpoint was needed"
     lines = [
         f"{files.picture}  {describe(dataclasses.asdict(record))}",
         f"  {result.mode}, {explain_mode(result.layout, record)}; {cost.seconds:.1f} s, "
-        f"{cost.evaluations} denoiser evaluations{backward}, {cost.peak_memory_mb:,.0f} MB, {record.models}",
+        f"{asked if cost.evaluations else unasked}",
         f"  look at {files.layout}   record: {files.record}   mask: {files.mask}",
     ]
     if files.others:
@@ -54,7 +56,7 @@ def arrange_lines(done: ArrangeTaskResult) -> list[str]:
     elif done.concepts_from == "learned":
         kept = f"are kept in {done.cache_folder}" if done.cache_folder else "were not kept"
         lines.append(f"  the objects' looks were learned on the way and {kept}; intarsia learn writes them to a file")
-    return lines
+    return [*lines, *(f"  note: {note}" for note in result.notes)]
 
 
 def remove_lines(done: RemoveTaskResult) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from intarsia.backbones.fills import paints_size
+from intarsia.backbones.fills import PHOTOGRAPHIC, UNGUIDED, PatchFill, paints_size
 from intarsia.backbones.protocols import Backbones, EvalCounter
 from intarsia.errors import LayoutError, ModelError, Remedy, Setting
 from intarsia.imaging.affine import apply
@@ -115,6 +115,7 @@ def arrange(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
 
+    patch = patch_of(record, backbones)
     return ArrangeResult(
         pictures=tuple(pictures),
         scene=scene,
@@ -128,8 +129,8 @@ def arrange(
             peak_memory_mb=peak_memory_mb("cpu" if backbones is None else backbones.device),
         ),
         record=record if backbones is None else dataclasses.replace(record, models=backbones.name),
-        versions={} if backbones is None else dict(backbones.versions),
-        notes=notes_on(scene, layout),
+        versions={**({} if backbones is None else backbones.versions), **({"fill": patch.version} if patch else {})},
+        notes=(*notes_on(scene, layout), *(() if patch is None or patch.guided else (UNGUIDED,))),
     )
 
 
@@ -177,6 +178,12 @@ def notes_on(scene: Scene, layout: Layout) -> tuple[str, ...]:
             sides = " and ".join(shown) + (" side" if len(shown) == 1 else " sides")
             notes.append(f"{placement.name!r} now shows a straight edge: its {sides} had been outside the photo.")
     return tuple(notes)
+
+
+def patch_of(record: ArrangeRecord, backbones: Backbones | None) -> PatchFill | None:
+    """What filled the background without a network, if that was so; see `choose_fill`."""
+    painted = backbones is not None and backbones.diffusion.native_side >= PHOTOGRAPHIC
+    return PatchFill() if record.fill == "patch" or (record.fill == "auto" and not painted) else None
 
 
 def _well_inside(place: Point, size: Size) -> bool:

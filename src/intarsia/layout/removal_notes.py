@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intarsia.backbones.fills import PatchFill
+from intarsia.backbones.fills import UNGUIDED, PatchFill
 from intarsia.backbones.protocols import BackgroundFill
 from intarsia.imaging.masks import Mask
 from intarsia.layout.scene import Scene
@@ -48,10 +48,7 @@ def gap_notes(gap: Mask) -> tuple[str, ...]:
 def fill_notes(fill: BackgroundFill) -> tuple[str, ...]:
     if not isinstance(fill, PatchFill) or fill.guided:
         return ()
-    return (
-        "PatchMatch (pypatchmatch) is not installed, and there is none for every machine: the gap was filled without "
-        "it, a little less surely.",
-    )
+    return (UNGUIDED,)
 
 
 def format_notes(scene: Scene, record: RemoveRecord) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
         ],
         "removed": list(result.layout.removed),
         "pictures": [{"seed": p.seed, "sha256": pixel_digest(p.photo)} for p in result.pictures],
+        "notes": list(result.notes),
     }
     return _document(result, index, chosen.photo, chosen.seed, made_at, placed)
 
