@@ -143,3 +143,9 @@ def version_of(location: Path) -> str:
 def unet_part(folder: Path) -> str:
     """The subfolder of the denoiser that repaints: a checkpoint may hold one that only paints beside it."""
     return "inpainting_unet" if (folder / "inpainting_unet").is_dir() else "unet"
+
+
+def short_reason(fault: BaseException) -> str:
+    """The first line of an exception, short enough to stand inside a sentence."""
+    lines = str(fault).strip().splitlines()
+    return f"{type(fault).__name__}: {lines[0].strip().rstrip('.:')[:160]}" if lines else type(fault).__name__

@@ -1,4 +1,7 @@
-"""Background fills that need no checkpoint: copies of the image around a hole, or a smooth membrane."""
+"""Background fills that need no checkpoint: copies of the image around a hole, or a smooth membrane.
+
+A network of the user's own is loaded by `network_fill`, so that importing this module needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.patch_infill import fill_by_copying
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.records.checks import run_checks
+from intarsia.records.fill_checks import OWN_NETWORKS, own_network_checks
 from intarsia.version import __version__
 
 if TYPE_CHECKING:
@@ -74,12 +79,22 @@ class MembraneFill:
 
 
 def load_fill(name: str, file: str | None = None) -> BackgroundFill:
-    """A fill by its name: auto (patch), patch or membrane.
+    """A fill by its name: auto (patch), patch, membrane, lama or migan.
 
     Args:
-        file: of the network, for those that have one.
+        file: of the network, for lama and migan.
+
+    Raises:
+        RecordError: a network's file is not given, or given for a fill that has none.
+        ModelError: the file is no such network.
+        MissingExtraError: the package that runs it is not installed.
     """
-    assert name in ("auto", "patch", "membrane"), f"a fill called {name}"
+    assert name in ("auto", "patch", "membrane", *OWN_NETWORKS), f"a fill called {name}"
+    run_checks(own_network_checks(name, file))
+    if file is not None:
+        from intarsia.backbones.network_fill import load_network_fill
+
+        return load_network_fill(name, file)
     return MembraneFill() if name == "membrane" else PatchFill()
 
 

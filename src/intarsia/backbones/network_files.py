@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.errors import ModelError
 
 
@@ -48,9 +49,3 @@ def load_network(kind: Any, folder: Path, *, dtype: torch.dtype = torch.float32,
             "model, or incomplete. Download the checkpoint again."
         )
     return network.eval().requires_grad_(False)
-
-
-def short_reason(fault: BaseException) -> str:
-    """The first line of an exception, short enough to stand inside a sentence."""
-    lines = str(fault).strip().splitlines()
-    return f"{type(fault).__name__}: {lines[0].strip().rstrip('.:')[:160]}" if lines else type(fault).__name__

@@ -19,7 +19,8 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from intarsia.backbones.network_files import load_network, short_reason
+from intarsia.backbones.checkpoint_files import short_reason
+from intarsia.backbones.network_files import load_network
 from intarsia.backbones.protocols import OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.errors import ModelError, Remedy, Setting

@@ -59,8 +59,8 @@ def fill_by_copying(
         be copied is filled smoothly.
     """
     filled = picture.copy()
-    for part, inside in _separate(hole):
-        context = _context_of(part, inside, source)
+    for part, inside in separate(hole):
+        context = context_of(part, inside, source)
         here = np.zeros(hole.shape, np.bool_)
         here[part] = inside
         rng = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def fill_by_copying(
     return filled
 
 
-def _separate(hole: Mask) -> list[tuple[Part, Mask]]:
+def separate(hole: Mask) -> list[tuple[Part, Mask]]:
     """The connected parts of a hole, those that lie close together as one: where each is, and what it is there."""
     whole = bounds_of(hole)
     if whole is None:
@@ -105,7 +105,7 @@ def _separate(hole: Mask) -> list[tuple[Part, Mask]]:
     return parts
 
 
-def _context_of(part: Part, inside: Mask, source: Mask) -> Part:
+def context_of(part: Part, inside: Mask, source: Mask) -> Part:
     """The rows and columns in which pieces for a part of a hole are looked for: wider where little is known."""
     longer = max(side.stop - side.start for side in part)
     margin = max(round(CONTEXT * longer), LEAST_CONTEXT)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks
 from intarsia.records.choices import Fill, LayoutPreset, Mode
+from intarsia.records.fill_checks import own_network_checks
 
 COLOURS_EXAMPLE = '{"cat": [251, 216, 1], "background": [254, 254, 254]}'
 """What a key of colours looks like."""
@@ -189,7 +190,7 @@ class ArrangeRecord:
     fill: Fill = "auto"
     """What fills the gaps that objects leave: patch (pieces of the surroundings), diffusion (the checkpoint paints them), membrane (smooth), lama or migan (networks of your own, with fill_model); auto: diffusion by checkpoints that were trained on photographs, else patch."""
     fill_model: str | None = None
-    """File of the network for lama or migan: TorchScript, or ONNX."""
+    """File of the network for lama or migan: TorchScript, or ONNX; a program, so take it only from those you trust."""
     models: str = "auto"
     """Checkpoints, as for intarsia edit."""
     seed: int = 0
@@ -245,5 +246,6 @@ class ArrangeRecord:
                 sum((self.layout is not None, self.boxes is not None)) <= 1,
                 ("The target was given both as a layout and as boxes", one_of("layout", "boxes")),
             ),
+            *own_network_checks(self.fill, self.fill_model),
         )
         run_checks((*checks, *self.compose.checks(), *self.guide.checks(), *self.learn.checks()))

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import Remedy, Setting
 from intarsia.records.checks import between, not_too_long, run_checks
 from intarsia.records.choices import Fill, OutputFormat
-
-OWN_NETWORKS = ("lama", "migan")
-"""Fills that are a network of the user's own."""
+from intarsia.records.fill_checks import own_network_checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +33,7 @@ class RemoveRecord:
     fill: Fill = "auto"
     """What fills the gap: patch (pieces of the surroundings), diffusion (the checkpoint paints it), membrane (smooth), lama or migan (networks of your own, with fill_model); auto is patch."""
     fill_model: str | None = None
-    """File of the network for lama or migan: TorchScript, or ONNX."""
+    """File of the network for lama or migan: TorchScript, or ONNX; a program, so take it only from those you trust."""
     grow: float | None = None
     """How far the marked region is grown, as a fraction of the picture's short side; by default as its edge needs."""
     shadows: bool = True
@@ -53,7 +50,6 @@ class RemoveRecord:
     """Format of the picture's file: png (every pixel outside the gap stays as it was), keep (the photo's own, where it can be written), or jpeg (quality 95, 4:4:4: small, but all pixels change a little)."""
 
     def __post_init__(self) -> None:
-        own = self.fill in OWN_NETWORKS
         run_checks(
             (
                 not_too_long("prompt", self.prompt),
@@ -63,21 +59,7 @@ class RemoveRecord:
                 ),
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
-                (
-                    self.fill_model is not None or not own,
-                    (
-                        f"The fill {self.fill} is a network of your own, but its file is not given",
-                        Remedy("pass it with ", Setting("fill_model", "FILE"), page="choose another fill"),
-                    ),
-                ),
-                (
-                    self.fill_model is None or own,
-                    (
-                        f"A network's file is given, but the fill is {self.fill}, which has none",
-                        Remedy("say what it is with ", Setting("fill", "lama"), " or ", Setting("fill", "migan")),
-                        Remedy("leave out ", Setting("fill_model")),
-                    ),
-                ),
+                *own_network_checks(self.fill, self.fill_model),
             )
         )
 

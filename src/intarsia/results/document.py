@@ -23,6 +23,7 @@ from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.fill_checks import OWN_NETWORKS
 from intarsia.records.inputs import AnyRecord, Record, input_files, with_files
 from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import to_json
@@ -35,6 +36,9 @@ if TYPE_CHECKING:  # who makes these has loaded torch; who removes something has
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 PLAIN_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "pillow")
 """What an edit without networks is made with."""
+
+FROM_NETWORKS = ("diffusion", *OWN_NETWORKS)
+"""Fills whose pixels depend on the networks' libraries and their threads."""
 
 
 def edit_json(result: EditResult, index: int, made_at: str) -> dict[str, Any]:
@@ -105,7 +109,7 @@ def _document(
     Paths become absolute, so that the record can be replayed from any folder.
     """
     record: Record = with_absolute_paths(result.record)
-    networks = not isinstance(record, RemoveRecord) or bool(record.find) or record.fill == "diffusion"
+    networks = not isinstance(record, RemoveRecord) or bool(record.find) or record.fill in FROM_NETWORKS
     return {
         "intarsia": intarsia.__version__,
         "made_at": made_at,

@@ -149,7 +149,7 @@ def check_job(job: Job, pictures: Path) -> Job:
     if isinstance(record, ArrangeRecord) and record.learn.prior is not None:
         problem = "learn.prior names a folder of the server, which visitors cannot choose: leave it out."
         return dataclasses.replace(job, record=None, problem=problem)
-    if isinstance(record, RemoveRecord) and record.fill_model is not None:
+    if isinstance(record, ArrangeRecord | RemoveRecord) and record.fill_model is not None:
         problem = "fill_model is a network to run on the server, which visitors cannot bring: leave it out."
         return dataclasses.replace(job, record=None, problem=problem)
     if not job.problem:

@@ -174,6 +174,7 @@ def test_other_programs_ask_by_scene_and_moves(store: SessionStore) -> None:
         {"layout": "/etc/passwd"},
         {"boxes": "/etc/passwd"},
         {"concepts": "x"},
+        {"fill": "lama", "fill_model": "x"},
         {"learn": {"prior": "/"}},
         {"masks": ["a=b"]},
     ],

@@ -127,12 +127,14 @@ def test_jobs_reach_no_file_of_the_server(session: Session, sent: Path) -> None:
         {"kind": "remove", "photo": "1.png", "box": ["1,1,9,9"], "avoid": str(secret)},
         {"kind": "learn", "photo": "1.png", "find": ["cat"], "learn": {"prior": str(sent)}},
         {"kind": "remove", "photo": "1.png", "box": ["1,1,9,9"], "fill": "lama", "fill_model": "1.png"},
+        {"kind": "arrange", "photo": "1.png", "find": ["cat"], "fill": "migan", "fill_model": "1.png"},
     ]
     folder = create_batch(session, [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
     rows = read_rows(folder)
     assert [row.state for row in rows] == ["failed"] * len(jobs)
-    assert all("outside the files that came" in row.error for row in rows[:-2])
-    assert "visitors cannot choose" in rows[-2].error and "visitors cannot bring" in rows[-1].error
+    assert all("outside the files that came" in row.error for row in rows[:-3])
+    assert "visitors cannot choose" in rows[-3].error
+    assert all("visitors cannot bring" in row.error for row in rows[-2:])
     assert not any(str(session.folder) in row.error for row in rows)
 
 
