@@ -121,7 +121,8 @@ def composed(fill: Fill) -> Column:
         place = Placement(name="object", matrix=matrix, mask=warp_mask(composite.mask, matrix, photo.size))
         layout = Layout(placements=(place,))
         moved = arrange(scene, layout, record, backbones, cache=kept).photo.pixels
-        matte = what_changes(scene, layout, record).layers["object"].alpha
+        layer = what_changes(scene, layout, record).layers.get("object")  # none in pictures of under 192 pixels
+        matte = None if layer is None else layer.alpha
         return Made(removed=removed, moved=moved, matte=matte, seconds=seconds)
 
     return run

@@ -268,7 +268,7 @@ def test_visitors_choose_among_the_operators_networks(tmp_path: Path, monkeypatc
         assert str(tmp_path / "mine") not in str(refused.value)
     # "auto" finds what this machine has, and records say what it has found.
     # By the module: the package has a function of that name.
-    monkeypatch.setattr(importlib.import_module("intarsia.backbones.resolve"), "best_cached", lambda: "pocket")
+    monkeypatch.setattr(importlib.import_module("intarsia.backbones.resolve"), "best_cached", lambda **_: "pocket")
     assert edit_service.resolve_models(empty_store(tmp_path, "auto"), "pocket") == "auto"
     assert (
         edit_service.models_label(str(tmp_path / "mine")) == "mine"
