@@ -41,6 +41,8 @@ def test_a_network_fills_what_moved_objects_leave(folder: Path, tiny: Callable[.
     save_lama(folder / "tiny.pt")
     fill = ["--fill", "lama", "--fill-model", "tiny.pt", "--mode", "compose", "--quiet"]
     assert tiny("arrange", "photo.png", *GIVEN, *MOVE, *QUICK, *fill) == 0
+    facts = json.loads((folder / "out" / "photo.json").read_text())
+    assert facts["versions"]["fill"] == f"tiny.pt#{file_digest(folder / 'tiny.pt')[:12]}"
     after = pixels("out/photo.png")[..., :3].astype(int)
     assert (np.abs(after[14:30, 11:25] - COLOUR).mean((0, 1)) < 20).all()
     assert (after[50:58, 60:84] == pixels("photo.png")[50:58, 60:84]).all()

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from intarsia.backbones.fills import PHOTOGRAPHIC, UNGUIDED, PatchFill, paints_size
+from intarsia.backbones.fills import PHOTOGRAPHIC, UNGUIDED, PatchFill, load_fill, paints_size
 from intarsia.backbones.protocols import Backbones, EvalCounter
 from intarsia.errors import LayoutError, ModelError, Remedy, Setting
 from intarsia.imaging.affine import apply
@@ -116,6 +116,7 @@ def arrange(
         )
 
     patch = patch_of(record, backbones)
+    own = load_fill(record.fill, record.fill_model) if record.fill_model is not None else patch  # it is loaded already
     return ArrangeResult(
         pictures=tuple(pictures),
         scene=scene,
@@ -129,7 +130,7 @@ def arrange(
             peak_memory_mb=peak_memory_mb("cpu" if backbones is None else backbones.device),
         ),
         record=record if backbones is None else dataclasses.replace(record, models=backbones.name),
-        versions={**({} if backbones is None else backbones.versions), **({"fill": patch.version} if patch else {})},
+        versions={**({} if backbones is None else backbones.versions), **({"fill": own.version} if own else {})},
         notes=(*notes_on(scene, layout), *(() if patch is None or patch.guided else (UNGUIDED,))),
     )
 
