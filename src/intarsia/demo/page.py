@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from intarsia.palette import root_style
 
-BY_HAND = "Photographs: remove, move and mirror what is in them"
+BY_HAND = "Photographs: remove, move, scale, mirror and stack what is in them"
 BY_WORDS = "Edit a picture by words alone"
 BY_LAYOUT = "Move what is in a picture, again and again"
 

@@ -37,7 +37,7 @@ CREDITS = {
 }
 """Who made each photograph, and its licence, as the documentation of `skimage.data` states them."""
 
-SETTINGS = ("object", "move", "to", "scale", "rotate", "flip", "remove", "front", "back")
+SETTINGS = ("object", "grow", "move", "to", "scale", "rotate", "flip", "remove", "front", "back")
 """What a command shows, in its order; everything else is left as it is by default."""
 
 
@@ -179,6 +179,6 @@ def command_of(record: RemoveRecord | ArrangeRecord) -> str:
     """What one would type for it, beside the photograph."""
     words = ["intarsia", "remove" if isinstance(record, RemoveRecord) else "arrange", Path(record.photo).name]
     for name in SETTINGS:
-        if values := getattr(record, name, ()):
-            words += [f"--{name}", *values]
+        if value := getattr(record, name, ()):
+            words += [f"--{name}", *(value if isinstance(value, tuple) else [str(value)])]
     return shlex.join(words)
