@@ -33,6 +33,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $(STAMP)
 
+# The first picture of README.md, from the photographs of the demo.
+.PHONY: photographs
+photographs: demo
+	$(BIN)/python -m docs.photographs $(OUT)
+
 demo: setup
 	$(BIN)/intarsia demo --out $(OUT) --overwrite
 

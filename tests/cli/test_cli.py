@@ -20,6 +20,7 @@ import intarsia
 from intarsia.batch.edit_jobs import read_edits
 from intarsia.cli.commands.edit import EditFlags
 from intarsia.cli.main import main
+from intarsia.demo import photographs
 from intarsia.demo import run as demo
 from intarsia.imaging.read import read_photo
 from intarsia.records.edit import EditRecord
@@ -149,6 +150,9 @@ def test_demo_writes_sheet_and_page(tiny: Callable[..., int], tmp_path: Path, mo
     jobs = [{**to_json(job), **quick} for job in read_edits(demo.JOBS)[1:4]]
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
     monkeypatch.setattr(demo, "JOBS", tmp_path / "jobs.json")
+    entries = json.loads(photographs.PHOTOGRAPHS.read_text())
+    (tmp_path / "photographs.json").write_text(json.dumps([e for e in entries if e["name"] == "coffee-mirrored"]))
+    monkeypatch.setattr(photographs, "PHOTOGRAPHS", tmp_path / "photographs.json")
     out = tmp_path / "shown"
     assert tiny("demo", "--out", out) == 0
     told = capsys.readouterr().out
@@ -156,7 +160,8 @@ def test_demo_writes_sheet_and_page(tiny: Callable[..., int], tmp_path: Path, mo
     assert pixels(out / "demo.png").shape[1] > 1000
     page = (out / "index.html").read_text()
     shown = [name.split('"')[0] for name in page.split('src="')[1:]]
-    assert len(shown) == 3 * (1 + 1 + 3 + 1) + 3 * 3  # by words, and by layout
+    assert len(shown) == 2 + 3 * (1 + 1 + 3 + 1) + 3 * 3  # photographs, by words, and by layout
+    assert shown[:2] == ["coffee.before.png", "coffee-mirrored.png"]
     assert all((out / name).is_file() for name in shown)
     assert "prefers-color-scheme: dark" in page and "plant becomes a cake" in page
     assert tiny("demo", "--out", out) == 2

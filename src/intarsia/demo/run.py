@@ -1,4 +1,4 @@
-"""The demo: scenes that ship with the package, edited by words and by layout, on one sheet and one page."""
+"""The demo: photographs edited without a model, then the pocket world, on one sheet and one page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.batch.edit_jobs import read_edits
 from intarsia.demo.layouts import LayoutPlan, plan_layouts, run_layouts
 from intarsia.demo.page import Row, demo_page
-from intarsia.demo.sheet import KEEP, contact_sheet, facts, layout_strip, strip, words
+from intarsia.demo.photographs import MISSING, PhotographEdit, plan_photographs, run_photographs
+from intarsia.demo.sheet import KEEP, contact_sheet, facts, layout_strip, photograph_strip, strip, words
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
@@ -29,10 +30,14 @@ class Plan:
     """The demo's edits and the files that they will write.
 
     Attributes:
+        out: the folder of them all.
+        photographs: the edits of photographs; none where no photographs are installed.
         jobs, targets, before: of the edits by words.
         layouts: the edits by layout.
     """
 
+    out: Path
+    photographs: tuple[PhotographEdit, ...]
     jobs: tuple[EditRecord, ...]
     targets: tuple[EditFiles, ...]
     before: tuple[Path, ...]
@@ -49,6 +54,7 @@ class Made:
     Attributes:
         seconds: of the edits, wall clock.
         evaluations: denoiser sample-evaluations.
+        note: what is missing, and how to get it.
     """
 
     sheet: Path
@@ -56,6 +62,7 @@ class Made:
     edits: int
     seconds: float
     evaluations: int
+    note: str = ""
 
 
 def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> Plan:
@@ -73,16 +80,35 @@ def plan_demo(out: Path, *, overwrite: bool = False, models: str = "pocket") -> 
         check_absent(file, overwrite)
     targets = tuple(plan_edit(photo, out, keep=KEEP, draw_boxes=True, overwrite=overwrite) for photo in photos)
     layouts = plan_layouts(out, overwrite=overwrite, models=models)
-    return Plan(jobs=jobs, targets=targets, before=before, layouts=layouts, sheet=sheet, page=page, overwrite=overwrite)
+    return Plan(
+        out=out,
+        photographs=plan_photographs(out, overwrite=overwrite),
+        jobs=jobs,
+        targets=targets,
+        before=before,
+        layouts=layouts,
+        sheet=sheet,
+        page=page,
+        overwrite=overwrite,
+    )
 
 
-def run_demo(plan: Plan, backbones: Backbones, *, on_progress: Callable[[Progress], None] | None = None) -> Made:
+def run_demo(
+    plan: Plan, load: Callable[[], Backbones], *, on_progress: Callable[[Progress], None] | None = None
+) -> Made:
     """Make every edit of the plan, the sheet and the page.
+
+    Args:
+        load: gives the networks; called once the photographs are done, which need none.
 
     Raises:
         OutputError: a file cannot be written.
     """
     started = time.monotonic()
+    photographs = run_photographs(
+        plan.photographs, plan.out, overwrite=plan.overwrite, watch=lambda name: named(on_progress, name)
+    )
+    backbones = load()
     strips, rows, evaluations = [], [], 0
     for job, targets, before in zip(plan.jobs, plan.targets, plan.before, strict=True):
         photo = read_photo(job.photo)
@@ -94,13 +120,20 @@ def run_demo(plan: Plan, backbones: Backbones, *, on_progress: Callable[[Progres
         evaluations += result.cost.evaluations
     arranged = run_layouts(plan.layouts, backbones, watch=lambda name: named(on_progress, name))
     evaluations += sum(step.evaluations for step in arranged)
-    seconds, edits = time.monotonic() - started, len(rows) + len(arranged)
-    caption = f"{edits} edits, {seconds:.0f} s, {evaluations:,} denoiser evaluations, models: {backbones.name}"
-    sheet = contact_sheet(strips, caption, [layout_strip(step) for step in arranged])
+    seconds, edits = time.monotonic() - started, len(photographs) + len(rows) + len(arranged)
+    caption = f"All {edits} edits below took {seconds:.0f} s on this machine."
+    note = "" if photographs else MISSING
+    sheet = contact_sheet(
+        strips,
+        caption,
+        [layout_strip(step) for step in arranged],
+        [photograph_strip(shown) for shown in photographs],
+        note=note,
+    )
     write_bytes_atomically(plan.sheet, png(sheet), plan.overwrite)
-    page = demo_page(rows, caption, [step.row for step in arranged])
+    page = demo_page(rows, caption, [step.row for step in arranged], [shown.row for shown in photographs], note=note)
     write_bytes_atomically(plan.page, page.encode(), plan.overwrite)
-    return Made(sheet=plan.sheet, page=plan.page, edits=edits, seconds=seconds, evaluations=evaluations)
+    return Made(sheet=plan.sheet, page=plan.page, edits=edits, seconds=seconds, evaluations=evaluations, note=note)
 
 
 def named(on_progress: Callable[[Progress], None] | None, name: str) -> Callable[[Progress], None] | None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from intarsia.demo.layouts import Shown
-from intarsia.demo.page import BY_LAYOUT, BY_WORDS
+from intarsia.demo.page import BY_HAND, BY_LAYOUT, BY_WORDS, POCKET
+from intarsia.demo.photographs import ShownPhotograph
 from intarsia.imaging.photo import Photo
 from intarsia.regions.edit import EditResult
 from intarsia.results.overlay_edit import draw_overlay
@@ -25,6 +26,9 @@ COLUMNS = ("before", "where it looked", "best candidates", "after")
 LAYOUT_COLUMNS = ("before", "the wish", "after")
 LAYOUT_CELL = (4 * CELL + GAP) // 3
 """Three columns take the room of four."""
+PHOTOGRAPH_COLUMNS = ("before", "after")
+PHOTOGRAPH_CELL = (4 * CELL + 2 * GAP) // 2
+"""So do two."""
 
 
 def words(result: EditResult) -> str:
@@ -73,6 +77,17 @@ def layout_strip(step: Shown) -> Image.Image:
     return line
 
 
+def photograph_strip(shown: ShownPhotograph) -> Image.Image:
+    """One line of the sheet's first part: before, after, words."""
+    panels = [fitted(panel, PHOTOGRAPH_CELL) for panel in shown.panels]
+    line = Image.new("RGB", (sheet_width(), max(panel.height for panel in panels) + GAP), PAPER)
+    for column, panel in enumerate(panels):
+        line.paste(panel, (GAP + column * (PHOTOGRAPH_CELL + GAP) + (PHOTOGRAPH_CELL - panel.width) // 2, 0))
+    row = shown.row
+    say(ImageDraw.Draw(line), row.title, (row.command, *row.facts, row.credit))
+    return line
+
+
 def say(draw: ImageDraw.ImageDraw, title: str, facts: Sequence[str]) -> None:
     """The words at a line's right end."""
     left, top = GAP + 4 * (CELL + GAP), 30
@@ -117,30 +132,55 @@ def fitted(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def contact_sheet(strips: Sequence[Image.Image], caption: str, arranged: Sequence[Image.Image] = ()) -> Image.Image:
-    """All lines, each half under its heading."""
-    halves = [headed(f"Intarsia: {BY_WORDS[0].lower()}{BY_WORDS[1:]}", caption, COLUMNS, CELL, strips)]
+def contact_sheet(
+    strips: Sequence[Image.Image],
+    caption: str,
+    arranged: Sequence[Image.Image] = (),
+    photographs: Sequence[Image.Image] = (),
+    *,
+    note: str = "",
+) -> Image.Image:
+    """All lines, each part under its heading, photographs first.
+
+    Args:
+        strips, arranged, photographs: the lines of the parts.
+        caption: what it all took.
+        note: stands above the rest where there are no photographs.
+    """
+    parts = []
+    if photographs:
+        said = f"No model was used. {caption}"
+        parts.append(headed(BY_HAND, said, PHOTOGRAPH_COLUMNS, PHOTOGRAPH_CELL, photographs))
+    caption = "" if photographs else caption
+    parts.append(headed(BY_WORDS, caption, COLUMNS, CELL, strips, said=f"{note} {POCKET}".strip()))
     if arranged:
-        halves.append(headed(BY_LAYOUT, "", LAYOUT_COLUMNS, LAYOUT_CELL, arranged))
-    sheet = Image.new("RGB", (sheet_width(), sum(half.height for half in halves)), PAPER)
+        parts.append(headed(BY_LAYOUT, "", LAYOUT_COLUMNS, LAYOUT_CELL, arranged, said=POCKET))
+    sheet = Image.new("RGB", (sheet_width(), sum(part.height for part in parts)), PAPER)
     top = 0
-    for half in halves:
-        sheet.paste(half, (0, top))
-        top += half.height
+    for part in parts:
+        sheet.paste(part, (0, top))
+        top += part.height
     return sheet
 
 
-def headed(title: str, caption: str, columns: Sequence[str], cell: int, strips: Sequence[Image.Image]) -> Image.Image:
-    """Lines under a heading and the names of their columns."""
-    top = 96
+def headed(
+    title: str, caption: str, columns: Sequence[str], cell: int, strips: Sequence[Image.Image], *, said: str = ""
+) -> Image.Image:
+    """Lines under a heading, what is said of all of them, and the names of their columns."""
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    sentences = wrapped(measure, said, font(15), sheet_width() - 2 * GAP)
+    below = 68 + 22 * len(sentences)
+    top = below + 28
     sheet = Image.new("RGB", (sheet_width(), top + sum(s.height for s in strips) + 8), PAPER)
     draw = ImageDraw.Draw(sheet)
+    for number, sentence in enumerate(sentences):
+        draw.text((GAP, 66 + 22 * number), sentence, font=font(15), fill=INK)
     draw.text((GAP, 18), title, font=font(24), fill=INK)
     draw.text((sheet_width() - GAP, 26), caption, font=font(14), fill=QUIET_INK, anchor="ra")
     draw.line((GAP, 56, sheet_width() - GAP, 56), fill=RULE, width=1)
     for column, name in enumerate(columns):
-        draw.text((GAP + column * (cell + GAP), 68), name, font=font(15), fill=QUIET_INK)
-    draw.text((GAP + 4 * (CELL + GAP), 68), "words and cost", font=font(15), fill=QUIET_INK)
+        draw.text((GAP + column * (cell + GAP), below), name, font=font(15), fill=QUIET_INK)
+    draw.text((GAP + 4 * (CELL + GAP), below), "words and cost", font=font(15), fill=QUIET_INK)
     for line in strips:
         sheet.paste(line, (0, top))
         top += line.height
