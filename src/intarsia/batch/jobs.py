@@ -33,12 +33,8 @@ KINDS: dict[str, Kind] = {
     "ArrangeRecord": "arrange",
     "RemoveRecord": "remove",
 }
-RECORDS: dict[Kind, type[EditRecord] | type[ArrangeRecord] | type[RemoveRecord]] = {
-    "edit": EditRecord,
-    "arrange": ArrangeRecord,
-    "learn": ArrangeRecord,
-    "remove": RemoveRecord,
-}
+RECORDS: dict[Kind, type[Record]]
+RECORDS = {"edit": EditRecord, "arrange": ArrangeRecord, "learn": ArrangeRecord, "remove": RemoveRecord}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 LONGEST_NAME = 60
 SHOWN = 160  # characters of a job's words
