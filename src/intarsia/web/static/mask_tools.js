@@ -47,6 +47,7 @@ export class MaskTools {
     const box = add(this.element, "div", "m-group");
     for (const [name, label, action] of buttons) {
       this.buttons[name] = iconButton(name, label, action);
+      if (Object.hasOwn(NAMES, name)) this.buttons[name].append(make("span", "m-name", NAMES[name]));
       box.append(this.buttons[name]);
     }
     return box;
@@ -139,4 +140,5 @@ export class MaskTools {
   }
 }
 
+const NAMES = { brush: "Brush", eraser: "Eraser", outline: "Outline" }; // written on the buttons
 const ALWAYS = new Set(["smaller", "larger", "whole"]); // what changes nothing

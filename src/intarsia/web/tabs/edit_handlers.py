@@ -114,7 +114,7 @@ class EditHandlers:
             session = self.store.session(token)
             folder = result_store.result_folder(session, event._data.get("folder"))
             if not folder.name.startswith("edit-"):
-                raise RecordError("This was made by layout: take it as the next photo, or see that tab.")
+                raise RecordError("This was made in another tab: take it as the next photo, or see that tab.")
             return self._result_update(session, folder)
         except Exception as error:
             return self._error_update(value, error)
