@@ -15,6 +15,7 @@ pytest.importorskip("gradio")
 from intarsia.errors import Cancelled, RecordError
 from intarsia.imaging.read import read_photo
 from intarsia.progress import Progress
+from intarsia.records.remove import RemoveRecord
 from intarsia.web import remove_service, result_store
 from intarsia.web.error_messages import message_for
 from intarsia.web.field_labels import field_help
@@ -76,7 +77,7 @@ def test_the_controls_are_the_records_settings(photo: Path) -> None:
     assert (record.shadows, record.grow, record.seed) == (False, 0.05, 7)
     plain = remove_service.build_record(photo, photo, {"shadows": True, "grow": "", "seed": None})
     assert (plain.shadows, plain.grow, plain.seed) == (True, None, 0)
-    assert set(remove_service.SETTINGS) <= set(field_help(type(record)))
+    assert set(remove_service.SETTINGS) <= set(field_help(RemoveRecord))
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ export class MaskCanvas {
     this.emptiness = null;
     this.history = new MapHistory(this.map);
     this.view = null;
+    this.zoomed = false;
     this.label = 1;
     this.tool = "brush";
     this.setBrush(BRUSH_SHARE * Math.min(photo.width, photo.height));
@@ -88,8 +89,9 @@ export class MaskCanvas {
     return this.colours.map((_, label) => label).filter((label) => seen.has(label));
   }
 
-  // A picture of labels at a URL comes in, to be mended: instead of what is there, or on top of it.
-  async load(url, { over = false, first = false } = {}) {
+  // A picture of labels at a URL comes in, to be mended: instead of what is there, or on top of it. `only`: one colour
+  // of other `colours`, which is what is marked.
+  async load(url, { over = false, first = false, colours = this.colours, only = null } = {}) {
     const { map } = this, picture = new Image();
     picture.src = url;
     await picture.decode();
@@ -99,7 +101,8 @@ export class MaskCanvas {
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.imageSmoothingEnabled = false;
     context.drawImage(picture, 0, 0, map.width, map.height);
-    const labels = labelsOfPixels(context.getImageData(0, 0, map.width, map.height).data, this.colours);
+    let labels = labelsOfPixels(context.getImageData(0, 0, map.width, map.height).data, colours);
+    if (only !== null) labels = labels.map((label) => Number(label === only));
     if (this.map === map) this.take({ ...map, labels }, { over, first });
   }
 
@@ -197,10 +200,6 @@ export class MaskCanvas {
     return { width: this.surface.clientWidth, height: this.surface.clientHeight };
   }
 
-  get zoomed() {
-    return Boolean(this.view) && !isFit(this.view, this.photo, this.frame);
-  }
-
   resize() {
     const { width, height } = this.frame;
     if (!this.photo || !width || !height) return;
@@ -209,11 +208,13 @@ export class MaskCanvas {
     this.canvas.width = Math.round(width * fine);
     this.canvas.height = Math.round(height * fine);
     this.context = this.canvas.getContext("2d");
-    this.look(this.view && this.zoomed ? heldView(this.view, this.photo, this.frame) : fitView(this.photo, this.frame));
+    // What was seen whole still is.
+    this.look(this.zoomed ? heldView(this.view, this.photo, this.frame) : fitView(this.photo, this.frame));
   }
 
   look(view) {
     this.view = view;
+    this.zoomed = !isFit(view, this.photo, this.frame);
     this.picture.style.width = `${this.photo.width * view.scale}px`;
     this.picture.style.height = `${this.photo.height * view.scale}px`;
     this.picture.style.transform = `translate(${view.x}px, ${view.y}px)`;

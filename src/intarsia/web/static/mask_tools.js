@@ -7,10 +7,11 @@ const BY_KEY = 1.2; // of the brush's size
 const ZOOM = 1.5;
 const GROWTH = 0.006; // of the photo's short side, for a press of the button
 const HINTS = {
-  brush: "Paint over it. Two fingers, or Space and the mouse, move the photo; the wheel zooms.",
+  brush: "Paint over it.",
   eraser: "Rub out what was painted too much.",
   outline: "Drag a box around an object, or click it: it is outlined.",
 };
+const MOVING = ["The wheel zooms; Space and the mouse move the photo.", "Two fingers zoom and move the photo."];
 const REDUCED = "This photo is large: the mask is kept at a part of its pixels.";
 
 export class MaskTools {
@@ -19,7 +20,9 @@ export class MaskTools {
     this.buttons = {};
     this.element = make("div", "m-bar");
     setAttributes(this.element, { role: "toolbar", "aria-label": "Brush and mask" });
-    this.hint = make("p", "m-hint");
+    this.said = make("span");
+    const [mouse, finger] = [make("span", "w-mouse", ` ${MOVING[0]}`), make("span", "w-finger", ` ${MOVING[1]}`)];
+    this.hint = make("p", "m-hint", this.said, mouse, finger);
     this.tools = this.group(
       ["brush", "Brush (b)", () => canvas.setTool("brush")],
       ["eraser", "Eraser (e)", () => canvas.setTool("eraser")],
@@ -93,7 +96,7 @@ export class MaskTools {
     this.size.setAttribute("aria-valuetext", `${Math.round(brush)} pixels`);
     const side = 4 + 14 * Math.sqrt(brush / this.most);
     this.dot.style.width = this.dot.style.height = `${side}px`;
-    setText(this.hint, `${HINTS[tool]}${canvas.share < 1 ? ` ${REDUCED}` : ""}`);
+    setText(this.said, `${HINTS[tool]}${canvas.share < 1 ? ` ${REDUCED}` : ""}`);
     canvas.surface.classList.toggle("m-outlining", tool === "outline" && !disabled);
     canvas.surface.classList.toggle("m-disabled", disabled);
     this.renderZoom();

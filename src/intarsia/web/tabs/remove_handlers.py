@@ -18,7 +18,7 @@ from intarsia.web import mask_uploads, remove_service, result_store, uploads
 from intarsia.web.queue import QueuedTask, Update, Work
 from intarsia.web.remove_service import RemoveService
 from intarsia.web.sessions import Session
-from intarsia.web.tabs.edit_handlers import error_state
+from intarsia.web.tabs.edit_handlers import error_state, needed_photo
 from intarsia.web.work import Step, WatchedWork, progress_line, run_watched
 
 Result = TypeVar("Result")
@@ -168,7 +168,7 @@ class RemoveHandlers:
         state, sent = read_state(value), event._data.get("path")
 
         def record() -> RemoveRecord:
-            session, file = self.store.session(token), needed(photo)
+            session, file = self.store.session(token), needed_photo(photo)
             mask = mask_uploads.take_mask(sent, Path(get_upload_folder()), session, read_photo(file))
             named = dict(zip(self.controls.settings, settings, strict=True))
             return remove_service.build_record(file, mask, named)
@@ -223,7 +223,7 @@ class RemoveHandlers:
         return {self.controls.canvas: {**state, **shown, **history, "message": f"Done. {result['facts']}"}}
 
     def _outline_work(self, token: str, state: RemoveState, photo: str | None, wish: Mapping[str, Any]) -> Work:
-        session, file = self.store.session(token), needed(photo)
+        session, file = self.store.session(token), needed_photo(photo)
         state = {**state, "phase": "working", "message": "Outlining what is there.", "problem": False}
         yield {self.controls.canvas: state}
         mask, _ = yield from self._watch(
@@ -263,17 +263,6 @@ class RemoveHandlers:
             return end.value, state
         finally:
             watched.close()
-
-
-def needed(photo: str | None) -> Path:
-    """The photo's file, which must be there.
-
-    Raises:
-        RecordError: there is none.
-    """
-    if photo is None:
-        raise RecordError("There is no photo yet: drop one on the page.")
-    return Path(photo)
 
 
 def removal_folder(session: Session, name: Any) -> Path:
