@@ -7,8 +7,9 @@ import { load, random } from "./scripts.js";
 
 const {
   MapHistory, MOST_PIXELS, boundsOf, clipBox, decodeRuns, emptyMap, encodeRuns, fillMap, growMask, invertMap, mapSize,
-  paintStroke, putMap,
+  paintStroke, placeLabel, putMap,
 } = await load("label_map.js");
+const { moveMatrix } = await load("geometry.js");
 const { labelsOfPixels, labelsToPng } = await load("label_png.js");
 
 const count = (map, label = 1) => map.labels.reduce((sum, each) => sum + (each === label), 0);
@@ -152,4 +153,23 @@ test("pixels become the label of the nearest colour", () => {
   const colours = [[254, 254, 254], [255, 0, 0], [0, 0, 255]];
   const pixels = Uint8ClampedArray.from([250, 250, 251, 255, 240, 9, 0, 255, 0, 0, 255, 255, 3, 2, 250, 255]);
   assert.deepEqual([...labelsOfPixels(pixels, colours)], [0, 1, 2, 2]);
+});
+
+test("a label goes where its cut-out was dragged, and nothing else does", () => {
+  const map = emptyMap({ width: 20, height: 14 }), target = emptyMap(map);
+  for (let y = 4; y < 8; y += 1) map.labels.fill(2, y * 20 + 3, y * 20 + 9);
+  map.labels[0] = 1;
+  placeLabel(target, map, 2, moveMatrix({ x: 6, y: 2, wide: 1, high: 1, turn: 0, flip: false }, [6, 6]), 1);
+  assert.deepEqual([count(target, 2), count(target, 1), boundsOf(target)], [24, 0, [9, 6, 15, 10]]);
+  placeLabel(target, map, 2, moveMatrix({ x: 0, y: 0, wide: 1, high: 1, turn: 90, flip: true }, [6, 6]), 1);
+  assert.deepEqual(boundsOf(target), [4, 3, 15, 10]);
+  assert.equal(placeLabel(target, map, 2, moveMatrix({ x: 99, y: 0, wide: 1, high: 1, turn: 0, flip: false }, [6, 6]), 1), null);
+  assert.equal(placeLabel(target, map, 7, moveMatrix({ x: 0, y: 0, wide: 1, high: 1, turn: 0, flip: false }, [6, 6]), 1), null);
+});
+
+test("on a map of fewer pixels than the photo it goes as far, in shares of the photo", () => {
+  const map = emptyMap({ width: 20, height: 14 }), target = emptyMap(map);
+  for (let y = 4; y < 8; y += 1) map.labels.fill(1, y * 20 + 3, y * 20 + 9);
+  placeLabel(target, map, 1, moveMatrix({ x: 8, y: 4, wide: 1, high: 1, turn: 0, flip: false }, [24, 24]), 0.25);
+  assert.deepEqual(boundsOf(target), [5, 5, 11, 9]);
 });

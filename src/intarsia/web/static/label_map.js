@@ -1,5 +1,6 @@
 // Maps of labels over a photo, which know nothing of the page: a mask has the labels 0 and 1, a layout one for each
 // object. Points are [x, y] and boxes [x0, y0, x1, y1] in pixels of the map; a box that is null holds nothing.
+import { applyMatrix, invertMatrix } from "./geometry.js";
 
 export const MOST_PIXELS = 4096 * 3072; // 12.6 million: each stroke stays quick, and so does what is sent
 const MOST_STEPS = 60; // that can be undone
@@ -115,6 +116,31 @@ export function putMap(map, other, { over = false } = {}) {
   if (!over) map.labels.set(other.labels);
   else for (let k = 0; k < map.labels.length; k += 1) if (other.labels[k]) map.labels[k] = other.labels[k];
   return wholeBox(map);
+}
+
+// What has a label in one map has it in another, at the place to which a matrix takes the photo's points. `share`:
+// pixels of the maps for one of the photo.
+export function placeLabel(target, source, label, matrix, share) {
+  const corners = boundsOfLabel(source, label);
+  if (!corners) return null;
+  const [x0, y0, x1, y1] = corners.map((edge) => edge / share);
+  const placed = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]].map((point) => applyMatrix(matrix, point));
+  const [xs, ys] = [0, 1].map((axis) => placed.map((point) => point[axis] * share));
+  const box = clipBox([Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)], target);
+  if (!box) return null;
+  const back = invertMatrix(matrix);
+  for (let y = box[1]; y < box[3]; y += 1)
+    for (let x = box[0]; x < box[2]; x += 1) {
+      const [px, py] = applyMatrix(back, [(x + 0.5) / share, (y + 0.5) / share]);
+      const column = Math.floor(px * share), row = Math.floor(py * share);
+      if (column < 0 || row < 0 || column >= source.width || row >= source.height) continue;
+      if (source.labels[row * source.width + column] === label) target.labels[y * target.width + x] = label;
+    }
+  return box;
+}
+
+function boundsOfLabel({ width, height, labels }, label) {
+  return boundsOf({ width, height, labels: labels.map((each) => Number(each === label)) });
 }
 
 // A mask grows by so many pixels to all sides, or shrinks where they are less than none. The photo's borders hold

@@ -90,7 +90,8 @@ export class MaskTools {
       buttons.redo.disabled = !history.future.length;
       for (const name of ["shrink", "grow", "clear"]) buttons[name].disabled = empty;
     }
-    for (const name of ["shrink", "grow", "invert"]) buttons[name].hidden = !canvas.isMask;
+    for (const name of ["shrink", "grow", "invert", "outline"])
+      if (buttons[name]) buttons[name].hidden = !canvas.isMask;
     this.size.disabled = disabled || tool === "outline";
     this.size.value = String(Math.round(SIZES * Math.sqrt((brush - 1) / Math.max(1, this.most - 1))));
     this.size.setAttribute("aria-valuetext", `${Math.round(brush)} pixels`);
@@ -109,7 +110,7 @@ export class MaskTools {
 
   key(event) {
     const { canvas } = this;
-    if (!canvas.photo || event.target.matches?.("input[type=text], textarea")) return;
+    if (!canvas.photo || event.target.matches("input[type=text], textarea")) return;
     const action = event.ctrlKey || event.metaKey ? this.command(event) : this.action(event);
     if (!action || (canvas.disabled && !ALWAYS.has(action.name))) return;
     if (action.act() === false) return;
@@ -132,7 +133,7 @@ export class MaskTools {
       "]": () => canvas.setBrush(canvas.brush * BY_KEY),
       b: () => canvas.setTool("brush"),
       e: () => canvas.setTool("eraser"),
-      ...(canvas.onBox ? { o: () => canvas.setTool("outline") } : {}),
+      ...(canvas.onBox && canvas.isMask ? { o: () => canvas.setTool("outline") } : {}),
     };
     const looks = { "+": () => canvas.zoom(ZOOM), "=": () => canvas.zoom(ZOOM), "-": () => canvas.zoom(1 / ZOOM), 0: () => canvas.fit() };
     if (Object.hasOwn(actions, event.key)) return { act: actions[event.key] };
