@@ -67,6 +67,7 @@ class ArrangeCanvas {
       width = this.field.clientWidth;
       this.fit();
     }).observe(this.field);
+    new ResizeObserver(() => this.fit()).observe(this.toolbar.bar); // its buttons may need a second row
     window.addEventListener("resize", () => this.fit());
   }
 
