@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -171,6 +172,19 @@ def painted_value(session: Session, name: str, layout: Path, absent: Iterable[st
     names = [each for each in read_colours(source_path(session, name) / SCENE_FILES["colours"]) if each != BACKGROUND]
     moves = [dataclasses.asdict(Move(name=each, gone=each in gone)) for each in names]
     return {"id": name, "moves": moves, "painted": {"name": layout.parent.name, "url": file_url(layout)}}
+
+
+def painted_of(session: Session, record: Path) -> dict[str, Any] | None:
+    """The painted layout that a result of the session was made from, as the canvas knows it; None without one.
+
+    Args:
+        record: the result's JSON file.
+    """
+    layout = json.loads(record.read_text(encoding="utf-8")).get("record", {}).get("layout")
+    file = Path(str(layout or ""))
+    if layout is None or file.parent.parent != session.folder.resolve() or not file.is_file():
+        return None
+    return {"name": file.parent.name, "url": file_url(file)}
 
 
 def photo_of(source: Path) -> Photo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -216,3 +217,13 @@ def test_an_outline_is_asked_for(handlers: ArrangePaintHandlers, session: Sessio
     handlers.want_outline(request, session.token, value, event(box=box, former=read_source(source).names[0]))
     *_, update = handlers.handlers.task.perform(request)
     assert "mask-" in update.get("canvas", {}).get("outline", "") or "alert" in update["status"]
+
+
+def test_a_result_of_a_painted_layout_is_gone_on_from_with_it(session: Session, source: Path, uploads: Path) -> None:
+    shutil.copyfile(source / SCENE_FILES["mask"], uploads / "layout.png")
+    layout, _ = take_layout(str(uploads / "layout.png"), uploads, session, source)
+    record = session.folder / "result.json"
+    for named, painted in ((str(layout.resolve()), layout.parent.name), (None, None), ("/etc/passwd", None)):
+        record.write_text(json.dumps({"record": {"layout": named}}))
+        found = arrange_paint.painted_of(session, record)
+        assert (found["name"] if found else None) == painted

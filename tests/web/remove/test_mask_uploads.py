@@ -17,6 +17,7 @@ from intarsia.web import mask_uploads
 from intarsia.web.error_messages import message_for
 from intarsia.web.sessions import Session, SessionStore
 from tests.web.remove.conftest import SIDE, SQUARE, mask_file
+from tests.web.security.test_uploads import bomb
 
 
 def test_a_mask_comes_into_the_visitors_own_folder(session: Session, photo: Path, uploads: Path) -> None:
@@ -58,6 +59,12 @@ def test_wrong_masks_are_refused_without_the_servers_folders(session: Session, p
             mask_uploads.take_mask(str(uploads / name), uploads, session, read_photo(photo))
         assert name in message_for(raised.value) and str(uploads) not in message_for(raised.value)
     assert not list(session.folder.glob("mask-*"))
+
+
+def test_a_mask_that_would_fill_the_memory_is_refused(session: Session, photo: Path, uploads: Path) -> None:
+    (uploads / "bomb.png").write_bytes(bomb(40_000))
+    with pytest.raises(PictureError, match="40,000"):
+        mask_uploads.take_mask(str(uploads / "bomb.png"), uploads, session, read_photo(photo))
 
 
 def test_one_visitor_cannot_name_anothers_mask(store: SessionStore, photo: Path, uploads: Path) -> None:

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("gradio")
 from intarsia.web.remove_service import RemoveService
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs.remove_handlers import EMPTY, RemoveControls, RemoveHandlers, read_state
-from tests.web.remove.conftest import mask_file
+from tests.web.remove.conftest import SIDE, mask_file
 
 REQUEST: Any = SimpleNamespace(session_hash="page")
 SETTINGS = (True, "", 0)
@@ -74,6 +75,13 @@ def test_what_is_wrong_is_told_and_what_is_painted_stays(
         if sent == uploads / "mask.png" and state["phase"] == "done":
             continue  # of another size, but the same shape
         assert (state["phase"], state["problem"]) == ("ready", True) and state["message"].endswith(".")
+
+
+def test_all_of_the_picture_cannot_go(handlers: RemoveHandlers, session: Session, photo: Path, uploads: Path) -> None:
+    Image.new("L", (SIDE, SIDE), 255).save(uploads / "all.png")
+    state = remove(handlers, session, photo, uploads / "all.png")
+    assert state["problem"] and state["message"].startswith("All of the picture would be replaced")
+    assert "--" not in state["message"] and not list(session.folder.glob("remove-*"))
 
 
 def test_without_a_photo_nothing_is_removed(handlers: RemoveHandlers, session: Session, uploads: Path) -> None:

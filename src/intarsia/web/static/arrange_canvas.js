@@ -152,7 +152,7 @@ class ArrangeCanvas {
   }
 
   open(scene, value) {
-    this.painted = null;
+    this.painted = value.painted ?? null;
     this.paint.close();
     this.arrangement.open(scene, value.moves);
     this.pointer.drop();

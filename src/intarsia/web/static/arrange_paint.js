@@ -11,6 +11,7 @@ const TITLES = {
   add: () => "A new object",
   layout: () => "The layout: where each object should be",
 };
+const LOST_OUTLINE = "The outline did not arrive: leave it, and begin again.";
 const LOST = "What you painted did not arrive: press Done again.";
 
 export class ArrangePaint {
@@ -51,8 +52,7 @@ export class ArrangePaint {
     const { colours, mask, photo } = this.facts, names = Object.keys(colours);
     this.open({ kind: "mend", name });
     this.mask.open(photo);
-    await this.mask.load(mask, { first: true, colours: Object.values(colours), only: names.indexOf(name) });
-    this.render();
+    await this.load(mask, { first: true, colours: Object.values(colours), only: names.indexOf(name) });
   }
 
   add() {
@@ -68,8 +68,8 @@ export class ArrangePaint {
     const names = this.names, colours = [this.colourOf("background"), ...names.map((name) => this.colourOf(name))];
     this.mask.open(photo, { colours });
     this.renderChips();
-    await this.mask.load(painted?.url ?? mask, { first: true });
-    if (!painted) this.place(names);
+    await this.load(painted?.url ?? mask, { first: true });
+    if (!painted && this.job?.kind === "layout") this.place(names);
     this.render();
   }
 
@@ -131,7 +131,16 @@ export class ArrangePaint {
   take(url) {
     if (!this.job || url === this.outline) return;
     this.outline = url;
-    this.mask.load(url, { over: true });
+    this.load(url, { over: true });
+  }
+
+  async load(url, how) {
+    try {
+      await this.mask.load(url, how);
+    } catch {
+      this.problem = LOST_OUTLINE;
+    }
+    this.render();
   }
 
   render() {

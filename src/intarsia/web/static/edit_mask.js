@@ -40,23 +40,31 @@ export class EditMask {
 
   // The next mask begins with nothing.
   drop() {
-    this.canvas.open(this.tab.facts.photo);
+    if (this.painted) this.canvas.clear();
     this.tab.change({ mask: null });
   }
 
   render() {
     const { mask, outline, photo } = this.tab.facts, { masking } = this.tab;
     this.element.hidden = !(photo && masking);
-    if (photo && photo.url !== this.painted) {
+    if (photo && masking && photo.url !== this.painted) {
       this.painted = photo.url;
       this.canvas.open(photo);
     }
-    this.canvas.setDisabled(this.tab.busy);
+    if (this.painted) this.canvas.setDisabled(this.tab.busy);
     this.glow.hidden = !mask;
     if (mask) this.glow.style.maskImage = `url("${mask.url}")`;
     if (outline && outline !== this.outline) {
       this.outline = outline;
-      this.canvas.load(outline, { over: true });
+      this.load(outline);
+    }
+  }
+
+  async load(url) {
+    try {
+      await this.canvas.load(url, { over: true });
+    } catch {
+      this.tab.change({ message: LOST, problem: true });
     }
   }
 }

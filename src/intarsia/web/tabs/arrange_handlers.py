@@ -19,7 +19,7 @@ from intarsia.records.arrange import ArrangeRecord
 from intarsia.web.api import error_text
 from intarsia.web.arrange_cards import history_cards, message_html, progress_html, sample_picture
 from intarsia.web.arrange_examples import get_example
-from intarsia.web.arrange_paint import picture_value, scene_value, session_layout
+from intarsia.web.arrange_paint import painted_of, picture_value, scene_value, session_layout
 from intarsia.web.arrange_service import ArrangeService, append_move, rename_move
 from intarsia.web.arrange_settings import ADVANCED
 from intarsia.web.arrange_store import (
@@ -158,6 +158,7 @@ class ArrangeHandlers:
         value: dict[str, Any] = {"id": result.scene, "moves": result.moves}
         if moves:
             value = scene_value(session, read_source(source), result.scene, read_moves(result.moves, names_of(source)))
+            value["painted"] = painted_of(session, result.files[1])
         return {
             self.controls.status: message_html(message),
             self.controls.canvas: {**value, "result": result_facts(result, photo_path(source))},

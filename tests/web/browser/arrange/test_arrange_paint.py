@@ -136,6 +136,11 @@ def test_a_layout_is_painted_and_arranged(cut: Page, store: SessionStore, shoot:
     assert not np.array_equal(above, paper), "the cat is painted there"
     assert np.array_equal(former, paper), "and no longer where it was"
     shoot(cut, f"layout-paint-done-{'touch' if by_touch else 'mouse'}")
+    cut.locator("#layout-history button").last.click()
+    expect(cut.locator("#layout-status")).to_contain_text("Going on from")
+    cut.get_by_role("button", name="Cut-outs").click()
+    expect(cut.locator("#layout-stage .layer")).to_be_visible()
+    assert arrange(cut)["record"]["layout"] == record["layout"]
 
 
 def test_what_is_painted_nowhere_is_removed_and_all_of_it_is_forgotten(cut: Page, store: SessionStore) -> None:
