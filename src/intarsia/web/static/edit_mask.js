@@ -40,7 +40,7 @@ export class EditMask {
 
   // The next mask begins with nothing.
   drop() {
-    if (this.painted) this.canvas.clear();
+    if (this.painted) this.canvas.open(this.tab.facts.photo); // and tells nobody
     this.tab.change({ mask: null });
   }
 

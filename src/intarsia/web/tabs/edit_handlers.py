@@ -113,7 +113,9 @@ class EditHandlers:
                 image = read_photo(needed_photo(photo))
                 file = mask_uploads.take_mask(path, Path(get_upload_folder()), session, image)
                 mask = {"name": file.parent.name, "url": uploads.file_url(file)}
-            return {self.controls.canvas: {**state, "mask": mask, "box": None, "message": "", "problem": False}}
+            place = {"mask": mask, "box": None if mask else state["box"]}  # one of both says where
+            message = "" if state["problem"] else state["message"]
+            return {self.controls.canvas: {**state, **place, "message": message, "problem": False}}
         except Exception as error:
             return self._error_update(value, error)
 
