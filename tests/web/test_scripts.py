@@ -13,6 +13,7 @@ pytest.importorskip("gradio")
 from intarsia import palette
 from intarsia.web import canvas, scripts
 from intarsia.web.tabs import edit as edit_tab
+from intarsia.web.tabs import remove as remove_tab
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_script_that_is_not_there_is_our_own_mistake() -> None:
         scripts.loading("paint", ())
 
 
-@pytest.mark.parametrize("module", ["edit_tab", "arrange_canvas", "history"])
+@pytest.mark.parametrize("module", ["edit_tab", "arrange_canvas", "remove_tab", "history"])
 def test_what_a_page_imports_can_be_mounted(module: str) -> None:
     assert b"export function mount(" in scripts.modules()[f"{module}.js"]
 
@@ -55,7 +56,7 @@ def test_modules_import_only_each_other() -> None:
 
 def test_what_python_listens_to_is_triggered() -> None:
     triggered = set(re.findall(r'trigger\("(\w+)"', b"".join(scripts.modules().values()).decode()))
-    heard = {*edit_tab.EVENTS, *canvas.EVENTS, "chosen", "taken"}
+    heard = {*edit_tab.EVENTS, *canvas.EVENTS, *remove_tab.EVENTS, "chosen", "taken"}
     assert triggered == heard | {"input"}  # which is Gradio's own
 
 

@@ -30,7 +30,7 @@ from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 from intarsia.web.scripts import loading
 
-EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened")
+EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened", "masked", "outlined", "painted")
 """Events that the canvas triggers: see `canvas_component`."""
 
 MAX_CANVAS_SIDE = 1280
@@ -310,6 +310,9 @@ def canvas_component(value: Mapping[str, Any], **settings: Any) -> gr.HTML:
         renamed: {"name", "wanted"}; an object was given another name.
         replayed: {"folder", "index"}; the replay of a result's picture was pressed.
         opened: the tab came to the front.
+        masked: {"path", "former", "name"}; a mask was painted, of the object `former` or of a new one.
+        outlined: {"box" or "point", "former"}; an outline is asked for, which comes as "outline".
+        painted: {"path"}; a layout was painted, which comes back as "painted".
     """
     script = loading("arrange_canvas", EVENTS)
     return gr.HTML(value, html_template="", js_on_load=script, apply_default_css=False, **settings)

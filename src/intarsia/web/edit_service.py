@@ -90,7 +90,9 @@ def get_example(index: Any) -> Example:
 # Records
 
 
-def build_record(photo: Path, settings: Mapping[str, Any], store: SessionStore, box: Any = None) -> EditRecord:
+def build_record(
+    photo: Path, settings: Mapping[str, Any], store: SessionStore, box: Any = None, mask: Path | None = None
+) -> EditRecord:
     """The record of an edit that a page asks for.
 
     Args:
@@ -98,6 +100,7 @@ def build_record(photo: Path, settings: Mapping[str, Any], store: SessionStore, 
         settings: fields of an `EditRecord` as JSON values.
         store: whose networks may be chosen.
         box: four edges in pixels of the photo, as the page sent them; None to search.
+        mask: that the visitor painted, in the session's folder; None without.
 
     Raises:
         RecordError: a setting is unknown, of a wrong kind or out of range, or names a file of this machine or
@@ -109,6 +112,8 @@ def build_record(photo: Path, settings: Mapping[str, Any], store: SessionStore, 
     fields = {**settings, "photo": str(photo), "models": resolve_models(store, settings.get("models"))}
     if box is not None:
         fields["box"] = box
+    if mask is not None:
+        fields["mask"] = str(mask)
     record: EditRecord = from_json(EditRecord, fields, "the request")
     return record
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import gradio as gr
 
 from intarsia.errors import Cancelled, RecordError
-from intarsia.web.sessions import SessionStore
+from intarsia.web.sessions import Session, SessionStore
 
 Payload = TypeVar("Payload")
 
@@ -108,10 +108,18 @@ class QueuedTask:
         store: whose sessions are stopped.
         busy: update from when work is wanted until it is over, such as buttons that are disabled.
         idle: update once it is over.
+        stop_of: gives what is set to stop a session's work that has begun.
     """
 
-    def __init__(self, store: SessionStore, *, busy: Mapping[Any, Any], idle: Mapping[Any, Any]) -> None:
-        self.store, self.busy, self.idle = store, dict(busy), dict(idle)
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        busy: Mapping[Any, Any],
+        idle: Mapping[Any, Any],
+        stop_of: Callable[[Session], threading.Event] = lambda session: session.stop,
+    ) -> None:
+        self.store, self.busy, self.idle, self.stop_of = store, dict(busy), dict(idle), stop_of
         self.unchanged: Update = {component: gr.skip() for component in idle}
         self.queue: WorkQueue[Task] = WorkQueue()
 
@@ -169,15 +177,15 @@ class QueuedTask:
             last = task.on_error(error)
         finally:
             work.close()
-        yield {**last, **self.idle}
+        yield {**self.idle, **last}
 
     def cancel(self, request: gr.Request, token: str) -> Update:
         """Take back what waits; what has begun stops within one step, and says so itself."""
         task = self.queue.cancel(str(request.session_hash))
         if task is not None:
-            return {**task.on_error(Cancelled("stopped; nothing was changed.")), **self.idle}
+            return {**self.idle, **task.on_error(Cancelled("stopped; nothing was changed."))}
         with contextlib.suppress(RecordError):
-            self.store.session(token).stop.set()
+            self.stop_of(self.store.session(token)).set()
         return self.unchanged
 
 

@@ -17,7 +17,9 @@ BEST = 8
 """Previews of a round that are shown."""
 KEEP = 3
 """Candidates that the page offers in full: the search paints as many to the end anyhow."""
-RESULT = re.compile(r"(?:edit|arrange)-\d{4,}")
+RESULT = re.compile(r"(?:edit|arrange|remove)-\d{4,}")
+SAID = {"arrange": "Rearranged", "remove": "Removed"}
+"""What is said of results without a prompt, by the kind of their folder."""
 THUMBNAIL = 128
 """Longer side of an example's picture on its card, in pixels: twice its place, for fine screens."""
 
@@ -85,7 +87,7 @@ def settings_of(folder: Path) -> Facts:
 
 
 def history(session: Session) -> list[Facts]:
-    """A session's results, the latest first, of both ways of editing."""
+    """A session's results, the latest first, of all ways of editing."""
     found = []
     for folder in sorted(session.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
         if RESULT.fullmatch(folder.name) and (records := list(folder.glob("*.json"))):
@@ -93,7 +95,7 @@ def history(session: Session) -> list[Facts]:
             picture = lead.with_suffix(".png")
             if picture.exists():
                 record = json.loads(lead.read_text(encoding="utf-8")).get("record", {})
-                said = str(record.get("prompt") or "Rearranged")
+                said = str(record.get("prompt") or SAID.get(folder.name.partition("-")[0], ""))
                 found.append({"folder": folder.name, "url": file_url(picture), "said": said})
     return found
 

@@ -29,6 +29,7 @@ from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.arrange import arrange_tab
 from intarsia.web.tabs.batch import batch_tab
 from intarsia.web.tabs.edit import edit_tab
+from intarsia.web.tabs.remove import remove_tab
 from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
 
 logger = logging.getLogger("intarsia")
@@ -151,6 +152,8 @@ def build(store: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
             edit_tab(store, token)
         with gr.Tab("Edit by layout", id="layout"):
             arrange_tab(store, token)
+        with gr.Tab("Remove", id="remove"):
+            remove_tab(store, token)
         with gr.Tab("Many pictures", id="batch"):
             batch_tab(store, token, ledgers=ledgers)
 

@@ -31,7 +31,8 @@ class Session:
     Attributes:
         token: unguessable; the browser keeps it, so that the page finds its history again after a reload.
         folder: uploads and results; removed with the session. Its name is unguessable, too.
-        stop: set to end the session's work within one step.
+        stop: set to end the session's work with the networks within one step.
+        quick_stop: the same for work without them, which may go on beside it.
         tabs: open pages.
         left_at: when the last of them was closed, monotonic seconds; None while one is open.
         active_at: when one of them last sent a request, monotonic seconds.
@@ -41,10 +42,16 @@ class Session:
     token: str
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
+    quick_stop: threading.Event = field(default_factory=threading.Event)
     tabs: int = 0
     left_at: float | None = None
     active_at: float = field(default_factory=time.monotonic)
     folders_made: int = 0
+
+    def stop_all(self) -> None:
+        """End all of the session's work."""
+        self.stop.set()
+        self.quick_stop.set()
 
     def new_folder(self, kind: str) -> Path:
         """Make the folder of the next result: edit-0001, arrange-0002, ... in their order."""
@@ -121,7 +128,7 @@ class SessionStore:
             session.tabs = max(0, session.tabs - 1)
             if session.tabs == 0:
                 session.left_at = time.monotonic()
-                session.stop.set()
+                session.stop_all()
 
     def session(self, token: str) -> Session:
         """The session of a token.
@@ -158,7 +165,7 @@ class SessionStore:
     def close(self) -> None:
         """Stop all work and remove all folders."""
         for session in list(self.sessions.values()):
-            session.stop.set()
+            session.stop_all()
             shutil.rmtree(session.folder, ignore_errors=True)
         self.sessions.clear()
         with contextlib.suppress(OSError):  # other files are in it

@@ -10,7 +10,7 @@ from intarsia.palette import DARK, FIXED, LIGHT, css_variables
 
 HEADING = """
 <header><span class="mark" aria-hidden="true"></span><h1>Intarsia</h1>
-<p>Edit a picture by words, or move what is in it. Every other pixel stays as it was.</p></header>
+<p>Edit a picture by words, move what is in it, or take it out. Every other pixel stays as it was.</p></header>
 """.strip()
 
 

@@ -18,6 +18,9 @@ Result = TypeVar("Result")
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
 """Settings of events that need the networks: one at a time, of all tabs; the others wait in Gradio's queue."""
 
+WITHOUT_NETWORKS: dict[str, Any] = {"concurrency_id": "without networks", "concurrency_limit": 1}
+"""Settings of events that compute for seconds, but need no networks: one at a time, beside those that do."""
+
 POLL_INTERVAL = 0.1
 """Seconds between two checks of a thread's progress."""
 
@@ -78,15 +81,21 @@ WatchedWork = Generator[Step | Intermediate, None, Result]
 """Work that yields its progress; its value is the result."""
 
 
-def run_watched(session: Session, work: Callable[[OnProgress, OnIntermediate], Result]) -> WatchedWork[Result]:
+def run_watched(
+    session: Session,
+    work: Callable[[OnProgress, OnIntermediate], Result],
+    *,
+    stop: threading.Event | None = None,
+) -> WatchedWork[Result]:
     """Do a session's work in a thread, and yield its progress; the generator's value is the work's.
 
         result = yield from run_watched(session, lambda on_progress, on_intermediate: ...)
 
     Args:
-        session: whose `stop` ends the work within one step.
+        session: whose work it is.
         work: called with what it must call after every step, which raises `Cancelled` to stop it, and with
             what it may call to have something shown.
+        stop: set to end the work within one step; by default the session's `stop`.
 
     Returns:
         What the work returned.
@@ -95,14 +104,15 @@ def run_watched(session: Session, work: Callable[[OnProgress, OnIntermediate], R
         Cancelled: it was stopped.
         Exception: what the work raised.
     """
-    session.stop.clear()
+    stop = session.stop if stop is None else stop
+    stop.clear()
     events: queue.SimpleQueue[Step | Intermediate] = queue.SimpleQueue()
     eta = EtaEstimator()
     results: list[Result] = []
     errors: list[BaseException] = []
 
     def on_progress(progress: Progress) -> None:
-        if session.stop.is_set():
+        if stop.is_set():
             raise Cancelled("stopped; nothing was written.")
         events.put(Step(progress=progress, eta=eta.estimate(progress)))
 
@@ -121,7 +131,7 @@ def run_watched(session: Session, work: Callable[[OnProgress, OnIntermediate], R
     finally:
         # The page was closed, or asked for something else: the work stops with it.
         if thread.is_alive():
-            session.stop.set()
+            stop.set()
             thread.join()
     if errors:
         raise errors[0]

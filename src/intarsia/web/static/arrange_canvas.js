@@ -1,12 +1,13 @@
 // The canvas of "Edit by layout": a photo's objects as cut-outs that are dragged, scaled, turned, stacked and removed.
 // All places are in pixels of the photo; `scale` says how many of the screen's one of them takes.
 import { ObjectList } from "./arrange_list.js";
+import { ArrangePaint } from "./arrange_paint.js";
 import { PointerInput } from "./arrange_pointer.js";
 import { ArrangeResult } from "./arrange_result.js";
 import { ArrangeStart } from "./arrange_start.js";
 import { Toolbar } from "./arrange_toolbar.js";
 import { Arrangement, copyMoves, describeMove, sameMoves } from "./arrangement.js";
-import { add, image, make } from "./dom.js";
+import { add, image, make, setSource } from "./dom.js";
 import { cutoutTransform, fitScale, hitTest } from "./geometry.js";
 import { Outline } from "./outline.js";
 import { acceptDrops, photoChooser } from "./upload.js";
@@ -17,6 +18,7 @@ const GROWN = 960; // pixels of the screen along the longer side, to which a sma
 const SPOT = 1800; // milliseconds that a spot shows where the server looks
 const HELP = "Drag an object, or click another one to cut it out. Keys: Tab, arrows, + - [ ] f, Delete, F2.";
 const HELP_PLAIN = "Click an object to cut it out, or name them in the field Objects.";
+const HELP_PAINTED = "Press Arrange: the objects go where they are painted. What you drag comes on top.";
 const TOO_LARGE = "The picture did not arrive: it may be too large. Try it again.";
 
 // The browser keeps the pictures of each scene, so that a change sends moves alone.
@@ -33,6 +35,7 @@ class ArrangeCanvas {
     Object.assign(this, { trigger, props, upload });
     this.arrangement = new Arrangement((changed) => this.changed(changed));
     this.scale = 1;
+    this.painted = null; // the layout that was painted: { name, url }
     this.cutouts = new Map(); // name -> its element, and the pixels of its picture
     this.root = make("div", "stage empty");
     element.replaceChildren(this.root);
@@ -40,7 +43,8 @@ class ArrangeCanvas {
     this.toolbar = new Toolbar(this);
     this.field = make("div", "field");
     const foot = make("div", "foot");
-    main.append(this.toolbar.bar, this.field, foot);
+    this.paint = new ArrangePaint(this);
+    main.append(this.toolbar.bar, this.field, this.paint.element, foot);
     this.hint = add(foot, "p", "hint");
     this.hint.setAttribute("aria-live", "polite");
     this.list = new ObjectList(this);
@@ -63,6 +67,7 @@ class ArrangeCanvas {
       width = this.field.clientWidth;
       this.fit();
     }).observe(this.field);
+    new ResizeObserver(() => this.fit()).observe(this.toolbar.bar); // its buttons may need a second row
     window.addEventListener("resize", () => this.fit());
   }
 
@@ -90,6 +95,8 @@ class ArrangeCanvas {
     if (value?.objects) scenes.set(value.id, value);
     const known = value?.id && scenes.get(value.id);
     if (!known) return this.showStart();
+    if (value.outline) return this.showOutline(value);
+    if (value.painted && !value.objects && this.scene) return this.showPainted(value);
     if (value.result && !value.objects && this.scene) return this.showResult(value);
     if (this.scene?.id === value.id && this.scene.objects === known.objects) return this.showMoves(value.moves);
     return this.open(known, value);
@@ -97,6 +104,8 @@ class ArrangeCanvas {
 
   showStart() {
     this.arrangement.open(null, []);
+    this.painted = null;
+    this.paint.close();
     this.pointer.drop();
     this.root.classList.add("empty");
     this.root.classList.remove("plain");
@@ -114,6 +123,28 @@ class ArrangeCanvas {
     this.render();
   }
 
+  showOutline(value) {
+    if (this.scene?.id === value.id) this.paint.take(value.outline);
+    this.keepMovesAlone();
+  }
+
+  // A layout was painted: it says where the objects are, and what is dragged from now on comes on top.
+  showPainted(value) {
+    this.painted = value.painted;
+    this.paint.close();
+    this.arrangement.replace(value.moves);
+    this.result.turnTo("cuts");
+    this.keepMovesAlone();
+    this.render();
+  }
+
+  forgetPainted() {
+    this.painted = null;
+    this.keepMovesAlone();
+    this.trigger("input");
+    this.render();
+  }
+
   showMoves(moves) {
     if (sameMoves(this.arrangement.moves, moves)) return;
     this.arrangement.replace(moves);
@@ -121,6 +152,8 @@ class ArrangeCanvas {
   }
 
   open(scene, value) {
+    this.painted = value.painted ?? null;
+    this.paint.close();
     this.arrangement.open(scene, value.moves);
     this.pointer.drop();
     this.list.naming = false;
@@ -131,7 +164,8 @@ class ArrangeCanvas {
 
   // The moves alone go to and fro, not the pictures.
   keepMovesAlone() {
-    this.props.value = { id: this.scene.id, moves: copyMoves(this.arrangement.moves) };
+    const painted = this.painted?.name ?? null;
+    this.props.value = { id: this.scene.id, moves: copyMoves(this.arrangement.moves), painted };
   }
 
   // What the visitor does
@@ -186,7 +220,8 @@ class ArrangeCanvas {
     this.cutouts = new Map(objects.map((object) => [object.name, this.cutout(object)]));
     sheet.append(...[...this.cutouts.values()].map((cutout) => cutout.node));
     this.outline = new Outline();
-    this.frame = make("div", "frame", sheet, this.outline.element, this.result.makeCompare());
+    this.layer = image("layer", "The painted layout");
+    this.frame = make("div", "frame", sheet, this.layer, this.outline.element, this.result.makeCompare());
     this.result.slider.dragOn(this.result.slider.handle, this.frame);
     this.room = make("div", "room", this.frame);
     this.field.replaceChildren(this.room);
@@ -227,9 +262,19 @@ class ArrangeCanvas {
     this.render();
   }
 
+  // The painted layout lies over the cut-outs.
+  renderPainted() {
+    if (!this.layer) return;
+    this.layer.hidden = !this.painted;
+    setSource(this.layer, this.painted?.url);
+    this.toolbar.buttons.forget.hidden = !this.painted;
+  }
+
   // Show everything where it is. Only transforms change while something is dragged.
   render() {
     this.result.render();
+    this.paint.render();
+    this.renderPainted();
     if (!this.scene?.objects.length) return;
     const { moves, picked, pickedMove } = this.arrangement, dragging = this.pointer.held?.name;
     moves.forEach((move, place) => {
@@ -244,7 +289,7 @@ class ArrangeCanvas {
     });
     this.outline.render(pickedMove, pickedMove && this.arrangement.objectOf(picked).box, this.scale);
     this.toolbar.render();
-    this.hint.textContent = pickedMove ? describeMove(pickedMove) : HELP;
+    this.hint.textContent = pickedMove ? describeMove(pickedMove) : this.painted ? HELP_PAINTED : HELP;
     this.hint.setAttribute("aria-live", dragging ? "off" : "polite");
     if (!dragging) this.list.render();
   }

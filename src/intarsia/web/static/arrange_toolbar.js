@@ -3,7 +3,8 @@ import { add, make, setAttributes } from "./dom.js";
 import { iconButton } from "./icons.js";
 
 const LARGER = 1.1, LARGER_BY_KEY = 1.05, TURN = 5; // degrees
-const ON_PICKED = ["smaller", "larger", "left", "right", "flip", "back", "front", "gone"];
+const ON_PICKED = ["smaller", "larger", "left", "right", "flip", "back", "front", "gone", "mend"];
+const WITHOUT_OBJECTS = new Set(["another", "add"]); // what can be done before there are any
 
 export class Toolbar {
   constructor(canvas) {
@@ -32,6 +33,12 @@ export class Toolbar {
         put("gone", "Remove (Delete)", () => canvas.toggle(picked())),
       ],
       [
+        put("mend", "Mend its outline (o)", () => canvas.paint.mend(picked())),
+        put("add", "New object: brush or outline it", () => canvas.paint.add()),
+        put("layout", "Paint the layout", () => canvas.paint.layout()),
+        put("forget", "Forget the painted layout", () => canvas.forgetPainted()),
+      ],
+      [
         put("another", "Another picture", () => canvas.chooser.click()),
         put("reset", "Put everything back", () => arrangement.reset()),
       ],
@@ -44,7 +51,8 @@ export class Toolbar {
 
   // Where there are no cut-outs, all that is left is another photo.
   disable() {
-    for (const [name, node] of Object.entries(this.buttons)) node.disabled = name !== "another";
+    for (const [name, node] of Object.entries(this.buttons)) node.disabled = !WITHOUT_OBJECTS.has(name);
+    this.buttons.forget.hidden = true;
   }
 
   render() {
@@ -57,10 +65,11 @@ export class Toolbar {
     buttons.undo.disabled = !past.length;
     buttons.redo.disabled = !future.length;
     buttons.reset.disabled = isUnmoved;
+    for (const name of ["add", "layout", "forget", "another"]) buttons[name].disabled = false;
   }
 
   key(event) {
-    if (!this.canvas.scene?.objects.length) return;
+    if (this.canvas.paint.job || !this.canvas.scene?.objects.length) return;
     const command = event.ctrlKey || event.metaKey, action = command ? this.command(event) : this.action(event);
     if (!action) return;
     action();
@@ -91,6 +100,7 @@ export class Toolbar {
       ArrowDown: () => arrangement.shift(picked, 0, step),
       Delete: () => canvas.toggle(picked),
       Backspace: () => canvas.toggle(picked),
+      o: () => canvas.paint.mend(picked),
       F2: () => canvas.list.rename(picked),
       "+": () => arrangement.scale(picked, LARGER_BY_KEY),
       "=": () => arrangement.scale(picked, LARGER_BY_KEY),

@@ -26,7 +26,7 @@ export class EditCanvas {
     });
     const help = "Drag to draw the box. Drag inside it to move it, at a corner to resize it.";
     this.hint = make("span", "w-hint", help);
-    this.frame = make("div", "w-frame", this.before, this.after, this.glow, this.marks);
+    this.frame = make("div", "w-frame", this.before, this.after, this.glow, tab.mask.glow, this.marks);
     this.frame.append(...this.slider.tags, this.slider.handle, this.hint);
     const comparing = () => tab.comparing && Boolean(tab.facts.photo);
     this.slider.dragOn(this.frame, this.frame, comparing);
@@ -95,7 +95,7 @@ export class EditCanvas {
     // On a small screen, the button lies below the picture, on which something happens now.
     if (busy && !this.wasBusy) requestAnimationFrame(() => this.frame.scrollIntoView({ block: "nearest" }));
     this.wasBusy = busy;
-    this.frame.hidden = !photo;
+    this.frame.hidden = !photo || this.tab.masking;
     if (photo) {
       this.frame.style.aspectRatio = `${photo.width} / ${photo.height}`;
       this.frame.style.setProperty("--shape", photo.width / photo.height);

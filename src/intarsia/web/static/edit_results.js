@@ -34,7 +34,9 @@ export class EditResults {
     this.actions.append(
       action("Try again", () => tab.trigger("again", {}), "The same words with another seed"),
       action("Lock this box", () => {
-        if (tab.candidate) tab.change({ box: tab.candidate.box, message: LOCKED, problem: false });
+        if (!tab.candidate) return;
+        tab.mask.drop();
+        tab.change({ box: tab.candidate.box, message: LOCKED, problem: false });
       }),
       action("Use as photo", () => tab.trigger("taken", chosen())),
       action("Edit by layout", () => editByLayout(tab.candidate), "Move what is in this picture"),

@@ -6,15 +6,7 @@ export class EditStart {
   constructor(tab) {
     this.tab = tab;
     this.chooser = photoChooser("w-chooser", "Photo to edit", (file) => tab.send(file));
-    this.drop = make("label", "w-drop", make("span", "w-drop-sign"));
-    this.drop.append(
-      make("strong", "", ...worded("Drop a photo here", "Choose a photo")),
-      make("span", "w-drop-help", ...worded(
-        "or click to choose one: PNG, JPEG, WebP, TIFF or BMP",
-        "PNG, JPEG, WebP, TIFF or BMP",
-      )),
-      this.chooser,
-    );
+    this.drop = dropPlace(this.chooser);
     const examples = tab.props.examples || [];
     this.cards = make("div", "w-tries-cards", ...examples.map((example, index) => this.card(example, index)));
     this.examples = make("section", "w-tries", make("h3", "w-title", "No photo at hand? Try one of these"), this.cards);
@@ -38,6 +30,13 @@ export class EditStart {
     this.examples.hidden = Boolean(photo) || !this.cards.childElementCount;
     for (const card of this.cards.children) card.disabled = this.chooser.disabled;
   }
+}
+
+// Where a photo is dropped, or chosen with `chooser`.
+export function dropPlace(chooser) {
+  const help = worded("or click to choose one: PNG, JPEG, WebP, TIFF or BMP", "PNG, JPEG, WebP, TIFF or BMP");
+  const title = make("strong", "", ...worded("Drop a photo here", "Choose a photo"));
+  return make("label", "w-drop", make("span", "w-drop-sign"), title, make("span", "w-drop-help", ...help), chooser);
 }
 
 // With a finger nothing is dropped, and nothing clicked.

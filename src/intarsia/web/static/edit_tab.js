@@ -2,6 +2,7 @@
 // It shows the facts in props.value and sends events.
 import { button, make, setAttributes, setText } from "./dom.js";
 import { EditCanvas } from "./edit_canvas.js";
+import { EditMask } from "./edit_mask.js";
 import { EditResults } from "./edit_results.js";
 import { EditStart } from "./edit_start.js";
 import { EditHistory } from "./history.js";
@@ -25,9 +26,11 @@ class EditTab {
     this.chosen = 0; // number of the candidate that is shown
     this.chosenOf = {}; // ... of each result's folder
     this.boxing = false; // the box is being drawn
+    this.masking = false; // a mask is being painted
     this.looking = false; // where the networks looked is shown
     this.record = "";
     this.start = new EditStart(this);
+    this.mask = new EditMask(this);
     this.canvas = new EditCanvas(this);
     this.results = new EditResults(this);
     this.history = new EditHistory(this);
@@ -35,7 +38,7 @@ class EditTab {
     // Read out is what is news: each stage once, and not each of its steps.
     this.spoken = make("p", "w-spoken");
     setAttributes(this.spoken, { role: "status", "aria-live": "polite" });
-    root.append(...this.start.parts, this.canvas.frame, this.message, this.spoken, this.makeProgress());
+    root.append(...this.start.parts, this.canvas.frame, this.mask.element, this.message, this.spoken, this.makeProgress());
     root.append(this.makeTools(), ...this.results.parts, ...this.history.parts);
     acceptDrops(root, "w-over", (file) => this.send(file));
   }
@@ -52,17 +55,21 @@ class EditTab {
   }
 
   makeTools() {
-    const toggle = (mode, other, label) =>
+    const toggle = (mode, label) =>
       button("w-button", () => {
-        this[mode] = !this[mode];
-        this[other] = false;
+        const on = !this[mode];
+        this.boxing = this.looking = this.masking = false;
+        this[mode] = on;
         this.render();
       }, label);
-    this.boxButton = toggle("boxing", "looking", "Draw a box");
+    this.boxButton = toggle("boxing", "Draw a box");
     this.unboxButton = button("w-button", () => this.change({ box: null }), "Remove the box");
-    this.lookButton = toggle("looking", "boxing", "Where it looked");
+    this.maskButton = toggle("masking", "Brush a mask");
+    this.unmaskButton = button("w-button", () => this.mask.drop(), "Remove the mask");
+    this.lookButton = toggle("looking", "Where it looked");
     const another = button("w-button", () => this.start.chooser.click(), "Another photo");
-    this.tools = make("div", "w-tools", this.boxButton, this.unboxButton, this.lookButton, another);
+    this.tools = make("div", "w-tools", this.boxButton, this.unboxButton, this.maskButton);
+    this.tools.append(this.unmaskButton, this.lookButton, another);
     return this.tools;
   }
 
@@ -79,7 +86,7 @@ class EditTab {
   }
 
   get comparing() {
-    return Boolean(this.facts.result && this.facts.phase === "done" && !this.boxing && !this.looking);
+    return Boolean(this.facts.result && this.facts.phase === "done" && !this.boxing && !this.looking && !this.masking);
   }
 
   change(changes) {
@@ -111,6 +118,7 @@ class EditTab {
     this.root.dataset.phase = this.facts.phase || "arriving";
     this.start.render();
     this.canvas.render();
+    this.mask.render();
     this.renderProgress();
     this.renderMessage();
     this.renderTools();
@@ -123,12 +131,13 @@ class EditTab {
     if (folder !== this.resultFolder) {
       this.resultFolder = folder;
       this.chosen = this.chosenOf[folder] || 0;
-      this.looking = this.boxing = false;
+      this.looking = this.boxing = this.masking = false;
       this.record = "";
       this.canvas.slider.share = 50;
       this.canvas.uncover();
     }
     if (this.busy) this.boxing = this.looking = false;
+    if (this.busy && this.facts.phase === "working" && !this.facts.outlining) this.masking = false;
   }
 
   renderProgress() {
@@ -151,11 +160,16 @@ class EditTab {
   }
 
   renderTools() {
-    const { box, look, phase, photo, result } = this.facts;
+    const { box, look, mask, phase, photo, result } = this.facts;
     this.tools.hidden = !photo || this.busy;
     this.boxButton.setAttribute("aria-pressed", String(this.boxing));
     this.boxButton.textContent = this.boxing ? "Done with the box" : box ? "Change the box" : "Draw a box";
     this.unboxButton.hidden = !box;
+    this.boxButton.hidden = Boolean(mask) || this.masking; // one of both says where
+    this.maskButton.hidden = Boolean(box) || this.boxing;
+    this.maskButton.setAttribute("aria-pressed", String(this.masking));
+    this.maskButton.textContent = this.masking ? "Done with the mask" : mask ? "Change the mask" : "Brush a mask";
+    this.unmaskButton.hidden = !mask || this.masking;
     this.lookButton.hidden = !(phase === "done" && result && look);
     this.lookButton.setAttribute("aria-pressed", String(this.looking));
   }

@@ -1,4 +1,4 @@
-// A photo comes in: chosen, or dropped.
+// A photo comes in: chosen, dropped, or pasted.
 import { make } from "./dom.js";
 
 const ACCEPTED =
@@ -31,5 +31,15 @@ export function acceptDrops(root, overClass, onFile) {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     onFile(event.dataTransfer.files[0]);
+  });
+}
+
+// A picture in the clipboard comes in where its tab is the one that is seen.
+export function acceptPastes(root, onFile) {
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
+    if (!file || !root.offsetParent) return;
+    event.preventDefault();
+    onFile(file);
   });
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import gradio as gr
@@ -21,7 +21,8 @@ from intarsia.web.field_labels import field_help
 from intarsia.web.scripts import loading
 from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.arrange_handlers import ArrangeControls, ArrangeHandlers
-from intarsia.web.work import NETWORKS
+from intarsia.web.tabs.arrange_paint_handlers import ArrangePaintHandlers
+from intarsia.web.work import NETWORKS, WITHOUT_NETWORKS
 
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -101,7 +102,8 @@ def arrange_tab(store: SessionStore, token: gr.State) -> None:
         buttons=(go, find, read, learn),
     )
     handlers = ArrangeHandlers(service, controls)
-    connect(handlers, controls, token)
+    paint = ArrangePaintHandlers(handlers)
+    connect(handlers, paint, controls, token)
     named = [token, canvas, objects, models]
     form = [token, canvas, mode, layout, key, models, *settings]
     connect_work(
@@ -118,15 +120,19 @@ def arrange_tab(store: SessionStore, token: gr.State) -> None:
             (learn.click, handlers.want_learning, [token, canvas, mode, models, *settings]),
         ),
     )
+    outlining = ((canvas.outlined, paint.want_outline, [token, canvas]),)
+    connect_work(handlers, controls, queue_place, outlining, turn=WITHOUT_NETWORKS)
     cancel.click(handlers.task.cancel, token, [status, cancel, *controls.buttons], **QUICK, queue=False)
     add_arrange_endpoints(service)
 
 
-def connect(handlers: ArrangeHandlers, controls: ArrangeControls, token: gr.State) -> None:
+def connect(handlers: ArrangeHandlers, paint: ArrangePaintHandlers, controls: ArrangeControls, token: gr.State) -> None:
     """Connect the events that need no networks."""
     canvas, history, shown = controls.canvas, controls.history, outputs(controls)
     canvas.uploaded(handlers.upload, [token], shown, **QUICK)
     canvas.renamed(handlers.rename, [token, canvas], shown, **QUICK)
+    canvas.masked(paint.take_outline, [token, canvas], shown, **QUICK)
+    canvas.painted(paint.take_layout, [token, canvas], shown, **QUICK)
     canvas.opened(handlers.refresh_history, [token], [history], **QUICK)
     history.chosen(handlers.go_on, [token], shown, **QUICK)
     history.taken(handlers.use_result, [token], shown, **QUICK)
@@ -134,13 +140,19 @@ def connect(handlers: ArrangeHandlers, controls: ArrangeControls, token: gr.Stat
 
 
 def connect_work(
-    handlers: ArrangeHandlers, controls: ArrangeControls, queue_place: gr.HTML, events: Sequence[tuple[Any, Any, Any]]
+    handlers: ArrangeHandlers,
+    controls: ArrangeControls,
+    queue_place: gr.HTML,
+    events: Sequence[tuple[Any, Any, Any]],
+    *,
+    turn: Mapping[str, Any] = NETWORKS,
 ) -> None:
-    """Connect the events that need the networks: each handler says what is wanted, and the queue performs it.
+    """Connect the events that take their time: each handler says what is wanted, and the queue performs it.
 
     Args:
         queue_place: where Gradio shows the place in the queue.
         events: what to listen to, the handler, and its inputs.
+        turn: settings of the queue in which they wait.
     """
     shown = outputs(controls)
     for listen, handler, inputs in events:
@@ -148,7 +160,7 @@ def connect_work(
             handlers.task.perform,
             None,
             shown,
-            **NETWORKS,
+            **turn,
             api_visibility="private",
             show_progress="minimal",
             show_progress_on=queue_place,

@@ -14,12 +14,12 @@ from gradio.utils import get_upload_folder
 
 from intarsia.errors import Cancelled, IntarsiaError, LayoutError, RecordError
 from intarsia.imaging.geometry import Point
-from intarsia.imaging.read import read_photo
 from intarsia.layout.train import Sample
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.web.api import error_text
 from intarsia.web.arrange_cards import history_cards, message_html, progress_html, sample_picture
 from intarsia.web.arrange_examples import get_example
+from intarsia.web.arrange_paint import painted_of, picture_value, scene_value, session_layout
 from intarsia.web.arrange_service import ArrangeService, append_move, rename_move
 from intarsia.web.arrange_settings import ADVANCED
 from intarsia.web.arrange_store import (
@@ -32,7 +32,7 @@ from intarsia.web.arrange_store import (
     result_facts,
     source_path,
 )
-from intarsia.web.canvas import Moves, canvas_value, parse_canvas_value, photo_value, read_moves
+from intarsia.web.canvas import Moves, parse_canvas_value, read_moves
 from intarsia.web.loss_plot import Loss, Painted, loss_plot_html
 from intarsia.web.queue import QueuedTask, Update, Work
 from intarsia.web.result_store import picture_of, result_folder
@@ -92,7 +92,7 @@ class ArrangeHandlers:
             file = take_upload(Path(str(event._data.get("path"))), Path(get_upload_folder()), session)
             return self._photo_update(file, "")
         except Exception as error:
-            return self._error_update(error)
+            return self.error_update(error)
 
     def use_result(self, token: str, event: gr.EventData) -> Update:
         """Make a result by words the picture to arrange."""
@@ -101,7 +101,7 @@ class ArrangeHandlers:
             file = take_photo(picture_of(result_folder(session, event._data.get("folder")), 0), session)
             return self._photo_update(file, "This is the picture now: click its objects, or name them.")
         except Exception as error:
-            return self._error_update(error)
+            return self.error_update(error)
 
     def rename(self, token: str, value: Any, event: gr.EventData) -> Update:
         """Give an object another name."""
@@ -114,11 +114,11 @@ class ArrangeHandlers:
             renamed, scene = self.service.rename(session, source_path(session, name), former, wanted)
             new = next(b for a, b in zip(before, scene.names, strict=True) if a == former)
             return {
-                self.controls.canvas: canvas_value(scene, renamed, rename_move(moves, former, new)),
+                self.controls.canvas: scene_value(session, scene, renamed, rename_move(moves, former, new)),
                 self.controls.status: message_html(f"{former} is called {new} now."),
             }
         except Exception as error:
-            return self._error_update(error)
+            return self.error_update(error)
 
     def go_on(self, token: str, event: gr.EventData) -> Update:
         """Show a result of the history, with its moves to go on from."""
@@ -127,7 +127,7 @@ class ArrangeHandlers:
             result = list_arrangements(session)[int(event._data["index"])]
             return self._result_update(session, result, f"Going on from: {result.words}.", moves=True)
         except Exception as error:
-            return self._error_update(error)
+            return self.error_update(error)
 
     def restore(self, token: str) -> Update:
         """Show the session's latest result and its history."""
@@ -148,7 +148,7 @@ class ArrangeHandlers:
 
     def _photo_update(self, file: Path, message: str) -> Update:
         return {
-            self.controls.canvas: photo_value(read_photo(file), file.parent.name),
+            self.controls.canvas: picture_value(file),
             self.controls.status: message_html(message),
         }
 
@@ -157,14 +157,15 @@ class ArrangeHandlers:
         source = source_path(session, result.scene)
         value: dict[str, Any] = {"id": result.scene, "moves": result.moves}
         if moves:
-            value = canvas_value(read_source(source), result.scene, read_moves(result.moves, names_of(source)))
+            value = scene_value(session, read_source(source), result.scene, read_moves(result.moves, names_of(source)))
+            value["painted"] = painted_of(session, result.files[1])
         return {
             self.controls.status: message_html(message),
             self.controls.canvas: {**value, "result": result_facts(result, photo_path(source))},
             self.controls.history: history_cards(session),
         }
 
-    def _error_update(self, error: Exception) -> Update:
+    def error_update(self, error: Exception) -> Update:
         return {self.controls.status: message_html(error_text(error), error=not isinstance(error, Cancelled))}
 
     # With the networks
@@ -179,7 +180,7 @@ class ArrangeHandlers:
                 raise LayoutError("Name what becomes a cut-out, e.g. cat, potted plant.")
             return ArrangeRecord(photo=str(photo), find=names, models=models)
 
-        return self._queue(request, lambda: self._find_work(self.store.session(token), record()), record)
+        return self.queue(request, lambda: self._find_work(self.store.session(token), record()), record)
 
     def want_objects_by_masks(
         self, request: gr.Request, token: str, value: Any, mask: str | None, colours: str | None
@@ -192,7 +193,7 @@ class ArrangeHandlers:
                 raise LayoutError("Give both the mask and its colours.")
             return ArrangeRecord(photo=str(photo), mask=mask, colours=colours)
 
-        return self._queue(request, lambda: self._find_work(self.store.session(token), record()), record)
+        return self.queue(request, lambda: self._find_work(self.store.session(token), record()), record)
 
     def want_example(self, request: gr.Request, token: str, models: str, event: gr.EventData) -> Update:
         """Take an example's picture, and cut out its objects."""
@@ -202,12 +203,12 @@ class ArrangeHandlers:
             session, example = self.store.session(token), get_example(index)
             file = take_photo(example.photo, session)
             yield {
-                self.controls.canvas: photo_value(read_photo(file), file.parent.name),
+                self.controls.canvas: picture_value(file),
                 self.controls.objects: ", ".join(example.find),
             }
             return (yield from self._find_work(session, example.record(file, models)))
 
-        return self._queue(request, work, lambda: get_example(index))
+        return self.queue(request, work, lambda: get_example(index))
 
     def want_object_at_point(
         self, request: gr.Request, token: str, value: Any, objects: str, models: str, event: gr.EventData
@@ -228,14 +229,14 @@ class ArrangeHandlers:
             moves = read_moves(given, names_of(source)) if source.is_dir() else ()
             yield {self.controls.status: message_html("Looking at what is there.")}
             adding = self.service.add_object_at(session, source, point(), parse_names(objects or ""), models)
-            new_name, scene, added = yield from self._watch(adding)
+            new_name, scene, added = yield from self.watch(adding)
             message = f"Cut out {added}. Drag it where you want it, or click the next object."
             return {
-                self.controls.canvas: canvas_value(scene, new_name, append_move(moves, added)),
+                self.controls.canvas: scene_value(session, scene, new_name, append_move(moves, added)),
                 self.controls.status: message_html(message),
             }
 
-        return self._queue(request, work, point)
+        return self.queue(request, work, point)
 
     def want_arrangement(
         self,
@@ -257,6 +258,9 @@ class ArrangeHandlers:
 
         def record() -> tuple[ArrangeRecord, Moves]:
             session, values = self.store.session(token), record_values(mode, settings)
+            painted = session_layout(session, value.get("painted") if isinstance(value, dict) else None)
+            if painted is not None:  # goes before a file
+                return self.service.build_record(session, value, values, str(painted), None, models)
             return self.service.build_record(session, value, values, layout, key, models)
 
         def work() -> Work:
@@ -264,10 +268,10 @@ class ArrangeHandlers:
             yield {self.controls.status: message_html("Beginning.")}
             arrangement, moves = record()
             scene = parse_canvas_value(value)[0]
-            result = yield from self._watch(self.service.arrange(session, arrangement, scene, moves))
+            result = yield from self.watch(self.service.arrange(session, arrangement, scene, moves))
             return self._result_update(session, result, f"Done: {result.words}.")
 
-        return self._queue(request, work, record)
+        return self.queue(request, work, record)
 
     def want_replay(self, request: gr.Request, token: str, event: gr.EventData) -> Update:
         """Make a result again from its record."""
@@ -275,11 +279,11 @@ class ArrangeHandlers:
 
         def work() -> Work:
             yield {self.controls.status: message_html("Making it again from its record.")}
-            same = yield from self._watch(self.service.replay(self.store.session(token), folder, index))
+            same = yield from self.watch(self.service.replay(self.store.session(token), folder, index))
             verdict = "The same pixels came out." if same else "Other pixels came out than were recorded."
             return {self.controls.status: message_html(verdict, error=not same)}
 
-        return self._queue(request, work, lambda: picture_of(result_folder(self.store.session(token), folder), index))
+        return self.queue(request, work, lambda: picture_of(result_folder(self.store.session(token), folder), index))
 
     def want_learning(
         self, request: gr.Request, token: str, value: Any, mode: str, models: str, *settings: Any
@@ -296,17 +300,17 @@ class ArrangeHandlers:
         def work() -> Work:
             return (yield from self._learn_work(self.service.learn(self.store.session(token), *lesson())))
 
-        return self._queue(request, work, lesson)
+        return self.queue(request, work, lesson)
 
-    def _queue(self, request: gr.Request, start: Callable[[], Work], check: Callable[[], object]) -> Update:
+    def queue(self, request: gr.Request, start: Callable[[], Work], check: Callable[[], object]) -> Update:
         waiting = {self.controls.status: message_html("Waiting for a turn.")}
-        return self.task.want(request, start, waiting=waiting, on_error=self._error_update, check=check)
+        return self.task.want(request, start, waiting=waiting, on_error=self.error_update, check=check)
 
     def _find_work(self, session: Session, record: ArrangeRecord) -> Work:
         yield {self.controls.status: message_html("Looking for the objects.")}
-        name, scene = yield from self._watch(self.service.find(session, record))
+        name, scene = yield from self.watch(self.service.find(session, record))
         return {
-            self.controls.canvas: canvas_value(scene, name),
+            self.controls.canvas: scene_value(session, scene, name),
             self.controls.status: message_html(f"Found {', '.join(scene.names)}. Drag them where you want them."),
         }
 
@@ -330,7 +334,7 @@ class ArrangeHandlers:
         finally:
             learning.close()
 
-    def _watch(self, work: WatchedWork[Result]) -> Generator[Update, None, Result]:
+    def watch(self, work: WatchedWork[Result]) -> Generator[Update, None, Result]:
         """Show the progress of work; its result."""
         try:
             while True:

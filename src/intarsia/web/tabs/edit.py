@@ -16,9 +16,9 @@ from intarsia.web.field_labels import field_help, label
 from intarsia.web.scripts import loading
 from intarsia.web.sessions import SessionStore
 from intarsia.web.tabs.edit_handlers import ARRIVING, EditControls, EditHandlers
-from intarsia.web.work import NETWORKS
+from intarsia.web.work import NETWORKS, WITHOUT_NETWORKS
 
-EVENTS = ("uploaded", "tried", "again", "taken", "shown", "replayed", "stopped")
+EVENTS = ("uploaded", "tried", "again", "taken", "shown", "replayed", "stopped", "masked", "outlined")
 """Events that the canvas triggers."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 DETAILS = ("negative_prompt", "steps", "guidance", "preset", "seed", "keep")
@@ -71,20 +71,22 @@ def connect(handlers: EditHandlers, controls: EditControls, token: gr.State, que
     canvas.uploaded(handlers.upload, state, [canvas, photo], **QUIET)
     canvas.taken(handlers.use_result, state, [canvas, photo], **QUIET)
     canvas.shown(handlers.show_result, state, shown, **QUIET)
+    canvas.masked(handlers.take_mask, [*state, photo], canvas, **QUIET)
     working = [canvas, controls.start]
     form = [token, canvas, photo, source, prompt, *controls.details.values()]
     pressed = functools.partial(gr.on, [controls.start.click, prompt.submit, source.submit])
-    for listen, handler, inputs, also_set in (
-        (pressed, handlers.want_edit, form, []),
-        (canvas.tried, handlers.want_example, form, [photo, source, prompt]),
-        (canvas.again, handlers.want_edit_again, form, [controls.details["seed"]]),
-        (canvas.replayed, handlers.want_replay, state, []),
+    for listen, handler, inputs, also_set, turn in (
+        (pressed, handlers.want_edit, form, [], NETWORKS),
+        (canvas.tried, handlers.want_example, form, [photo, source, prompt], NETWORKS),
+        (canvas.again, handlers.want_edit_again, form, [controls.details["seed"]], NETWORKS),
+        (canvas.replayed, handlers.want_replay, state, [], NETWORKS),
+        (canvas.outlined, handlers.want_outline, [*state, photo], [], WITHOUT_NETWORKS),
     ):
         listen(handler, inputs, [*also_set, *working], **QUIET).then(
             handlers.task.perform,
             None,
             working,
-            **NETWORKS,
+            **turn,
             show_progress="minimal",
             show_progress_on=queue_place,
             api_visibility="private",

@@ -12,8 +12,9 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from intarsia.errors import Cancelled, RecordError
+from intarsia.imaging.read import read_photo
 from intarsia.records.edit import EditRecord
-from intarsia.web import edit_service, result_store, uploads
+from intarsia.web import edit_service, mask_uploads, result_store, uploads
 from intarsia.web.error_messages import message_for
 from intarsia.web.queue import QueuedTask, Update, Work
 from intarsia.web.sessions import Session, SessionStore
@@ -29,6 +30,9 @@ EMPTY: EditState = {
     "phase": "empty",
     "photo": None,
     "box": None,
+    "mask": None,
+    "outline": None,
+    "outlining": False,
     "look": None,
     "round": None,
     "progress": None,
@@ -37,7 +41,10 @@ EMPTY: EditState = {
     "message": "",
     "problem": False,
 }
-"""The state before there is a photo."""
+"""The state before there is a photo.
+
+`mask` is {"name", "url"} of the one that was painted, `outline` the URL of an object's to add to it.
+"""
 ARRIVING: EditState = {**EMPTY, "phase": "arriving"}
 """Before the page knows its session it takes no photo: one that came first would be lost when the past is shown."""
 
@@ -97,6 +104,21 @@ class EditHandlers:
         except Exception as error:
             return self._error_update(value, error)
 
+    def take_mask(self, token: str, value: Any, photo: str | None, event: gr.EventData) -> Update:
+        """Take the mask that is being painted, or none where nothing is marked any more."""
+        state, path = read_state(value), event._data.get("path")
+        try:
+            session, mask = self.store.session(token), None
+            if path is not None:
+                image = read_photo(needed_photo(photo))
+                file = mask_uploads.take_mask(path, Path(get_upload_folder()), session, image)
+                mask = {"name": file.parent.name, "url": uploads.file_url(file)}
+            place = {"mask": mask, "box": None if mask else state["box"]}  # one of both says where
+            message = "" if state["problem"] else state["message"]
+            return {self.controls.canvas: {**state, **place, "message": message, "problem": False}}
+        except Exception as error:
+            return self._error_update(value, error)
+
     def use_result(self, token: str, value: Any, event: gr.EventData) -> Update:
         """Make a result the next photo."""
         try:
@@ -114,7 +136,7 @@ class EditHandlers:
             session = self.store.session(token)
             folder = result_store.result_folder(session, event._data.get("folder"))
             if not folder.name.startswith("edit-"):
-                raise RecordError("This was made by layout: take it as the next photo, or see that tab.")
+                raise RecordError("This was made in another tab: take it as the next photo, or see that tab.")
             return self._result_update(session, folder)
         except Exception as error:
             return self._error_update(value, error)
@@ -140,7 +162,7 @@ class EditHandlers:
     def want_edit_again(self, request: gr.Request, token: str, value: Any, photo: str | None, *settings: Any) -> Update:
         """Edit with the next seed."""
         state, named = read_state(value), self._named(settings)
-        boxed = state["box"] is not None
+        boxed = state["box"] is not None or state["mask"] is not None
         named["seed"] = edit_service.next_seed(int(named["seed"] or 0), int(named["keep"] or 1), boxed)
         update = self._queue_edit(request, token, state, photo, tuple(named.values()))
         return {self.controls.details["seed"]: named["seed"], **update}
@@ -161,6 +183,13 @@ class EditHandlers:
         controls = self.controls
         return {controls.photo: str(file), controls.source: words[0], controls.prompt: words[1], **update}
 
+    def want_outline(
+        self, request: gr.Request, event: gr.EventData, token: str, value: Any, photo: str | None
+    ) -> Update:
+        """Outline the object in a box, or at a point, for the mask."""
+        state, wish = read_state(value), {name: event._data.get(name) for name in ("box", "point")}
+        return self._queue(request, state, lambda: self._outline_work(token, state, photo, wish))
+
     def want_replay(self, request: gr.Request, event: gr.EventData, token: str, value: Any) -> Update:
         """Make a result again from its record."""
         state, folder, index = read_state(value), event._data.get("folder"), event._data.get("index", 0)
@@ -170,11 +199,10 @@ class EditHandlers:
         self, request: gr.Request, token: str, state: EditState, photo: str | None, settings: Sequence[Any]
     ) -> Update:
         def record() -> EditRecord:
-            self.store.session(token)
-            if photo is None:
-                raise RecordError("There is no photo yet: drop one on the page.")
+            session, file = self.store.session(token), needed_photo(photo)
+            mask = mask_uploads.session_mask(session, dict(state["mask"] or {}).get("name"))
             named = {name: value for name, value in self._named(settings).items() if value is not None}
-            return edit_service.build_record(Path(photo), named, self.store, state["box"])
+            return edit_service.build_record(file, named, self.store, state["box"], mask)
 
         return self._queue(request, state, lambda: self._edit_work(token, state, record()), record)
 
@@ -187,7 +215,7 @@ class EditHandlers:
     ) -> Update:
         canvas = self.controls.canvas
         waiting = {"phase": "waiting", "message": "Waiting for a turn.", "problem": False, "progress": None}
-        ended = {"phase": idle_phase(state), "progress": None, "round": None}
+        ended = {"phase": idle_phase(state), "progress": None, "round": None, "outlining": False}
         return self.task.want(
             request,
             start,
@@ -198,7 +226,7 @@ class EditHandlers:
 
     def _edit_work(self, token: str, state: EditState, record: EditRecord) -> Work:
         session = self.store.session(token)
-        hidden = {"look": None, "round": None, "result": None}
+        hidden = {"look": None, "round": None, "result": None, "outline": None}
         state = {**state, **hidden, "phase": "working", "message": "Looking at the photo.", "problem": False}
         yield {self.controls.canvas: state}
         folder, state = yield from self._watch(
@@ -214,6 +242,19 @@ class EditHandlers:
         shown = {"result": result, "look": result["look"], "message": "Done. " + result["facts"]}
         history = result_store.history(session)
         return {self.controls.canvas: {**state, **shown, "phase": "done", "progress": None, "history": history}}
+
+    def _outline_work(self, token: str, state: EditState, photo: str | None, wish: Mapping[str, Any]) -> Work:
+        session, file = self.store.session(token), needed_photo(photo)
+        message = "Outlining what is there."
+        yield {
+            self.controls.canvas: {**state, "phase": "working", "outlining": True, "message": message, "problem": False}
+        }
+        mask, _ = yield from self._watch(
+            state, run_watched(session, lambda on_progress, _: mask_uploads.outline(read_photo(file), wish))
+        )
+        outline = uploads.file_url(mask_uploads.write_mask(mask, session))
+        shown = {"phase": idle_phase(state), "outline": outline, "message": "Outlined. Mend it with the brush."}
+        return {self.controls.canvas: {**state, **shown, "problem": False}}
 
     def _replay_work(self, token: str, state: EditState, name: Any, index: Any) -> Work:
         session = self.store.session(token)
@@ -252,6 +293,17 @@ class EditHandlers:
         return dict(zip((*WORDS, *self.controls.details), settings, strict=True))
 
 
+def needed_photo(photo: str | None) -> Path:
+    """The photo's file, which must be there.
+
+    Raises:
+        RecordError: there is none.
+    """
+    if photo is None:
+        raise RecordError("There is no photo yet: drop one on the page.")
+    return Path(photo)
+
+
 def photo_state(session: Session, file: Path) -> EditState:
     """The state with a photo that nothing was done to."""
     history = result_store.history(session)
@@ -261,7 +313,8 @@ def photo_state(session: Session, file: Path) -> EditState:
 def read_state(value: Any) -> EditState:
     """The state that a page sent back; unknown keys are left out, and missing ones are empty."""
     sent = value if isinstance(value, dict) else {}
-    return {name: sent.get(name, empty) for name, empty in EMPTY.items()}
+    state = {name: sent.get(name, empty) for name, empty in EMPTY.items()}
+    return {**state, "mask": state["mask"] if isinstance(state["mask"], dict) else None, "outlining": False}
 
 
 def idle_phase(state: EditState) -> str:
