@@ -83,7 +83,8 @@ def test_photographs_come_first_and_the_rest_says_that_it_is_pocket() -> None:
 def test_without_photographs_the_rest_is_shown_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "skimage" else find(name))
     plan = plan_demo(tmp_path / "out")
     assert plan.photographs == () and len(plan.jobs) == 5
     page = demo_page([WORDS], "1 edit", note=MISSING)
