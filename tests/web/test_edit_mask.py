@@ -67,7 +67,7 @@ def test_a_mask_takes_the_place_of_a_box(handlers: EditHandlers, session: Sessio
 
 def test_what_is_wrong_is_told(handlers: EditHandlers, session: Session, photo: Path, sent: str) -> None:
     for path, file in (("/etc/passwd", photo), (str(photo), photo), (sent, None)):
-        state = handlers.take_mask(session.token, EMPTY, file and str(file), event(path=path))["canvas"]
+        state = handlers.take_mask(session.token, EMPTY, str(file) if file else None, event(path=path))["canvas"]
         assert state["problem"] and state["message"].endswith(".") and state["mask"] is None
 
 
