@@ -14,7 +14,7 @@ Stages:
     stage         the cut-outs as the browser gets them
     cut           every object cut out at the photo's size, as they are for the stage
     layout        moves as placements
-    compose       the edit in a few steps of the pocket models; `networks` is what they took of it
+    compose       the edit; `networks` is what the pocket models took of it, which are not asked about such a photo
     write scene   the scene folder
     write result  the picture, its record, mask and drawing
 
