@@ -60,8 +60,7 @@ class PatchFill:
         source = ~(hole | others)
         check_source(hole, source)
         guide = _patchmatch_guide(seed) if self.guided else None
-        filled = fill_by_copying(image.astype(np.float32), hole, source, ~(hole | others), seed=seed, guide=guide)
-        return np.where(hole[..., None], levels_to_bytes(filled), image)
+        return fill_by_copying(image, hole, source, source, seed=seed, guide=guide)
 
 
 class MembraneFill:

@@ -8,7 +8,7 @@ enlarged, so nothing is blurred.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask, bounds_of
-from intarsia.imaging.photo import Part, Picture
+from intarsia.imaging.photo import Part, Picture, levels_to_bytes
 from intarsia.imaging.poisson import SCREEN, CopyBlend
 from intarsia.imaging.shift_map import Offset, ShiftMap, features_of, find_shift_map
 
@@ -37,17 +37,25 @@ ROUNDS = 24
 
 Integers = npt.NDArray[np.int64]
 
+Level = TypeVar("Level", np.uint8, np.float32)
+
 Guide = Callable[[Picture, Mask, Mask], Picture]
 """From an image (H, W, 3), its hole and what may be copied, to the image filled."""
 
 
 def fill_by_copying(
-    picture: Picture, hole: Mask, source: Mask, known: Mask, *, seed: int = 0, guide: Guide | None = None
-) -> Picture:
+    image: npt.NDArray[Level],
+    hole: Mask,
+    source: Mask,
+    known: Mask,
+    *,
+    seed: int = 0,
+    guide: Guide | None = None,
+) -> npt.NDArray[Level]:
     """Fill a hole with pieces of the image around it.
 
     Args:
-        picture: (H, W, 3) in levels.
+        image: (H, W, 3) in levels, whole ones or not.
         hole: (H, W) what is filled.
         source: (H, W) what may be copied; none of it in the hole.
         known: (H, W) what the fill joins on to; beside other pixels, such as another object, it ends freely.
@@ -55,18 +63,19 @@ def fill_by_copying(
         guide: a soft fill of a small image, which the copies are to follow: another method's.
 
     Returns:
-        (H, W, 3); outside the hole as it was. A part of it for which too little is known to
+        (H, W, 3) of the image's kind; outside the hole as it was. A part of it for which too little is known to
         be copied is filled smoothly.
     """
-    filled = picture.copy()
+    filled = image.copy()
     for part, inside in separate(hole):
         context = context_of(part, inside, source)
         here = np.zeros(hole.shape, np.bool_)
         here[part] = inside
         rng = np.random.default_rng(seed)
-        filled[part][inside] = _filled(picture[context], here[context], source[context], known[context], rng, guide)[
-            here[context]
-        ]
+        # A photo is large, and most of it is not looked at: only what is becomes floating.
+        picture = image[context].astype(np.float32)
+        made = _filled(picture, here[context], source[context], known[context], rng, guide)[here[context]]
+        filled[part][inside] = levels_to_bytes(made) if image.dtype == np.uint8 else made
     return filled
 
 
