@@ -26,6 +26,7 @@ from intarsia.web.sessions import SessionStore
 from tests.fake_work import FakeWork, FakeWorker
 from tests.paths import SCENES
 from tests.web.browser.conftest import PATIENCE, SCHEMES, Shoot, arrived
+from tests.web.browser.fields import set_number
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -116,9 +117,7 @@ def set_steps(page: Page, steps: int) -> None:
     page.locator("#batch-more").get_by_role("button", name="More settings").click()
     field = page.locator("#batch-steps input")
     expect(field).to_have_value("30")
-    field.fill(str(steps))
-    field.blur()
-    expect(field).to_have_value(str(steps))
+    set_number(field, steps)
 
 
 def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot, tmp_path: Path) -> None:

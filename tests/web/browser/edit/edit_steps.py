@@ -12,6 +12,7 @@ import pytest
 from intarsia.web.sessions import SessionStore
 from tests.paths import SCENES
 from tests.web.browser.conftest import PATIENCE, arrived
+from tests.web.browser.fields import set_number
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -53,9 +54,7 @@ def say(page: Page, source: str, prompt: str, steps: int = 2) -> None:
     if not steps_field.is_visible():
         page.get_by_role("button", name="More settings").click()
     expect(steps_field).to_have_value(re.compile(r"\d+"))
-    steps_field.fill(str(steps))
-    steps_field.blur()
-    expect(steps_field).to_have_value(str(steps))
+    set_number(steps_field, steps)
     page.get_by_role("button", name="More settings").click()
 
 
