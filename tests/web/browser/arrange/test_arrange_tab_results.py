@@ -29,6 +29,7 @@ from tests.web.browser.arrange.canvas_steps import (
     scale_of,
 )
 from tests.web.browser.conftest import PATIENCE, SCHEMES, Shoot, seen_on_screen
+from tests.web.browser.fields import set_number
 from tests.web.browser.taken_home import record_inside, repeatable, without_record
 
 pytest.importorskip("playwright.sync_api")
@@ -206,8 +207,7 @@ def test_the_result_is_where_the_objects_were_dragged(cut: Page) -> None:
 def test_a_record_is_copied_and_replayed(cut: Page, shoot: Shoot) -> None:
     cut.context.grant_permissions(["clipboard-read", "clipboard-write"])
     cut.get_by_role("button", name="Advanced").click()
-    cut.get_by_label("Seeds", exact=True).fill("2")
-    cut.get_by_label("Seeds", exact=True).blur()
+    set_number(cut.get_by_label("Seeds", exact=True), 2)
     cut.get_by_role("button", name="Advanced").click()
     drag_cat(cut, -20, 6)
     facts = arrange(cut)
@@ -296,9 +296,7 @@ def advanced(page: Page, name: str, value: int) -> None:
     fold.click()
     field = page.get_by_label(name)
     expect(field).to_have_value(re.compile(r"\d+"))
-    field.fill(str(value))
-    field.blur()
-    expect(field).to_have_value(str(value))
+    set_number(field, value)
     fold.click()
 
 
