@@ -48,10 +48,15 @@ def scale_of(page: Page) -> float:
 
 
 def middle(page: Page, where: str) -> tuple[float, float]:
-    page.locator(where).scroll_into_view_if_needed()
-    box = page.locator(where).bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    # In one step: the canvas may draw its elements again between two.
+    x, y, width, height = page.locator(where).evaluate(
+        """element => {
+            element.scrollIntoView({block: "nearest", inline: "nearest"});
+            const box = element.getBoundingClientRect();
+            return [box.x, box.y, box.width, box.height];
+        }"""
+    )
+    return x + width / 2, y + height / 2
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
