@@ -65,6 +65,7 @@ def test_a_running_arrangement_is_cancelled(cut: Page, shoot: Shoot, monkeypatch
     hint(cut).to_have_text("cat: moved by -8, +0 pixels.")
 
 
+@pytest.mark.slow
 def test_who_waits_sees_the_place_in_the_queue_and_may_go(
     cut: Page,
     browser: Browser,

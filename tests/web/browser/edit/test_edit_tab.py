@@ -42,6 +42,7 @@ PLACE = ("record", "photo")
 """What of a record says where the photo lies: elsewhere for a visitor."""
 
 
+@pytest.mark.slow
 def test_an_example_is_one_click_away(visitor: Page, store: SessionStore, shoot: Shoot) -> None:
     shoot(visitor, "words-empty", schemes=SCHEMES)
     visitor.evaluate("""() => {
