@@ -52,8 +52,9 @@ class PatchFill:
     cache_key: tuple[object, ...] = ()
 
     def __init__(self) -> None:
-        self.guided = _patchmatch_version() is not None
-        self.version = f"pypatchmatch {_patchmatch_version()}" if self.guided else f"intarsia {__version__}"
+        found = _patchmatch_version()
+        self.guided = found is not None
+        self.version = f"pypatchmatch {found}" if found else f"intarsia {__version__}"
 
     def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
         """See `BackgroundFill`."""

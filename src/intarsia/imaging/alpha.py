@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
+from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside
 from intarsia.imaging.photo import Bytes, Part, Picture
 
@@ -202,30 +203,10 @@ def _at_reduced_size(
 
     image = reduced(levels) / np.float32(255)
     alpha = closed_form(image, reduced(sure) > 0.99, reduced(never) > 0.99, reduced(wanted), pull=pull, smooth=smooth)
-    slope, level = _linear_in(image, alpha)
+    slope, level = GuidedFilter(image, 2, 1e-5).coefficients(alpha)
     slope_, level_ = (cv2.resize(v, (width, height), interpolation=cv2.INTER_LINEAR) for v in (slope, level))
     full = (slope_ * (levels / np.float32(255))).sum(-1) + level_
     return np.where(sure, 1, np.where(never, 0, full.clip(0, 1))).astype(np.float32)
-
-
-def _linear_in(image: Picture, alpha: Floats, radius: int = 2, least: float = 1e-5) -> tuple[Picture, Floats]:
-    """Slopes (H, W, 3) and levels (H, W) by which alpha is linear in the colours around each pixel."""
-    side = (2 * radius + 1, 2 * radius + 1)
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.blur(values, side), np.float32)
-
-    colour, coverage = mean(image), mean(alpha)
-    together = mean((image * alpha[..., None]).astype(np.float32)) - colour * coverage[..., None]
-    spread = np.empty((*alpha.shape, 3, 3), np.float32)
-    for i in range(3):
-        for j in range(3):
-            spread[..., i, j] = (
-                mean((image[..., i] * image[..., j]).astype(np.float32)) - colour[..., i] * colour[..., j]
-            )
-    spread += np.eye(3, dtype=np.float32) * least
-    slope = np.linalg.solve(spread, together[..., None])[..., 0]
-    return mean(slope.astype(np.float32)), mean((coverage - (slope * colour).sum(-1)).astype(np.float32))
 
 
 def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:

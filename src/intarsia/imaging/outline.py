@@ -19,8 +19,8 @@ from scipy import ndimage
 
 from intarsia.errors import RegionError, Remedy
 from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.outline_vote import (
-    Guide,
     View,
     contrast_along,
     grab_cut,
@@ -175,7 +175,7 @@ def enlarge(pixels: Bytes, view: View, mask: Mask) -> Mask:
     if mask.shape == (height, width):
         return mask
     values = mask.astype(np.float32)
-    slope, offset = Guide(view.pixels.astype(np.float32) / 255, 2, 1e-4).coefficients(values)
+    slope, offset = GuidedFilter(view.pixels.astype(np.float32) / 255, 2, 1e-4).coefficients(values)
     near = cv2.blur(values, (5, 5))
     undecided = ((near > 0.01) & (near < 0.99)).astype(np.float32)
     layers = np.dstack([slope / 255, offset, values, undecided])

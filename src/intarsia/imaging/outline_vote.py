@@ -23,6 +23,8 @@ import numpy.typing as npt
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
+from intarsia.imaging.guided import GuidedFilter
+
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
     from intarsia.imaging.photo import Bytes
@@ -282,7 +284,7 @@ class Colours:
         self.nearness = kernel(place, place[self.samples])
         self.likeness = kernel(colour, colour[self.samples]) * self.nearness
         self.all_alike, self.all_near = self.likeness.sum(1), self.nearness.sum(1)
-        self.guide = Guide(lab / 100)
+        self.guide = GuidedFilter(lab / 100)
 
     def usual(self, weights: Values) -> tuple[Values, Values]:
         """(N,) each: share of the samples near each pixel that have its colour, weighted, and by what is left to 1."""
@@ -319,33 +321,6 @@ def kernel(values: Values, centres: Values) -> Values:
     """(N, D), (M, D) -> (N, M) Gaussian kernel of unit width."""
     squares = (values**2).sum(1)[:, None] + (centres**2).sum(1)[None] - 2 * values @ centres.T
     return np.asarray(np.exp(-0.5 * np.maximum(squares, 0)), np.float32)
-
-
-class Guide:
-    """Smooths values over a picture within its edges (guided filter)."""
-
-    def __init__(self, picture: Values, reach: int = 4, evenness: float = 0.002) -> None:
-        """Prepare for a picture (h, w, 3) in [0, 1]; differences below the root of `evenness` are no edges."""
-        self.picture, self.sides = picture.astype(np.float32), (2 * reach + 1, 2 * reach + 1)
-        self.mean = self.blurred(self.picture)
-        products = np.stack([self.blurred(self.picture * self.picture[..., k : k + 1]) for k in range(3)], -1)
-        spread = products - self.mean[..., None] * self.mean[..., None, :]
-        self.inverse = np.linalg.inv(spread + evenness * np.eye(3, dtype=np.float32))
-
-    def blurred(self, values: Values) -> Values:
-        return np.asarray(cv2.blur(values, self.sides), np.float32)
-
-    def coefficients(self, values: Values) -> tuple[Values, Values]:
-        """(h, w, 3) and (h, w): the linear function of the picture's colours that is nearest to the values."""
-        mean = self.blurred(values)
-        covariance = self.blurred(self.picture * values[..., None]) - self.mean * mean[..., None]
-        slope = (self.inverse @ covariance[..., None])[..., 0]
-        return self.blurred(slope), self.blurred(mean - (slope * self.mean).sum(-1))
-
-    def smooth(self, values: Values) -> Values:
-        slope, offset = self.coefficients(values)
-        smoothed: Values = (slope * self.picture).sum(-1) + offset
-        return smoothed
 
 
 def plausibility(mask: Mask, guesses: list[Mask], lab: Values, view: View) -> float:

@@ -19,7 +19,7 @@ from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.affine import warp_channels
 from intarsia.imaging.cells import TRACE, touched_cells
 from intarsia.imaging.edited_photo import EditedPhoto
-from intarsia.imaging.geometry import Size, working_size
+from intarsia.imaging.geometry import working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
@@ -90,7 +90,7 @@ def compose(
         scene, change, record, choose_fill(scene, record, backbones, on_progress), seed=seed, cache=cache
     )
     composite, region, alpha = _stack_layers(scene, layout, change, background, record)
-    if backbones is not None and can_paint(backbones, photo.size):
+    if backbones is not None and paints_size(backbones.diffusion.native_side, photo.size):
         healing = _refine(
             scene, layout, composite, region, change, record, backbones, seed=seed, on_progress=on_progress
         )
@@ -160,11 +160,6 @@ def _change_by_mattes(scene: Scene, names: Collection[str], record: ArrangeRecor
             objects |= layer.alpha > 0
             vacated &= layer.alpha < 1
     return Change(changed=changed, vacated=vacated, objects=objects, layers=layers)
-
-
-def can_paint(backbones: Backbones, size: Size) -> bool:
-    """Whether a checkpoint can paint images of such a size: a very small one knows only very small pictures."""
-    return paints_size(backbones.diffusion.native_side, size)
 
 
 def choose_fill(
