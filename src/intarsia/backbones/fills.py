@@ -14,7 +14,7 @@ from intarsia.errors import RegionError, Remedy
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask
-from intarsia.imaging.patch_infill import fill_by_copying
+from intarsia.imaging.patch_infill import Guide, fill_by_copying
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.records.checks import run_checks
 from intarsia.records.fill_checks import OWN_NETWORKS, own_network_checks
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PATCH_RADIUS = 4
 """Of the patches that PatchMatch compares, in pixels."""
-
 
 UNGUIDED = (
     "PatchMatch (pypatchmatch) is not installed, and there is none for every machine: the gap was filled without it, a "
@@ -122,7 +121,7 @@ def _patchmatch_version() -> str | None:
     return importlib.metadata.version("pypatchmatch") if patchmatch.patchmatch_available else None
 
 
-def _patchmatch_guide(seed: int):  # type: ignore[no-untyped-def]
+def _patchmatch_guide(seed: int) -> Guide:
     import patchmatch
 
     def guide(picture: Picture, hole: Mask, source: Mask) -> Picture:
@@ -130,6 +129,6 @@ def _patchmatch_guide(seed: int):  # type: ignore[no-untyped-def]
         filled = patchmatch.inpaint(
             levels_to_bytes(picture), hole, global_mask=~(source | hole), patch_size=PATCH_RADIUS
         )
-        return filled.astype(np.float32)
+        return np.asarray(filled, np.float32)
 
     return guide

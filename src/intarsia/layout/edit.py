@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from intarsia.backbones.fills import PHOTOGRAPHIC, UNGUIDED, PatchFill, load_fill, paints_size
+from intarsia.backbones.fills import paints_size
 from intarsia.backbones.protocols import Backbones, EvalCounter
 from intarsia.errors import LayoutError, ModelError, Remedy, Setting
 from intarsia.imaging.affine import apply
@@ -18,10 +18,11 @@ from intarsia.imaging.geometry import Point, Size
 from intarsia.imaging.masks import bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.layout.cache import Cache, MemoryCache
-from intarsia.layout.compose import compose
+from intarsia.layout.compose import choose_fill, compose
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.layout import Layout
 from intarsia.layout.regenerate import regenerate
+from intarsia.layout.removal_notes import fill_notes
 from intarsia.layout.scene import Scene
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
@@ -115,8 +116,8 @@ def arrange(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
 
-    patch = patch_of(record, backbones)
-    own = load_fill(record.fill, record.fill_model) if record.fill_model is not None else patch  # it is loaded already
+    fill = choose_fill(scene, record, backbones, None)  # what was loaded for it is kept
+    own = {} if fill.name == "diffusion" else {"fill": fill.version}
     return ArrangeResult(
         pictures=tuple(pictures),
         scene=scene,
@@ -130,8 +131,8 @@ def arrange(
             peak_memory_mb=peak_memory_mb("cpu" if backbones is None else backbones.device),
         ),
         record=record if backbones is None else dataclasses.replace(record, models=backbones.name),
-        versions={**({} if backbones is None else backbones.versions), **({"fill": own.version} if own else {})},
-        notes=(*notes_on(scene, layout), *(() if patch is None or patch.guided else (UNGUIDED,))),
+        versions={**({} if backbones is None else backbones.versions), **own},
+        notes=(*notes_on(scene, layout), *fill_notes(fill)),
     )
 
 
@@ -179,12 +180,6 @@ def notes_on(scene: Scene, layout: Layout) -> tuple[str, ...]:
             sides = " and ".join(shown) + (" side" if len(shown) == 1 else " sides")
             notes.append(f"{placement.name!r} now shows a straight edge: its {sides} had been outside the photo.")
     return tuple(notes)
-
-
-def patch_of(record: ArrangeRecord, backbones: Backbones | None) -> PatchFill | None:
-    """What filled the background without a network, if that was so; see `choose_fill`."""
-    painted = backbones is not None and backbones.diffusion.native_side >= PHOTOGRAPHIC
-    return PatchFill() if record.fill == "patch" or (record.fill == "auto" and not painted) else None
 
 
 def _well_inside(place: Point, size: Size) -> bool:
