@@ -96,6 +96,29 @@ def test_a_candidate_does_not_depend_on_the_batch_around_it(
     assert not torch.allclose(together[1], together[2], atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["painter", "blender"])
+@pytest.mark.parametrize("most", [None, 2])
+def test_each_mask_may_have_its_own_picture(
+    kind: str, most: int | None, picture: Tensor, masks: Tensor, request: pytest.FixtureRequest
+) -> None:
+    network: StableDiffusionInpainter = request.getfixturevalue(kind)
+    network.max_batch = most
+    pictures = torch.cat([picture, picture.flip(3), -picture])
+    seeds = [7, 8, 7]
+
+    def paint(shown: Tensor, rows: slice = slice(None)) -> Tensor:
+        return network.inpaint(shown, masks[rows], PROMPTS[rows], seeds=seeds[rows], steps=4, guidance=3.0)
+
+    together = paint(pictures)
+    for row in range(3):
+        alone = paint(pictures[row : row + 1], slice(row, row + 1))
+        assert torch.allclose(together[row : row + 1], alone, atol=1e-4)
+        assert not torch.allclose(together[row], paint(pictures[row - 1 : row or None])[row], atol=1e-3)
+    assert torch.equal(paint(picture.expand(3, -1, -1, -1)), paint(picture))
+    with pytest.raises(AssertionError, match="2 pictures for 3 masks"):
+        paint(pictures[:2])
+
+
 def test_equal_seeds_give_equal_noise(painter: StableDiffusionInpainter, picture: Tensor, masks: Tensor) -> None:
     same = masks[[1, 1, 1]]
     painted = painter.inpaint(picture, same, ["a cat"] * 3, seeds=[3, 3, 9], steps=2, guidance=1.0)

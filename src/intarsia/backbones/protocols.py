@@ -59,13 +59,13 @@ class Inpainter(Protocol):
         guidance: float,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Repaint one picture inside each of B masks.
+        """Repaint a picture inside each of B masks.
 
         Candidate b starts from the noise of seeds[b], whatever the batch around it: equal seeds give
         equal noise (common random numbers).
 
         Args:
-            picture: (1, 3, H, W).
+            picture: (1, 3, H, W), one for all masks, or (B, 3, H, W), one a mask.
             masks: (B, 1, H, W), binary.
             prompts: B texts.
             seeds: B seeds.

@@ -73,12 +73,12 @@ class StableDiffusionInpainter:
         guidance: float,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Repaint one picture inside each of B masks; see `Inpainter.inpaint`.
+        """Repaint a picture inside each of B masks; see `Inpainter.inpaint`.
 
         When a batch does not fit the accelerator's memory, it is halved and tried again.
 
         Args:
-            picture: (1, 3, H, W) in [-1, 1], sides multiples of `stride`.
+            picture: in [-1, 1], sides multiples of `stride`: (1, 3, H, W) for all masks, or (B, 3, H, W), one a mask.
             masks: (B, 1, H, W), binary, 1 = repaint.
             prompts: B texts.
             seeds: B seeds of the start noise.
@@ -94,6 +94,7 @@ class StableDiffusionInpainter:
         """
         count, _, height, width = masks.shape
         assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
+        assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
         assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
         size = self._fitting_batch(height, width)
         painted: list[Tensor] = []
@@ -104,7 +105,7 @@ class StableDiffusionInpainter:
             try:
                 painted.append(
                     self._inpaint_batch(
-                        picture,
+                        picture if len(picture) == 1 else picture[chosen],
                         (masks[chosen] > 0.5).to(picture),
                         prompts[chosen],
                         negative_prompt=negative_prompt,
@@ -153,9 +154,10 @@ class StableDiffusionInpainter:
 
         try:
             # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
-            # itself once more for every candidate.
+            # itself once more for every candidate. Pictures are encoded one by one, since networks round
+            # otherwise in a batch.
             latents = self.pipeline(
-                image=self.parts.encode_image(picture),
+                image=torch.cat([self.parts.encode_image(one[None]) for one in picture]),
                 mask_image=masks,
                 masked_image_latents=self.parts.encode_image(picture * (1 - masks)),
                 height=height,
