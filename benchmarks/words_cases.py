@@ -168,14 +168,14 @@ def usual_hue(name: str) -> float:
 
 
 def recoloured(scene: world.Scene) -> Image.Image:
-    """The scene with its last object of the other of the hues, of those that the world gives it, farthest from its own."""
-    pixels, mask = np.asarray(scene.image), scene.objects[-1].mask
-    now = hue(pixels, mask)[0]
+    """The scene with its last object, which has an odd hue, turned back past its usual one, as far as the world turns."""
+    thing = scene.objects[-1]
+    pixels, mask = np.asarray(scene.image), thing.mask
     turned = []
     for angle in (-0.9, 0.9):
         whole = np.asarray(world.turn_hue(scene.image.convert("RGBA"), angle, 1.0))[..., :3]
         turned.append(np.where(mask[..., None], whole, pixels))
-    return Image.fromarray(max(turned, key=lambda picture: apart(hue(picture, mask)[0], now)))
+    return Image.fromarray(min(turned, key=lambda picture: apart(hue(picture, mask)[0], usual_hue(thing.name))))
 
 
 class Draw:
@@ -218,10 +218,14 @@ class Draw:
             found.append(place)
         return found
 
-    def scene_of(self, names: tuple[str, ...]) -> list[Thing]:
-        """Objects of these names at places of their own."""
+    def scene_of(self, names: tuple[str, ...], *, alike: bool = False) -> list[Thing]:
+        """Objects of these names at places of their own; alike in size if so asked, as the world's own are."""
         while True:
-            places = self.places(len(names), self.span(len(names)))
+            span = self.span(len(names))
+            if alike and not self.own:
+                middle = self.rng.uniform(1.25 * SMALL[0], SMALL[1] / 1.25)
+                span = middle / 1.25, middle * 1.25
+            places = self.places(len(names), span)
             if places is not None:
                 return [Thing(n, p) for n, p in zip(names, places, strict=True)]
 
@@ -281,7 +285,7 @@ def enlarge(draw: Draw) -> Ask:
 
 
 def add(draw: Draw) -> Ask:
-    *stay, new = draw.scene_of(draw.names(2 + int(draw.rng.integers(2))))
+    *stay, new = draw.scene_of(draw.names(2 + int(draw.rng.integers(2))), alike=True)
     words = world.with_article(new.name)
     return Ask(stay=stay, old=[], new=[new], source="", prompt=words, painter=words)
 
@@ -316,7 +320,7 @@ def add_beside(draw: Draw) -> Ask:
 
 
 def keep_and_add(draw: Draw) -> Ask:
-    *stay, old, new = draw.scene_of(draw.names(2 + int(draw.rng.integers(2))))
+    *stay, old, new = draw.scene_of(draw.names(2 + int(draw.rng.integers(2))), alike=True)
     words = f"{world.with_article(old.name)} and {world.with_article(new.name)}"
     return Ask(
         stay=stay, old=[old], new=[old, new], source=old.name, prompt=words, painter=world.with_article(new.name)
