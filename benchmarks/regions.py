@@ -6,6 +6,7 @@ Columns:
     default     successive halving over proposed boxes
     fitted      the fitted region network's first choice, one picture
     released    what the released code amounts to (saliency anchors, random sizes)
+    released-exact  the same with its faults of place, its ranking, and nothing pasted back
     paper       the published method, with a gradient that exists
     exhaustive  every proposed box with the full schedule: the ceiling of search
     oracle      the true box of the object
@@ -59,10 +60,13 @@ class Case:
     target: str
     box: Box
     seed: int
+    steps: int | None = None  # of every picture, instead of the presets' own
 
     @property
     def record(self) -> EditRecord:
+        chosen = {} if self.steps is None else {"steps": self.steps}
         return EditRecord(
+            **chosen,
             photo="scene.png",
             source=self.source,
             prompt=world.with_article(self.target),
@@ -71,7 +75,7 @@ class Case:
         )
 
 
-def draw_case(seed: int, number: int) -> Case:
+def draw_case(seed: int, number: int, steps: int | None = None) -> Case:
     """Case `number` of a seed: 1-3 objects, one of them to be replaced by one that is not there."""
     rng = np.random.default_rng((seed, number))
     scene = world.render(rng)
@@ -85,16 +89,16 @@ def draw_case(seed: int, number: int) -> Case:
         target=str(rng.choice(others)),
         box=Box(*map(float, thing.box)),
         seed=int(rng.integers(2**31)),
+        steps=steps,
     )
 
 
 Column = Callable[[Case, Backbones], EditResult]
-PUBLISHED_STEPS = 50
 
 
-def preset(name: Preset, steps: int = EditRecord.steps) -> Column:
+def preset(name: Preset) -> Column:
     def run(case: Case, backbones: Backbones) -> EditResult:
-        record = dataclasses.replace(case.record, preset=name, steps=steps)
+        record = dataclasses.replace(case.record, preset=name)
         return edit(photo_from_image(case.scene.image), record, backbones)
 
     return run
@@ -140,8 +144,9 @@ def segment(case: Case, backbones: Backbones) -> EditResult:
 COLUMNS: dict[str, Column] = {
     "default": preset("default"),
     "fitted": fitted,
-    "released": preset("released", PUBLISHED_STEPS),
-    "paper": preset("paper", PUBLISHED_STEPS),
+    "released": preset("released"),
+    "released-exact": preset("released-exact"),
+    "paper": preset("paper"),
     "exhaustive": preset("exhaustive"),
     "oracle": oracle,
     "segment": segment,
@@ -260,6 +265,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="any whole number; use one that nothing was tuned on")
     parser.add_argument("--count", type=int, default=100, help="how many scenes")
     parser.add_argument("--columns", default=",".join(COLUMNS), help="comma-separated; default: all")
+    parser.add_argument("--steps", type=int, help="denoising steps in all columns; by default those of each preset")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", help="precision of the painting networks, for all columns")
@@ -269,10 +275,11 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
     backbones, judge = load_backbones("pocket", device=options.device, dtype=options.dtype), load_judge()
-    cases = [draw_case(options.seed, i) for i in range(options.count)]
+    cases = [draw_case(options.seed, i, options.steps) for i in range(options.count)]
     report: dict[str, Any] = {
         "seed": options.seed,
         "count": options.count,
+        "steps": options.steps,
         "device": str(backbones.device),
         "dtype": options.dtype,
         "columns": {},
