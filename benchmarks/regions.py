@@ -40,7 +40,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.evaluate.judge import Judge, load_judge
 from intarsia.imaging.geometry import Box, working_size
-from intarsia.imaging.masks import dilate
+from intarsia.imaging.masks import box_mask, dilate
 from intarsia.imaging.read import photo_from_image
 from intarsia.imaging.tensors import to_tensor
 from intarsia.records.choices import Preset
@@ -64,15 +64,14 @@ class Case:
 
     @property
     def record(self) -> EditRecord:
-        chosen = {} if self.steps is None else {"steps": self.steps}
-        return EditRecord(
-            **chosen,
+        record = EditRecord(
             photo="scene.png",
             source=self.source,
             prompt=world.with_article(self.target),
             models="pocket",
             seed=self.seed,
         )
+        return record if self.steps is None else dataclasses.replace(record, steps=self.steps)
 
 
 def draw_case(seed: int, number: int, steps: int | None = None) -> Case:
@@ -188,7 +187,8 @@ def judge_case(case: Case, result: EditResult, judge: Judge, backbones: Backbone
     before = np.asarray(case.scene.image)
     after = result.photo.pixels
     picture = to_tensor(result.photo, result.photo.size)
-    untouched = result.blend == 0
+    # What is painted over beside the box, where nothing is pasted back, is not untouched.
+    outside = (result.blend == 0) | ~box_mask(result.candidates[result.chosen].box, result.photo.size)
     prompt = backbones.scorer.embed_texts([case.record.prompt])
     labels = judge.segment(torch.cat([to_tensor(photo_from_image(case.scene.image), result.photo.size), picture]))
     seen = [[label_map == 1 + judge.names.index(o.name) for label_map in labels.numpy()] for o in case.scene.objects]
@@ -207,7 +207,7 @@ def judge_case(case: Case, result: EditResult, judge: Judge, backbones: Backbone
             if thing.name != case.source
         ),
         iou=result.candidates[result.chosen].box.iou(case.box),
-        outside_exact=bool((before[untouched] == after[untouched]).all()),
+        outside_exact=bool((before[outside] == after[outside]).all()),
         prompt_score=likeness,
         evaluations=result.cost.evaluations,
         seconds=result.cost.seconds,
