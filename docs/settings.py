@@ -22,6 +22,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
+from intarsia.records.presets import PRESETS
 from intarsia.records.remove import RemoveRecord
 
 REFERENCE = Path(__file__).parent / "reference.md"
@@ -121,8 +122,27 @@ def table(record: type, kind: type, prefix: str) -> str:
     return "\n".join(lines)
 
 
+def presets_table() -> str:
+    """What each preset of an edit by words sets, in Markdown; '' where it leaves a setting at its default."""
+    named = {name: values for name, values in PRESETS.items() if values}
+    settings = list(dict.fromkeys(name for values in named.values() for name in values))
+    lines = [
+        "### What presets set",
+        "",
+        "Of an edit by words, wherever nothing else is said; `exhaustive` sets nothing.",
+        "",
+        f"| setting | {' | '.join(f'`{name}`' for name in named)} |",
+        "|---" * (1 + len(named)) + "|",
+    ]
+    for setting in settings:
+        cells = [f"`{values[setting]!r}`" if setting in values else "" for values in named.values()]
+        lines.append(f"| `{setting}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def tables() -> str:
     parts = [table(record, kind, prefix) for record in REQUIRED for kind, prefix in groups(record)]
+    parts.append(presets_table())
     return "\n\n".join((BEGIN, *parts, END))
 
 

@@ -95,6 +95,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "exhaustive": {"preset": "exhaustive", "steps": 1},
     "paper": {"preset": "paper", "steps": 1, "fit": FitSettings(rounds=1)},
     "released": {"preset": "released", "steps": 1, "fit": FitSettings(rounds=1)},
+    "released-exact": {"preset": "released-exact", "steps": 1, "fit": FitSettings(rounds=1)},
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler, StableDiffusionInpaintPipeline
 from torch import Tensor
 from transformers import CLIPModel, ViTModel
 
@@ -241,6 +241,20 @@ def test_only_a_schedule_from_pure_noise_is_kept(
     assert isinstance(solver, DPMSolverMultistepScheduler)
     solver.set_timesteps(4)
     assert solver.timesteps[0] == 999
+
+
+def test_the_own_scheduler_is_taken_on_request_and_for_that_request_alone(
+    painter: StableDiffusionInpainter, blender: StableDiffusionInpainter, picture: Tensor, masks: Tensor
+) -> None:
+    assert painter.with_own_scheduler() is painter
+    own = blender.with_own_scheduler()
+    assert isinstance(own.scheduler, PNDMScheduler) and own.name != blender.name and own.counter is blender.counter
+
+    def paint(network: StableDiffusionInpainter) -> Tensor:
+        return network.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=5, guidance=2.0)
+
+    first, published, again = paint(blender), paint(own), paint(blender)
+    assert torch.equal(first, again) and not torch.equal(first, published)
 
 
 def test_a_blending_painter_keeps_what_the_mask_does_not_cover(

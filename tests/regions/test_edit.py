@@ -154,9 +154,9 @@ def test_presets_run_at_their_announced_cost(pocket: Backbones, preset: str) -> 
     if preset == "exhaustive":
         assert result.cost.evaluations == 2 * 4
     elif preset == "released":
-        assert result.cost.evaluations == 2 * 9 * 3
+        assert result.cost.evaluations == 2 * 2 * 3
     else:  # a box that is drawn again is not painted again
-        assert 2 * 9 <= result.cost.evaluations <= 2 * 9 * 3
+        assert 2 * 2 <= result.cost.evaluations <= 2 * 2 * 3
 
 
 def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) -> None:

@@ -21,7 +21,7 @@ from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.losses import direction_loss, expected_loss, guidance_loss, sampled_loss, structure_loss
 from intarsia.regions.network import PublishedNetwork, RegionNetwork, choose, roi_align
 from intarsia.regions.proposals import concentric, coverage, outline, outlines, propose, rectangles, shortlist
-from intarsia.regions.published import rank
+from intarsia.regions.released import rank
 from intarsia.regions.scoring import Ranker
 from intarsia.regions.search import Evaluator, Region, successive_halving
 from intarsia.regions.train import Example, fit_network
@@ -59,6 +59,9 @@ class FakeInpainter:
         self.counter = EvalCounter()
         self.calls: list[tuple[int, int]] = []
 
+    def with_own_scheduler(self) -> FakeInpainter:
+        return self
+
     def inpaint(
         self,
         picture: Tensor,
@@ -90,6 +93,10 @@ class FakeScorer:
 
     def patch_tokens(self, pictures: Tensor) -> Tensor:
         return torch.nn.functional.adaptive_avg_pool2d(pictures, (8, 8)).flatten(2).transpose(1, 2)
+
+    def inner_tokens(self, pictures: Tensor) -> Tensor:
+        patches = self.patch_tokens(pictures)
+        return torch.cat([patches.mean(1, keepdim=True), patches], 1)
 
 
 def evaluator() -> Evaluator:

@@ -78,6 +78,9 @@ class CachedTextScorer:
     def patch_tokens(self, pictures: Tensor) -> Tensor:
         return self.scorer.patch_tokens(pictures)
 
+    def inner_tokens(self, pictures: Tensor) -> Tensor:
+        return self.scorer.inner_tokens(pictures)
+
 
 def with_caches(backbones: Backbones) -> Backbones:
     """The same networks, with encoders that remember; their answers must not be changed in place."""

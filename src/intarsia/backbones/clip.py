@@ -68,9 +68,14 @@ class ClipScorer:
         tokens: Tensor = self._see(pictures).last_hidden_state
         return tokens[:, 1:].cpu()
 
-    def _see(self, pictures: Tensor) -> Any:
+    def inner_tokens(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, 1 + N, D) tokens before the last block, [CLS] first, on the CPU; differentiable."""
+        tokens: Tensor = self._see(pictures, output_hidden_states=True).hidden_states[-2]
+        return tokens.cpu()
+
+    def _see(self, pictures: Tensor, **wanted: bool) -> Any:
         prepared = self.preparation(pictures.to(self.model.device, self.model.dtype), (self.side, self.side))
-        return self.model.vision_model(pixel_values=prepared)
+        return self.model.vision_model(pixel_values=prepared, **wanted)
 
 
 def load_scorer(folder: Path, *, device: str) -> ClipScorer:

@@ -47,6 +47,10 @@ class Inpainter(Protocol):
     """Sides of its pictures must be multiples of this, pixels."""
     counter: EvalCounter
 
+    def with_own_scheduler(self) -> Inpainter:
+        """The same model, stepping as its checkpoint's own scheduler does; its name tells it from this one."""
+        ...
+
     def inpaint(
         self,
         picture: Tensor,
@@ -141,6 +145,10 @@ class ImageTextScorer(Protocol):
 
     def patch_tokens(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, N, D) last visual tokens of the patches, not normalised."""
+        ...
+
+    def inner_tokens(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 1 + N, D) visual tokens before the last block, [CLS] first, not normalised."""
         ...
 
 

@@ -7,6 +7,7 @@ was asked, a stop within one step, and batches that fit the memory.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from collections.abc import Sequence
@@ -45,6 +46,8 @@ class StableDiffusionInpainter:
     """
 
     def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
+        self.own_scheduler = pipeline.scheduler
+        self.scheduler = pipeline.scheduler = choose_scheduler(pipeline.scheduler)
         self.pipeline = pipeline
         self.name = name
         self.max_batch = max_batch
@@ -60,6 +63,14 @@ class StableDiffusionInpainter:
         self.counter = self.parts.counter
         self.stride, self.native_side = self.parts.stride, self.parts.native_side
         pipeline.set_progress_bar_config(disable=True)
+
+    def with_own_scheduler(self) -> StableDiffusionInpainter:
+        """The same networks, stepping as the checkpoint's scheduler does; itself where it does so already."""
+        if self.scheduler is self.own_scheduler:
+            return self
+        other = copy.copy(self)
+        other.name, other.scheduler = f"{self.name} by {type(self.own_scheduler).__name__}", self.own_scheduler
+        return other
 
     def inpaint(
         self,
@@ -143,6 +154,7 @@ class StableDiffusionInpainter:
         on_step: OnStep | None,
     ) -> Tensor:
         height, width = masks.shape[-2:]
+        self.pipeline.scheduler = self.scheduler
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         text = self.parts.encode_text(prompts)
         unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
@@ -306,7 +318,7 @@ def assemble_pipeline(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=choose_scheduler(scheduler),
+        scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

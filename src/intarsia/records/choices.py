@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Preset = Literal["default", "paper", "released", "exhaustive"]
+Preset = Literal["default", "paper", "released", "released-exact", "exhaustive"]
+Scheduler = Literal["solver", "own"]
+RateSchedule = Literal["constant", "cosine"]
+Structure = Literal["mean", "published"]
 LayoutPreset = Literal["default", "paper"]
 Mode = Literal["auto", "compose", "regenerate"]
 Fill = Literal["auto", "patch", "diffusion", "membrane", "lama", "migan"]
@@ -13,6 +16,9 @@ OutputFormat = Literal["png", "keep", "jpeg"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "Preset": get_args(Preset),
+    "Scheduler": get_args(Scheduler),
+    "RateSchedule": get_args(RateSchedule),
+    "Structure": get_args(Structure),
     "LayoutPreset": get_args(LayoutPreset),
     "Mode": get_args(Mode),
     "Fill": get_args(Fill),

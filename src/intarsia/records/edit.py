@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.checks import LARGEST, Check, above_zero, at_least, finite, not_too_long, run_checks
-from intarsia.records.choices import Preset
+from intarsia.records.choices import Preset, RateSchedule, Scheduler, Structure
+from intarsia.records.presets import PRESETS, fill_in, unsaid
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """Where to look for the region, and how hard."""
 
-    anchors: int = 6
+    anchors: int = unsaid(6)
     """How many anchor points (the published point_number; 9 there)."""
     smallest_window: float = 0.25
     """Shortest side of a proposed box, as a fraction of the picture's short side."""
-    largest_window: float = 0.94
+    largest_window: float = unsaid(0.94)
     """Longest side of a proposed box, as a fraction of the picture's short side (max_window_size: 15 there, a largest box of 0.875 of the side)."""
     proposals: int = 32
     """How many boxes are tried with the first, short preview."""
@@ -70,12 +71,14 @@ class ScoreSettings:
 class FitSettings:
     """How the region network is fitted (regions fit; and each picture under --preset paper)."""
 
-    rounds: int = 10
-    """Rounds of drawing and learning on one picture, under --preset paper (per_image_iteration)."""
+    rounds: int = unsaid(10)
+    """Rounds of drawing and learning on one picture, under the presets paper, released and released-exact (per_image_iteration); one more draws what is ranked."""
     epochs: int = 40
     """Passes over all pictures in regions fit; candidates are painted once, so that a pass is cheap (epochs)."""
-    rate: float = 2e-3
+    rate: float = unsaid(2e-3)
     """Learning rate of Adam (lr)."""
+    schedule: RateSchedule = unsaid("constant")
+    """How the rate goes on over the rounds of the preset paper: constant, or cosine (from the whole rate down to nothing)."""
     accumulate: int = 8
     """Pictures whose gradients are added before each update of regions fit, in each of its processes."""
     boxes: int = 16
@@ -88,6 +91,8 @@ class FitSettings:
     """Weight of the directional loss (paper eq. 4)."""
     loss_structure: float = 1.0
     """Weight of the structural loss (paper eq. 5)."""
+    structure: Structure = unsaid("mean")
+    """Which structural loss: mean (root of the mean square of the patches' differences, last layer), or published (mean square, tokens before the last block, [CLS] included)."""
     loss_relevance: float = 1.0
     """Weight of the part of what the source words name that a box leaves out, or covers beside it (regions fit)."""
 
@@ -121,13 +126,17 @@ class EditRecord:
     models: str = "auto"
     """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file; auto takes a cached one, else pocket."""
     preset: Preset = "default"
-    """default (search by successive halving), paper (as published), released (as the released code really behaves), exhaustive (every box, full schedule)."""
+    """default (search by successive halving), paper (as published), released (what the released code amounts to), released-exact (with its faults of place, and nothing pasted back), exhaustive (every box, full schedule)."""
     seed: int = 0
     """Seed of the noise, which all candidates of a picture share."""
-    steps: int = 30
+    steps: int = unsaid(30)
     """Denoising steps of the full schedule."""
-    guidance: float = 5.0
+    guidance: float = unsaid(5.0)
     """Classifier-free guidance scale; 1 turns it off."""
+    scheduler: Scheduler = unsaid("solver")
+    """Steps of which scheduler: solver (DPM-Solver++, usable after few steps), or own (the checkpoint's); checkpoints of zero terminal signal always take their own."""
+    template: str = unsaid("{}")
+    """Sentence that the prompt is put into for the models, in the place of {}."""
     box: tuple[float, float, float, float] | None = None
     """Edit exactly here: x0,y0,x1,y1 in pixels of the picture, instead of searching."""
     mask: str | None = None
@@ -146,7 +155,13 @@ class EditRecord:
     score: ScoreSettings = ScoreSettings()
     fit: FitSettings = FitSettings()
 
+    @property
+    def sentence(self) -> str:
+        """The prompt as the models are given it, in its template."""
+        return self.template.replace("{}", self.prompt)
+
     def __post_init__(self) -> None:
+        fill_in(self, PRESETS.get(self.preset, {}))
         checks = (
             (
                 bool(self.prompt.strip()),
@@ -159,7 +174,11 @@ class EditRecord:
                     ),
                 ),
             ),
-            *(not_too_long(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt")),
+            *(not_too_long(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt", "template")),
+            (
+                self.template.count("{}") == 1,
+                f"The template {self.template!r} must hold {{}} once, where the prompt goes, e.g. a photo of {{}}.",
+            ),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 1 <= self.guidance <= 100,

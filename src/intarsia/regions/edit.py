@@ -24,7 +24,7 @@ from intarsia.regions.analysis import ImageAnalysis, analyze
 from intarsia.regions.events import Observer, analysis_event, round_listener
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
-from intarsia.regions.published import paper, published_anchors, released
+from intarsia.regions.published import PUBLISHED, published_anchors
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import Evaluation, EvaluationCache, Evaluator, Region, best_first, successive_halving
 
@@ -112,22 +112,23 @@ def edit(
     evaluations_before = counter.evaluations
     if mask is None and record.mask is not None:
         mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
-    inpainter = backbones.inpainter
+    inpainter = backbones.inpainter.with_own_scheduler() if record.scheduler == "own" else backbones.inpainter
     size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
     image = to_tensor(photo, size).to(backbones.device)
 
     # What is in the image, and where the source words are.
-    analysis = analyze(image, record.source, record.prompt, backbones)
+    analysis = analyze(image, record.source, record.sentence, backbones)
     ranker = Ranker(analysis, backbones.scorer, record.score)
 
     # Where to repaint: given by the user, as published, or anchors and boxes around them.
     given = record.box is not None or mask is not None
+    whole = record.preset == "released-exact" and not given  # nothing is pasted back there
     anchors: tuple[Point, ...] = ()
     regions: list[Region] = []
     if given:
         regions = given_regions(record, photo.size, size, mask)
-    elif record.preset in ("paper", "released"):
-        anchors = published_anchors(analysis)
+    elif record.preset in PUBLISHED:
+        anchors = published_anchors(analysis, record)
     else:
         anchors, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
     if observer is not None:
@@ -137,25 +138,26 @@ def edit(
     evaluator = Evaluator(
         inpainter,
         ranker,
-        prompt=record.prompt,
+        prompt=record.sentence,
         negative_prompt=record.negative_prompt,
         guidance=record.guidance,
         cache=cache,
+        paste=not whole,
         on_progress=on_progress,
         on_round=None if observer is None else round_listener(observer, size, photo.size),
     )
     if given:
         evaluated = best_first(evaluate_all(regions, evaluator, record, "pictures"))
-    elif record.preset == "paper":
-        evaluated = paper(analysis, anchors, evaluator, record)
-    elif record.preset == "released":
-        evaluated = released(analysis, anchors, evaluator, record)
+    elif record.preset in PUBLISHED:
+        evaluated = PUBLISHED[record.preset](analysis, anchors, evaluator, record)
     elif record.preset == "exhaustive":
         evaluated = best_first(evaluate_all(regions, evaluator, record, "candidates"))
     else:
         evaluated = search(regions, evaluator, record)
 
     # Back to the user's pixels; every pixel outside the blend stays the input's.
+    if whole:
+        mask = np.ones((photo.size.height, photo.size.width), bool)
     candidates = tuple(to_candidate(e, anchors, photo, size, record, mask) for e in evaluated)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None

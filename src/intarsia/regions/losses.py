@@ -45,13 +45,27 @@ def structure_loss(edited: Tensor, original: Tensor) -> Tensor:
         (B,), root mean square over the N x N similarities, 0 for equal pictures, at most 2.
         Source: arXiv:2311.16432, eq. 5 (a mean, so that N does not matter).
     """
-
-    def similarity(tokens: Tensor) -> Tensor:
-        unit = F.normalize(tokens, dim=-1)
-        return unit @ unit.transpose(-1, -2)
-
-    gap = similarity(edited) - similarity(original)[None]
+    gap = self_similarity(edited) - self_similarity(original)[None]
     return gap.square().mean((-1, -2)).add(1e-12).sqrt() - 1e-6
+
+
+def published_structure_loss(edited: Tensor, original: Tensor) -> Tensor:
+    """Squared distance of the pictures' self-similarities, as published.
+
+    Args:
+        edited: (B, N, D) visual tokens; original: (N, D).
+
+    Returns:
+        (B,), mean square over the N x N similarities, 0 for equal pictures, at most 4.
+        Source: arXiv:2311.16432, eq. 5.
+    """
+    return (self_similarity(edited) - self_similarity(original)[None]).square().mean((-1, -2))
+
+
+def self_similarity(tokens: Tensor) -> Tensor:
+    """(..., N, D) -> (..., N, N) cosines of the tokens with each other."""
+    unit = F.normalize(tokens, dim=-1)
+    return unit @ unit.transpose(-1, -2)
 
 
 def expected_loss(logits: Tensor, losses: Tensor, evaluated: Tensor) -> Tensor:

@@ -1,50 +1,43 @@
-"""The published method and what the released code really does, for comparison (presets paper and released)."""
+"""The published method, and what its released code really does, for comparison (paper, released, released-exact)."""
 
 from __future__ import annotations
 
-import dataclasses
-import random
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 
 from intarsia.imaging.geometry import Box, Point
-from intarsia.records.edit import EditRecord, FitSettings
+from intarsia.records.choices import Preset
+from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
 from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.anchors import choose_anchors
-from intarsia.regions.losses import direction_loss, guidance_loss, sampled_loss, structure_loss
+from intarsia.regions.losses import (
+    direction_loss,
+    guidance_loss,
+    published_structure_loss,
+    sampled_loss,
+    structure_loss,
+)
 from intarsia.regions.network import PublishedNetwork, choose
 from intarsia.regions.proposals import concentric
+from intarsia.regions.released import exact_anchors, random_boxes, rank, released_exact
 from intarsia.regions.scoring import Ranker
-from intarsia.regions.search import Evaluation, Evaluator, Region, best_first
+from intarsia.regions.search import Evaluation, Evaluator, Region
 
-ANCHORS = 9
-BOXES = 6
-SMALLEST, LARGEST = 8 / 32, 28 / 32  # half-sides of 4 ... 14 cells of 32
-FINALISTS = 3
+STRIDE = 4 / 32  # from one side to the next: half-sides grow by 2 cells of 32
 
 
-def rank(evaluations: Sequence[Evaluation], ranker: Ranker) -> list[Evaluation]:
-    """The published ranking: of the three best by text, the best of 2 cos(edited, prompt) + cos(edited, original)."""
-    with torch.no_grad():
-        edited = ranker.scorer.embed_images(
-            torch.stack([e.picture for e in evaluations]).to(ranker.analysis.picture.device)
-        )
-        original = ranker.scorer.embed_images(ranker.analysis.picture)[0]
-    text, image = edited @ ranker.analysis.prompt, edited @ original
-    total = [float(t) for t in 2 * text + image]
-    scored = [
-        dataclasses.replace(e, scores=dataclasses.replace(e.scores, total=t))
-        for e, t in zip(evaluations, total, strict=True)
-    ]
-    order = text.argsort(descending=True, stable=True).tolist()
-    finalists, rest = [scored[i] for i in order[:FINALISTS]], [scored[i] for i in order[FINALISTS:]]
-    return best_first(finalists) + rest
+def window_count(settings: SearchSettings) -> int:
+    """M: how many boxes an anchor has, of sides from the smallest window on, none beyond the largest."""
+    return 1 + math.floor((settings.largest_window - settings.smallest_window) / STRIDE + 1e-9)
 
 
-def boxes_of(anchors: Sequence[Point], analysis: ImageAnalysis) -> list[list[Box]]:
-    """M concentric squares an anchor."""
-    return [concentric(a, analysis.size, smallest=SMALLEST, largest=LARGEST, count=BOXES) for a in anchors]
+def boxes_of(anchors: Sequence[Point], analysis: ImageAnalysis, settings: SearchSettings) -> list[list[Box]]:
+    """M concentric squares an anchor: half-sides of 4, 6 ... 14 cells of 32 with the published windows."""
+    count, smallest = window_count(settings), settings.smallest_window
+    largest = smallest + STRIDE * (count - 1)
+    return [concentric(a, analysis.size, smallest=smallest, largest=largest, count=count) for a in anchors]
 
 
 def paper_losses(
@@ -56,16 +49,34 @@ def paper_losses(
     with torch.no_grad():
         edited = scorer.embed_images(pictures)
         original = scorer.embed_images(analysis.picture)[0]
+        if settings.structure == "published":
+            structure = published_structure_loss(
+                scorer.inner_tokens(pictures), scorer.inner_tokens(analysis.picture)[0]
+            )
+        else:
+            structure = structure_loss(scorer.patch_tokens(pictures), ranker.tokens)
         return (
             settings.loss_text * guidance_loss(edited, analysis.prompt)
             + settings.loss_direction * direction_loss(edited, original, analysis.prompt, analysis.source)
-            + settings.loss_structure * structure_loss(scorer.patch_tokens(pictures), ranker.tokens)
+            + settings.loss_structure * structure
         )
 
 
-def published_anchors(analysis: ImageAnalysis) -> tuple[Point, ...]:
+def published_anchors(analysis: ImageAnalysis, record: EditRecord) -> tuple[Point, ...]:
     """The cells of highest saliency, without suppression: neighbours of each other as often as not."""
-    return choose_anchors(analysis.saliency, analysis.grid, ANCHORS, suppression=0.0)
+    if record.preset == "released-exact":
+        return exact_anchors(analysis, record.search)
+    return choose_anchors(analysis.saliency, analysis.grid, record.search.anchors, suppression=0.0)
+
+
+def rate_of(round_: int, settings: FitSettings) -> float:
+    """The learning rate of a round, counted from 0: all of it, or a cosine's part.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts.
+    """
+    if settings.schedule == "constant":
+        return settings.rate
+    return settings.rate * (1 + math.cos(math.pi * round_ / settings.rounds)) / 2
 
 
 def paper(
@@ -76,20 +87,21 @@ def paper(
     In every round each of K anchors draws one of its M boxes by Gumbel-softmax, the K pictures are
     made with the full schedule, and the network learns from their losses; a last draw is ranked.
     """
-    boxes = boxes_of(anchors, analysis)
+    boxes, settings = boxes_of(anchors, analysis, record.search), record.fit
     torch_seed = torch.Generator().manual_seed(record.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(record.seed)
-        network = PublishedNetwork(analysis.features.shape[0], BOXES)
-    optimiser = torch.optim.Adam(network.parameters(), record.fit.rate)
+        network = PublishedNetwork(analysis.features.shape[0], window_count(record.search))
+    optimiser = torch.optim.Adam(network.parameters(), settings.rate)
     evaluations: list[Evaluation] = []
-    for round_ in range(record.fit.rounds + 1):
+    for round_ in range(settings.rounds + 1):
         logits = network(analysis, boxes)
         choices, _ = choose(logits, torch_seed)
         regions = [Region(box=boxes[k][int(c)], seed=record.seed, anchor=k) for k, c in enumerate(choices)]
-        evaluations = evaluator.evaluate(regions, record.steps, f"round {round_ + 1} of {record.fit.rounds + 1}")
-        if round_ < record.fit.rounds:
-            loss = sampled_loss(logits, choices, paper_losses(evaluations, analysis, evaluator.ranker, record.fit))
+        evaluations = evaluator.evaluate(regions, record.steps, f"round {round_ + 1} of {settings.rounds + 1}")
+        if round_ < settings.rounds:
+            loss = sampled_loss(logits, choices, paper_losses(evaluations, analysis, evaluator.ranker, settings))
+            optimiser.param_groups[0]["lr"] = rate_of(round_, settings)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -99,18 +111,11 @@ def paper(
 def released(
     analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator, record: EditRecord
 ) -> list[Evaluation]:
-    """What the released code amounts to: saliency anchors, random box sizes, other noise for every picture.
+    """What the released code amounts to: saliency anchors, random box sizes, other noise for every picture."""
+    return rank(random_boxes(boxes_of(anchors, analysis, record.search), evaluator, record), evaluator.ranker)
 
-    Its network never learns, so its rounds are draws that the result doesn't use; they are made all
-    the same, since this preset is the baseline of a comparison at equal cost.
-    """
-    boxes = boxes_of(anchors, analysis)
-    dice = random.Random(record.seed)
-    evaluations: list[Evaluation] = []
-    for round_ in range(record.fit.rounds + 1):
-        regions = [
-            Region(box=dice.choice(row), seed=record.seed + 1000 * round_ + k + 1, anchor=k)
-            for k, row in enumerate(boxes)
-        ]
-        evaluations = evaluator.evaluate(regions, record.steps, f"round {round_ + 1} of {record.fit.rounds + 1}")
-    return rank(evaluations, evaluator.ranker)
+
+PublishedMethod = Callable[[ImageAnalysis, Sequence[Point], Evaluator, EditRecord], list[Evaluation]]
+
+PUBLISHED: dict[Preset, PublishedMethod] = {"paper": paper, "released": released, "released-exact": released_exact}
+"""The presets that work on the whole picture as the published method does."""

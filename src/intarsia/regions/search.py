@@ -38,7 +38,7 @@ class Evaluation:
     """A region, repainted and scored.
 
     Attributes:
-        picture: (3, H, W) in [-1, 1]; outside the region it is the original.
+        picture: (3, H, W) in [-1, 1]; outside the region it is the original, where the evaluator pastes.
         steps: denoising steps that it had.
     """
 
@@ -58,7 +58,8 @@ class Evaluator:
         inpainter: the frozen inpainting model.
         ranker: scores the pictures.
         prompt, negative_prompt, guidance: of the edit.
-        cache: repainted pictures by (picture, model, words, guidance, region, seed, steps).
+        cache: repainted pictures by (picture, model, words, guidance, pasted or not, region, seed, steps).
+        paste: give unedited pixels back their originals; else a picture is all that the model decoded.
         on_progress: called after every denoising step; may raise `Cancelled`.
         on_round: called with the evaluations of every round.
     """
@@ -72,13 +73,14 @@ class Evaluator:
         negative_prompt: str,
         guidance: float,
         cache: EvaluationCache | None = None,
+        paste: bool = True,
         on_progress: OnProgress | None = None,
         on_round: Callable[[list[Evaluation]], None] | None = None,
     ) -> None:
         self.inpainter, self.ranker = inpainter, ranker
         self.prompt, self.negative_prompt, self.guidance = prompt, negative_prompt, guidance
         self.cache: EvaluationCache = {} if cache is None else cache
-        self.on_progress, self.on_round = on_progress, on_round
+        self.paste, self.on_progress, self.on_round = paste, on_progress, on_round
         picture = ranker.analysis.picture
         self.identity = (
             hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest(),
@@ -86,6 +88,7 @@ class Evaluator:
             prompt,
             negative_prompt,
             str(guidance),
+            "pasted" if paste else "whole",
         )
 
     def mask_of(self, region: Region) -> Tensor:
@@ -117,7 +120,7 @@ class Evaluator:
                 on_step=lambda done, total: self.report(stage, done, total),
             )
             original = self.ranker.analysis.picture.cpu()
-            pasted = torch.where(chosen > 0.5, painted, original)
+            pasted = torch.where(chosen > 0.5, painted, original) if self.paste else painted
             for k, picture in zip(fresh, pasted, strict=True):
                 self.cache[k] = picture
         pictures = torch.stack([self.cache[k] for k in keys])

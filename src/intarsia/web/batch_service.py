@@ -46,7 +46,7 @@ FOLDER = re.compile(r"batch-\d{4,}")
 PICTURES_FOLDER = "in"
 ABOUT_FILE = "about"
 """Name of a batch's own file, which says which upload is its list, and what all jobs share."""
-DEFAULT_STEPS = EditRecord.steps
+DEFAULT_STEPS = int(EditRecord.steps)
 """Steps that the form leaves to the record: layouts have another default."""
 MAX_ZIP_BYTES = 4 << 30
 """Bytes of an archive."""

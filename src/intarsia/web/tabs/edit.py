@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from intarsia.records.choices import CHOICES
+from intarsia.records.choices import CHOICES, Preset
 from intarsia.records.edit import EditRecord
+from intarsia.records.presets import PRESETS, plain
 from intarsia.web import edit_service, result_store
 from intarsia.web.api import add_edit_endpoint
 from intarsia.web.field_labels import field_help, label
@@ -23,6 +24,8 @@ EVENTS = ("uploaded", "tried", "again", "taken", "shown", "replayed", "stopped",
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 DETAILS = ("negative_prompt", "steps", "guidance", "preset", "seed", "keep")
 """Settings under the fold, in this order."""
+OF_PRESETS = ("steps", "guidance")
+"""Those that the choice of a preset sets."""
 
 
 def edit_tab(store: SessionStore, token: gr.State) -> None:
@@ -92,19 +95,26 @@ def connect(handlers: EditHandlers, controls: EditControls, token: gr.State, que
             api_visibility="private",
         )
     canvas.stopped(handlers.task.cancel, token, working, **QUIET)
+    changed = [controls.details[name] for name in OF_PRESETS]
+    controls.details["preset"].input(preset_values, controls.details["preset"], changed, **QUIET)
 
 
 def setting_control(name: str) -> Any:
     """The control of a setting: its label, help and default are the record's."""
     field = next(f for f in dataclasses.fields(EditRecord) if f.name == name)
     common: dict[str, Any] = {"label": label(name), "info": help_of(name), "elem_id": f"words-{name}"}
-    value: Any = result_store.KEEP if name == "keep" else field.default
+    value: Any = result_store.KEEP if name == "keep" else plain(field.default)
     kind = str(field.type)
     if kind in CHOICES:
         return gr.Dropdown(list(CHOICES[kind]), value=value, **common)
     if kind == "str":
         return gr.Textbox(value=value, max_length=2000, **common)
     return gr.Number(value=value, precision=0 if kind == "int" else None, **common)
+
+
+def preset_values(preset: Preset) -> list[float]:
+    """What a preset makes of the settings `OF_PRESETS`; the visitor may change them afterwards."""
+    return [PRESETS[preset].get(name, plain(getattr(EditRecord, name))) for name in OF_PRESETS]
 
 
 def models_control(store: SessionStore) -> Any:
