@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from intarsia.backbones.protocols import Backbones, ImageTextScorer, PatchEncoder, PatchFeatures, Segmenter
+from intarsia.backbones.protocols import Backbones, ImageTextScorer, KnowsNouns, PatchEncoder, PatchFeatures, Segmenter
 
 Value = TypeVar("Value")
 
@@ -56,6 +56,8 @@ class CachedSegmenter:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter, self.memory = segmenter, ValueCache()
+        self.nouns: tuple[str, ...] = segmenter.nouns if isinstance(segmenter, KnowsNouns) else ()
+        self.text_limit: int | None = getattr(segmenter, "text_limit", None)
 
     def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         return self.memory.get(

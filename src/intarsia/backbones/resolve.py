@@ -10,6 +10,7 @@ from typing import Literal
 
 from intarsia.backbones.catalog import CATALOG, HELPERS, MIRRORS, POCKET, painters
 from intarsia.backbones.checkpoint_files import PICKLES, pipeline_fault
+from intarsia.backbones.fills import PHOTOGRAPHIC
 from intarsia.backbones.hub import cached
 from intarsia.errors import Command, ModelError, Remedy, Setting
 
@@ -80,6 +81,12 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
         f"{models!r} is no known checkpoint. Pass one of auto, {', '.join(painters())}, a hub id such as owner/name, "
         "a folder in diffusers layout, or a .safetensors file."
     )
+
+
+def expected_side(source: ModelSource) -> int:
+    """Native side of a checkpoint before it is loaded, in pixels; of one that the catalogue does not know, that of
+    checkpoints for photographs."""
+    return CATALOG[source.name].native_side if source.name in CATALOG else PHOTOGRAPHIC
 
 
 def best_cached(*, quiet: bool = False) -> str:

@@ -26,6 +26,7 @@ class RefinedSegmenter:
         self.refiner = refiner
         self.side: int = words.side
         self.nouns: tuple[str, ...] = getattr(words, "nouns", ())
+        self.text_limit: int = words.text_limit
 
     def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """As the network that knows words says it."""

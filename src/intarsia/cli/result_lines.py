@@ -32,7 +32,7 @@ def edit_lines(done: EditTaskResult) -> list[str]:
     kept = 1 + len(files.others)
     if kept < record.keep:
         lines.append(f"  only {kept} of the {record.keep} candidates to keep were painted to the end")
-    return lines
+    return [*lines, *(f"  note: {note}" for note in result.notes)]
 
 
 def arrange_lines(done: ArrangeTaskResult) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from intarsia.backbones.clip import without_warnings_of_cuts
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
@@ -23,6 +24,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis, analyze
 from intarsia.regions.events import Observer, analysis_event, round_listener
 from intarsia.regions.network import RegionNetwork
+from intarsia.regions.notes import edit_notes
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import PUBLISHED, published_anchors
 from intarsia.regions.scoring import Ranker, Scores
@@ -65,6 +67,7 @@ class EditResult:
         relevance: (h, w) in [0, 1] at working size; None without source words.
         record: replays the edit.
         versions: of the models.
+        notes: what its user should know, a sentence each.
     """
 
     photo: Photo
@@ -78,8 +81,10 @@ class EditResult:
     cost: Cost
     record: EditRecord
     versions: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
+@without_warnings_of_cuts()  # the notes say what was cut
 def edit(
     photo: Photo,
     record: EditRecord,
@@ -177,6 +182,7 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
+        notes=edit_notes(photo, record, backbones, analysis, evaluated[0].region.box, given=given),
     )
 
 

@@ -53,6 +53,7 @@ def edit_json(result: EditResult, index: int, made_at: str) -> dict[str, Any]:
     found = {
         "candidates": [candidate_facts(c) for c in result.candidates],
         "anchors": [point_facts(a) for a in result.anchors],
+        "notes": list(result.notes),
     }
     return _document(result, index, chosen.photo, chosen.seed, made_at, found)
 

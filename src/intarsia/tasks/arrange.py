@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from intarsia.backbones.catalog import CATALOG
-from intarsia.backbones.fills import PHOTOGRAPHIC
-from intarsia.backbones.resolve import resolve
+from intarsia.backbones.resolve import expected_side, resolve
 from intarsia.errors import RecordError
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
@@ -94,8 +92,8 @@ def run_arrange(
             on_progress(progress)
 
     source = resolve(record.models, quiet=True)
-    side = CATALOG[source.name].native_side if source.name in CATALOG else PHOTOGRAPHIC
-    backbones = load(record.models) if needs_networks(scene, layout, record, side) else None
+    asked = needs_networks(scene, layout, record, expected_side(source))
+    backbones = load(record.models) if asked else None
     if backbones is None:
         record = dataclasses.replace(record, models=source.name)
     result = arrange(scene, layout, record, backbones, concepts=concepts, cache=cache, on_progress=listen)

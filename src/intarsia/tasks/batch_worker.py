@@ -61,6 +61,7 @@ class BatchWorker:
             **_names_of(done.saved.files.as_json(), sheet="boxes"),
             "boxes": [candidate["box"]],
             "scores": {name: score for name, score in candidate["scores"].items() if name != "total"},
+            "notes": done.saved.document["notes"],
         }
         score = done.result.candidates[done.shown].scores.total
         return _outcome(done.saved.document, facts, score, done.result.original, done.photo, folder)
@@ -74,6 +75,7 @@ class BatchWorker:
             **_names_of(done.saved.files.as_json(), sheet="layout"),
             "boxes": [p["box"] for p in document["placements"] if p["box"] is not None],
             "mode": document["mode"],
+            "notes": document["notes"],
         }
         return _outcome(document, facts, None, done.result.scene.photo, done.photo, folder)
 

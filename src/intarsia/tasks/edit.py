@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from intarsia.errors import RecordError
+from intarsia.backbones.resolve import expected_side, resolve
+from intarsia.errors import TERMINAL, Message, RecordError
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
@@ -17,6 +19,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.regions.edit import EditResult, edit, usable_box
 from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
+from intarsia.regions.notes import toy_world
 from intarsia.results.write_edit import SavedEdit, plan_edit, write_edit
 from intarsia.tasks.options import Files
 from intarsia.tasks.scene import LoadBackbones
@@ -51,6 +54,7 @@ def run_edit(
     lead: int = 0,
     on_progress: OnProgress | None = None,
     observer: Observer | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> EditTaskResult:
     """Edit by words, from record to files. Everything that can be checked is checked before networks are loaded.
 
@@ -58,6 +62,7 @@ def run_edit(
         out: folder to write to.
         lead: index of the candidate that becomes the picture; another than 0 is asked for by a replay.
         observer: shown what the edit sees and tries.
+        on_note: told, before networks are loaded, what can be known of the result by then.
 
     Raises:
         IntarsiaError: a setting or a file is wrong; nothing is written.
@@ -68,13 +73,27 @@ def run_edit(
     targets = plan_edit(
         Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
     )
-    result = edit(photo, record, load(record.models), mask=mask, on_progress=on_progress, observer=observer)
+    models = record.models
+    if on_note is not None and (known := toy_world_ahead(models, photo)):
+        on_note(TERMINAL.sentence(known))
+        models = resolve(models, quiet=True).name  # what auto means is said by the note
+    result = edit(photo, record, load(models), mask=mask, on_progress=on_progress, observer=observer)
     if lead >= len(result.candidates) or result.candidates[lead].photo is None:
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."
         )
     saved = write_edit(result, targets, lead=lead, metadata=not files.no_metadata, overwrite=files.overwrite)
     return EditTaskResult(result=result, saved=saved, shown=lead)
+
+
+def toy_world_ahead(models: str, photo: Photo) -> Message:
+    """What `toy_world` says of a choice of networks before they are loaded.
+
+    Raises:
+        ModelError: there are no such networks.
+    """
+    source = resolve(models, quiet=True)
+    return toy_world(source.name, expected_side(source), photo)
 
 
 def _checked_region(record: EditRecord, photo: Photo) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,8 @@ from intarsia.cli.progress import progress_bar
 from intarsia.errors import UsageError
 from intarsia.records.edit import EditRecord
 from intarsia.tasks.options import Files, Machine
+
+logger = logging.getLogger(__name__)
 
 BoxEdges = tuple[float, float, float, float]
 
@@ -74,5 +77,12 @@ def edit_command(command: Edit) -> CommandResult:
 
     record = command.record.record()
     with progress_bar(command.output) as on_progress:
-        done = run_edit(record, command.out, command.files, loader(command.machine), on_progress=on_progress)
+        done = run_edit(
+            record,
+            command.out,
+            command.files,
+            loader(command.machine),
+            on_progress=on_progress,
+            on_note=logger.warning,
+        )
     return done.saved.summary, edit_lines(done)

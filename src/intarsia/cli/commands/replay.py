@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from intarsia.tasks.options import Files, Machine
 
 if TYPE_CHECKING:
     from intarsia.imaging.photo import Photo
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,9 @@ def _edit_again(command: Replay, record: EditRecord, index: int) -> tuple[Comman
 
     load = loader(command.machine)
     with progress_bar(command.output) as on_progress:
-        done = run_edit(record, command.out, command.files, load, lead=index, on_progress=on_progress)
+        done = run_edit(
+            record, command.out, command.files, load, lead=index, on_progress=on_progress, on_note=logger.warning
+        )
     return (done.saved.summary, edit_lines(done)), done.photo
 
 

@@ -1,0 +1,188 @@
+"""What who edited by words should know of the result, a sentence each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from intarsia.backbones.clip import unread_words
+from intarsia.backbones.fills import paints_size
+from intarsia.backbones.protocols import Backbones, KnowsNouns
+from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
+from intarsia.imaging.drawings import is_drawing
+from intarsia.imaging.geometry import Box, Size, to_stride
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.read import open_image
+from intarsia.records.edit import EditRecord
+from intarsia.regions.analysis import ImageAnalysis
+
+FEWEST_CELLS = 2
+"""Cells of the latent image that a region is wide and high at least, for something to be painted in it."""
+
+SHOWN_WORDS = 12
+"""Unread words that are quoted; of more, the first."""
+
+TEXTS = {"source": "text of what is there", "prompt": "prompt", "negative_prompt": "negative prompt"}
+"""Settings that the text encoders read, as notes call them."""
+
+
+def edit_notes(
+    photo: Photo, record: EditRecord, backbones: Backbones, analysis: ImageAnalysis, region: Box, *, given: bool
+) -> tuple[str, ...]:
+    """The notes of an edit, in the words of the command line.
+
+    Args:
+        photo: the picture before.
+        analysis: what was seen in it.
+        region: bounds of what was repainted, in pixels of the size at which the models worked.
+        given: whether the user said where, by a box or a mask.
+    """
+    segmenter = backbones.segmenter
+    nouns = segmenter.nouns if isinstance(segmenter, KnowsNouns) else ()
+    inpainter = backbones.inpainter
+    messages = [
+        toy_world(backbones.name, inpainter.native_side, photo),
+        source_message(record.source, nouns, found=analysis.has_text_relevance, given=given),
+        *cut_messages(record, backbones),
+        *setting_messages(record, inpainter.stride, given=given),
+    ]
+    if given:
+        messages += [
+            clipped_message(record, photo.size),
+            mask_message(record, photo.size),
+            small_message(region, backbones.diffusion.vae_scale_factor),
+        ]
+    return tuple(TERMINAL.sentence(message) for message in messages if message)
+
+
+def toy_world(models: str, native_side: int, photo: Photo) -> Message:
+    """That models which only know small drawn pictures are asked to edit a photograph; empty where they are not.
+
+    Args:
+        models: as records name them.
+        native_side: short side of the pictures that they were trained on, in pixels.
+    """
+    if paints_size(native_side, photo.size) or is_drawing(photo):
+        return ()
+    pocket = "The pocket models know a toy world of a dozen drawn things, and this looks like a photograph"
+    other = f"The models were trained on pictures of {native_side} pixels, and this looks like a photograph"
+    return (
+        f"{pocket if models == 'pocket' else other}: what they paint into it is a blur.",
+        Remedy(
+            "for photographs, run ",
+            Command("models download", "sd15"),
+            " and pass ",
+            Setting("models", "sd15"),
+            page="for photographs, other models are needed; whoever runs these pages can get them",
+        ),
+    )
+
+
+def source_message(source: str, nouns: Sequence[str], *, found: bool, given: bool) -> Message:
+    """That the source words are not known, or name nothing that is seen; empty where they do.
+
+    Args:
+        nouns: all that the segmenter knows; empty where it knows many.
+        found: whether it found them in the picture.
+        given: whether they had no part in choosing the place.
+    """
+    known = not nouns or any(name_in(noun, source) for noun in nouns)
+    if not source.strip() or (found and known):
+        return ()
+    if known:
+        fact = f"Nothing in the photo looks like {source!r}"
+    else:
+        fact = f"{source!r} is none of the {len(nouns)} nouns that the pocket models know ({', '.join(nouns)})"
+    if given:
+        return (f"{fact}.",)
+    chosen = "was guessed" if found else "was chosen by what stands out in the photo"
+    return (
+        f"{fact}, so that the place {chosen}",
+        Remedy("name it otherwise"),
+        Remedy("say where with ", Setting("box")),
+    )
+
+
+def name_in(noun: str, words: str) -> bool:
+    """Whether words name a noun, be it one or several."""
+    return re.search(rf"(?<![\w-]){re.escape(noun)}(?:e?s)?(?![\w-])", words.lower()) is not None
+
+
+def cut_messages(record: EditRecord, backbones: Backbones) -> list[Message]:
+    """What the text encoders leave unread of the record's texts."""
+    tokenizer = backbones.diffusion.tokenizer
+    limit: int = backbones.diffusion.text_encoder.config.max_position_embeddings
+    messages: list[Message] = []
+    for name, called in TEXTS.items():
+        if name == "negative_prompt" and record.guidance <= 1:
+            continue  # it is not read at all, which another note says
+        most = min(limit, getattr(backbones.segmenter, "text_limit", None) or limit) if name == "source" else limit
+        words = unread_words(tokenizer, getattr(record, name), most).split()
+        if not words:
+            continue
+        more = f" and {len(words) - SHOWN_WORDS} more words" if len(words) > SHOWN_WORDS + 1 else ""
+        shown = " ".join(words[:SHOWN_WORDS] if more else words)
+        fact = f"The models read {most} tokens of the {called}: {shown!r}{more} at its end had no effect."
+        messages.append((fact, Remedy("say it in fewer words")))
+    return messages
+
+
+def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Message]:
+    """Settings that had no effect, or another than they say.
+
+    Args:
+        stride: sides of the models' pictures are multiples of this, in pixels.
+        given: whether the user said where.
+    """
+    messages: list[Message] = []
+    if record.negative_prompt.strip() and record.guidance <= 1:
+        messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
+    if given and record.preset != "default":
+        messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
+    if record.regions is not None and (given or record.preset in ("paper", "released")):
+        why = "the place was given" if given else f"the preset {record.preset!r} has its own"
+        messages.append((f"The region network {Path(record.regions).name} was not asked, since {why}.",))
+    if record.size is not None and (worked := to_stride(record.size, stride)) != record.size:
+        messages.append(
+            (f"The models worked at {worked} instead of {record.size} pixels: multiples of {stride} alone.",)
+        )
+    return messages
+
+
+def clipped_message(record: EditRecord, size: Size) -> Message:
+    if record.box is None:
+        return ()
+    box = Box(*record.box)
+    inside = box.clipped(size)
+    if inside == box:
+        return ()
+    return (f"The box {box} reaches beyond the picture, which is {size}: {inside} was repainted.",)
+
+
+def mask_message(record: EditRecord, size: Size) -> Message:
+    """That a mask was fitted to the photo: it had other sides."""
+    if record.mask is None or not Path(record.mask).is_file():
+        return ()
+    with open_image(record.mask) as (picture, _):
+        shape = Size(*picture.size)
+    if {shape.short, shape.long} == {size.short, size.long}:
+        return ()
+    return (f"The mask has {shape} pixels and was fitted to the photo's {size}, so that its edge is coarse.",)
+
+
+def small_message(region: Box, cell: int) -> Message:
+    """That a region is too small for the models.
+
+    Args:
+        region: in pixels of the size at which they work.
+        cell: side of a cell of the latent image, in those pixels.
+    """
+    if min(region.width, region.height) >= FEWEST_CELLS * cell:
+        return ()
+    return (
+        f"The region is only {region.width:.0f} x {region.height:.0f} pixels at the size at which the models work, where "
+        f"they paint in cells of {cell}: hardly anything can be painted in it.",
+        Remedy("give a larger region"),
+        Remedy("work at a larger ", Setting("size")),
+    )
