@@ -14,6 +14,9 @@ from intarsia.backbones.network_files import load_network
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import PatchFeatures
 
+KEY_PROJECTIONS = ("k_proj", "key")
+"""What transformers calls the layer that makes a self-attention's keys: of ViT and DINOv3, and of DINOv2."""
+
 
 def grid_size(height: int, width: int, cells: int) -> tuple[int, int]:
     """Rows and columns of patches for a picture: its aspect ratio, about cells x cells patches.
@@ -56,6 +59,17 @@ class DinoPatchEncoder:
         features = output.last_hidden_state[0, self.leading :].T.reshape(-1, rows, columns)
         saliency = output.attentions[-1][0].mean(0)[0, self.leading :].reshape(rows, columns)
         return PatchFeatures(features=features.float().cpu(), saliency=(saliency / saliency.sum()).float().cpu())
+
+    def encode_keys(self, picture: Tensor) -> Tensor:
+        """(1, 3, H, W) in [-1, 1] -> (T, D) keys of the last layer's self-attention, heads joined; [CLS] comes first."""
+        projections = [m for name, m in self.model.named_modules() if name.rpartition(".")[2] in KEY_PROJECTIONS]
+        caught: list[Tensor] = []
+        handle = projections[-1].register_forward_hook(lambda module, inputs, keys: caught.append(keys))
+        try:
+            self.encode(picture)
+        finally:
+            handle.remove()
+        return caught[0][0].float().cpu()
 
 
 def load_patch_encoder(folder: Path, *, device: str, side: int | None = None) -> DinoPatchEncoder:

@@ -173,6 +173,15 @@ class PatchEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class EncodesKeys(Protocol):
+    """A patch encoder whose self-attention can be looked into."""
+
+    def encode_keys(self, picture: Tensor) -> Tensor:
+        """(1, 3, H, W) -> (T, D) keys of the last layer's self-attention, [CLS] first, then the patches."""
+        ...
+
+
 class Segmenter(Protocol):
     """Segmentation by words."""
 

@@ -21,6 +21,7 @@ import intarsia
 from intarsia.cli.arrange_flags import join_repeated
 from intarsia.cli.commands.arrange import Arrange, arrange_command
 from intarsia.cli.commands.batch import Batch, batch_command
+from intarsia.cli.commands.bench import Bench, bench_command
 from intarsia.cli.commands.demo import Demo, demo_command
 from intarsia.cli.commands.doctor import Doctor, doctor_command
 from intarsia.cli.commands.edit import Edit, edit_command
@@ -50,6 +51,7 @@ Command = (
     | Annotated[Models, tyro.conf.subcommand("models")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Regions, tyro.conf.subcommand("regions")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 DESCRIPTION = (
@@ -137,6 +139,7 @@ COMMANDS: dict[type, Callable[[Any], CommandResult]] = {
     Models: models_command,
     Demo: demo_command,
     Regions: regions_command,
+    Bench: bench_command,
     Doctor: doctor_command,
 }
 """The function of each command but `batch`, which has an exit code of its own."""
