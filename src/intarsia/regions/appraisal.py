@@ -1,0 +1,106 @@
+"""How well an edit of a part of a photo did what its words ask, so that the search knows when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from intarsia.backbones.protocols import ImageTextScorer
+from intarsia.imaging.masks import box_mask
+from intarsia.records.edit import ScoreSettings
+from intarsia.regions.families import Job, named
+from intarsia.regions.intent import head
+from intarsia.regions.scoring import Scores, crops
+from intarsia.regions.search import Region
+from intarsia.regions.sight import Sight
+
+TENTH = 0.1
+"""Share of a region's pixels that shows something new best, by which it counts as shown."""
+
+
+class Appraiser:
+    """Scores regions of a photo, each on the canvas of its crop.
+
+    Args:
+        sight: of the photo.
+        job: the part of the edit that is judged.
+        scorer: likeness of pictures and words.
+        settings: weights.
+    """
+
+    def __init__(self, sight: Sight, job: Job, scorer: ImageTextScorer, settings: ScoreSettings) -> None:
+        self.sight, self.job, self.scorer, self.settings = sight, job, scorer, settings
+        intent = job.intent
+        self.targets = [k for t in named(intent.targets) if (k := sight.known(f"a {t}", head(t)))]
+        self.sources = [k for s in intent.sources if (k := sight.known(s, head(s)))] if intent.change == "replace" else []
+        with torch.no_grad():
+            self.words = scorer.embed_texts([intent.painted])[0]
+
+    @torch.no_grad()
+    def score_regions(self, pictures: Sequence[Tensor], regions: Sequence[Region]) -> list[Scores]:
+        """Score edited canvases.
+
+        Args:
+            pictures: (3, h, w) in [-1, 1] each, unedited pixels pasted back.
+            regions: where each was repainted.
+        """
+        return [self.score_one(p, r) for p, r in zip(pictures, regions, strict=True)]
+
+    def score_one(self, picture: Tensor, region: Region) -> Scores:
+        """The terms of one region's score and the chance of success that they amount to."""
+        assert region.crop is not None
+        before = self.sight.canvas(region.crop)
+        after = picture[None].to(before)
+        inside = region.mask.numpy() if region.mask is not None else box_mask(region.box, region.crop.size)
+        asked = [phrase for phrases in (*self.targets, *self.sources) for phrase in phrases]
+        seen = self.sight.segmenter.predict_masks(after, asked).float().cpu().numpy() if asked else np.zeros((0, 1, 1))
+        maps = dict(zip(asked, seen, strict=True))
+        shown = min((self.best_tenth(np.max([maps[p] for p in t], 0), inside) for t in self.targets), default=0.5)
+        left = 0.0
+        for phrases in self.sources:
+            for thing in self.job.things:
+                where = thing.on(region.crop)
+                if where.any():
+                    left = max(left, float(np.max([maps[p] for p in phrases], 0)[where].mean()))
+        side = min(region.crop.size.width, region.crop.size.height)
+        close_before, close_after = (self.scorer.embed_images(crops(p, [region.box], side))[0] for p in (before, after))
+        gain = float((close_after - close_before) @ self.words)
+        text = float(close_after @ self.words)
+        weights = self.settings
+        logit = (
+            weights.bias + weights.shown * shown - weights.left * left + weights.gain * gain + weights.likeness * text
+        )
+        return Scores(
+            total=1 / (1 + math.exp(-logit)), text=text, crop=gain, image=0.0, direction=0.0, relevance=0.0,
+            shown=shown, left=left,
+        )  # fmt: skip
+
+    @staticmethod
+    def best_tenth(seen: np.ndarray, inside: np.ndarray) -> float:
+        """Mean relevance of the region's tenth that shows the words best."""
+        values = np.sort(seen[inside])
+        return float(values[-max(1, round(TENTH * len(values))) :].mean()) if len(values) else 0.0
+
+
+def onto(overview: Tensor, scale: float, picture: Tensor, region: Region) -> Tensor:
+    """The whole photo, small, with an edited crop in it.
+
+    Args:
+        overview: (3, H, W) the canvas of the whole photo.
+        scale: its pixels for each of the photo's.
+        picture: (3, h, w) the edited canvas of the crop.
+    """
+    assert region.crop is not None
+    box = region.crop.window
+    x0, y0 = round(box.x0 * scale), round(box.y0 * scale)
+    x1, y1 = max(round(box.x1 * scale), x0 + 1), max(round(box.y1 * scale), y0 + 1)
+    small = F.interpolate(picture[None], (y1 - y0, x1 - x0), mode="bilinear", antialias=True, align_corners=False)[0]
+    whole = overview.cpu().clone()
+    room = whole[:, y0:y1, x0:x1]
+    room.copy_(small[:, : room.shape[1], : room.shape[2]])
+    return whole
