@@ -148,3 +148,15 @@ def test_refinement_ends_at_the_threshold_or_after_so_many_steps_and_spares_seed
     refine(quadratic, latents, 0.1, enough=0.2, most=2, on_step=lambda: taken.append(1))
     assert len(taken) == 2
     assert torch.equal(refine(quadratic, latents, 0.1, enough=9.1, most=5), latents)
+
+
+def test_the_published_stop_is_by_mean_and_max_of_all_and_all_pull_to_the_end() -> None:
+    latents = torch.tensor([0.1, 0.6]).reshape(1, 1, 2, 1)  # losses 0.01 and 0.36: mean + max is 0.545
+    assert torch.equal(refine(quadratic, latents, 0.1, enough=0.55, most=5, together=True), latents)
+    ours = refine(quadratic, latents, 0.1, enough=0.4, most=50)
+    assert torch.equal(ours, latents)  # each loss for itself is low enough
+    published = refine(quadratic, latents, 0.1, enough=0.4, most=50, together=True)
+    assert float(total(quadratic(published))) <= 0.4
+    assert bool((published.abs() < latents.abs()).all())
+    one_less = refine(quadratic, latents, 0.1, enough=0.4, most=1, together=True)
+    assert float(total(quadratic(one_less))) > 0.4 or torch.equal(one_less, published)

@@ -295,3 +295,42 @@ def test_a_tracker_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(tracking, "is_wandb_available", lambda: False)
     with pytest.raises(MissingExtraError, match="pip install"):
         open_tracker("wandb", tmp_path)
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_tokens_besides_the_objects_learn_with_keys_and_values(
+    tiny_backbones: Backbones, tmp_path: Path, preset: Any, monkeypatch: pytest.MonkeyPatch, untouched: None
+) -> None:
+    monkeypatch.setattr(learning, "PAPER", dataclasses.replace(learning.PAPER, token_steps=1, weight_steps=2, batch=2))
+    scene, few = scene_of("cat", "dog"), LearnSettings(token_steps=1, weight_steps=2, batch=1, additions=2)
+    record = record_of(preset=preset, learn=few)
+    concepts = learn(scene, record, tiny_backbones, seed=0)
+    assert concepts.embeddings.shape[0] == 2 and concepts.additions.shape == concepts.embeddings.shape
+    start = learning.token_of(tiny_backbones.diffusion, learning.ADDITION)
+    assert not torch.equal(concepts.additions[0], start) and torch.allclose(concepts.additions[0], start, atol=0.1)
+    # The objects' tokens are those of the first stage, as they are without further ones.
+    without = learn(
+        scene, record_of(preset=preset, learn=dataclasses.replace(few, additions=0)), tiny_backbones, seed=0
+    )
+    assert len(without.additions) == 0
+    assert torch.equal(concepts.embeddings, without.embeddings)
+
+    concepts.save(tmp_path / "learned.safetensors")
+    again = Concepts.load(tmp_path / "learned.safetensors")
+    assert same(again, concepts) and torch.equal(again.additions, concepts.additions)
+    with again.for_scene(scene_of("dog")).attached(tiny_backbones.diffusion) as phrases:
+        assert list(phrases) == ["dog"] and len(phrases.additions) == 2
+        assert len({*phrases.values(), *phrases.additions}) == 3
+
+
+def test_the_published_schedule_adds_up_batches_where_it_is_asked_to(
+    tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "PAPER", dataclasses.replace(learning.PAPER, token_steps=1, weight_steps=1))
+    meter, spent = tiny_backbones.diffusion.counter, []
+    for batches in (1, 3):
+        before = meter.backward
+        record = record_of(preset="paper", learn=LearnSettings(accumulate=batches))
+        learn(scene_of("cat"), record, tiny_backbones, seed=0)
+        spent.append(meter.backward - before)
+    assert spent == [4 + 2, 3 * (4 + 2)]

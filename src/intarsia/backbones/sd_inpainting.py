@@ -40,14 +40,14 @@ class StableDiffusionInpainter:
     """An `Inpainter` over a 9-channel (inpainting) or 4-channel (text-to-image) denoiser.
 
     Args:
-        pipeline: a StableDiffusionInpaintPipeline on its device, in its precision.
+        pipeline: a StableDiffusionInpaintPipeline on its device, in its precision, from `assemble_pipeline`.
         name: what the record calls this checkpoint.
         max_batch: most candidates a denoiser call; by default what fits the memory.
     """
 
     def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
-        self.own_scheduler = pipeline.scheduler
-        self.scheduler = pipeline.scheduler = choose_scheduler(pipeline.scheduler)
+        self.scheduler = pipeline.scheduler
+        self.own_scheduler = getattr(pipeline, "own_scheduler", pipeline.scheduler)
         self.pipeline = pipeline
         self.name = name
         self.max_batch = max_batch
@@ -311,18 +311,20 @@ def load_scheduler(folder: Path) -> Any:
 
 
 def assemble_pipeline(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Any) -> Any:
-    """The inpainting pipeline over these components, with no safety checker."""
+    """The inpainting pipeline over these components, with no safety checker, and its `own_scheduler` beside the chosen one."""
     kind: Any = StableDiffusionInpaintPipeline
-    return kind(
+    pipeline = kind(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=scheduler,
+        scheduler=choose_scheduler(scheduler),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    pipeline.own_scheduler = scheduler
+    return pipeline
 
 
 def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDiffusionInpainter:

@@ -13,7 +13,7 @@ import json
 import logging
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,26 @@ READS_TEXT = re.compile(r"attn2\.to_[kv]$")
 """The layers whose input is the text: keys and values of the cross-attention."""
 
 
+NO_ADDITIONS = torch.zeros(0, 0)
+"""The tokens besides the objects' where there are none."""
+
+
+class Phrases(dict[str, str]):
+    """The text of each object's token, by the object's name.
+
+    Attributes:
+        additions: texts of the further tokens, which are no object's.
+    """
+
+    def __init__(self, names: Sequence[str], tokens: Sequence[str]) -> None:
+        super().__init__(zip(names, tokens, strict=False))
+        self.additions: tuple[str, ...] = tuple(tokens[len(names) :])
+
+    def of(self, names: Sequence[str]) -> Phrases:
+        """Those of some objects, in the order given, with all further tokens."""
+        return Phrases(names, [*(self[name] for name in names), *self.additions])
+
+
 LEARNED = Remedy("pass what ", Command("learn"), " wrote", page="learn how the objects look here, and take that")
 """Where a file of concepts comes from."""
 
@@ -48,6 +68,7 @@ class Concepts:
         names: the scene's objects, one new token each.
         words: what each of them is; empty for tokens of another program.
         embeddings: (N, D) float32, the tokens.
+        additions: (E, D) float32, further tokens that are no object's; they end the sentence of the whole image.
         updates: of the denoiser's layers, by the layer's name and a suffix: `.down` (rank, in) and
             `.up` (out, rank) add their product to the layer's weight, `.weight` (out, in) takes its place.
         model: what they were learned on.
@@ -57,23 +78,31 @@ class Concepts:
     names: tuple[str, ...]
     words: tuple[str, ...]
     embeddings: Tensor
+    additions: Tensor = NO_ADDITIONS
     updates: Mapping[str, Tensor] = field(default_factory=dict)
     model: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
-    def attached(self, diffusion: LatentDiffusion) -> Iterator[dict[str, str]]:
+    def attached(self, diffusion: LatentDiffusion) -> Iterator[Phrases]:
         """Teach the model the concepts for the time of a block.
 
         Yields:
-            The text of each object's token, by the object's name, for prompts.
+            The text of each object's token, by the object's name, and those of further tokens, for prompts.
 
         Raises:
             ModelError: they were learned on a model of other widths.
         """
         self.check(diffusion)
-        with tokens_added(diffusion, self.embeddings) as tokens, weights_updated(diffusion.unet, self.updates):
-            yield dict(zip(self.names, tokens, strict=True))
+        with tokens_added(diffusion, self.tokens) as tokens, weights_updated(diffusion.unet, self.updates):
+            yield Phrases(self.names, tokens)
+
+    @property
+    def tokens(self) -> Tensor:
+        """(N + E, D): the objects' tokens, then the further ones."""
+        return (
+            torch.cat([self.embeddings, self.additions.to(self.embeddings)]) if len(self.additions) else self.embeddings
+        )
 
     def check(self, diffusion: LatentDiffusion) -> None:
         """Raise `ModelError` unless the concepts fit the model; warn where they were learned on another one."""
@@ -135,7 +164,12 @@ class Concepts:
             "model": self.model,
             "versions": json.dumps(dict(self.versions)),
         }
-        tensors = {"embeddings": self.embeddings} | {f"updates.{name}": update for name, update in self.updates.items()}
+        further = {"additions": self.additions} if len(self.additions) else {}
+        tensors = (
+            {"embeddings": self.embeddings}
+            | further
+            | {f"updates.{name}": update for name, update in self.updates.items()}
+        )
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_bytes_atomically(path, safetensors.torch.save(tensors, metadata=about), overwrite=overwrite)
 
@@ -169,6 +203,7 @@ class Concepts:
             names=tuple(json.loads(about["names"])),
             words=tuple(json.loads(about["words"])),
             embeddings=tensors.pop("embeddings"),
+            additions=tensors.pop("additions", NO_ADDITIONS),
             updates={name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
             model=about["model"],
             versions=json.loads(about["versions"]),

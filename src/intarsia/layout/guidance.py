@@ -113,17 +113,19 @@ def refine(
     *,
     enough: float,
     most: int,
+    together: bool = False,
     where: Tensor | None = None,
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:
     """Guided steps until every object's loss is low enough, or `most` were taken.
 
     Args:
+        together: as published: until mean + max of the losses is low enough, and all objects pull to the end.
         on_step: called after each; may raise `Cancelled`.
     """
     for _ in range(most):
-        moved, losses = guided_step(losses_of, latents, size, enough=enough, where=where)
-        unfinished = (losses > enough).any(1)
+        moved, losses = guided_step(losses_of, latents, size, enough=0.0 if together else enough, where=where)
+        unfinished = total(losses) > enough if together else (losses > enough).any(1)
         if not bool(unfinished.any()):
             break
         # Of a batch of seeds, those that are finished stay where they are.

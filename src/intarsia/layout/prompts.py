@@ -134,6 +134,11 @@ def prompt_for(prompt: str, scene: Scene, phrases: Mapping[str, str], background
     return named_by_tokens(prompt, scene, phrases)
 
 
+def with_additions(prompt: str, additions: Sequence[str]) -> str:
+    """A sentence of the whole image, ended by the tokens that are no object's."""
+    return ", ".join([prompt, " ".join(additions)]) if additions else prompt
+
+
 def token_positions(tokenizer: Any, prompt: str, tokens: Sequence[str], limit: int) -> list[int]:
     """The position in a prompt's token ids at which each of some tokens first stands.
 

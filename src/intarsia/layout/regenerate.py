@@ -14,7 +14,7 @@ Source: Zhang et al. 2023, "Continuous layout editing of single images", arXiv:2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,12 +43,12 @@ from intarsia.imaging.photo import Picture
 from intarsia.imaging.tensors import paste_back
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.compose import background_without, choose_fill, what_changes
-from intarsia.layout.concepts import Concepts
+from intarsia.layout.concepts import NO_ADDITIONS, Concepts, Phrases
 from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_losses, published_losses, refine
 from intarsia.layout.inversion import Inversion, invert
 from intarsia.layout.layout import Layout
 from intarsia.layout.moved_source import MovedSource, changes, move_source
-from intarsia.layout.prompts import prompt_for, token_positions, without_brackets
+from intarsia.layout.prompts import prompt_for, token_positions, with_additions, without_brackets
 from intarsia.layout.scene import Scene
 from intarsia.layout.train import learn, settings_of, training_data_of
 from intarsia.layout.train_objective import TrainingData
@@ -117,7 +117,7 @@ def regenerate(
 
     with concepts.attached(backbones.diffusion) as phrases, torch.no_grad():
         known_by = key_of(backbones.cache_key, *concepts.updates.values())
-        before = prompt_for(record.prompt, scene, phrases, record.background)
+        before = with_additions(prompt_for(record.prompt, scene, phrases, record.background), phrases.additions)
         inversion = invert(
             backbones.diffusion, data.clean, backbones.diffusion.encode_text([before]), record.steps,
             cache=cache, known_by=known_by, on_progress=on_progress,
@@ -140,7 +140,7 @@ def _paint(
     record: ArrangeRecord,
     backbones: Backbones,
     data: TrainingData,
-    phrases: Mapping[str, str],
+    phrases: Phrases,
     inversion: Inversion,
     region: Mask,
     noise: Tensor,
@@ -184,7 +184,7 @@ def _sample(
     layout: Layout,
     record: ArrangeRecord,
     diffusion: LatentDiffusion,
-    phrases: Mapping[str, str],
+    phrases: Phrases,
     background: HeldBackground,
     latents: Tensor,
     timesteps: Sequence[int],
@@ -197,8 +197,8 @@ def _sample(
     Returns:
         (B, C, h, w), clean.
     """
-    tokens = {name: phrases[name] for name, mask in layout.visible_masks().items() if mask.any()}
-    prompt = prompt_for(record.prompt, scene, tokens, record.background)
+    tokens = phrases.of([name for name, mask in layout.visible_masks().items() if mask.any()])
+    prompt = with_additions(prompt_for(record.prompt, scene, tokens, record.background), tokens.additions)
     limit = diffusion.text_encoder.config.max_position_embeddings
     conditional, negative = (
         diffusion.encode_text([prompt, record.negative_prompt]).repeat_interleave(len(latents), 0).chunk(2)
@@ -266,7 +266,7 @@ class LayoutGuidance(SamplingHook):
         text: (B, L, D) states of the prompt.
         positions: of the objects' tokens in the prompt.
         goal: in latent cells.
-        published: the published loss, instead of ours.
+        published: the published loss and stop, instead of ours.
         where: (1, 1, h, w) cells that may move; all when None.
 
     Source: Zhang et al. 2023, arXiv:2306.13078, sec. 3.3, eq. 6 and 7.
@@ -302,6 +302,7 @@ class LayoutGuidance(SamplingHook):
                 size,
                 enough=thresholds[step.index],
                 most=self.settings.refine_most,
+                together=self.published,
                 where=self.where,
                 on_step=report,
             )
@@ -401,12 +402,13 @@ def cached_concepts(
     cached = cache.get(key)
     if cached is None:
         concepts = learn(scene, record, backbones, seed=record.seed, on_progress=on_progress)
-        cache.put(key, to_values(embeddings=concepts.embeddings, **concepts.updates))
+        cache.put(key, to_values(embeddings=concepts.tokens, **concepts.updates))
         return concepts
     return Concepts(
         names=scene.names,
         words=tuple(obj.words for obj in scene.objects),
-        embeddings=cached["embeddings"],
+        embeddings=cached["embeddings"][: len(scene.objects)],
+        additions=cached["embeddings"][len(scene.objects) :] if settings.additions else NO_ADDITIONS,
         updates={name: tensor for name, tensor in cached.items() if name != "embeddings"},
         model=backbones.diffusion.name,
         versions=dict(backbones.versions),

@@ -29,7 +29,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.cache import key_of
 from intarsia.layout.checkpoint import Checkpointer
-from intarsia.layout.concepts import READS_TEXT, Concepts, tokens_added
+from intarsia.layout.concepts import NO_ADDITIONS, READS_TEXT, Concepts, Phrases, tokens_added
 from intarsia.layout.prior import read_prior
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
@@ -47,6 +47,9 @@ PAPER = LearnSettings(
     batch=4,
 )
 """The published schedule: 50 updates of batch 4 an object, then 200 of batch 2 + 2 prior images."""
+
+ADDITION = "ktn"
+"""What further tokens start from: next to no meaning (Kumari et al. 2023, arXiv:2212.04488, sec. 3.2)."""
 
 SAMPLES = 4
 """Images that show the progress of learning."""
@@ -107,6 +110,7 @@ def learn(
     data = training_data_of(scene, record, diffusion)
     learned = initial_values(scene, settings, diffusion, full=record.preset == "paper", seed=seed)
     about = (record.preset, record.prompt, record.background)
+    names = len(scene.objects)
     key = key_of(data.clean, data.cells, scene.names, settings, *about, seed, backbones.cache_key)
     checkpointer = Checkpointer(checkpoint, key, resume=resume)
 
@@ -119,11 +123,12 @@ def learn(
             on_progress(Progress(stage=f"learning {trainer.stage.label}", done=done, total=total))
 
     _train(data, record, learned, diffusion, checkpointer, seed=seed, report=report)
-    embeddings = learned.pop("embeddings")
+    embeddings = learned.pop("embeddings").detach().cpu()
     return Concepts(
         names=scene.names,
         words=tuple(obj.words for obj in scene.objects),
-        embeddings=embeddings.detach().cpu(),
+        embeddings=embeddings[:names],
+        additions=embeddings[names:] if settings.additions else NO_ADDITIONS,
         updates={name: tensor.detach().cpu() for name, tensor in learned.items()},
         model=diffusion.name,
         versions=dict(backbones.versions),
@@ -148,10 +153,11 @@ def _train(
     """
     settings, published = settings_of(record), record.preset == "paper"
     prior = read_prior(Path(settings.prior), diffusion) if settings.prior else []
-    stages = stages_of(data.scene, settings, float(learned["embeddings"].square().mean().sqrt()), published=published)
+    objects = learned["embeddings"][: len(data.scene.objects)]
+    stages = stages_of(data.scene, settings, float(objects.square().mean().sqrt()), published=published)
     total, begin, resumed = sum(stage.steps for stage in stages), 0, checkpointer.restore(learned)
     with tokens_added(diffusion, learned["embeddings"]) as tokens, gradient_checkpointing(diffusion.unet, settings):
-        phrases = dict(zip(data.scene.names, tokens, strict=True))
+        phrases = Phrases(data.scene.names, tokens)
         for index, stage in enumerate(stages):
             if resumed < begin + stage.steps:
                 trainer = ConceptTrainer(diffusion, data, learned, stage, settings, prior, phrases, published=published)
@@ -170,8 +176,9 @@ def _train(
 def initial_values(
     scene: Scene, settings: LearnSettings, diffusion: LatentDiffusion, *, full: bool, seed: int
 ) -> dict[str, Tensor]:
-    """The tokens, (N, D), as "embeddings", and the updates of keys and values, before learning."""
-    tokens = torch.stack([token_of(diffusion, obj.words or obj.name) for obj in scene.objects])
+    """The tokens, (N + E, D), as "embeddings", and the updates of keys and values, before learning."""
+    words = [*(obj.words or obj.name for obj in scene.objects), *[ADDITION] * settings.additions]
+    tokens = torch.stack([token_of(diffusion, text) for text in words])
     updates = weights_to_learn(diffusion.unet, settings, full=full, seed=seed) if settings.weight_steps else {}
     return {"embeddings": tokens, **updates}
 
@@ -186,7 +193,14 @@ def settings_of(record: ArrangeRecord) -> LearnSettings:
     if record.preset != "paper":
         return record.learn
     ours = record.learn
-    return replace(PAPER, prior=ours.prior, prior_weight=ours.prior_weight, checkpointing=ours.checkpointing)
+    return replace(
+        PAPER,
+        accumulate=ours.accumulate,
+        additions=ours.additions,
+        prior=ours.prior,
+        prior_weight=ours.prior_weight,
+        checkpointing=ours.checkpointing,
+    )
 
 
 def stages_of(scene: Scene, settings: LearnSettings, size: float, *, published: bool) -> list[Stage]:

@@ -21,8 +21,8 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image
 from intarsia.imaging.tensors import resize_to_photo
 from intarsia.layout.cache import key_of
-from intarsia.layout.concepts import weights_updated
-from intarsia.layout.prompts import prompt_for, sentence, token_positions
+from intarsia.layout.concepts import Phrases, weights_updated
+from intarsia.layout.prompts import prompt_for, sentence, token_positions, with_additions
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, LearnSettings
 
@@ -106,33 +106,42 @@ class ConceptTrainer:
         stage: Stage,
         settings: LearnSettings,
         prior: Sequence[tuple[str, Tensor]],
-        phrases: dict[str, str],
+        phrases: Phrases,
         *,
         published: bool,
     ) -> None:
         self.diffusion, self.data, self.stage, self.settings = diffusion, data, stage, settings
         self.published = published
         self.updates = {} if stage.objects else {n: t for n, t in learned.items() if n != "embeddings"}
-        self.parameters = self.updates or {"embeddings": learned["embeddings"]}
+        self.embeddings = learned["embeddings"]
+        # Tokens that are no object's learn beside keys and values, while those of the objects stay.
+        self.held = len(data.scene.objects) if self.updates and phrases.additions else 0
+        self.parameters = dict(self.updates)
+        if not self.updates or self.held:
+            self.parameters["embeddings"] = self.embeddings
         self.prior = [] if stage.objects else list(prior)
         self.recorder = AttentionRecorder()
-        # What comes out of `.down` is of unit size in any network, and so is what its rate moves it by.
         self.optimizer = torch.optim.Adam(
-            {
-                "params": [tensor],
-                "lr": stage.rate / math.sqrt(tensor.shape[1]) if name.endswith(".down") else stage.rate,
-            }
-            for name, tensor in self.parameters.items()
+            {"params": [tensor], "lr": self._rate(name, tensor)} for name, tensor in self.parameters.items()
         )
         self.loss_scale = HALF_SCALE if diffusion.unet.dtype == torch.float16 else 1.0
         self.scene_prompt, *self.object_prompts = self._prompts(phrases)
 
-    def _prompts(self, phrases: dict[str, str]) -> list[TrainingPrompt]:
+    def _rate(self, name: str, tensor: Tensor) -> float:
+        """The learning rate of a parameter; the published stages have one for all."""
+        if name.endswith(".down"):  # what comes out of it is of unit size in any network, and so is what it moves by
+            return self.stage.rate / math.sqrt(tensor.shape[1])
+        if self.held and name == "embeddings" and not self.published:
+            return self.settings.token_rate * float(tensor.detach().square().mean().sqrt())
+        return self.stage.rate
+
+    def _prompts(self, phrases: Phrases) -> list[TrainingPrompt]:
         """The sentence of the whole scene, and one for each object whose token stands in it."""
         objects = self.data.scene.objects
         shown = self.stage.objects or tuple(range(len(objects)))
         names = {obj.name: phrases[obj.name] if i in shown else obj.words or obj.name for i, obj in enumerate(objects)}
-        texts = [prompt_for(self.data.prompt, self.data.scene, names, self.data.background)]
+        whole = prompt_for(self.data.prompt, self.data.scene, names, self.data.background)
+        texts = [with_additions(whole, () if self.stage.objects else phrases.additions)]
         texts += [f"a photo of a {phrases[objects[i].name]}" for i in shown]
         limit = self.diffusion.text_encoder.config.max_position_embeddings
         prompts = []
@@ -162,6 +171,8 @@ class ConceptTrainer:
             loss = self.loss(generator) / self.settings.accumulate
             (loss * self.loss_scale).backward()  # type: ignore[no-untyped-call]
             mean_loss += float(loss.detach())
+        if self.held and self.embeddings.grad is not None:
+            self.embeddings.grad[: self.held] = 0
         gradients = [tensor.grad for tensor in self.parameters.values() if tensor.grad is not None]
         for gradient in gradients:
             gradient /= self.loss_scale
@@ -213,7 +224,7 @@ class ConceptTrainer:
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         alpha = self.diffusion.alphas_cumprod[timesteps].to(clean)
         noisy = add_noise(clean, noise, alpha.reshape(-1, 1, 1, 1))
-        with torch.set_grad_enabled(bool(self.stage.objects)):
+        with torch.set_grad_enabled("embeddings" in self.parameters):
             text = self.diffusion.encode_text(prompts)
         return self.diffusion.predict(noisy, timesteps, text).noise, noise, alpha
 

@@ -116,6 +116,8 @@ class LearnSettings:
     """Noisy copies of the picture in each update; prior pictures come on top."""
     accumulate: int = 1
     """Batches whose gradients are added before each update."""
+    additions: int = 0
+    """Tokens besides the objects', which learn with keys and values from the whole picture and end its sentence (addition_tokens of the published code)."""
     prior: str | None = None
     """Folder of pictures of the same classes (intarsia prior), which keep the class words as they were."""
     prior_weight: float = 1.0
@@ -133,6 +135,7 @@ class LearnSettings:
             at_least("rank", self.rank, 1),
             at_least("batch", self.batch, 1),
             at_least("learn.accumulate", self.accumulate, 1),
+            between("learn.additions", self.additions, 0, 8),
             at_least("learn.prior_weight", self.prior_weight, 0),
         )
 

@@ -140,7 +140,7 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
         messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
-    if record.regions is not None and (given or record.preset in ("paper", "released")):
+    if record.regions is not None and (given or record.preset in ("paper", "released", "released-exact")):
         why = "the place was given" if given else f"the preset {record.preset!r} has its own"
         messages.append((f"The region network {Path(record.regions).name} was not asked, since {why}.",))
     if record.size is not None and (worked := to_stride(record.size, stride)) != record.size:

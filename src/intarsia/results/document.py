@@ -201,7 +201,7 @@ def pixel_digest(photo: Photo) -> str:
 
 def edit_png_text(document: dict[str, Any], result: EditResult) -> dict[str, str]:
     """The text chunks of an edit's PNG: see `_png_text`."""
-    return _png_text(document, result.record, prompt=result.record.prompt, steps=result.record.steps)
+    return _png_text(document, result.record, prompt=result.record.sentence, steps=result.record.steps)
 
 
 def arrange_png_text(document: dict[str, Any], result: ArrangeResult) -> dict[str, str]:
