@@ -266,6 +266,65 @@ def test_a_blending_painter_keeps_what_the_mask_does_not_cover(
     assert torch.allclose(painted, passed_through, atol=1e-4)
 
 
+def ramp(picture: Tensor) -> Tensor:
+    """(1, 1, H, W), rising from 0 at the left to 1 in the right half, of which the outer cells are pure."""
+    columns = torch.linspace(-0.2, 1.8, picture.shape[-1]).clamp(0, 1)
+    return columns.expand(1, 1, picture.shape[-2], -1).clone()
+
+
+@pytest.mark.parametrize("kind", ["painter", "blender"])
+def test_a_soft_mask_changes_a_place_as_far_as_it_is_white(
+    kind: str, picture: Tensor, request: pytest.FixtureRequest
+) -> None:
+    network: StableDiffusionInpainter = request.getfixturevalue(kind)
+    seen: list[Tensor] = []
+    forward = network.pipeline.unet.forward
+
+    def watched(sample: Tensor, *rest: Any, **named: Any) -> Any:
+        seen.append(sample[:, :4].clone())
+        return forward(sample, *rest, **named)
+
+    network.pipeline.unet.forward = watched
+    decoded: list[Tensor] = []
+    decode = network.parts.decode_latents
+
+    def kept(latents: Tensor) -> Tensor:
+        decoded.append(latents)
+        return decode(latents)
+
+    network.parts.decode_latents = kept  # type: ignore[method-assign]
+    mask, steps = ramp(picture), 6
+    network.inpaint(picture, mask, ["a cat"], seeds=[5], steps=steps, guidance=1.0)
+    cells = torch.nn.functional.interpolate(mask, seen[0].shape[-2:])[0, 0]
+    original = network.parts.encode_image(picture)
+    noise = torch.randn(original.shape, generator=torch.Generator().manual_seed(5))
+    scheduler = network.pipeline.scheduler
+    scheduler.set_timesteps(steps)
+    for index, latents in enumerate([*seen[1:], decoded[0]], start=1):
+        held = cells * steps < steps - (index - 1) - 1e-3
+        level = original if index == steps else scheduler.add_noise(original, noise, scheduler.timesteps[index][None])
+        assert torch.allclose(latents[..., held], level[..., held], atol=1e-5)
+        assert not torch.isclose(latents[..., ~held], level[..., ~held], atol=1e-5).all(1).any()
+    assert (cells == 0).any() and (cells == 1).any()
+
+
+@pytest.mark.parametrize("kind", ["painter", "blender"])
+def test_soft_masks_do_not_change_what_binary_ones_beside_them_give(
+    kind: str, picture: Tensor, masks: Tensor, request: pytest.FixtureRequest
+) -> None:
+    network: StableDiffusionInpainter = request.getfixturevalue(kind)
+
+    def paint(shown: Tensor) -> Tensor:
+        return network.inpaint(
+            picture, shown, PROMPTS[: len(shown)], seeds=[1, 2, 3][: len(shown)], steps=4, guidance=2
+        )
+
+    mixed = torch.cat([masks[:1], ramp(picture), masks[2:]])
+    together, hard = paint(mixed), paint(masks)
+    assert torch.equal(together[[0, 2]], hard[[0, 2]])
+    assert torch.allclose(paint(mixed[:2]), together[:2], atol=1e-4)
+
+
 class Answering(torch.nn.Module):
     """A denoiser that knows the answer."""
 

@@ -70,7 +70,9 @@ class Inpainter(Protocol):
 
         Args:
             picture: (1, 3, H, W), one for all masks, or (B, 3, H, W), one a mask.
-            masks: (B, 1, H, W), binary.
+            masks: (B, 1, H, W) in [0, 1]. Grey says how far a place may change: it stays the original's for
+                the first steps, and takes part in that share of them, 1 from the first step on. In a soft mask 0
+                never changes, but for what the autoencoder loses.
             prompts: B texts.
             seeds: B seeds.
 

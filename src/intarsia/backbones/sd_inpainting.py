@@ -24,6 +24,7 @@ from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.protocols import OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
+from intarsia.diffusion.soft_masks import cell_freedom, held_cells, told_masks
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class StableDiffusionInpainter:
 
         Args:
             picture: in [-1, 1], sides multiples of `stride`: (1, 3, H, W) for all masks, or (B, 3, H, W), one a mask.
-            masks: (B, 1, H, W), binary, 1 = repaint.
+            masks: (B, 1, H, W) in [0, 1], 1 = repaint; see `Inpainter.inpaint` for what lies between.
             prompts: B texts.
             seeds: B seeds of the start noise.
             steps: denoising steps.
@@ -117,7 +118,7 @@ class StableDiffusionInpainter:
                 painted.append(
                     self._inpaint_batch(
                         picture if len(picture) == 1 else picture[chosen],
-                        (masks[chosen] > 0.5).to(picture),
+                        masks[chosen].to(picture),
                         prompts[chosen],
                         negative_prompt=negative_prompt,
                         seeds=seeds[chosen],
@@ -158,20 +159,29 @@ class StableDiffusionInpainter:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         text = self.parts.encode_text(prompts)
         unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
+        noise = self._start_noise(generators, height, width).to(text.dtype)
+        # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
+        # itself once more for every candidate. Pictures are encoded one by one, since networks round
+        # otherwise in a batch.
+        original = torch.cat([self.parts.encode_image(one[None]) for one in picture])
+        told = told_masks(masks) if self.parts.hides_masked else (masks > 0).to(masks)
+        freedom = cell_freedom(masks, *noise.shape[-2:]).to(original.device)
+        soft = bool((freedom < 1).any())
 
-        def after_step(pipeline: Any, index: int, _timestep: Any, _tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        def after_step(pipeline: Any, index: int, _timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            changed = {}
+            if soft:
+                held = held_cells(freedom, index, pipeline.num_timesteps)
+                changed["latents"] = torch.where(held, self._noised(original, noise, index + 1), tensors["latents"])
             if on_step is not None:
                 on_step(index + 1, pipeline.num_timesteps)
-            return {}
+            return changed
 
         try:
-            # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
-            # itself once more for every candidate. Pictures are encoded one by one, since networks round
-            # otherwise in a batch.
             latents = self.pipeline(
-                image=torch.cat([self.parts.encode_image(one[None]) for one in picture]),
-                mask_image=masks,
-                masked_image_latents=self.parts.encode_image(picture * (1 - masks)),
+                image=original,
+                mask_image=told,
+                masked_image_latents=self.parts.encode_image(picture * (1 - told)),
                 height=height,
                 width=width,
                 strength=1.0,
@@ -179,7 +189,7 @@ class StableDiffusionInpainter:
                 guidance_scale=guidance,
                 prompt_embeds=text,
                 negative_prompt_embeds=unwanted,
-                latents=self._start_noise(generators, height, width).to(text.dtype),
+                latents=noise,
                 generator=generators,
                 output_type="latent",
                 callback_on_step_end=after_step,
@@ -187,6 +197,14 @@ class StableDiffusionInpainter:
             return self.parts.decode_latents(latents)
         finally:
             self.pipeline.maybe_free_model_hooks()
+
+    def _noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        """(B, C, h, w) latents as noisy as those that step `index` starts from; clean after the last step."""
+        scheduler = self.pipeline.scheduler
+        if index == self.pipeline.num_timesteps:
+            return clean
+        noised: Tensor = scheduler.add_noise(clean, noise.to(clean.device), scheduler.timesteps[index : index + 1])
+        return noised
 
     def _start_noise(self, generators: Sequence[torch.Generator], height: int, width: int) -> Tensor:
         """(B, C, h, w) noise, drawn on the CPU and one by one: the same on every device and in every batch."""

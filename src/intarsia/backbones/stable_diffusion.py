@@ -75,6 +75,11 @@ class StableDiffusion:
         self.native_side: int = self.vae_scale_factor * (cells if isinstance(cells, int) else min(cells))
         self._hidden: dict[tuple[int, int], Tensor] = {}
 
+    @property
+    def hides_masked(self) -> bool:
+        """Whether the denoiser is told of a mask and of the picture without what it covers."""
+        return bool(self.unet.config.in_channels != self.vae.config.latent_channels)
+
     def timesteps(self, steps: int) -> list[int]:
         """The timesteps of a schedule of so many steps, from noise to clean, spaced as the checkpoint wants it."""
         self.scheduler.set_timesteps(steps)
