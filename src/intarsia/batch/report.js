@@ -204,6 +204,7 @@ function cardOf(row) {
   }
   const line = facts(row);
   if (line.children.length) card.append(line);
+  for (const note of row.notes ?? []) card.append(element("p", "note", note));
   if (row.state === "done") card.append(links(row));
   return card;
 }

@@ -184,6 +184,7 @@ def shown_row(row: Row) -> dict[str, object]:
             "boxes": facts.get("boxes"),
             "size": facts.get("size"),
             "scores": pairs(facts.get("scores")),
+            "notes": texts(facts.get("notes")),
         }
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
@@ -198,6 +199,11 @@ def pairs(scores: object) -> list[tuple[str, float]]:
     if not isinstance(scores, Mapping):
         return []
     return [(str(name), value) for name, value in scores.items() if isinstance(value, int | float)]
+
+
+def texts(notes: object) -> list[str]:
+    """A job's notes, each a sentence."""
+    return [str(note) for note in notes] if isinstance(notes, list | tuple) else []
 
 
 def as_script(value: object) -> str:

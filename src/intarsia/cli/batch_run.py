@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 from intarsia.batch.jobs import Job, as_value, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.batch.local import JobEvent, run_local
-from intarsia.batch.report import Page
+from intarsia.batch.report import Page, texts
 from intarsia.batch.runner import one_run, share, so_far, stop_signals, to_do
 from intarsia.cli.batch_flags import Batch
 from intarsia.cli.batch_progress import Display, batch_display
-from intarsia.cli.options import CommandResult
+from intarsia.cli.options import CommandResult, counted
 from intarsia.distributed import World, from_main, in_step, world
 from intarsia.errors import Cancelled, UsageError
 from intarsia.tasks.batch_executor import BatchExecutor
@@ -33,6 +34,7 @@ SOME_FAILED = 3
 """Exit code of a run that did all it could, and could not do all."""
 
 SHOWN_FAILURES = 20
+SHOWN_NOTES = 5
 
 
 def run_batch(command: Batch) -> tuple[CommandResult, int]:
@@ -169,6 +171,9 @@ def run_summary(ledger: Ledger, out: Path) -> CommandResult:
     lines += [f"  {row.number:>5}  {row.photo or '(no picture)'}: {row.error}" for row in failures[:SHOWN_FAILURES]]
     if len(failures) > SHOWN_FAILURES:
         lines.append(f"  and {len(failures) - SHOWN_FAILURES:,} more that failed")
+    noted = [(row, texts(row.facts.get("notes"))) for row in done]
+    for note, count in Counter(note for _, notes in noted for note in notes).most_common(SHOWN_NOTES):
+        lines.append(f"  note on {counted(count, 'job')}: {note}")
     lines.append(f"  look at {out / 'index.html'}")
     if failures:
         lines.append("  what failed is tried again with --retry-failed")
@@ -180,6 +185,7 @@ def run_summary(ledger: Ledger, out: Path) -> CommandResult:
         "evaluations": evaluations,
         "seconds": round(seconds, 1),
         "page": str(out / "index.html"),
+        "notes": [{"number": r.number, "id": r.id, "notes": notes} for r, notes in noted if notes],
         "failures": [{"number": r.number, "id": r.id, "photo": r.photo, "error": r.error} for r in failures],
     }
     return summary, lines

@@ -71,7 +71,7 @@ def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: i
     mask: Mask = (levels < 128) if invert else (levels >= 128)
     if mask.shape != (size.height, size.width):
         resized = Image.fromarray(mask).resize((size.width, size.height), Image.Resampling.NEAREST)
-        mask = np.asarray(resized, dtype=np.bool_)
+        mask = np.array(resized, dtype=np.bool_)  # a copy, which torch may write to
     if not mask.any():
         kept, painted, hint = ("white", "black", "without") if invert else ("black", "white", "with")
         switch = Setting("invert_mask", True)

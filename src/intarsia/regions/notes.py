@@ -17,6 +17,12 @@ from intarsia.imaging.read import open_image
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis
 
+BLUR = "what they paint into it is a blur"
+"""Of models that know no photographs; front ends find the note by it, to say it louder."""
+
+DOWNLOAD = Command("models download", "sd15")
+"""Gets models that know photographs."""
+
 FEWEST_CELLS = 2
 """Cells of the latent image that a region is wide and high at least, for something to be painted in it."""
 
@@ -68,14 +74,8 @@ def toy_world(models: str, native_side: int, photo: Photo) -> Message:
     pocket = "The pocket models know a toy world of a dozen drawn things, and this looks like a photograph"
     other = f"The models were trained on pictures of {native_side} pixels, and this looks like a photograph"
     return (
-        f"{pocket if models == 'pocket' else other}: what they paint into it is a blur.",
-        Remedy(
-            "for photographs, run ",
-            Command("models download", "sd15"),
-            " and pass ",
-            Setting("models", "sd15"),
-            page="for photographs, other models are needed; whoever runs these pages can get them",
-        ),
+        f"{pocket if models == 'pocket' else other}: {BLUR}.",
+        Remedy("for photographs, run ", DOWNLOAD, " and pass ", Setting("models", "sd15")),
     )
 
 

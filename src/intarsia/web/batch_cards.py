@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from intarsia.batch.executor import RESULTS
 from intarsia.batch.ledger import Counts, Row
-from intarsia.batch.report import plain_name
+from intarsia.batch.report import plain_name, texts
 from intarsia.batch.runner import so_far
 from intarsia.progress import format_duration
 from intarsia.web.batch_service import CurrentJob, pictures_per_minute, read_rows, results_zip
@@ -105,7 +105,8 @@ def card_html(row: Row, folder: Path, kinds: Sequence[str]) -> str:
         for kind in kinds
         if kind in files
     )
-    return f'<article class="batch-card"><div class="batch-pair">{pictures}</div>{head}<p>{links}</p></article>'
+    notes = "".join(f"<p>{html.escape(stored_for_pages(note))}</p>" for note in texts(row.facts.get("notes")))
+    return f'<article class="batch-card"><div class="batch-pair">{pictures}</div>{head}{notes}<p>{links}</p></article>'
 
 
 def without_server_paths(rows: Sequence[Row]) -> list[Row]:

@@ -22,6 +22,7 @@ OPERATORS_SETTINGS = frozenset(
 """Settings that visitors cannot choose: a remedy that needs one is left out."""
 
 CONTROLS = {
+    "box": "“Draw a box”",
     "find": "“Objects”",
     "masks": "“Masks instead of names”",
     # What is done with the objects on the canvas has no labelled control.

@@ -10,6 +10,7 @@ from typing import Any
 from intarsia.errors import RecordError
 from intarsia.imaging.read import read_text_chunk
 from intarsia.results.document import as_json
+from intarsia.web.notes import split_notes
 from intarsia.web.sessions import Session
 from intarsia.web.uploads import Facts, file_url, photo_facts
 
@@ -68,6 +69,7 @@ def result_facts(folder: Path) -> Facts:
     ]
     look = folder / "seen" / "look.png"
     cost = document["cost"]
+    notes, banner = split_notes(document.get("notes", ()))
     return {
         "folder": folder.name,
         "prompt": record["prompt"],
@@ -77,6 +79,8 @@ def result_facts(folder: Path) -> Facts:
         "look": {"url": file_url(look), "anchors": document["anchors"]} if look.exists() else None,
         "facts": f"Best of {len(document['candidates'])}, {cost['seconds']:.1f} s, "
         f"{cost['evaluations']} denoiser evaluations, {Path(record['models']).name}.",
+        "notes": notes,
+        "banner": banner,
     }
 
 

@@ -8,6 +8,22 @@ import { EditStart } from "./edit_start.js";
 import { EditHistory } from "./history.js";
 import { acceptDrops } from "./upload.js";
 
+// That the networks which are loaded know no photographs, before an edit and after it.
+class Banner {
+  constructor() {
+    this.text = make("span");
+    this.command = make("code");
+    this.element = make("p", "w-banner", this.text, " ", this.command);
+    this.element.setAttribute("role", "status");
+  }
+
+  render(banner) {
+    this.element.hidden = !banner;
+    setText(this.text, banner ? banner.text : "");
+    setText(this.command, banner ? banner.command : "");
+  }
+}
+
 const TOO_LARGE = "The photo did not arrive. It may be larger than 100 MB: choose another.";
 
 export function mount({ element, trigger, props, upload, watch }) {
@@ -34,12 +50,15 @@ class EditTab {
     this.canvas = new EditCanvas(this);
     this.results = new EditResults(this);
     this.history = new EditHistory(this);
+    this.banner = new Banner();
     this.message = make("p", "w-message");
+    this.notes = make("ul", "w-notes");
+    this.notes.setAttribute("aria-label", "What to know of the result");
     // Read out is what is news: each stage once, and not each of its steps.
     this.spoken = make("p", "w-spoken");
     setAttributes(this.spoken, { role: "status", "aria-live": "polite" });
-    root.append(...this.start.parts, this.canvas.frame, this.mask.element, this.message, this.spoken, this.makeProgress());
-    root.append(this.makeTools(), ...this.results.parts, ...this.history.parts);
+    root.append(...this.start.parts, this.banner.element, this.canvas.frame, this.mask.element, this.message, this.spoken);
+    root.append(this.makeProgress(), this.notes, this.makeTools(), ...this.results.parts, ...this.history.parts);
     acceptDrops(root, "w-over", (file) => this.send(file));
   }
 
@@ -157,6 +176,17 @@ class EditTab {
     setText(this.message, news);
     setText(this.spoken, this.busy && progress ? `${progress.stage}.` : news);
     this.message.classList.toggle("w-problem", Boolean(problem));
+    this.banner.render(this.facts.banner);
+    this.renderNotes();
+  }
+
+  renderNotes() {
+    const { phase, result } = this.facts, notes = (phase === "done" && result && result.notes) || [];
+    const said = JSON.stringify(notes);
+    this.notes.hidden = !notes.length;
+    if (said === this.noted) return;
+    this.noted = said;
+    this.notes.replaceChildren(...notes.map((note) => make("li", "", note)));
   }
 
   renderTools() {

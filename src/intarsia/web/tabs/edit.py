@@ -71,8 +71,11 @@ def connect(handlers: EditHandlers, controls: EditControls, token: gr.State, que
     canvas, photo, source, prompt = controls.canvas, controls.photo, controls.source, controls.prompt
     state, shown = [token, canvas], [canvas, photo, source, prompt]
     token.change(handlers.restore, token, shown, **QUIET)
-    canvas.uploaded(handlers.upload, state, [canvas, photo], **QUIET)
-    canvas.taken(handlers.use_result, state, [canvas, photo], **QUIET)
+    models = [control for name, control in controls.details.items() if name == "models"]
+    canvas.uploaded(handlers.upload, [*state, *models], [canvas, photo], **QUIET)
+    canvas.taken(handlers.use_result, [*state, *models], [canvas, photo], **QUIET)
+    for control in models:
+        control.change(handlers.choose_models, [canvas, photo, control], canvas, **QUIET)
     canvas.shown(handlers.show_result, state, shown, **QUIET)
     canvas.masked(handlers.take_mask, [*state, photo], canvas, **QUIET)
     working = [canvas, controls.start]

@@ -16,6 +16,7 @@ from intarsia.imaging.read import read_photo
 from intarsia.records.edit import EditRecord
 from intarsia.web import edit_service, mask_uploads, result_store, uploads
 from intarsia.web.error_messages import message_for
+from intarsia.web.notes import banner_ahead
 from intarsia.web.queue import QueuedTask, Update, Work
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.work import Intermediate, WatchedWork, progress_line, run_watched
@@ -29,6 +30,7 @@ WORDS = ("source", "prompt")
 EMPTY: EditState = {
     "phase": "empty",
     "photo": None,
+    "banner": None,
     "box": None,
     "mask": None,
     "outline": None,
@@ -43,7 +45,7 @@ EMPTY: EditState = {
 }
 """The state before there is a photo.
 
-`mask` is {"name", "url"} of the one that was painted, `outline` the URL of an object's to add to it.
+`banner` is {"text", "command"} where the networks know no photographs, `mask` {"name", "url"} of the one that was painted, `outline` the URL of an object's to add to it.
 """
 ARRIVING: EditState = {**EMPTY, "phase": "arriving"}
 """Before the page knows its session it takes no photo: one that came first would be lost when the past is shown."""
@@ -96,11 +98,17 @@ class EditHandlers:
             return {controls.canvas: state, controls.photo: None}
         return self._result_update(session, session.folder / latest)
 
-    def upload(self, token: str, value: Any, event: gr.EventData) -> Update:
+    def upload(self, event: gr.EventData, token: str, value: Any, *models: Any) -> Update:
+        """Take a photo.
+
+        Args:
+            models: the choice of networks, where there is one.
+        """
         try:
             session = self.store.session(token)
             file = uploads.take_upload(Path(str(event._data.get("path"))), Path(get_upload_folder()), session)
-            return {self.controls.canvas: photo_state(session, file), self.controls.photo: str(file)}
+            state = photo_state(session, file, self._banner(file, *models))
+            return {self.controls.canvas: state, self.controls.photo: str(file)}
         except Exception as error:
             return self._error_update(value, error)
 
@@ -119,13 +127,24 @@ class EditHandlers:
         except Exception as error:
             return self._error_update(value, error)
 
-    def use_result(self, token: str, value: Any, event: gr.EventData) -> Update:
+    def choose_models(self, value: Any, photo: str | None, models: Any) -> Update:
+        """Say whether other networks can edit the photo."""
+        state = read_state(value)
+        if photo is None or state["phase"] != "ready":  # a result's banner is that of the networks that made it
+            return {self.controls.canvas: gr.skip()}
+        return {self.controls.canvas: {**state, "banner": self._banner(Path(photo), models)}}
+
+    def _banner(self, file: Path, models: Any = None) -> uploads.Facts | None:
+        return banner_ahead(edit_service.resolve_models(self.store, models), file)
+
+    def use_result(self, event: gr.EventData, token: str, value: Any, *models: Any) -> Update:
         """Make a result the next photo."""
         try:
             session = self.store.session(token)
             folder = result_store.result_folder(session, event._data.get("folder"))
             file = uploads.take_photo(result_store.picture_of(folder, event._data.get("index", 0)), session)
-            state = {**photo_state(session, file), "message": "This is the photo now. Say what is next."}
+            state = photo_state(session, file, self._banner(file, *models))
+            state["message"] = "This is the photo now. Say what is next."
             return {self.controls.canvas: state, self.controls.photo: str(file)}
         except Exception as error:
             return self._error_update(value, error)
@@ -143,7 +162,7 @@ class EditHandlers:
 
     def _result_update(self, session: Session, folder: Path) -> Update:
         result, settings = result_store.result_facts(folder), result_store.settings_of(folder)
-        shown = {"phase": "done", "photo": result["photo"], "result": result, "look": result["look"]}
+        shown = {name: result[name] for name in ("photo", "look", "banner")} | {"phase": "done", "result": result}
         return {
             self.controls.canvas: {**EMPTY, **shown, "history": result_store.history(session)},
             self.controls.photo: settings["photo"],
@@ -239,7 +258,8 @@ class EditHandlers:
             ),
         )
         result = result_store.result_facts(folder)
-        shown = {"result": result, "look": result["look"], "message": "Done. " + result["facts"]}
+        shown = {name: result[name] for name in ("look", "banner")}
+        shown |= {"result": result, "message": "Done. " + result["facts"]}
         history = result_store.history(session)
         return {self.controls.canvas: {**state, **shown, "phase": "done", "progress": None, "history": history}}
 
@@ -304,10 +324,10 @@ def needed_photo(photo: str | None) -> Path:
     return Path(photo)
 
 
-def photo_state(session: Session, file: Path) -> EditState:
+def photo_state(session: Session, file: Path, banner: uploads.Facts | None = None) -> EditState:
     """The state with a photo that nothing was done to."""
     history = result_store.history(session)
-    return {**EMPTY, "phase": "ready", "photo": uploads.photo_facts(file), "history": history}
+    return {**EMPTY, "phase": "ready", "photo": uploads.photo_facts(file), "banner": banner, "history": history}
 
 
 def read_state(value: Any) -> EditState:
