@@ -86,7 +86,7 @@ def read_pie_plus(folder: Path) -> PublicSet:
     items: list[PiePlusItem] = []
     for file in sorted(folder.glob("*/*.parquet")):
         try:
-            rows = parquet.read_table(file).to_pylist()
+            rows = parquet.read_table(file, use_threads=False).to_pylist()
         except (OSError, ValueError) as problem:  # pyarrow's own errors are ValueErrors
             raise RecordError(f"{file} cannot be read as Parquet ({problem}): copy it again.") from problem
         number = file.parent.name.partition("_")[0]
