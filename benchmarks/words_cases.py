@@ -6,7 +6,6 @@ has succeeded, and the region and the words that somebody who knows that scene w
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ class Case:
         ground: the background, and what it shall become; mostly the same.
         source, prompt: the words of the edit.
         where: "" or, of an object that is added or enlarged, "center", "beside", "left" or "right".
-        painter: the words for the oracle's region alone.
+        painter: the words for the oracle's region alone, where it has one.
         drawing: seed of the scene's drawing.
         noise: seed of the edit.
     """
@@ -133,21 +132,27 @@ class Case:
         return self.scene.objects[: len(self.stay)]
 
     @functools.cached_property
-    def region(self) -> Box | Mask:
-        """What the oracle repaints: a box, or a mask (side, side)."""
+    def steps(self) -> tuple[tuple[Box | Mask, str], ...]:
+        """What the oracle repaints, a box or a mask (side, side), and with which words: one object after another.
+
+        In one region around two objects the painter mostly draws the same thing twice, and in a large picture both
+        too small.
+        """
         size = Size(self.side, self.side)
         old = [Box(*map(float, thing.box)) for thing in self.old_objects]
+        region: Box | Mask
+        if self.kind in ("two", "vague"):
+            return tuple((box, world.with_article(t.name)) for box, t in zip(old, self.new, strict=True))
         if self.kind == "background":
             covered = np.any([thing.mask for thing in self.scene.objects], axis=0)
-            return ~dilate(covered, max(2, round(self.side / 32)))
-        if self.kind in ("add", "add_beside", "keep_and_add"):
-            return self.new[-1].place.box(self.side)
-        if self.kind == "enlarge":
-            old.append(self.new[0].place.box(self.side))
-        if len(old) == 1:
-            return old[0]
-        mask: Mask = np.any([box_mask(box, size) for box in old], axis=0)
-        return mask
+            region = ~dilate(covered, max(2, round(self.side / 32)))
+        elif self.kind == "enlarge":
+            region = box_mask(old[0], size) | box_mask(self.new[0].place.box(self.side), size)
+        elif self.kind in ("add", "add_beside", "keep_and_add"):
+            region = self.new[-1].place.box(self.side)
+        else:
+            region = old[0]
+        return ((region, self.painter),)
 
 
 def hue(pixels: npt.NDArray[np.uint8], mask: Mask) -> tuple[float, float]:
@@ -339,10 +344,7 @@ def attribute(draw: Draw) -> Ask:
 
 def two(draw: Draw) -> Ask:
     things = draw.scene_of(draw.names(2 + int(draw.rng.integers(2))))
-    ask = swapped(draw, things, f"{things[-2].name} and {things[-1].name}", count=2)
-    # Told of both alone, the painter draws one of them twice more often than not; told which is where, it does not.
-    left, right = (world.with_article(t.name) for t in sorted(ask.new, key=lambda t: t.place.x))
-    return dataclasses.replace(ask, painter=f"{left} on the left and {right} on the right")
+    return swapped(draw, things, f"{things[-2].name} and {things[-1].name}", count=2)
 
 
 def vague(draw: Draw) -> Ask:
