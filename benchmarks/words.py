@@ -17,7 +17,7 @@ Kinds:
 Columns: the presets (default, exhaustive, released, released-exact, paper), and
     segment   the mask that the source words find, same inpainter; without source words it repaints nothing
     whole     the whole picture repainted, no region
-    oracle    the region and the words that somebody who knows the goal would give
+    oracle    the region and the words that somebody who knows the goal would give, an edit an object
 
 Success is the truth of the kind alone, judged by an independent segmenter; `preserved` says whether all other objects are
 still there. The oracle runs first, also when it is not among the columns: a case on which it fails is one that the
@@ -81,12 +81,15 @@ class Edited:
 Column = Callable[[Case, Backbones], Edited]
 
 
-def edited(case: Case, backbones: Backbones, *, mask: Mask | None = None, **settings: Any) -> Edited:
-    """The case's edit, with some settings of the record other than its own."""
+def edited(
+    case: Case, backbones: Backbones, *, image: Image.Image | None = None, mask: Mask | None = None, **settings: Any
+) -> Edited:
+    """The case's edit, of another picture if one is given, and with some settings of the record other than its own."""
+    image = image or case.scene.image
     words = {"photo": "scene.png", "source": case.source, "prompt": case.prompt, "models": "pocket", "seed": case.noise}
     record = EditRecord(**{**words, **settings})
-    result = edit(photo_from_image(case.scene.image), record, backbones, mask=mask)
-    before, after, untouched = np.asarray(case.scene.image), result.photo.pixels, result.blend == 0
+    result = edit(photo_from_image(image), record, backbones, mask=mask)
+    before, after, untouched = np.asarray(image), result.photo.pixels, result.blend == 0
     return Edited(
         pixels=after,
         outside_exact=bool((before[untouched] == after[untouched]).all()),
@@ -101,10 +104,17 @@ def preset(name: str) -> Column:
 
 
 def oracle(case: Case, backbones: Backbones) -> Edited:
-    region = case.region
-    if isinstance(region, Box):
-        return edited(case, backbones, prompt=case.painter, box=region.as_tuple())
-    return edited(case, backbones, prompt=case.painter, mask=region)
+    image, parts = case.scene.image, []
+    for region, words in case.steps:
+        where: dict[str, Any] = {"box": region.as_tuple()} if isinstance(region, Box) else {"mask": region}
+        parts.append(edited(case, backbones, image=image, prompt=words, **where))
+        image = Image.fromarray(parts[-1].pixels)
+    return Edited(
+        pixels=parts[-1].pixels,
+        outside_exact=all(p.outside_exact for p in parts),
+        evaluations=sum(p.evaluations for p in parts),
+        seconds=sum(p.seconds for p in parts),
+    )
 
 
 def whole(case: Case, backbones: Backbones) -> Edited:

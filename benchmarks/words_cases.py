@@ -83,7 +83,7 @@ class Case:
         ground: the background, and what it shall become; mostly the same.
         source, prompt: the words of the edit.
         where: "" or, of an object that is added or enlarged, "center", "beside", "left" or "right".
-        painter: the words for the oracle's region alone.
+        painter: the words for the oracle's region alone, where it has one.
         drawing: seed of the scene's drawing.
         noise: seed of the edit.
     """
@@ -132,21 +132,27 @@ class Case:
         return self.scene.objects[: len(self.stay)]
 
     @functools.cached_property
-    def region(self) -> Box | Mask:
-        """What the oracle repaints: a box, or a mask (side, side)."""
+    def steps(self) -> tuple[tuple[Box | Mask, str], ...]:
+        """What the oracle repaints, a box or a mask (side, side), and with which words: one object after another.
+
+        In one region around two objects the painter mostly draws the same thing twice, and in a large picture both
+        too small.
+        """
         size = Size(self.side, self.side)
         old = [Box(*map(float, thing.box)) for thing in self.old_objects]
+        region: Box | Mask
+        if self.kind in ("two", "vague"):
+            return tuple((box, world.with_article(t.name)) for box, t in zip(old, self.new, strict=True))
         if self.kind == "background":
             covered = np.any([thing.mask for thing in self.scene.objects], axis=0)
-            return ~dilate(covered, max(2, round(self.side / 32)))
-        if self.kind in ("add", "add_beside", "keep_and_add"):
-            return self.new[-1].place.box(self.side)
-        if self.kind == "enlarge":
-            old.append(self.new[0].place.box(self.side))
-        if len(old) == 1:
-            return old[0]
-        mask: Mask = np.any([box_mask(box, size) for box in old], axis=0)
-        return mask
+            region = ~dilate(covered, max(2, round(self.side / 32)))
+        elif self.kind == "enlarge":
+            region = box_mask(old[0], size) | box_mask(self.new[0].place.box(self.side), size)
+        elif self.kind in ("add", "add_beside", "keep_and_add"):
+            region = self.new[-1].place.box(self.side)
+        else:
+            region = old[0]
+        return ((region, self.painter),)
 
 
 def hue(pixels: npt.NDArray[np.uint8], mask: Mask) -> tuple[float, float]:
