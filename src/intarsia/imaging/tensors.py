@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.photo import EVERYWHERE, Bytes, Floats, Part, Photo, Picture
 
@@ -109,15 +110,31 @@ def paste_back(photo: Photo, edited: Tensor, blend: Floats) -> Photo:
     Returns:
         The photo with new pixels; transparency and metadata are the original's.
     """
+    return _mixed(photo, resize_to_photo(edited, photo.size), EVERYWHERE, blend)
+
+
+def paste_crop(photo: Photo, crop: Crop, edited: Tensor, blend: Floats) -> Photo:
+    """Put an edited canvas into the window of the photo that it shows; see `paste_back`.
+
+    Args:
+        edited: (3, h, w) in [-1, 1], the canvas of the crop.
+        blend: (H, W) in [0, 1] in the photo's pixels, 0 outside the crop's window.
+    """
+    fresh = crop.put(resize_to_photo(edited, crop.size), photo.size)
+    return _mixed(photo, fresh, crop.part(photo.size), blend)
+
+
+def _mixed(photo: Photo, fresh: Bytes, part: Part, blend: Floats) -> Photo:
+    """A photo mixed, in a part of it, with what is fresh there."""
     size = photo.size
     assert blend.shape == (size.height, size.width), f"a blend of shape {blend.shape} for {size} pixels"
     assert blend.min() >= 0 and blend.max() <= 1, "a blend outside [0, 1]"
-    fresh = resize_to_photo(edited, size)
     pixels = photo.pixels.copy()
+    blend, before, after = blend[part], photo.pixels[part], pixels[part]
     touched = np.flatnonzero(blend.any(axis=1))
     for top in range(touched[0], touched[-1] + 1, BAND) if touched.size else ():
         rows = slice(top, min(top + BAND, touched[-1] + 1))
         share = blend[rows, :, None].astype(np.float64)
-        mixed = photo.pixels[rows] * (1.0 - share) + fresh[rows] * share
-        pixels[rows] = np.floor(mixed + 0.5).astype(np.uint8)
+        mixed = before[rows] * (1.0 - share) + fresh[rows] * share
+        after[rows] = np.floor(mixed + 0.5).astype(np.uint8)
     return dataclasses.replace(photo, pixels=pixels)

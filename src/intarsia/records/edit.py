@@ -27,6 +27,8 @@ class SearchSettings:
     """Denoising steps of each preview round; the better part of a round goes on to the next."""
     survivors: tuple[int, ...] = (8, 3)
     """How many candidates outlive each preview round; the last ones get the full schedule."""
+    enough: float = 0.5
+    """Chance of success, as it is read off a finished picture, at which no other region is tried (preset default)."""
     network_weight: float = 1.0
     """How much a fitted region network's opinion counts against the map of relevance when boxes are proposed."""
 
@@ -44,6 +46,7 @@ class SearchSettings:
                 and all(1 <= s <= LARGEST for s in (*self.preview_steps, *self.survivors)),
                 "preview_steps and survivors must be as long as each other, all at least 1, e.g. 4 10 and 8 3.",
             ),
+            (0 <= self.enough <= 1, f"enough is {self.enough}, but must lie between 0 and 1: it is a chance."),
             finite("network_weight", self.network_weight),
         )
 
@@ -62,6 +65,16 @@ class ScoreSettings:
     """Weight of the agreement between the change of the picture and the change from source words to prompt."""
     relevance: float = 5.0
     """Weight of how well the box covers what the source words name."""
+    shown: float = 6.0
+    """Weight, in the logarithm of the odds of success, of how well a segmenter sees what the region was to become (preset default)."""
+    left: float = 4.0
+    """The same of what is left of what was to go."""
+    gain: float = 2.0
+    """The same of how much more the region is like the words than before."""
+    likeness: float = 0.0
+    """The same of how much it is like them."""
+    bias: float = -3.0
+    """The logarithm of the odds where all of these are 0."""
 
     def checks(self) -> tuple[Check, ...]:
         return tuple(finite(f"score.{f.name}", getattr(self, f.name)) for f in dataclasses.fields(self))
@@ -144,7 +157,9 @@ class EditRecord:
     invert_mask: bool = False
     """Read the mask the other way: black is repainted."""
     feather: float = 0.03
-    """Width of the soft edge of the repainted region, as a fraction of the picture's short side."""
+    """Width of the soft edge of the repainted region, as a fraction of the short side of the part that was worked on."""
+    context: float = 1.6
+    """Side of the part of the picture that is worked on, in longer sides of the region; a large number takes the whole picture."""
     regions: str | None = None
     """A fitted region network (regions fit); pocket brings its own."""
     keep: int = 1
@@ -187,6 +202,10 @@ class EditRecord:
             (0 <= self.seed < 2**63, f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 1."),
             (1 <= self.keep <= 100, f"keep is {self.keep}, but must lie between 1 and 100."),
             (0 <= self.feather <= 0.5, f"feather is {self.feather}, but must lie between 0 and 0.5 of the short side."),
+            (
+                1 <= self.context <= 1000,
+                f"context is {self.context}, but must lie between 1 (the region alone) and 1000 (the whole picture).",
+            ),
             (
                 self.size is None or 32 <= self.size <= 4096,
                 f"size is {self.size}, but must lie between 32 and 4096 pixels.",

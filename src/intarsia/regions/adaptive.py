@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from intarsia.records.edit import EditRecord
+from intarsia.regions.appraisal import Appraiser
 from intarsia.regions.families import Family
-from intarsia.regions.search import Evaluation, Evaluator, Region, best_first
+from intarsia.regions.search import Evaluation, Evaluator, best_first, successive_halving
 
 
-def spend_as_needed(families: Sequence[Family], evaluator: Evaluator, record: EditRecord) -> list[Evaluation]:
+def spend_as_needed(
+    families: Sequence[Family], evaluator: Evaluator[Appraiser], record: EditRecord
+) -> list[Evaluation]:
     """Paint the likeliest region; stop once one is good enough, else let previews of the others compete.
 
     Args:
         families: the likeliest first, each with a region at least.
 
     Returns:
-        One evaluation for each region that was tried, best first.
+        One evaluation for each region that was tried, best first; of the best one, as many with other noise as the
+        record wants to keep.
     """
     settings = record.search
-    each = record.steps * (2 if record.guidance > 1 else 1)
-    preview = settings.preview_steps[-1]
-    first = families[0].regions
-    done: dict[int, Evaluation] = {}
-    spent = 0
+    first, others = families[0], [region for family in families[1:] for region in family.regions]
+    evaluated: list[Evaluation] = []
+    if len(first.regions) == 1:
+        evaluated = evaluator.evaluate(first.regions, record.steps, f"{first.name}, {record.steps} steps")
+    else:
+        others = [*first.regions, *others]
+    if others and not (evaluated and evaluated[0].scores.total >= settings.enough):
+        evaluated += successive_halving(
+            evaluator,
+            others,
+            preview_steps=settings.preview_steps,
+            survivors=settings.survivors,
+            steps=record.steps,
+            enough=settings.enough,
+        )
+    evaluated = best_first(evaluated)
+    return best_first(evaluated + more_noise(evaluated, evaluator, record))
 
-    def full(regions: Sequence[Region], why: str) -> bool:
-        nonlocal spent
-        for evaluation in evaluator.evaluate(regions, record.steps, f"{why}, {record.steps} steps"):
-            done[id(evaluation.region)] = evaluation
-        spent += each * len(regions)
-        return max(e.scores.total for e in done.values() if e.steps == record.steps) >= settings.enough
 
-    def previewed(regions: Sequence[Region], why: str) -> list[Region]:
-        nonlocal spent
-        few = min(preview, record.steps)
-        evaluations = evaluator.evaluate(regions, few, f"{why}, {few} steps")
-        spent += each * few * len(regions) // record.steps
-        for evaluation in evaluations:
-            done.setdefault(id(evaluation.region), evaluation)
-        return [e.region for e in sorted(evaluations, key=lambda e: e.scores.total, reverse=True)]
-
-    ordered = list(first) if len(first) == 1 else previewed(first, families[0].name)
-    if full(ordered[:1], families[0].name):
-        return best_first(list(done.values()))
-    rest = [r for family in families[1:] for r in family.regions] + ordered[1:]
-    if rest:
-        candidates = previewed(rest, "other regions")
-        for region in candidates:
-            if spent + each > settings.budget or full([region], region.family):
-                break
-    return best_first(list(done.values()))
+def more_noise(
+    evaluated: Sequence[Evaluation], evaluator: Evaluator[Appraiser], record: EditRecord
+) -> list[Evaluation]:
+    """The best region with further noise, until as many pictures are finished as the record wants to keep."""
+    finished = sum(e.steps == record.steps for e in evaluated)
+    best, seeds = evaluated[0].region, {e.region.seed for e in evaluated}
+    fresh = [s for s in range(record.seed, record.seed + record.keep + len(seeds)) if s not in seeds]
+    regions = [dataclasses.replace(best, seed=s) for s in fresh[: max(record.keep - finished, 0)]]
+    return evaluator.evaluate(regions, record.steps, f"{len(regions)} more pictures") if regions else []

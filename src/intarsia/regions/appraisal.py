@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from intarsia.backbones.protocols import ImageTextScorer
@@ -15,8 +14,8 @@ from intarsia.imaging.masks import box_mask
 from intarsia.records.edit import ScoreSettings
 from intarsia.regions.families import Job, named
 from intarsia.regions.intent import head
+from intarsia.regions.region import Region
 from intarsia.regions.scoring import Scores, crops
-from intarsia.regions.search import Region
 from intarsia.regions.sight import Sight
 
 TENTH = 0.1
@@ -37,9 +36,16 @@ class Appraiser:
         self.sight, self.job, self.scorer, self.settings = sight, job, scorer, settings
         intent = job.intent
         self.targets = [k for t in named(intent.targets) if (k := sight.known(f"a {t}", head(t)))]
-        self.sources = [k for s in intent.sources if (k := sight.known(s, head(s)))] if intent.change == "replace" else []
+        self.sources = (
+            [k for s in intent.sources if (k := sight.known(s, head(s)))] if intent.change == "replace" else []
+        )
         with torch.no_grad():
             self.words = scorer.embed_texts([intent.painted])[0]
+
+    def picture_of(self, region: Region) -> Tensor:
+        """(1, 3, h, w) the canvas of the region's crop."""
+        assert region.crop is not None
+        return self.sight.canvas(region.crop)
 
     @torch.no_grad()
     def score_regions(self, pictures: Sequence[Tensor], regions: Sequence[Region]) -> list[Scores]:
@@ -85,22 +91,3 @@ class Appraiser:
         """Mean relevance of the region's tenth that shows the words best."""
         values = np.sort(seen[inside])
         return float(values[-max(1, round(TENTH * len(values))) :].mean()) if len(values) else 0.0
-
-
-def onto(overview: Tensor, scale: float, picture: Tensor, region: Region) -> Tensor:
-    """The whole photo, small, with an edited crop in it.
-
-    Args:
-        overview: (3, H, W) the canvas of the whole photo.
-        scale: its pixels for each of the photo's.
-        picture: (3, h, w) the edited canvas of the crop.
-    """
-    assert region.crop is not None
-    box = region.crop.window
-    x0, y0 = round(box.x0 * scale), round(box.y0 * scale)
-    x1, y1 = max(round(box.x1 * scale), x0 + 1), max(round(box.y1 * scale), y0 + 1)
-    small = F.interpolate(picture[None], (y1 - y0, x1 - x0), mode="bilinear", antialias=True, align_corners=False)[0]
-    whole = overview.cpu().clone()
-    room = whole[:, y0:y1, x0:x1]
-    room.copy_(small[:, : room.shape[1], : room.shape[2]])
-    return whole

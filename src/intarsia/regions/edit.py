@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +16,27 @@ from intarsia.backbones.clip import without_warnings_of_cuts
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
+from intarsia.imaging.crop import crop_around
 from intarsia.imaging.geometry import Box, Point, Size, working_size
 from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.tensors import paste_back, to_tensor
+from intarsia.imaging.tensors import paste_back, paste_crop, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
+from intarsia.regions.adaptive import spend_as_needed
 from intarsia.regions.analysis import ImageAnalysis, analyze
+from intarsia.regions.appraisal import Appraiser
 from intarsia.regions.events import Observer, analysis_event, round_listener
+from intarsia.regions.families import Job, Proposer, jobs_of
+from intarsia.regions.intent import read_intent
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import edit_notes
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import PUBLISHED, published_anchors
+from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker, Scores
-from intarsia.regions.search import Evaluation, EvaluationCache, Evaluator, Region, best_first, successive_halving
+from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
+from intarsia.regions.sight import Sight
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -118,52 +126,56 @@ def edit(
     if mask is None and record.mask is not None:
         mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
     inpainter = backbones.inpainter.with_own_scheduler() if record.scheduler == "own" else backbones.inpainter
-    size = working_size(photo.size, record.size or inpainter.native_side, inpainter.stride)
+    side = record.size or inpainter.native_side
+    size = working_size(photo.size, side, inpainter.stride)
     image = to_tensor(photo, size).to(backbones.device)
+    given = record.box is not None or mask is not None
 
     # What is in the image, and where the source words are.
     analysis = analyze(image, record.source, record.sentence, backbones)
-    ranker = Ranker(analysis, backbones.scorer, record.score)
-
-    # Where to repaint: given by the user, as published, or anchors and boxes around them.
-    given = record.box is not None or mask is not None
-    whole = record.preset == "released-exact" and not given  # nothing is pasted back there
+    sight = Sight(photo=photo, backbones=backbones, side=side, stride=inpainter.stride)
+    settings = {
+        "prompt": record.sentence,
+        "negative_prompt": record.negative_prompt,
+        "guidance": record.guidance,
+        "cache": cache,
+        "on_progress": on_progress,
+        "on_round": None if observer is None else round_listener(observer, analysis, photo.size),
+    }
     anchors: tuple[Point, ...] = ()
-    regions: list[Region] = []
-    if given:
-        regions = given_regions(record, photo.size, size, mask)
-    elif record.preset in PUBLISHED:
-        anchors = published_anchors(analysis, record)
+    parts: list[list[Evaluation]] = []
+    if record.preset != "default" and not given:
+        # On the whole picture: boxes around anchors, as published, or all that are promising.
+        ranker = Ranker(analysis, backbones.scorer, record.score)
+        evaluator = Evaluator(inpainter, ranker, paste=record.preset != "released-exact", **settings)
+        if record.preset == "exhaustive":
+            places, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
+        else:
+            places = published_anchors(analysis, record)
+        tell(observer, analysis, places, photo.size)
+        if record.preset == "exhaustive":
+            parts = [best_first(evaluate_all(regions, evaluator, record, "candidates"))]
+        else:
+            parts = [PUBLISHED[record.preset](analysis, places, evaluator, record)]
+        anchors = tuple(a.scaled(size, photo.size) for a in places)
     else:
-        anchors, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
-    if observer is not None:
-        observer.on_analysis(analysis_event(analysis, anchors, photo.size))
-
-    # Repaint there, and rank: few steps first, the full schedule for the last.
-    evaluator = Evaluator(
-        inpainter,
-        ranker,
-        prompt=record.sentence,
-        negative_prompt=record.negative_prompt,
-        guidance=record.guidance,
-        cache=cache,
-        paste=not whole,
-        on_progress=on_progress,
-        on_round=None if observer is None else round_listener(observer, size, photo.size),
-    )
-    if given:
-        evaluated = best_first(evaluate_all(regions, evaluator, record, "pictures"))
-    elif record.preset in PUBLISHED:
-        evaluated = PUBLISHED[record.preset](analysis, anchors, evaluator, record)
-    elif record.preset == "exhaustive":
-        evaluated = best_first(evaluate_all(regions, evaluator, record, "candidates"))
-    else:
-        evaluated = search(regions, evaluator, record)
+        # On crops: what the words ask for, and the regions that may give it, the likeliest first.
+        intent = read_intent(record.source, record.prompt)
+        jobs = [Job(intent=intent, things=())] if given else jobs_of(intent, sight)
+        anchors = tuple(thing.box.center for job in jobs for thing in job.things)
+        tell(observer, analysis, tuple(a.scaled(photo.size, size) for a in anchors), photo.size)
+        for job in jobs:
+            appraiser = Appraiser(sight, job, backbones.scorer, record.score)
+            crop_evaluator = Evaluator(inpainter, appraiser, **settings)
+            if given:
+                regions = given_regions(record, sight, mask)
+                parts.append(best_first(evaluate_all(regions, crop_evaluator, record, "pictures")))
+            else:
+                families = Proposer(sight, record.seed, record.context).families(job)
+                parts.append(spend_as_needed(families, crop_evaluator, record))
 
     # Back to the user's pixels; every pixel outside the blend stays the input's.
-    if whole:
-        mask = np.ones((photo.size.height, photo.size.width), bool)
-    candidates = tuple(to_candidate(e, anchors, photo, size, record, mask) for e in evaluated)
+    candidates = finished(parts, anchors, photo, size, record, mask)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
     return EditResult(
@@ -172,7 +184,7 @@ def edit(
         blend=best.blend,
         candidates=candidates,
         chosen=0,
-        anchors=tuple(a.scaled(size, photo.size) for a in anchors),
+        anchors=anchors,
         saliency=analysis.saliency.float().cpu().numpy(),
         relevance=analysis.relevance.float().cpu().numpy() if analysis.has_text_relevance else None,
         cost=Cost(
@@ -182,20 +194,22 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
-        notes=edit_notes(photo, record, backbones, analysis, evaluated[0].region.box, given=given),
+        notes=edit_notes(photo, record, backbones, analysis, parts[0][0].region.box, given=given),
     )
 
 
-def given_regions(record: EditRecord, full: Size, size: Size, mask: np.ndarray | None) -> list[Region]:
+def given_regions(record: EditRecord, sight: Sight, mask: np.ndarray | None) -> list[Region]:
     """The user's box or mask, `keep` times with other noise."""
+    full = sight.photo.size
+    box = bounding_box(mask) if mask is not None else usable_box(Box(*(record.box or ())), full)
+    crop = crop_around(box, full, sight.side, sight.stride, context=record.context)
+    inside = crop.to_canvas(box).clipped(crop.size)
     small: Tensor | None = None
     if mask is not None:
-        small = touched_cells(mask, size.height, size.width).bool()
-        box = bounding_box(small.numpy())
-    else:
-        assert record.box is not None
-        box = usable_box(Box(*record.box), full).scaled(full, size)
-    return [Region(box=box, mask=small, seed=record.seed + k) for k in range(record.keep)]
+        small = touched_cells(crop.piece(mask), crop.size.height, crop.size.width).bool()
+        inside = bounding_box(small.numpy())
+    exact = box if mask is None else None
+    return [Region(box=inside, mask=small, seed=record.seed + k, crop=crop, exact=exact) for k in range(record.keep)]
 
 
 def propose_regions(
@@ -215,21 +229,11 @@ def propose_regions(
     return anchors, [Region(box=p.box, seed=record.seed, anchor=p.anchor) for p in chosen]
 
 
-def evaluate_all(regions: list[Region], evaluator: Evaluator, record: EditRecord, noun: str) -> list[Evaluation]:
+def evaluate_all(
+    regions: Sequence[Region], evaluator: Evaluator[AnyRanking], record: EditRecord, noun: str
+) -> list[Evaluation]:
     """Every region with the full schedule."""
     return evaluator.evaluate(regions, record.steps, f"{len(regions)} {noun} in {record.steps} steps")
-
-
-def search(regions: list[Region], evaluator: Evaluator, record: EditRecord) -> list[Evaluation]:
-    """Successive halving of the regions; best first."""
-    finalists = max(record.keep, record.search.survivors[-1]) if record.search.survivors else record.keep
-    return successive_halving(
-        evaluator,
-        regions,
-        preview_steps=record.search.preview_steps,
-        survivors=[max(s, finalists) for s in record.search.survivors],
-        steps=record.steps,
-    )
 
 
 def usable_box(box: Box, size: Size) -> Box:
@@ -259,28 +263,91 @@ def fitted_network(record: EditRecord, backbones: Backbones) -> RegionNetwork | 
     return None
 
 
+def tell(observer: Observer | None, analysis: ImageAnalysis, anchors: Sequence[Point], full: Size) -> None:
+    """Tell an observer what was seen before anything is repainted."""
+    if observer is not None:
+        observer.on_analysis(analysis_event(analysis, anchors, full))
+
+
+def finished(
+    parts: Sequence[Sequence[Evaluation]],
+    anchors: Sequence[Point],
+    photo: Photo,
+    size: Size,
+    record: EditRecord,
+    mask: np.ndarray | None,
+) -> tuple[Candidate, ...]:
+    """The candidates in the user's pixels, best first; of an edit in several parts, their best ones together first."""
+    if len(parts) == 1:
+        return tuple(to_candidate(e, anchors, photo, size, record, mask) for e in parts[0])
+    together, blend = photo, np.zeros((photo.size.height, photo.size.width), np.float32)
+    tried: list[Candidate] = []
+    for evaluations in parts:
+        best = to_candidate(evaluations[0], anchors, together, size, record, mask)
+        assert best.photo is not None and best.blend is not None
+        together, blend = best.photo, np.maximum(blend, best.blend)
+        tried.append(dataclasses.replace(best, photo=None, blend=None))
+        tried += [
+            dataclasses.replace(to_candidate(e, anchors, photo, size, record, mask), photo=None, blend=None)
+            for e in evaluations[1:]
+        ]
+    worst = min((evaluations[0].scores for evaluations in parts), key=lambda scores: scores.total)
+    first = Candidate(
+        box=bounding_box(blend > 0), anchor=None, scores=worst, steps=record.steps, seed=record.seed,
+        photo=together, blend=blend,
+    )  # fmt: skip
+    return (first, *tried)
+
+
 def to_candidate(
     evaluation: Evaluation,
-    anchors: tuple[Point, ...],
+    anchors: Sequence[Point],
     photo: Photo,
     size: Size,
     record: EditRecord,
     mask: np.ndarray | None,
 ) -> Candidate:
-    """Bring a candidate to the user's pixels; one with the full schedule is pasted back into the picture."""
-    region = evaluation.region
-    box = region.box.scaled(size, photo.size).clipped(photo.size)
+    """Bring a candidate to the user's pixels; one with the full schedule is pasted back into the picture.
+
+    Args:
+        anchors: in pixels of the photo.
+        size: at which regions of the whole picture lie.
+        mask: (H, W) the user's, which regions are painted in.
+    """
+    region, full, crop = evaluation.region, photo.size, evaluation.region.crop
+    if region.exact is not None:
+        box = region.exact.clipped(full)
+    elif crop is not None:
+        box = crop.to_photo(region.box).clipped(full)
+    else:
+        box = region.box.scaled(size, full).clipped(full)
     done, blend = None, None
     if evaluation.steps == record.steps:
-        where = box_mask(box, photo.size) if mask is None else mask
-        blend = feather(where, record.feather * photo.size.short)
-        done = paste_back(photo, evaluation.picture, blend)
+        if record.preset == "released-exact" and crop is None:  # nothing is pasted back there
+            mask = np.ones((full.height, full.width), bool)
+        where = mask if mask is not None else box_mask(box, full) if region.mask is None else shape_in(region, full)
+        if crop is None:
+            blend = feather(where, record.feather * full.short)
+            done = paste_back(photo, evaluation.picture, blend)
+        else:
+            window = crop.window.clipped(full)
+            blend = feather(where, record.feather * min(window.width, window.height))
+            done = paste_crop(photo, crop, evaluation.picture, blend)
     return Candidate(
         box=box,
-        anchor=anchors[region.anchor].scaled(size, photo.size) if region.anchor >= 0 else None,
+        anchor=anchors[region.anchor] if region.anchor >= 0 else None,
         scores=evaluation.scores,
         steps=evaluation.steps,
         seed=region.seed,
         photo=done,
         blend=blend,
     )
+
+
+def shape_in(region: Region, full: Size) -> np.ndarray:
+    """(H, W) bool: the shape of a region of a crop, in pixels of the photo."""
+    assert region.crop is not None and region.mask is not None
+    shape = np.zeros((full.height, full.width), bool)
+    levels = region.crop.put(region.mask.numpy().astype(np.uint8) * 255, full)
+    shape[region.crop.part(full)] = levels > 127
+    return shape

@@ -14,7 +14,7 @@ from intarsia.imaging.crop import Crop, crop_around
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box, box_mask, dilate
 from intarsia.regions.intent import Intent, Side, head, unarticled
-from intarsia.regions.search import Region
+from intarsia.regions.region import Region
 from intarsia.regions.sight import Sight, Thing
 
 MARGIN, WIDE = 0.08, 0.25
@@ -207,7 +207,9 @@ class Proposer:
         for _ in range(PLACES):
             depth = ndimage.distance_transform_cdt(free, metric="chessboard")[1:-1, 1:-1] * scale
             merit = np.minimum(2 * depth, side) / side
-            merit = merit + 0.05 * np.minimum(depth / self.size.short, 1) + 0.5 * self.nearness(intent, merit.shape, scale)
+            merit = (
+                merit + 0.05 * np.minimum(depth / self.size.short, 1) + 0.5 * self.nearness(intent, merit.shape, scale)
+            )
             row, column = np.unravel_index(int(np.argmax(np.where(depth > 0, merit, -1))), merit.shape)
             reach = float(depth[row, column])
             if reach <= 0:

@@ -21,9 +21,10 @@ from intarsia.regions.losses import (
 )
 from intarsia.regions.network import PublishedNetwork, choose
 from intarsia.regions.proposals import concentric
+from intarsia.regions.region import Region
 from intarsia.regions.released import exact_anchors, random_boxes, rank, released_exact
 from intarsia.regions.scoring import Ranker
-from intarsia.regions.search import Evaluation, Evaluator, Region
+from intarsia.regions.search import Evaluation, Evaluator
 
 STRIDE = 4 / 32  # from one side to the next: half-sides grow by 2 cells of 32
 
@@ -80,7 +81,7 @@ def rate_of(round_: int, settings: FitSettings) -> float:
 
 
 def paper(
-    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator, record: EditRecord
+    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator[Ranker], record: EditRecord
 ) -> list[Evaluation]:
     """The method as published, with a gradient that exists.
 
@@ -109,13 +110,13 @@ def paper(
 
 
 def released(
-    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator, record: EditRecord
+    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator[Ranker], record: EditRecord
 ) -> list[Evaluation]:
     """What the released code amounts to: saliency anchors, random box sizes, other noise for every picture."""
     return rank(random_boxes(boxes_of(anchors, analysis, record.search), evaluator, record), evaluator.ranker)
 
 
-PublishedMethod = Callable[[ImageAnalysis, Sequence[Point], Evaluator, EditRecord], list[Evaluation]]
+PublishedMethod = Callable[[ImageAnalysis, Sequence[Point], Evaluator[Ranker], EditRecord], list[Evaluation]]
 
 PUBLISHED: dict[Preset, PublishedMethod] = {"paper": paper, "released": released, "released-exact": released_exact}
 """The presets that work on the whole picture as the published method does."""

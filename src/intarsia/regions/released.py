@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from intarsia.imaging.geometry import Box, Grid, Point, Size
 from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.regions.analysis import ImageAnalysis
+from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker
-from intarsia.regions.search import Evaluation, Evaluator, Region, best_first
+from intarsia.regions.search import Evaluation, Evaluator, best_first
 
 FINALISTS = 3
 CELLS = 32
@@ -54,7 +55,7 @@ def rank(evaluations: Sequence[Evaluation], ranker: Ranker, *, shares: bool = Fa
     return best_first(finalists) + rest
 
 
-def random_boxes(boxes: Sequence[Sequence[Box]], evaluator: Evaluator, record: EditRecord) -> list[Evaluation]:
+def random_boxes(boxes: Sequence[Sequence[Box]], evaluator: Evaluator[Ranker], record: EditRecord) -> list[Evaluation]:
     """The last of the record's rounds and one more: in each, a box at random for each anchor, all with other noise.
 
     Args:
@@ -121,7 +122,7 @@ def exact_box(cell: Cell, half: int, size: Size) -> Box:
 
 
 def released_exact(
-    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator, record: EditRecord
+    analysis: ImageAnalysis, anchors: Sequence[Point], evaluator: Evaluator[Ranker], record: EditRecord
 ) -> list[Evaluation]:
     """The released code's anchors, mirrored boxes and ranking; the evaluator is one that pastes nothing back.
 

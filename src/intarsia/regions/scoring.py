@@ -14,6 +14,7 @@ from intarsia.imaging.geometry import Box, Grid
 from intarsia.records.edit import ScoreSettings
 from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.proposals import coverage
+from intarsia.regions.region import Region
 
 CONTEXT = 0.15  # let out around the box when its crop is read, as a fraction of its longer side
 
@@ -29,6 +30,8 @@ class Scores:
         image: likeness of the visual tokens before and after, but for those in the box that show the source words.
         direction: cos(change of the crop, change of the words); 0 without source words.
         relevance: how well the box covers what the source words name; 0 without.
+        shown: how well a tenth of the region shows what it was to become, as a segmenter sees it.
+        left: how much of what was to go is still seen.
     """
 
     total: float
@@ -37,6 +40,8 @@ class Scores:
     image: float
     direction: float
     relevance: float
+    shown: float = 0.0
+    left: float = 0.0
 
 
 def crops(pictures: Tensor, boxes: Sequence[Box], side: int) -> Tensor:
@@ -59,6 +64,14 @@ class Ranker:
         self.analysis, self.scorer, self.settings = analysis, scorer, settings
         with torch.no_grad():
             self.tokens = scorer.patch_tokens(analysis.picture)[0]
+
+    def picture_of(self, region: Region) -> Tensor:
+        """(1, 3, h, w) the whole picture, whatever the region."""
+        return self.analysis.picture
+
+    def score_regions(self, pictures: Sequence[Tensor], regions: Sequence[Region]) -> list[Scores]:
+        """Score edited pictures (3, h, w), each repainted in its region."""
+        return self.score(torch.stack(list(pictures)).to(self.analysis.picture.device), [r.box for r in regions])
 
     @torch.no_grad()
     def score(self, pictures: Tensor, boxes: Sequence[Box]) -> list[Scores]:

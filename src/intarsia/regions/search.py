@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from intarsia.backbones.protocols import Inpainter
-from intarsia.imaging.geometry import Box
+from intarsia.backbones.protocols import Inpainter, OnStep
+from intarsia.imaging.crop import Crop
+from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import box_mask
 from intarsia.progress import OnProgress, Progress
-from intarsia.regions.scoring import Ranker, Scores
-
-
-@dataclass(frozen=True, kw_only=True)
-class Region:
-    """Where to repaint, in pixels of the working size: the whole photo's, or a crop's.
-
-    Attributes:
-        box: what is repainted, or the bounds of `mask`.
-        mask: (H, W) bool for a region that is no box.
-        seed: of the noise.
-        anchor: number of the anchor that it belongs to, -1 for none.
-        crop: on whose canvas it lies; None for the whole photo at the analysis's size.
-        exact: the box in pixels of the photo, where it was given or found there.
-        words: what the painter is told; the edit's prompt where empty.
-        family: what kind of region it is, in plain words.
-    """
-
-    box: Box
-    seed: int
-    anchor: int = -1
-    mask: Tensor | None = None
-    crop: Crop | None = None
-    exact: Box | None = None
-    words: str = ""
-    family: str = ""
+from intarsia.regions.region import Region
+from intarsia.regions.scoring import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +38,29 @@ class Evaluation:
 EvaluationCache = MutableMapping[tuple[str, ...], Tensor]
 
 
-class Evaluator:
+class Ranking(Protocol):
+    """What shows the evaluator the image of a region, and scores what was made of it."""
+
+    def picture_of(self, region: Region) -> Tensor:
+        """(1, 3, h, w) in [-1, 1], on the models' device."""
+        ...
+
+    def score_regions(self, pictures: Sequence[Tensor], regions: Sequence[Region]) -> list[Scores]:
+        """Score edited images (3, h, w), one a region."""
+        ...
+
+
+AnyRanking = TypeVar("AnyRanking", bound=Ranking)
+
+
+class Evaluator(Generic[AnyRanking]):
     """Repaints and scores regions of one picture; what was repainted once is kept.
 
     Args:
         inpainter: the frozen inpainting model.
         ranker: scores the pictures.
         prompt, negative_prompt, guidance: of the edit.
-        cache: repainted pictures by (picture, model, words, guidance, pasted or not, region, seed, steps).
+        cache: repainted pictures by (model, guidance, pasted or not, picture, words, region, seed, steps).
         paste: give unedited pixels back their originals; else a picture is all that the model decoded.
         on_progress: called after every denoising step; may raise `Cancelled`.
         on_round: called with the evaluations of every round.
@@ -75,7 +69,7 @@ class Evaluator:
     def __init__(
         self,
         inpainter: Inpainter,
-        ranker: Ranker,
+        ranker: AnyRanking,
         *,
         prompt: str,
         negative_prompt: str,
@@ -89,50 +83,37 @@ class Evaluator:
         self.prompt, self.negative_prompt, self.guidance = prompt, negative_prompt, guidance
         self.cache: EvaluationCache = {} if cache is None else cache
         self.paste, self.on_progress, self.on_round = paste, on_progress, on_round
-        picture = ranker.analysis.picture
-        self.identity = (
-            hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest(),
-            inpainter.name,
-            prompt,
-            negative_prompt,
-            str(guidance),
-            "pasted" if paste else "whole",
-        )
+        self.identity = (inpainter.name, negative_prompt, str(guidance), "pasted" if paste else "whole")
+        self.pictures: dict[Crop | None, str] = {}
 
     def mask_of(self, region: Region) -> Tensor:
         """(1, H, W) float, 1 where the region is."""
         if region.mask is not None:
             return region.mask[None].float()
-        return torch.from_numpy(box_mask(region.box, self.ranker.analysis.size))[None].float()
+        height, width = self.ranker.picture_of(region).shape[-2:]
+        return torch.from_numpy(box_mask(region.box, Size(width, height)))[None].float()
 
     def key(self, region: Region, mask: Tensor, steps: int) -> tuple[str, ...]:
+        if region.crop not in self.pictures:
+            seen = self.ranker.picture_of(region).cpu().numpy()
+            self.pictures[region.crop] = hashlib.sha256(seen.tobytes()).hexdigest()
         shape = hashlib.sha256(mask.to(torch.uint8).numpy().tobytes()).hexdigest()
-        return (*self.identity, shape, str(region.seed), str(steps))
+        words = region.words or self.prompt
+        return (*self.identity, self.pictures[region.crop], words, shape, str(region.seed), str(steps))
 
     def evaluate(self, regions: Sequence[Region], steps: int, stage: str) -> list[Evaluation]:
         """Repaint each region with `steps` steps and score the pictures, in the order given."""
         masks = [self.mask_of(r) for r in regions]
         keys = [self.key(r, m, steps) for r, m in zip(regions, masks, strict=True)]
         fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self.cache}
-        if fresh:
-            rows = list(fresh.values())
-            chosen = torch.stack([masks[i] for i in rows])
-            painted = self.inpainter.inpaint(
-                self.ranker.analysis.picture,
-                chosen,
-                [self.prompt] * len(rows),
-                negative_prompt=self.negative_prompt,
-                seeds=[regions[i].seed for i in rows],
-                steps=steps,
-                guidance=self.guidance,
-                on_step=lambda done, total: self.report(stage, done, total),
-            )
-            original = self.ranker.analysis.picture.cpu()
-            pasted = torch.where(chosen > 0.5, painted, original) if self.paste else painted
-            for k, picture in zip(fresh, pasted, strict=True):
-                self.cache[k] = picture
-        pictures = torch.stack([self.cache[k] for k in keys])
-        scores = self.ranker.score(pictures.to(self.ranker.analysis.picture.device), [r.box for r in regions])
+        alike: dict[torch.Size, list[tuple[str, ...]]] = {}  # canvases of one size are painted in one batch
+        for k, i in fresh.items():
+            alike.setdefault(masks[i].shape, []).append(k)
+        for number, together in enumerate(alike.values()):
+            self.paint([regions[fresh[k]] for k in together], [masks[fresh[k]] for k in together], together, steps,
+                       lambda done, total, n=number: self.report(stage, n * total + done, len(alike) * total))  # fmt: skip
+        pictures = [self.cache[k] for k in keys]
+        scores = self.ranker.score_regions(pictures, regions)
         evaluations = [
             Evaluation(region=r, steps=steps, picture=p, scores=s)
             for r, p, s in zip(regions, pictures, scores, strict=True)
@@ -140,6 +121,34 @@ class Evaluator:
         if self.on_round is not None:
             self.on_round(evaluations)
         return evaluations
+
+    def paint(
+        self,
+        regions: Sequence[Region],
+        masks: Sequence[Tensor],
+        keys: Sequence[tuple[str, ...]],
+        steps: int,
+        on_step: OnStep,
+    ) -> None:
+        """Repaint regions whose canvases have one size, and keep the pictures under their keys."""
+        chosen = torch.stack(list(masks))
+        same = len({r.crop for r in regions}) == 1
+        originals = (
+            self.ranker.picture_of(regions[0]) if same else torch.cat([self.ranker.picture_of(r) for r in regions])
+        )
+        painted = self.inpainter.inpaint(
+            originals,
+            chosen,
+            [r.words or self.prompt for r in regions],
+            negative_prompt=self.negative_prompt,
+            seeds=[r.seed for r in regions],
+            steps=steps,
+            guidance=self.guidance,
+            on_step=on_step,
+        )
+        pasted = torch.where(chosen > 0.5, painted, originals.cpu()) if self.paste else painted
+        for k, picture in zip(keys, pasted, strict=True):
+            self.cache[k] = picture
 
     def report(self, stage: str, done: int, total: int) -> None:
         if self.on_progress is not None:
@@ -152,12 +161,13 @@ def best_first(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def successive_halving(
-    evaluator: Evaluator,
+    evaluator: Evaluator[AnyRanking],
     regions: Sequence[Region],
     *,
     preview_steps: Sequence[int],
     survivors: Sequence[int],
     steps: int,
+    enough: float = math.inf,
 ) -> list[Evaluation]:
     """Preview all regions with few steps, keep the better part, and so on; the last get the full schedule.
 
@@ -166,6 +176,7 @@ def successive_halving(
         preview_steps: denoising steps of each preview round.
         survivors: how many outlive each round.
         steps: of the full schedule.
+        enough: the score at which no further survivor gets it.
 
     Returns:
         One evaluation a region, the one with most steps; best first.
@@ -174,13 +185,17 @@ def successive_halving(
     latest: dict[int, Evaluation] = {}
     alive = list(range(len(regions)))
     for few, keep in zip(preview_steps, survivors, strict=True):
-        if len(alive) <= keep or few >= steps:
+        if few >= steps or (len(alive) <= keep and enough == math.inf):
             continue
         stage = f"{len(alive)} previews of {few} steps"
         for i, evaluation in zip(alive, evaluator.evaluate([regions[i] for i in alive], few, stage), strict=True):
             latest[i] = evaluation
         alive = sorted(alive, key=lambda i: latest[i].scores.total, reverse=True)[:keep]
-    stage = f"{len(alive)} candidates in {steps} steps"
-    for i, evaluation in zip(alive, evaluator.evaluate([regions[i] for i in alive], steps, stage), strict=True):
-        latest[i] = evaluation
+    groups = [alive] if enough == math.inf else [[i] for i in alive]
+    for group in groups:
+        stage = f"{len(alive)} candidates in {steps} steps"
+        for i, evaluation in zip(group, evaluator.evaluate([regions[i] for i in group], steps, stage), strict=True):
+            latest[i] = evaluation
+        if latest[group[-1]].scores.total >= enough:
+            break
     return best_first(list(latest.values()))

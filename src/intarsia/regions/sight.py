@@ -215,7 +215,9 @@ class Sight:
             for length in (size.width, size.height)
         ]
         canvas = Size(to_stride(self.side, self.stride), to_stride(self.side, self.stride))
-        return [Crop(Box(x, y, x + side, y + side), canvas) for y in map(float, starts[1]) for x in map(float, starts[0])]
+        return [
+            Crop(Box(x, y, x + side, y + side), canvas) for y in map(float, starts[1]) for x in map(float, starts[0])
+        ]
 
     def _over(self, crops: Sequence[Crop], phrases: Sequence[str], scale: float) -> Levels:
         """(P, rows, columns) relevance of phrases over the photo, from several crops; in a tile, its middle counts most."""
@@ -253,4 +255,6 @@ def canvas_tensor(pixels: Bytes) -> Tensor:
 
 
 def _resized(levels: Levels, shape: tuple[int, ...]) -> Levels:
-    return F.interpolate(torch.from_numpy(levels)[None, None], shape, mode="bilinear", align_corners=False)[0, 0].numpy()
+    return F.interpolate(torch.from_numpy(levels)[None, None], shape, mode="bilinear", align_corners=False)[
+        0, 0
+    ].numpy()

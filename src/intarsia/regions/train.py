@@ -33,8 +33,9 @@ from intarsia.regions.losses import expected_loss
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import paper_losses
+from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker
-from intarsia.regions.search import Evaluator, Region
+from intarsia.regions.search import Evaluator
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,35 @@
+"""A region: where an image is repainted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from intarsia.imaging.crop import Crop
+from intarsia.imaging.geometry import Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """Where to repaint, in pixels of the working size: the whole photo's, or a crop's.
+
+    Attributes:
+        box: what is repainted, or the bounds of `mask`.
+        mask: (H, W) bool for a region that is no box.
+        seed: of the noise.
+        anchor: number of the anchor that it belongs to, -1 for none.
+        crop: on whose canvas it lies; None for the whole photo at the analysis's size.
+        exact: the box in pixels of the photo, where it was given or found there.
+        words: what the painter is told; the edit's prompt where empty.
+        family: what kind of region it is, in plain words.
+    """
+
+    box: Box
+    seed: int
+    anchor: int = -1
+    mask: Tensor | None = None
+    crop: Crop | None = None
+    exact: Box | None = None
+    words: str = ""
+    family: str = ""
