@@ -27,6 +27,7 @@ painter cannot do, is left out of all figures and counted, and another is drawn,
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -57,7 +58,6 @@ from intarsia.regions.edit import edit
 
 SIZES = (OWN_SIDE, 256, 512)
 DRAWN = 3  # cases that are drawn at most, in usable ones that are asked for
-PUBLISHED_STEPS = 50
 PUBLISHED = ("paper", "released", "released-exact")
 PRESETS: tuple[str, ...] = get_args(Preset)
 Z = 1.959964  # of a normal distribution, 95 % within
@@ -87,7 +87,8 @@ def edited(
     """The case's edit, of another picture if one is given, and with some settings of the record other than its own."""
     image = image or case.scene.image
     words = {"photo": "scene.png", "source": case.source, "prompt": case.prompt, "models": "pocket", "seed": case.noise}
-    record = EditRecord(**{**words, **settings})
+    schedule = {} if case.schedule is None else {"steps": case.schedule}
+    record = EditRecord(**{**words, **schedule, **settings})
     result = edit(photo_from_image(image), record, backbones, mask=mask)
     before, after, untouched = np.asarray(image), result.photo.pixels, result.blend == 0
     return Edited(
@@ -99,8 +100,7 @@ def edited(
 
 
 def preset(name: str) -> Column:
-    settings: dict[str, Any] = {"steps": PUBLISHED_STEPS} if name in PUBLISHED else {}
-    return lambda case, backbones: edited(case, backbones, preset=name, **settings)
+    return lambda case, backbones: edited(case, backbones, preset=name)
 
 
 def oracle(case: Case, backbones: Backbones) -> Edited:
@@ -296,7 +296,7 @@ def run(options: argparse.Namespace) -> Row:
             for kind, size, number in cases:
                 if usable[kind, size] >= wanted:
                     continue
-                case = draw_case(options.seed, kind, number, size)
+                case = dataclasses.replace(draw_case(options.seed, kind, number, size), schedule=options.steps)
                 row = measured(case, options.columns, backbones, judge, options.save)
                 rows.append(row)
                 usable[kind, size] += row["usable"]
@@ -348,6 +348,7 @@ def main() -> None:
     parser.add_argument("--columns", type=columns_in, default="default,segment,oracle", help="or all")
     parser.add_argument("--json", type=Path, help="write the figures to this file, after every case")
     parser.add_argument("--save", type=Path, help="save every picture, before and after, in this folder")
+    parser.add_argument("--steps", type=int, help="denoising steps in all columns; by default those of each preset")
     parser.add_argument("--part", type=part_in, default=(1, 1), help="1/2 and 2/2 in two processes share the work")
     parser.add_argument("--merge", type=Path, nargs="+", help="join the files of the parts, instead of measuring")
     parser.add_argument("--device", default="auto")

@@ -86,6 +86,7 @@ class Case:
         painter: the words for the oracle's region alone, where it has one.
         drawing: seed of the scene's drawing.
         noise: seed of the edit.
+        schedule: denoising steps of every picture, instead of the presets' own.
     """
 
     kind: str
@@ -101,6 +102,7 @@ class Case:
     painter: str
     drawing: int
     noise: int
+    schedule: int | None = None
 
     def drawn(self, things: tuple[Thing, ...], ground: str) -> world.Scene:
         """A scene of this case; what stays comes first, so that it looks the same in all that share a background."""
