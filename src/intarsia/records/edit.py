@@ -69,6 +69,8 @@ class ScoreSettings:
     """Weight, in the logarithm of the odds of success, of how well a segmenter sees what the region was to become (preset default)."""
     left: float = 4.0
     """The same of what is left of what was to go."""
+    lost: float = 4.0
+    """The same of what is lost of what was to stay."""
     gain: float = 2.0
     """The same of how much more the region is like the words than before."""
     likeness: float = 0.0

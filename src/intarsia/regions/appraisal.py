@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import ImageTextScorer
+from intarsia.imaging.crop import Crop
 from intarsia.imaging.masks import box_mask
 from intarsia.records.edit import ScoreSettings
 from intarsia.regions.families import Job, named
 from intarsia.regions.intent import head
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Scores, crops
-from intarsia.regions.sight import Sight
+from intarsia.regions.sight import Sight, Thing
 
 TENTH = 0.1
 """Share of a region's pixels that shows something new best, by which it counts as shown."""
@@ -36,9 +37,9 @@ class Appraiser:
         self.sight, self.job, self.scorer, self.settings = sight, job, scorer, settings
         intent = job.intent
         self.targets = [k for t in named(intent.targets) if (k := sight.known(f"a {t}", head(t)))]
-        self.sources = (
-            [k for s in intent.sources if (k := sight.known(s, head(s)))] if intent.change == "replace" else []
-        )
+        self.gone = job.things if intent.change == "replace" else ()
+        broad = intent.change in ("background", "whole", "resize")
+        self.stays = [t for t in sight.things() if all(t.box.iou(o.box) < 0.3 for o in job.things)] if broad else []
         with torch.no_grad():
             self.words = scorer.embed_texts([intent.painted])[0]
 
@@ -63,28 +64,37 @@ class Appraiser:
         before = self.sight.canvas(region.crop)
         after = picture[None].to(before)
         inside = region.mask.numpy() if region.mask is not None else box_mask(region.box, region.crop.size)
-        asked = [phrase for phrases in (*self.targets, *self.sources) for phrase in phrases]
+        asked = list(
+            dict.fromkeys([p for t in self.targets for p in t] + [t.phrase for t in (*self.gone, *self.stays)])
+        )
         seen = self.sight.segmenter.predict_masks(after, asked).float().cpu().numpy() if asked else np.zeros((0, 1, 1))
         maps = dict(zip(asked, seen, strict=True))
         shown = min((self.best_tenth(np.max([maps[p] for p in t], 0), inside) for t in self.targets), default=0.5)
-        left = 0.0
-        for phrases in self.sources:
-            for thing in self.job.things:
-                where = thing.on(region.crop)
-                if where.any():
-                    left = max(left, float(np.max([maps[p] for p in phrases], 0)[where].mean()))
+        left = max((self.mean_on(maps[t.phrase], t, region.crop) for t in self.gone), default=0.0)
+        lost = max((1 - self.mean_on(maps[t.phrase], t, region.crop) / t.sureness for t in self.stays), default=0.0)
         side = min(region.crop.size.width, region.crop.size.height)
         close_before, close_after = (self.scorer.embed_images(crops(p, [region.box], side))[0] for p in (before, after))
         gain = float((close_after - close_before) @ self.words)
         text = float(close_after @ self.words)
         weights = self.settings
         logit = (
-            weights.bias + weights.shown * shown - weights.left * left + weights.gain * gain + weights.likeness * text
+            weights.bias
+            + weights.shown * shown
+            - weights.left * left
+            - weights.lost * lost
+            + weights.gain * gain
+            + weights.likeness * text
         )
         return Scores(
             total=1 / (1 + math.exp(-logit)), text=text, crop=gain, image=0.0, direction=0.0, relevance=0.0,
-            shown=shown, left=left,
+            shown=shown, left=left, lost=lost,
         )  # fmt: skip
+
+    @staticmethod
+    def mean_on(seen: np.ndarray, thing: Thing, crop: Crop) -> float:
+        """Mean relevance where a thing is; that of the thing itself where it is not in the crop."""
+        where = thing.on(crop)
+        return float(seen[where].mean()) if where.any() else thing.sureness
 
     @staticmethod
     def best_tenth(seen: np.ndarray, inside: np.ndarray) -> float:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import ndimage
 
 from intarsia.imaging.crop import Crop, crop_around
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box, box_mask, dilate
-from intarsia.regions.intent import Intent, Side, head, unarticled
+from intarsia.regions.intent import Intent, Side, head, is_plural, unarticled
 from intarsia.regions.region import Region
 from intarsia.regions.sight import Sight, Thing
 
@@ -84,7 +85,9 @@ def jobs_of(intent: Intent, sight: Sight) -> list[Job]:
 
 
 def _one_of(intent: Intent, source: str, targets: tuple[str, ...]) -> Intent:
-    painted = intent.painted if len(targets) != 1 or len(intent.targets) == 1 else targets[0]
+    """A part of an intent, for one thing: "houses" become "a house" at each place."""
+    targets = tuple(f"a {head(t)}" if is_plural(t) else t for t in targets)
+    painted = intent.painted if targets == intent.targets else targets[0] if len(targets) == 1 else intent.painted
     return dataclasses.replace(intent, sources=(source,), targets=targets, painted=painted, several=False)
 
 
@@ -237,7 +240,11 @@ class Proposer:
         covered = np.zeros((canvas.size.height, canvas.size.width), bool)
         for thing in self.sight.things():
             covered |= thing.on(canvas)
-        around = ~dilate(covered, max(2, round(min(covered.shape) / 32)))
+        seen = torch.from_numpy(self.sight.covered())[None, None]
+        height, width = (round(length * canvas.scale) for length in (self.size.height, self.size.width))
+        close = F.interpolate(seen, (height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
+        covered[:height, :width] |= close[: covered.shape[0], : covered.shape[1]] >= FREE
+        around = ~dilate(covered, 1)
         regions = [self.masked(canvas, around, intent)] if around.any() else []
         again = [dataclasses.replace(r, seed=r.seed + 1) for r in regions]
         families = [
@@ -252,11 +259,13 @@ class Proposer:
         things = self.sight.things()
         size = self.size
         each = [self.around([t], intent, MARGIN, self.others([t])) for t in things[:GUESSES]]
+        together = [self.around(things, intent, MARGIN, ())] if len(things) > 1 else []
         middle = self.inside(Point(size.width / 2, size.height / 2), 0.6 * size.short)
         return [
             f
             for f in (
                 self.family("things that stand out", each),
+                self.family("all of them", together),
                 self.family("the middle", [self.region([middle], intent, ())]),
                 self.family("the whole picture", [self.everything(intent)]),
             )

@@ -133,7 +133,7 @@ def singular(noun: str) -> str:
     """A noun's singular, by its ending."""
     if len(noun) > 3 and noun.endswith("ies"):
         return noun[:-3] + "y"
-    if re.search(r"(?:s|x|z|ch|sh)es$", noun):
+    if re.search(r"(?:ss|x|z|ch|sh)es$|^(?:bus|gas|lens|iris)es$", noun):
         return noun[:-2]
     if noun.endswith("s") and not noun.endswith(("ss", "us", "is")):
         return noun[:-1]

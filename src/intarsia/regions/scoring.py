@@ -32,6 +32,7 @@ class Scores:
         relevance: how well the box covers what the source words name; 0 without.
         shown: how well a tenth of the region shows what it was to become, as a segmenter sees it.
         left: how much of what was to go is still seen.
+        lost: how much of what was to stay is no longer seen.
     """
 
     total: float
@@ -42,6 +43,7 @@ class Scores:
     relevance: float
     shown: float = 0.0
     left: float = 0.0
+    lost: float = 0.0
 
 
 def crops(pictures: Tensor, boxes: Sequence[Box], side: int) -> Tensor:

@@ -38,6 +38,9 @@ CLOSE = 1.7
 SURE = 0.6
 """Mean relevance of what is found at least."""
 
+HELD, SPECK = 0.6, 0.1
+"""A thing is a part of another if so much of its box lies in the other's, and noise if it has less of the largest's area."""
+
 MOST = 6
 """Places that are looked at closely."""
 
@@ -64,12 +67,18 @@ class Thing:
         mask: (h, w) of its canvas, what belongs to the thing.
         box: its bounds in pixels of the photo.
         sureness: mean relevance of the mask, in [0, 1].
+        phrase: of what was asked for, what it shows best.
     """
 
     crop: Crop
     mask: Mask
     box: Box
     sureness: float
+    phrase: str = ""
+
+    def weight(self) -> float:
+        """How much it counts among others: a sure thing more, and a large one."""
+        return self.sureness**2 * self.box.area**0.25
 
     def on(self, canvas: Crop) -> Mask:
         """(h, w) the thing on another canvas; a pixel belongs to it if its centre does."""
@@ -146,7 +155,7 @@ class Sight:
         return np.max(same, axis=0) if same else np.zeros(shape, np.float32)
 
     def find(self, phrases: Sequence[str]) -> list[Thing]:
-        """The things that any of the phrases mean, the surest first; none twice."""
+        """The things that any of the phrases mean, the largest and surest first; none twice."""
         if not phrases:
             return []
         key = tuple(phrases)
@@ -163,12 +172,15 @@ class Sight:
         return self.find(self._any())
 
     def _closely(self, relevance: Levels, phrases: Sequence[str]) -> list[Thing]:
+        found = [thing for box in self._places(relevance) for thing in self._close_up(box, phrases)]
+        # A part of a thing is often taken for another thing.
+        found.sort(key=Thing.weight, reverse=True)
         things: list[Thing] = []
-        for box in self._places(relevance):
-            thing = self._close_up(box, phrases)
-            if thing is not None and all(thing.box.iou(other.box) < 0.5 for other in things):
+        for thing in found:
+            inside = [thing.box.intersection(o.box) / thing.box.area for o in things]
+            if max(inside, default=0) < HELD and thing.box.area >= SPECK * found[0].box.area:
                 things.append(thing)
-        return sorted(things, key=lambda thing: thing.sureness, reverse=True)
+        return things
 
     def covered(self) -> Levels:
         """(rows, columns) over the whole photo: how much a place shows a thing of any kind."""
@@ -190,21 +202,33 @@ class Sight:
             found.append((weight, box.clipped(self.photo.size)))
         return [box for _, box in sorted(found, key=lambda pair: -pair[0])[:MOST] if box.area > 0]
 
-    def _close_up(self, box: Box, phrases: Sequence[str]) -> Thing | None:
-        thing = None
+    def _close_up(self, box: Box, phrases: Sequence[str]) -> list[Thing]:
+        """What is seen in a window around a box: the thing that it is about, and others that belong to it as much."""
+        things: list[Thing] = []
         for _ in range(2):  # the first shows where its borders are, the second is centred on it
             crop = crop_around(box, self.photo.size, self.side, self.stride, context=CLOSE)
             with torch.no_grad():
-                seen = self.segmenter.predict_masks(self.canvas(crop), list(phrases)).amax(0).float().cpu().numpy()
+                each = self.segmenter.predict_masks(self.canvas(crop), list(phrases)).float().cpu().numpy()
+            seen = each.max(0)
             numbered, count = ndimage.label(seen >= LIKELY)
             if not count:
-                return None
+                return []
             weights = ndimage.sum(seen, numbered, range(1, count + 1))
-            mask = numbered == 1 + int(np.argmax(weights))
-            rows, columns = ndimage.find_objects(mask.astype(np.int8))[0]
-            box = crop.to_photo(Box(columns.start, rows.start, columns.stop, rows.stop)).clipped(self.photo.size)
-            thing = Thing(crop=crop, mask=mask, box=box, sureness=float(seen[mask].mean()))
-        return thing if thing is not None and thing.sureness >= SURE and thing.box.area > 0 else None
+            things = []
+            for number in np.argsort(-weights) + 1:
+                mask = numbered == number
+                if weights[number - 1] < SPECK * weights.max():
+                    break
+                rows, columns = ndimage.find_objects(mask.astype(np.int8))[0]
+                bounds = crop.to_photo(Box(columns.start, rows.start, columns.stop, rows.stop)).clipped(self.photo.size)
+                phrase = phrases[int(np.argmax(each[:, mask].mean(1)))]
+                thing = Thing(crop=crop, mask=mask, box=bounds, sureness=float(seen[mask].mean()), phrase=phrase)
+                if thing.sureness >= SURE and bounds.area > 0:
+                    things.append(thing)
+            if not things:
+                return []
+            box = things[0].box
+        return things
 
     def _tiles(self, parts: int) -> list[Crop]:
         """Overlapping squares whose side is a part of the photo's short side."""
