@@ -64,14 +64,13 @@ class Appraiser:
         before = self.sight.canvas(region.crop)
         after = picture[None].to(before)
         inside = region.mask.numpy() if region.mask is not None else box_mask(region.box, region.crop.size)
-        asked = list(
-            dict.fromkeys([p for t in self.targets for p in t] + [t.phrase for t in (*self.gone, *self.stays)])
-        )
+        asked = list(dict.fromkeys([p for t in self.targets for p in t] + [t.phrase for t in self.gone]))
         seen = self.sight.segmenter.predict_masks(after, asked).float().cpu().numpy() if asked else np.zeros((0, 1, 1))
         maps = dict(zip(asked, seen, strict=True))
         shown = min((self.best_tenth(np.max([maps[p] for p in t], 0), inside) for t in self.targets), default=0.5)
         left = max((self.mean_on(maps[t.phrase], t, region.crop) for t in self.gone), default=0.0)
-        lost = max((1 - self.mean_on(maps[t.phrase], t, region.crop) / t.sureness for t in self.stays), default=0.0)
+        covered = [(inside & where).sum() / where.sum() for t in self.stays if (where := t.on(region.crop)).any()]
+        lost = float(max(covered, default=0.0))
         side = min(region.crop.size.width, region.crop.size.height)
         close_before, close_after = (self.scorer.embed_images(crops(p, [region.box], side))[0] for p in (before, after))
         gain = float((close_after - close_before) @ self.words)

@@ -18,7 +18,7 @@ from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.crop import crop_around
 from intarsia.imaging.geometry import Box, Point, Size, working_size
-from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask
+from intarsia.imaging.masks import bounding_box, box_mask, dilate, feather, read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import paste_back, paste_crop, to_tensor
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
@@ -350,4 +350,7 @@ def shape_in(region: Region, full: Size) -> np.ndarray:
     shape = np.zeros((full.height, full.width), bool)
     levels = region.crop.put(region.mask.numpy().astype(np.uint8) * 255, full)
     shape[region.crop.part(full)] = levels > 127
+    for thing in region.spares:
+        part = thing.crop.part(full)
+        shape[part] &= thing.crop.put(dilate(thing.mask, 1).astype(np.uint8) * 255, full) <= 127
     return shape

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 
 from intarsia.imaging.crop import Crop, crop_around
@@ -236,16 +235,9 @@ class Proposer:
 
     def backgrounds(self, intent: Intent, things: Sequence[Thing]) -> list[Family]:
         """All that shows no thing."""
-        canvas = self.sight.whole
-        covered = np.zeros((canvas.size.height, canvas.size.width), bool)
-        for thing in self.sight.things():
-            covered |= thing.on(canvas)
-        seen = torch.from_numpy(self.sight.covered())[None, None]
-        height, width = (round(length * canvas.scale) for length in (self.size.height, self.size.width))
-        close = F.interpolate(seen, (height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
-        covered[:height, :width] |= close[: covered.shape[0], : covered.shape[1]] >= FREE
-        around = ~dilate(covered, 1)
-        regions = [self.masked(canvas, around, intent)] if around.any() else []
+        canvas, around = self.sight.whole, self.sight.things()
+        free = ~np.any([t.on(canvas) for t in around], axis=0) if around else np.ones(canvas_shape(canvas), bool)
+        regions = [dataclasses.replace(self.masked(canvas, free, intent), spares=tuple(around))] if free.any() else []
         again = [dataclasses.replace(r, seed=r.seed + 1) for r in regions]
         families = [
             self.family("all that shows no thing", regions),
@@ -338,6 +330,10 @@ class Proposer:
     @staticmethod
     def family(name: str, regions: Sequence[Region]) -> Family:
         return Family(name=name, regions=tuple(dataclasses.replace(r, family=name) for r in regions))
+
+
+def canvas_shape(crop: Crop) -> tuple[int, int]:
+    return crop.size.height, crop.size.width
 
 
 def named(phrases: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box
+from intarsia.regions.sight import Thing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Region:
         anchor: number of the anchor that it belongs to, -1 for none.
         crop: on whose canvas it lies; None for the whole photo at the analysis's size.
         exact: the box in pixels of the photo, where it was given or found there.
+        spares: things that stay as they are, in all the detail in which they were seen.
         words: what the painter is told; the edit's prompt where empty.
         family: what kind of region it is, in plain words.
     """
@@ -31,5 +33,6 @@ class Region:
     mask: Tensor | None = None
     crop: Crop | None = None
     exact: Box | None = None
+    spares: tuple[Thing, ...] = ()
     words: str = ""
     family: str = ""

@@ -32,7 +32,7 @@ class Scores:
         relevance: how well the box covers what the source words name; 0 without.
         shown: how well a tenth of the region shows what it was to become, as a segmenter sees it.
         left: how much of what was to go is still seen.
-        lost: how much of what was to stay is no longer seen.
+        lost: how much the region covers of what was to stay.
     """
 
     total: float
