@@ -444,3 +444,11 @@ def test_the_endpoint_makes_the_picture_of_the_command_line(
     named = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
     assert "/edit" in named and not {"/work", "/press", "/enter", "/uploaded"} & set(named)
     client.close()
+
+
+def test_the_choice_of_a_preset_sets_what_the_form_shows_of_it() -> None:
+    from intarsia.web.tabs.edit import preset_values
+
+    assert preset_values("paper") == preset_values("released-exact") == [50, 7.5]
+    assert [type(value) for value in preset_values("default")] == [int, float]
+    assert preset_values("default") == preset_values("exhaustive") == [EditRecord.steps, EditRecord.guidance]
