@@ -22,8 +22,8 @@ from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.edit import EditResult, edit
 from intarsia.regions.losses import published_structure_loss, structure_loss
 from intarsia.regions.published import boxes_of, rate_of, window_count
+from intarsia.regions.region import Region
 from intarsia.regions.released import exact_anchors, exact_box, exact_cells, half_sides, rank
-from intarsia.regions.search import Region
 from tests.paths import SCENES
 from tests.regions.test_regions import evaluator, view_with
 
