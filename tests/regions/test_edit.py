@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled, RegionError
@@ -112,6 +114,27 @@ def test_a_given_box_is_kept_to(pocket: Backbones) -> None:
     assert xs.min() >= 8 and xs.max() < 40 and ys.min() >= 16 and ys.max() < 60
     assert len(result.candidates) == 2 and all(c.photo is not None for c in result.candidates)
     assert {c.seed for c in result.candidates} == {0, 1}
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_sharpened_edit_keeps_what_only_was_painted_again(
+    pocket: Backbones, monkeypatch: pytest.MonkeyPatch, factor: int
+) -> None:
+    small, _ = scene(0)
+    photo = photo_from_image(small.as_image().resize((64 * factor, 64 * factor), Image.Resampling.BICUBIC))
+    box = tuple(edge * factor for edge in (4.0, 4.0, 60.0, 60.0))
+
+    def paint(picture: Tensor, masks: Tensor, *_words: object, **_settings: object) -> Tensor:
+        painted = (picture.expand(len(masks), -1, -1, -1) + 0.02).clone()
+        painted[..., 24:40, 24:40] = torch.tensor([0.9, -0.9, 0.9]).reshape(3, 1, 1)
+        return painted
+
+    monkeypatch.setattr(pocket.inpainter, "inpaint", paint)
+    whole, sharpened = (edit(photo, record(box=box, sharpen=on), pocket) for on in (False, True))
+    assert (sharpened.blend <= whole.blend).all() and 0 < sharpened.blend.sum() < whole.blend.sum() / 2
+    assert untouched_equal(photo, sharpened)
+    full = sharpened.blend == 1
+    assert (sharpened.photo.pixels[full] == whole.photo.pixels[full]).all()
 
 
 def test_a_given_mask_is_kept_to(pocket: Backbones) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from intarsia.backbones.clip import without_warnings_of_cuts
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
+from intarsia.imaging.changed_shape import changed_blend
 from intarsia.imaging.crop import crop_around
 from intarsia.imaging.geometry import Box, Point, Size, working_size
 from intarsia.imaging.masks import bounding_box, box_mask, dilate, feather, read_mask
@@ -327,12 +329,18 @@ def to_candidate(
             mask = np.ones((full.height, full.width), bool)
         where = mask if mask is not None else box_mask(box, full) if region.mask is None else shape_in(region, full)
         if crop is None:
-            blend = feather(where, record.feather * full.short)
-            done = paste_back(photo, evaluation.picture, blend)
+            short, grain = float(full.short), full.short / size.short
+            paste = partial(paste_back, photo, evaluation.picture)
         else:
             window = crop.window.clipped(full)
-            blend = feather(where, record.feather * min(window.width, window.height))
-            done = paste_crop(photo, crop, evaluation.picture, blend)
+            short, grain = min(window.width, window.height), 1 / crop.scale
+            paste = partial(paste_crop, photo, crop, evaluation.picture)
+        blend = feather(where, record.feather * short)
+        if record.sharpen and record.preset != "released-exact":
+            painted = paste(where.astype(np.float32)).pixels
+            sharpened = changed_blend(photo.pixels, painted, blend, grain=max(grain, 1.0))
+            blend = sharpened if sharpened.any() else blend  # a candidate has an extent, even where it shows nothing
+        done = paste(blend)
     return Candidate(
         box=box,
         anchor=anchors[region.anchor] if region.anchor >= 0 else None,
