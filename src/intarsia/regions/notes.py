@@ -16,6 +16,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import open_image
 from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis
+from intarsia.regions.published import PUBLISHED
 
 BLUR = "what they paint into it is a blur"
 """Of models that know no photographs; front ends find the note by it, to say it louder."""
@@ -29,8 +30,8 @@ FEWEST_CELLS = 2
 SHOWN_WORDS = 12
 """Unread words that are quoted; of more, the first."""
 
-TEXTS = {"source": "text of what is there", "prompt": "prompt", "negative_prompt": "negative prompt"}
-"""Settings that the text encoders read, as notes call them."""
+TEXTS = {"source": "text of what is there", "sentence": "prompt", "negative_prompt": "negative prompt"}
+"""What the text encoders read of a record, as notes call it."""
 
 
 def edit_notes(
@@ -140,7 +141,7 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
         messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
-    if record.regions is not None and (given or record.preset in ("paper", "released", "released-exact")):
+    if record.regions is not None and (given or record.preset in PUBLISHED):
         why = "the place was given" if given else f"the preset {record.preset!r} has its own"
         messages.append((f"The region network {Path(record.regions).name} was not asked, since {why}.",))
     if record.size is not None and (worked := to_stride(record.size, stride)) != record.size:
