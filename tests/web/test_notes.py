@@ -14,6 +14,7 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 from intarsia.regions.edit import edit
+from intarsia.regions.notes import BLUR
 from intarsia.results.save import save
 from intarsia.web import result_store
 from intarsia.web.batch_cards import card_html
@@ -75,7 +76,7 @@ def test_a_result_says_its_notes_in_the_pages_words(pocket: Any, store: SessionS
     session: Session = store.join(None)
     photo, _ = scene(0)
     result = edit(photo, record(source="ball", steps=1), pocket)
-    loud = "The pocket models know little, and this looks like a photograph: what they paint into it is a blur. Run it."
+    loud = f"The pocket models know little, and this looks like a photograph: {BLUR}. Run it."
     folder = session.new_folder("edit")
     save(dataclasses.replace(result, notes=(*result.notes, loud)), folder)
     facts = result_store.result_facts(folder)

@@ -18,7 +18,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.published import PUBLISHED
 
-BLUR = "what they paint into it is a blur"
+BLUR = "what they paint into it is a blurred drawing"
 """Of models that know no photographs; front ends find the note by it, to say it louder."""
 
 DOWNLOAD = Command("models download", "sd15")
