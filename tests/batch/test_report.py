@@ -100,7 +100,8 @@ def rewritten(ledger: Ledger, page: Page, **how: Any) -> set[str]:
 def test_rows_hold_what_the_page_shows(ledger: Ledger) -> None:
     ledger.enter([job(1), job(2), job(3), job(4, problem="There is no photo 4.jpg: check the name.")])
     ledger.begin("id1", "worker 1")
-    ledger.done("id1", outcome(mode="compose", mask="1.mask.png", sheet="1.boxes.png"))
+    notes = ["Nothing looks like 'cat'."]
+    ledger.done("id1", outcome(mode="compose", mask="1.mask.png", sheet="1.boxes.png", notes=notes))
     ledger.begin("id2", "worker 2")
     Page(ledger.folder).write(ledger)
     done, running, waiting, failed = rows_in(ledger)
@@ -129,6 +130,7 @@ def test_rows_hold_what_the_page_shows(ledger: Ledger) -> None:
         "boxes": [[1, 2, 30, 40]],
         "size": [64, 48],
         "scores": [["text", 0.3]],
+        "notes": notes,
     }
     assert (running["state"], waiting["state"], failed["state"]) == ("running", "waiting", "failed")
     assert failed["error"] == "There is no photo 4.jpg: check the name."

@@ -20,7 +20,7 @@ from intarsia.imaging.geometry import Box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.regions.edit import edit
-from intarsia.regions.notes import BLUR, name_in, small_message, source_message, toy_world
+from intarsia.regions.notes import BLUR, small_message, source_message, toy_world
 from intarsia.results.document import edit_json, now
 from tests.paths import ROOT, SCENES
 from tests.regions.test_edit import record, scene
@@ -63,11 +63,11 @@ def test_a_box_in_the_picture_has_no_notes(pocket: Backbones) -> None:
 def test_source_words_that_name_nothing_in_the_picture(pocket: Backbones) -> None:
     (note,) = noted(pocket, source="ball")
     assert note == (
-        "Nothing in the photo looks like 'ball', so that the place was chosen by what stands out in the photo: "
+        "Nothing in the photo looks like 'ball', so that the place was guessed from what stands out: "
         "name it otherwise, or say where with --box."
     )
-    (note,) = noted(pocket, source="ball", box=(8.0, 16.0, 40.0, 60.0))
-    assert note == "Nothing in the photo looks like 'ball'."
+    assert (note,) == noted(pocket, source="ball", preset="exhaustive")
+    assert noted(pocket, source="ball", box=(8.0, 16.0, 40.0, 60.0)) == (), "they had no part in choosing the place"
 
 
 @pytest.mark.parametrize("caches", [False, True])
@@ -76,18 +76,21 @@ def test_source_words_that_the_segmenter_does_not_know(pocket: Backbones, caches
     assert note.startswith("'unicorn' is none of the 12 nouns that the pocket models know (cat, dog, ")
 
 
-def test_words_that_are_not_known_may_yet_be_found() -> None:
-    message = source_message("kitten", ("cat", "dog"), found=True, given=False)
-    assert "so that the place was guessed: name it otherwise" in TERMINAL.sentence(message)
-    assert source_message("kitten", (), found=True, given=False) == ()
-
-
 @pytest.mark.parametrize(
-    ("noun", "words", "named"),
-    [("cat", "two Cats", True), ("cat", "a cat's bed", True), ("cat", "cattle", False), ("car", "red car, big", True)],
+    ("source", "nouns", "known"),
+    [
+        ("two Cats", ("cat",), True),
+        ("the animal", ("cat", "car"), True),
+        ("cattle", ("cat",), False),
+        ("a red car, very big", ("car",), True),
+        ("kitten", (), True),
+        ("the background", ("cat",), True),
+    ],
 )
-def test_nouns_are_found_among_words(noun: str, words: str, named: bool) -> None:
-    assert name_in(noun, words) is named
+def test_nouns_are_known_in_the_plural_and_by_their_kind(source: str, nouns: tuple[str, ...], known: bool) -> None:
+    wish = record(source=source)
+    assert (source_message(wish, nouns, found=True, given=False) == ()) is known
+    assert bool(source_message(wish, nouns, found=True, given=True)) is not known
 
 
 # Texts that are cut
@@ -133,7 +136,7 @@ def test_unread_words_are_those_behind_the_last_whole_one(pocket: Backbones, tin
     ("changes", "said"),
     [
         ({"box": (-5.0, 10.0, 30.0, 80.0)}, "-5,10,30,80 reaches beyond the picture, which is 64 x 64: 0,10,30,64 was"),
-        ({"box": (5.0, 10.0, 10.0, 40.0)}, "only 5 x 30 pixels at the size at which the models work"),
+        ({"box": (5.0, 10.0, 10.0, 40.0)}, "only 7 x 40 pixels at the size at which the models work"),
         ({"guidance": 1.0, "negative_prompt": "ugly"}, "Without guidance the negative prompt is not read: raise --gui"),
         ({"box": (5.0, 10.0, 40.0, 40.0), "preset": "exhaustive"}, "The preset 'exhaustive' had nothing to choose"),
         ({"size": 70}, "The models worked at 64 instead of 70 pixels"),

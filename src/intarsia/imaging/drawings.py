@@ -22,4 +22,4 @@ def is_drawing(photo: Photo) -> bool:
     small = np.asarray(Image.fromarray(photo.pixels).resize(shape, Image.Resampling.BILINEAR, reducing_gap=3.0))
     across = (small[:, 1:] == small[:, :-1]).all(-1)
     down = (small[1:] == small[:-1]).all(-1)
-    return float(across.sum() + down.sum()) >= EQUAL * (across.size + down.size)
+    return bool(across.sum() + down.sum() >= EQUAL * (across.size + down.size))

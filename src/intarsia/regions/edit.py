@@ -177,6 +177,7 @@ def edit(
                 parts.append(spend_as_needed(families, crop_evaluator, record))
 
     # Back to the user's pixels; every pixel outside the blend stays the input's.
+    found = bool(anchors) if record.preset == "default" else analysis.has_text_relevance
     candidates = finished(parts, anchors, photo, size, record, mask)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
@@ -196,7 +197,7 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
-        notes=edit_notes(photo, record, backbones, analysis, parts[0][0].region.box, given=given),
+        notes=edit_notes(photo, record, backbones, parts[0][0].region.box, found=found, given=given),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from intarsia.imaging.geometry import Box, Size, to_stride
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import open_image
 from intarsia.records.edit import EditRecord
-from intarsia.regions.analysis import ImageAnalysis
+from intarsia.regions.intent import head, read_intent
+from intarsia.regions.sight import KINDS
 
-BLUR = "what they paint into it is a blur"
+BLUR = "what they paint into it is a blurred drawing"
 """Of models that know no photographs; front ends find the note by it, to say it louder."""
 
 DOWNLOAD = Command("models download", "sd15")
@@ -29,19 +29,19 @@ FEWEST_CELLS = 2
 SHOWN_WORDS = 12
 """Unread words that are quoted; of more, the first."""
 
-TEXTS = {"source": "text of what is there", "prompt": "prompt", "negative_prompt": "negative prompt"}
-"""Settings that the text encoders read, as notes call them."""
+TEXTS = {"source": "text of what is there", "sentence": "prompt", "negative_prompt": "negative prompt"}
+"""What the text encoders read of a record, as notes call it."""
 
 
 def edit_notes(
-    photo: Photo, record: EditRecord, backbones: Backbones, analysis: ImageAnalysis, region: Box, *, given: bool
+    photo: Photo, record: EditRecord, backbones: Backbones, region: Box, *, found: bool, given: bool
 ) -> tuple[str, ...]:
     """The notes of an edit, in the words of the command line.
 
     Args:
         photo: the picture before.
-        analysis: what was seen in it.
         region: bounds of what was repainted, in pixels of the size at which the models worked.
+        found: whether anything that the source words name was seen where it was looked for.
         given: whether the user said where, by a box or a mask.
     """
     segmenter = backbones.segmenter
@@ -49,7 +49,7 @@ def edit_notes(
     inpainter = backbones.inpainter
     messages = [
         toy_world(backbones.name, inpainter.native_side, photo),
-        source_message(record.source, nouns, found=analysis.has_text_relevance, given=given),
+        source_message(record, nouns, found=found, given=given),
         *cut_messages(record, backbones),
         *setting_messages(record, inpainter.stride, given=given),
     ]
@@ -79,34 +79,33 @@ def toy_world(models: str, native_side: int, photo: Photo) -> Message:
     )
 
 
-def source_message(source: str, nouns: Sequence[str], *, found: bool, given: bool) -> Message:
+def source_message(record: EditRecord, nouns: Sequence[str], *, found: bool, given: bool) -> Message:
     """That the source words are not known, or name nothing that is seen; empty where they do.
 
     Args:
         nouns: all that the segmenter knows; empty where it knows many.
-        found: whether it found them in the picture.
+        found: whether it found anything that they name.
         given: whether they had no part in choosing the place.
     """
-    known = not nouns or any(name_in(noun, source) for noun in nouns)
-    if not source.strip() or (found and known):
+    intent = read_intent(record.source, record.prompt)
+    if not intent.sources or intent.change in ("background", "whole"):  # these are places, and not looked for
+        return ()
+    heads = [head(phrase) for phrase in intent.sources]
+    known = not nouns or any(noun in nouns or set(KINDS.get(noun, ())) & set(nouns) for noun in heads)
+    if known and (found or given):
         return ()
     if known:
-        fact = f"Nothing in the photo looks like {source!r}"
+        fact = f"Nothing in the photo looks like {record.source!r}"
     else:
-        fact = f"{source!r} is none of the {len(nouns)} nouns that the pocket models know ({', '.join(nouns)})"
+        listed = ", ".join(nouns)
+        fact = f"{record.source!r} is none of the {len(nouns)} nouns that the pocket models know ({listed})"
     if given:
         return (f"{fact}.",)
-    chosen = "was guessed" if found else "was chosen by what stands out in the photo"
     return (
-        f"{fact}, so that the place {chosen}",
+        f"{fact}, so that the place was guessed from what stands out",
         Remedy("name it otherwise"),
         Remedy("say where with ", Setting("box")),
     )
-
-
-def name_in(noun: str, words: str) -> bool:
-    """Whether words name a noun, be it one or several."""
-    return re.search(rf"(?<![\w-]){re.escape(noun)}(?:e?s)?(?![\w-])", words.lower()) is not None
 
 
 def cut_messages(record: EditRecord, backbones: Backbones) -> list[Message]:
@@ -140,9 +139,9 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
         messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
-    if record.regions is not None and (given or record.preset in ("paper", "released", "released-exact")):
-        why = "the place was given" if given else f"the preset {record.preset!r} has its own"
-        messages.append((f"The region network {Path(record.regions).name} was not asked, since {why}.",))
+    if record.regions is not None and (given or record.preset != "exhaustive"):
+        why = "since the place was given" if given else "which the preset exhaustive alone does"
+        messages.append((f"The region network {Path(record.regions).name} was not asked, {why}.",))
     if record.size is not None and (worked := to_stride(record.size, stride)) != record.size:
         messages.append(
             (f"The models worked at {worked} instead of {record.size} pixels: multiples of {stride} alone.",)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from intarsia.cli.main import main
 from intarsia.web.sessions import SessionStore
@@ -68,6 +69,27 @@ def test_an_example_is_one_click_away(visitor: Page, store: SessionStore, shoot:
     # The choice among the results can be seen without scrolling.
     strip = visitor.locator(".w-strip button.w-card").first.bounding_box()
     assert strip and strip["y"] + strip["height"] <= 720
+
+
+def test_a_photograph_on_the_pocket_models_has_a_banner_before_and_after(
+    visitor: Page, tmp_path: Path, shoot: Shoot
+) -> None:
+    rng = np.random.default_rng(0)
+    slope = np.linspace(40, 200, 300)[None, :, None] + rng.normal(0, 6, (220, 300, 3))
+    Image.fromarray(slope.clip(0, 255).astype(np.uint8)).save(tmp_path / "photo.png")
+    drop_photo(visitor, tmp_path / "photo.png")
+    banner = visitor.locator(".w-banner")
+    expect(banner).to_contain_text("The pocket models know a toy world")
+    expect(banner.locator("code")).to_have_text("intarsia models download sd15")
+    shoot(visitor, "words-banner-ready", schemes=SCHEMES)
+    box_middle(visitor)
+    edited(visitor, "unicorn", "a house")
+    expect(banner).to_be_visible()
+    expect(visitor.get_by_label("What to know of the result").get_by_role("listitem")).to_have_count(1)
+    shoot(visitor, "words-banner-done", schemes=SCHEMES)
+    drop_photo(visitor)
+    expect(banner).to_be_hidden()
+    expect(visitor.get_by_label("What to know of the result")).to_be_hidden()
 
 
 def test_a_visitor_edits_chooses_and_takes_home_what_the_command_line_makes(
