@@ -37,6 +37,8 @@ class Appraiser:
         self.sight, self.job, self.scorer, self.settings = sight, job, scorer, settings
         intent = job.intent
         self.targets = [k for t in named(intent.targets) if (k := sight.known(f"a {t}", head(t)))]
+        if intent.change == "background":  # a segmenter may know grounds that are none of its nouns
+            self.targets = [(f"the {head(t)}",) for t in intent.targets]
         self.gone = job.things if intent.change == "replace" else ()
         broad = intent.change in ("background", "whole", "resize")
         self.stays = [t for t in sight.things() if all(t.box.iou(o.box) < 0.3 for o in job.things)] if broad else []

@@ -32,6 +32,9 @@ USUAL = 0.4
 FREE = 0.4
 """A place is free where it shows things less than this."""
 
+GROUND = 0.45
+"""Share of the picture that shows what the words name, where they name what things stand on."""
+
 PLACES = 3
 """Free places that are tried."""
 
@@ -69,6 +72,8 @@ class Job:
 
 def jobs_of(intent: Intent, sight: Sight) -> list[Job]:
     """The parts of an edit: one for each of several things that become others, else one."""
+    if intent.change in ("replace", "vary") and len(intent.sources) == 1 and is_ground(intent.sources[0], sight):
+        intent = dataclasses.replace(intent, change="background", several=False)
     found = [sight.find(known) for s in intent.sources if (known := sight.known(s, head(s)))]
     if intent.change != "replace":
         return [Job(intent=intent, things=tuple(things[0] for things in found if things))]
@@ -81,6 +86,11 @@ def jobs_of(intent: Intent, sight: Sight) -> list[Job]:
             for source, target, thing in zip(intent.sources, intent.targets, chosen, strict=True)
         ]
     return [Job(intent=intent, things=tuple(chosen))]
+
+
+def is_ground(phrase: str, sight: Sight) -> bool:
+    """Whether words name what most of the picture shows, as "the grass" may, and no thing on it."""
+    return bool((sight.relevance((phrase,)) >= FREE).mean() >= GROUND)
 
 
 def _one_of(intent: Intent, source: str, targets: tuple[str, ...]) -> Intent:
@@ -142,7 +152,9 @@ class Proposer:
         for factor in GROWTH[intent.size]:
             side = factor * max(thing.box.width, thing.box.height) * (1 + MARGIN)
             place = self.inside(self.placed(thing.box.center, intent), side)
-            regions.append(self.region([thing.box.expanded(MARGIN * thing.box.width), place], intent, others))
+            regions.append(
+                self.region([thing.box.expanded(MARGIN * thing.box.width), place], intent, others, own=[thing])
+            )
         return [
             self.family("the thing and its new place", regions[:1]),
             self.family("the same with other noise", [dataclasses.replace(r, seed=r.seed + 1) for r in regions[:1]]),
@@ -274,21 +286,24 @@ class Proposer:
         """The boxes of things, let out, or their shapes, without what belongs to others."""
         boxes = [t.box.expanded(margin * max(t.box.width, t.box.height)).clipped(self.size) for t in things]
         if not shape:
-            return self.region(boxes, intent, others)
+            return self.region(boxes, intent, others, own=things)
         canvas = self.crop(boxes)
         mask = np.any([t.on(canvas) for t in things], axis=0)
         mask = dilate(mask, max(2, round(margin * max(canvas.to_canvas(b).width for b in boxes))))
         return self.masked(canvas, mask, intent)
 
-    def region(self, boxes: Sequence[Box], intent: Intent, others: Sequence[Thing]) -> Region:
-        """Boxes in pixels of the photo, as a region of their crop, without what others cover."""
+    def region(
+        self, boxes: Sequence[Box], intent: Intent, others: Sequence[Thing], *, own: Sequence[Thing] = ()
+    ) -> Region:
+        """Boxes in pixels of the photo, as a region of their crop, without what others cover beside what is its own."""
         canvas = self.crop(boxes)
         inside = [canvas.to_canvas(b).clipped(canvas.size) for b in boxes]
-        hidden = [o.on(canvas) for o in others]
+        mine: Mask = np.any([t.on(canvas) for t in own], axis=0) if own else np.zeros(canvas_shape(canvas), bool)
+        hidden = [o.on(canvas) & ~mine for o in others]
         if len(inside) == 1 and not any((h & box_mask(inside[0], canvas.size)).any() for h in hidden):
             return Region(box=inside[0], seed=self.seed, crop=canvas, words=intent.painted, exact=boxes[0])
         mask: Mask = np.any([box_mask(b, canvas.size) for b in inside], axis=0)
-        left = mask & ~np.any([dilate(h, 1) for h in hidden], axis=0) if hidden else mask
+        left = mask & ~(np.any([dilate(h, 1) for h in hidden], axis=0) & ~mine) if hidden else mask
         return self.masked(canvas, left if left.sum() > 0.3 * mask.sum() else mask, intent)
 
     def masked(self, canvas: Crop, mask: Mask, intent: Intent) -> Region:
