@@ -18,11 +18,12 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.changed_shape import changed_blend
-from intarsia.imaging.crop import crop_around
+from intarsia.imaging.crop import crop_around, whole_crop
 from intarsia.imaging.geometry import Box, Point, Size, working_size
 from intarsia.imaging.masks import bounding_box, box_mask, dilate, feather, read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import paste_back, paste_crop, to_tensor
+from intarsia.imaging.tint import without_tint
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.adaptive import spend_as_needed
@@ -38,7 +39,7 @@ from intarsia.regions.published import PUBLISHED, published_anchors
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
-from intarsia.regions.sight import Sight
+from intarsia.regions.sight import Sight, canvas_tensor
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -335,7 +336,7 @@ def to_candidate(
         else:
             window = crop.window.clipped(full)
             short, grain = min(window.width, window.height), 1 / crop.scale
-            paste = partial(paste_crop, photo, crop, evaluation.picture)
+            paste = partial(paste_crop, photo, crop, untinted(evaluation, photo))
         blend = feather(where, record.feather * short)
         if record.sharpen and record.preset != "released-exact":
             painted = paste(where.astype(np.float32)).pixels
@@ -351,6 +352,16 @@ def to_candidate(
         photo=done,
         blend=blend,
     )
+
+
+def untinted(evaluation: Evaluation, photo: Photo) -> Tensor:
+    """(3, h, w) the canvas of a crop without the painter's tint; of the whole photo, as it was painted."""
+    region = evaluation.region
+    assert region.crop is not None
+    if region.crop == whole_crop(photo.size, min(region.crop.size.width, region.crop.size.height), 1):
+        return evaluation.picture
+    inside = region.mask.numpy() if region.mask is not None else box_mask(region.box, region.crop.size)
+    return without_tint(canvas_tensor(region.crop.cut(photo.pixels))[0], evaluation.picture, inside)
 
 
 def shape_in(region: Region, full: Size) -> np.ndarray:

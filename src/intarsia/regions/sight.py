@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
@@ -31,6 +32,9 @@ FINEST = 3.0
 
 SEEN, LIKELY = 0.4, 0.5
 """Relevance at which a place is looked at closely, and at which a pixel belongs to what is found there."""
+
+REDUCED = 8
+"""Tiles are cut from the photo reduced to a short side of about so many times the models'."""
 
 CLOSE = 1.7
 """Sides of a close-up, in longer sides of what it shows."""
@@ -114,6 +118,7 @@ class Sight:
     def __post_init__(self) -> None:
         self.whole = whole_crop(self.photo.size, self.side, self.stride)
         self._canvases: dict[Crop, Tensor] = {}
+        self._reduced: Bytes | None = None
         self._found: dict[tuple[str, ...], list[Thing]] = {}
 
     @property
@@ -270,7 +275,13 @@ class Sight:
         """The canvas of a crop that nobody will want again, tiles, or of the whole photo."""
         if crop == self.whole:
             return self.canvas(crop)
-        return canvas_tensor(crop.cut(self.photo.pixels)).to(self.backbones.device)
+        factor = max(1, int(self.photo.size.short / (REDUCED * self.side)))
+        if factor == 1:
+            return canvas_tensor(crop.cut(self.photo.pixels)).to(self.backbones.device)
+        if self._reduced is None:
+            self._reduced = np.asarray(Image.fromarray(self.photo.pixels).reduce(factor))
+        small = Box(*(edge / factor for edge in crop.window.as_tuple()))
+        return canvas_tensor(Crop(small, crop.size).cut(self._reduced)).to(self.backbones.device)
 
 
 def canvas_tensor(pixels: Bytes) -> Tensor:
