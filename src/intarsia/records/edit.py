@@ -141,7 +141,7 @@ class EditRecord:
     models: str = "auto"
     """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file; auto takes a cached one, else pocket."""
     preset: Preset = "default"
-    """default (search by successive halving), paper (as published), released (what the released code amounts to), released-exact (with its faults of place, and nothing pasted back), exhaustive (every box, full schedule)."""
+    """default (the likeliest region first, others where it failed), paper (as published), released (what the released code amounts to), released-exact (with its faults of place, and nothing pasted back), exhaustive (every box, full schedule)."""
     seed: int = 0
     """Seed of the noise, which all candidates of a picture share."""
     steps: int = unsaid(30)
