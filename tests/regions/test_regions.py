@@ -21,9 +21,10 @@ from intarsia.regions.anchors import choose_anchors
 from intarsia.regions.losses import direction_loss, expected_loss, guidance_loss, sampled_loss, structure_loss
 from intarsia.regions.network import PublishedNetwork, RegionNetwork, choose, roi_align
 from intarsia.regions.proposals import concentric, coverage, outline, outlines, propose, rectangles, shortlist
+from intarsia.regions.region import Region
 from intarsia.regions.released import rank
 from intarsia.regions.scoring import Ranker
-from intarsia.regions.search import Evaluator, Region, successive_halving
+from intarsia.regions.search import Evaluator, successive_halving
 from intarsia.regions.train import Example, fit_network
 
 SIZE = Size(64, 64)

@@ -137,20 +137,20 @@ def edit(
     # What is in the image, and where the source words are.
     analysis = analyze(image, record.source, record.sentence, backbones)
     sight = Sight(photo=photo, backbones=backbones, side=side, stride=inpainter.stride)
-    settings = {
-        "prompt": record.sentence,
-        "negative_prompt": record.negative_prompt,
-        "guidance": record.guidance,
-        "cache": cache,
-        "on_progress": on_progress,
-        "on_round": None if observer is None else round_listener(observer, analysis, photo.size),
-    }
+    on_round = None if observer is None else round_listener(observer, analysis, photo.size)
+
+    def painter(ranking: AnyRanking, *, paste: bool = True) -> Evaluator[AnyRanking]:
+        return Evaluator(
+            inpainter, ranking, prompt=record.sentence, negative_prompt=record.negative_prompt,
+            guidance=record.guidance, cache=cache, paste=paste, on_progress=on_progress, on_round=on_round,
+        )  # fmt: skip
+
     anchors: tuple[Point, ...] = ()
     parts: list[list[Evaluation]] = []
     if record.preset != "default" and not given:
         # On the whole picture: boxes around anchors, as published, or all that are promising.
         ranker = Ranker(analysis, backbones.scorer, record.score)
-        evaluator = Evaluator(inpainter, ranker, paste=record.preset != "released-exact", **settings)
+        evaluator = painter(ranker, paste=record.preset != "released-exact")
         if record.preset == "exhaustive":
             places, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
         else:
@@ -169,7 +169,7 @@ def edit(
         tell(observer, analysis, tuple(a.scaled(photo.size, size) for a in anchors), photo.size)
         for job in jobs:
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
-            crop_evaluator = Evaluator(inpainter, appraiser, **settings)
+            crop_evaluator = painter(appraiser)
             if given:
                 regions = given_regions(record, sight, mask)
                 parts.append(best_first(evaluate_all(regions, crop_evaluator, record, "pictures")))

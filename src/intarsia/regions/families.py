@@ -243,7 +243,8 @@ class Proposer:
         goal = self.placed(Point(self.size.width / 2, self.size.height / 2), intent)
         rows, columns = np.mgrid[: shape[0], : shape[1]]
         far = np.hypot((columns + 0.5) * scale - goal.x, (rows + 0.5) * scale - goal.y) / self.size.short
-        return np.clip(1 - far, 0, 1)
+        near: np.ndarray = np.clip(1 - far, 0, 1)
+        return near
 
     def backgrounds(self, intent: Intent, things: Sequence[Thing]) -> list[Family]:
         """All that shows no thing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Change = Literal["replace", "vary", "resize", "add", "background", "whole"]
@@ -95,21 +96,21 @@ def read_intent(source: str, prompt: str) -> Intent:
     fresh = tuple(p for p in named if head(p) not in heads)
     size = size_of(shared or named)
     told = prompt.strip()
-    common = {"sources": sources, "several": several, "place": place, "size": size}
+    read = partial(Intent, sources=sources, several=several, place=place, size=size)
     if not sources and STYLES.search(prompt.lower()):
-        return Intent(change="whole", painted=told, targets=(), **common)
+        return read(change="whole", painted=told, targets=())
     if heads & BEHIND or (not sources and SCENERY.match(words)):
-        return Intent(change="background", painted=told, targets=tuple(unarticled(p) for p in named), **common)
+        return read(change="background", painted=told, targets=tuple(unarticled(p) for p in named))
     if shared and fresh and not beside:
-        return Intent(change="add", kept=shared, targets=fresh, painted=" and ".join(fresh), **common)
+        return read(change="add", kept=shared, targets=fresh, painted=" and ".join(fresh))
     if beside is not None and (not sources or head(beside[1]) in heads):
-        return Intent(change="add", kept=(beside[1],), targets=fresh or named, painted=subject, beside=beside, **common)
+        return read(change="add", kept=(beside[1],), targets=fresh or named, painted=subject, beside=beside)
     if not sources:
-        return Intent(change="add", targets=named, painted=subject or told, beside=beside, **common)
+        return read(change="add", targets=named, painted=subject or told, beside=beside)
     if shared:
         change: Change = "resize" if size or place else "vary"
-        return Intent(change=change, targets=shared, painted=told, **common)
-    return Intent(change="replace", targets=fresh or named, painted=told, **common)
+        return read(change=change, targets=shared, painted=told)
+    return read(change="replace", targets=fresh or named, painted=told)
 
 
 def phrases(words: str) -> tuple[str, ...]:

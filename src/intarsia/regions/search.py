@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -110,8 +111,9 @@ class Evaluator(Generic[AnyRanking]):
         for k, i in fresh.items():
             alike.setdefault(masks[i].shape, []).append(k)
         for number, together in enumerate(alike.values()):
-            self.paint([regions[fresh[k]] for k in together], [masks[fresh[k]] for k in together], together, steps,
-                       lambda done, total, n=number: self.report(stage, n * total + done, len(alike) * total))  # fmt: skip
+            chosen = [fresh[k] for k in together]
+            on_step = partial(self.report, stage, number, len(alike))
+            self.paint([regions[i] for i in chosen], [masks[i] for i in chosen], together, steps, on_step)
         pictures = [self.cache[k] for k in keys]
         scores = self.ranker.score_regions(pictures, regions)
         evaluations = [
@@ -150,9 +152,10 @@ class Evaluator(Generic[AnyRanking]):
         for k, picture in zip(keys, pasted, strict=True):
             self.cache[k] = picture
 
-    def report(self, stage: str, done: int, total: int) -> None:
+    def report(self, stage: str, batch: int, batches: int, done: int, total: int) -> None:
+        """Tell of `done` of the `total` steps of one of several batches."""
         if self.on_progress is not None:
-            self.on_progress(Progress(stage=stage, done=done, total=total))
+            self.on_progress(Progress(stage=stage, done=batch * total + done, total=batches * total))
 
 
 def best_first(evaluations: Sequence[Evaluation]) -> list[Evaluation]:

@@ -5,6 +5,7 @@ A segmenter reads small images. What is small in a large photo shows in the tile
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -82,7 +83,7 @@ class Thing:
 
     def weight(self) -> float:
         """How much it counts among others: a sure thing more, and a large one."""
-        return self.sureness**2 * self.box.area**0.25
+        return self.sureness**2 * math.sqrt(math.sqrt(self.box.area))
 
     def on(self, canvas: Crop) -> Mask:
         """(h, w) the thing on another canvas; a pixel belongs to it if its centre does."""
