@@ -202,6 +202,12 @@ def feather(mask: Mask, width: float) -> Blend:
     return blend
 
 
+def softened(mask: Mask, width: int) -> Blend:
+    """(H, W) float32: 1 in a mask, falling to 0 over so many pixels around it."""
+    distance = depth_inside(~mask, width + 1)
+    return np.clip(1 - distance / (width + 1), 0, 1).astype(np.float32)
+
+
 def depth_inside(mask: Mask, limit: int) -> Blend:
     """Euclidean distance of each pixel to the nearest one outside the mask, 0 there, cut off at `limit`."""
     depth = np.zeros(mask.shape, dtype=np.float32)

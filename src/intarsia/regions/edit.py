@@ -338,6 +338,9 @@ def to_candidate(
             short, grain = min(window.width, window.height), 1 / crop.scale
             paste = partial(paste_crop, photo, crop, untinted(evaluation, photo))
         blend = feather(where, record.feather * short)
+        if region.soft and region.exact is not None:
+            reach = region.soft * grain
+            blend = feather(box_mask(region.exact.expanded(reach), full), reach)
         if record.sharpen and record.preset != "released-exact":
             painted = paste(where.astype(np.float32)).pixels
             sharpened = changed_blend(photo.pixels, painted, blend, grain=max(grain, 1.0))

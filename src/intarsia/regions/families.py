@@ -121,6 +121,7 @@ class Proposer:
     def __init__(self, sight: Sight, seed: int, context: float) -> None:
         self.sight, self.seed, self.context = sight, seed, context
         self.size = sight.photo.size
+        self.cell = sight.backbones.diffusion.vae_scale_factor
 
     def families(self, job: Job) -> list[Family]:
         """All families worth trying for a part of an edit, the likeliest first."""
@@ -302,7 +303,9 @@ class Proposer:
         mine: Mask = np.any([t.on(canvas) for t in own], axis=0) if own else np.zeros(canvas_shape(canvas), bool)
         hidden = [o.on(canvas) & ~mine for o in others]
         if len(inside) == 1 and not any((h & box_mask(inside[0], canvas.size)).any() for h in hidden):
-            return Region(box=inside[0], seed=self.seed, crop=canvas, words=intent.painted, exact=boxes[0])
+            near = box_mask(inside[0].expanded(2 * self.cell), canvas.size)
+            soft = self.cell if not any((h & near).any() for h in hidden) else 0
+            return Region(box=inside[0], seed=self.seed, crop=canvas, words=intent.painted, exact=boxes[0], soft=soft)
         mask: Mask = np.any([box_mask(b, canvas.size) for b in inside], axis=0)
         left = mask & ~(np.any([dilate(h, 1) for h in hidden], axis=0) & ~mine) if hidden else mask
         return self.masked(canvas, left if left.sum() > 0.3 * mask.sum() else mask, intent)

@@ -23,6 +23,7 @@ class Region:
         crop: on whose canvas it lies; None for the whole photo at the analysis's size.
         exact: the box in pixels of the photo, where it was given or found there.
         spares: things that stay as they are, in all the detail in which they were seen.
+        soft: width around the box in which the image may change less and less, in pixels of the canvas.
         words: what the painter is told; the edit's prompt where empty.
         family: what kind of region it is, in plain words.
     """
@@ -33,6 +34,7 @@ class Region:
     mask: Tensor | None = None
     crop: Crop | None = None
     exact: Box | None = None
+    soft: int = 0
     spares: tuple[Thing, ...] = ()
     words: str = ""
     family: str = ""

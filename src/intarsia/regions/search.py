@@ -15,7 +15,7 @@ from torch import Tensor
 from intarsia.backbones.protocols import Inpainter, OnStep
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import box_mask
+from intarsia.imaging.masks import box_mask, softened
 from intarsia.progress import OnProgress, Progress
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Scores
@@ -92,13 +92,16 @@ class Evaluator(Generic[AnyRanking]):
         if region.mask is not None:
             return region.mask[None].float()
         height, width = self.ranker.picture_of(region).shape[-2:]
-        return torch.from_numpy(box_mask(region.box, Size(width, height)))[None].float()
+        hard = box_mask(region.box, Size(width, height))
+        if not region.soft:
+            return torch.from_numpy(hard)[None].float()
+        return torch.from_numpy(softened(hard, region.soft))[None]
 
     def key(self, region: Region, mask: Tensor, steps: int) -> tuple[str, ...]:
         if region.crop not in self.pictures:
             seen = self.ranker.picture_of(region).cpu().numpy()
             self.pictures[region.crop] = hashlib.sha256(seen.tobytes()).hexdigest()
-        shape = hashlib.sha256(mask.to(torch.uint8).numpy().tobytes()).hexdigest()
+        shape = hashlib.sha256((mask * 255).to(torch.uint8).numpy().tobytes()).hexdigest()
         words = region.words or self.prompt
         return (*self.identity, self.pictures[region.crop], words, shape, str(region.seed), str(steps))
 
@@ -148,7 +151,7 @@ class Evaluator(Generic[AnyRanking]):
             guidance=self.guidance,
             on_step=on_step,
         )
-        pasted = torch.where(chosen > 0.5, painted, originals.cpu()) if self.paste else painted
+        pasted = torch.where(chosen > 0, painted, originals.cpu()) if self.paste else painted
         for k, picture in zip(keys, pasted, strict=True):
             self.cache[k] = picture
 
