@@ -27,7 +27,7 @@ class SearchSettings:
     """Denoising steps of each preview round; the better part of a round goes on to the next."""
     survivors: tuple[int, ...] = (8, 3)
     """How many candidates outlive each preview round; the last ones get the full schedule."""
-    enough: float = 0.5
+    enough: float = 0.8
     """Chance of success, as it is read off a finished picture, at which no other region is tried (preset default)."""
     network_weight: float = 1.0
     """How much a fitted region network's opinion counts against the map of relevance when boxes are proposed."""
