@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, Box, Point, Size, to_stride
+from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, ROUNDING, Box, Point, Size, to_stride
 from intarsia.imaging.photo import Bytes, Part
 
 CONTEXT = 1.6
@@ -91,7 +91,13 @@ class Crop:
         size = Size(width=columns.stop - columns.start, height=rows.stop - rows.start)
         inside = self.to_canvas(Box(columns.start, rows.start, columns.stop, rows.stop))
         # Pixels that the window cuts lie a little over the canvas's borders.
-        frame = inside.clipped(self.size).as_tuple()
+        over = max(-inside.x0, -inside.y0, inside.x1 - self.size.width, inside.y1 - self.size.height)
+        more = math.ceil(over) if over > ROUNDING else 0
+        if more:
+            canvas = np.pad(canvas, [(more, more), (more, more), (0, 0)], mode="edge")
+            frame = tuple(edge + more for edge in inside.as_tuple())
+        else:
+            frame = inside.clipped(self.size).as_tuple()
         return _resized(np.ascontiguousarray(canvas), size, frame, Image.Resampling.BICUBIC)
 
 
@@ -129,7 +135,8 @@ def crop_around(
     Returns:
         A crop that holds the region as far as the photo does. It is the whole photo's where it would be almost that.
     """
-    wanted = max(context * max(region.width, region.height), side / enlarged, 1.0)
+    touched = region.rounded()
+    wanted = max(context * max(region.width, region.height), touched.width, touched.height, side / enlarged, 1.0)
     if min(wanted / photo.width, wanted / photo.height) >= ALMOST_ALL:
         return whole_crop(photo, side, stride)
     width, height = (min(math.ceil(wanted), length) for length in (photo.width, photo.height))
