@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,16 @@ def masks() -> Tensor:
 @pytest.fixture
 def painter(tiny_models: Path) -> StableDiffusionInpainter:
     return load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.float32)
+
+
+@pytest.fixture
+def blender(tiny_models: Path, tmp_path: Path) -> StableDiffusionInpainter:
+    """A 4-channel denoiser with a scheduler that is not kept."""
+    return load_inpainter(four_channels(tiny_models, tmp_path), name="tiny", device="cpu", dtype=torch.float32)
+
+
+def four_channels(tiny_models: Path, folder: Path) -> Path:
+    copy = folder / "four"
+    shutil.copytree(tiny_models, copy, ignore=shutil.ignore_patterns("inpainting_unet", "scheduler"))
+    tiny.save_scheduler(copy / "scheduler", "pndm")
+    return copy

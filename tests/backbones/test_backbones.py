@@ -22,20 +22,6 @@ from intarsia.errors import Cancelled, ModelError
 from tests import tiny
 from tests.backbones.network_checks import HEIGHT, WIDTH
 
-
-@pytest.fixture
-def blender(tiny_models: Path, tmp_path: Path) -> StableDiffusionInpainter:
-    """A 4-channel denoiser with a scheduler that is not kept."""
-    return load_inpainter(four_channels(tiny_models, tmp_path), name="tiny", device="cpu", dtype=torch.float32)
-
-
-def four_channels(tiny_models: Path, folder: Path) -> Path:
-    copy = folder / "four"
-    shutil.copytree(tiny_models, copy, ignore=shutil.ignore_patterns("inpainting_unet", "scheduler"))
-    tiny.save_scheduler(copy / "scheduler", "pndm")
-    return copy
-
-
 PROMPTS = ["a cat", "a dog", "a dog"]
 
 

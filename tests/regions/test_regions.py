@@ -73,6 +73,8 @@ class FakeInpainter:
         seeds: Sequence[int],
         steps: int,
         guidance: float,
+        strength: float = 1.0,
+        tile: int | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
         self.counter.evaluations += len(masks) * steps * (2 if guidance > 1 else 1)

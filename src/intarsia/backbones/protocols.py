@@ -61,6 +61,8 @@ class Inpainter(Protocol):
         seeds: Sequence[int],
         steps: int,
         guidance: float,
+        strength: float = 1.0,
+        tile: int | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
         """Repaint a picture inside each of B masks.
@@ -75,6 +77,10 @@ class Inpainter(Protocol):
                 never changes, but for what the autoencoder loses.
             prompts: B texts.
             seeds: B seeds.
+            strength: share of the schedule that is done, in (0, 1]. Below 1 it begins with the picture, also within
+                the masks, as noisy as its last floor(strength * steps) steps take it, at least one.
+            tile: side in pixels, a multiple of `stride`, of overlapping tiles in which a larger picture is denoised;
+                tiles that no mask touches are left out. By default it is denoised as a whole.
 
         Returns:
             (B, 3, H, W) on the CPU, float32, not yet pasted back.

@@ -10,12 +10,14 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import diffusers
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -24,7 +26,8 @@ from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.protocols import OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
-from intarsia.diffusion.soft_masks import cell_freedom, held_cells, told_masks
+from intarsia.diffusion.soft_masks import ROUNDING, cell_freedom, held_cells, told_masks
+from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,8 @@ Vram = Literal["auto", "low", "min"]
 
 # Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
 CPU_CELLS = 16_384
+# Pixels of the largest picture that the autoencoder takes as a whole where the denoiser works in tiles.
+WHOLE_PIXELS = 1024 * 1024
 # Bytes that the denoiser needs a latent cell on an accelerator, guidance included: about 1 GB for 512 px.
 BYTES_PER_CELL = 256 * 1024
 
@@ -83,6 +88,8 @@ class StableDiffusionInpainter:
         seeds: Sequence[int],
         steps: int,
         guidance: float,
+        strength: float = 1.0,
+        tile: int | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
         """Repaint a picture inside each of B masks; see `Inpainter.inpaint`.
@@ -96,6 +103,8 @@ class StableDiffusionInpainter:
             seeds: B seeds of the start noise.
             steps: denoising steps.
             guidance: classifier-free guidance scale; 1 turns it off.
+            strength: share of the schedule that is done, in (0, 1]; below 1 it begins with the picture, noised.
+            tile: side of the tiles in which a larger picture is denoised, in pixels, a multiple of `stride`.
             on_step: called after each step; what it raises stops the work.
 
         Returns:
@@ -108,25 +117,31 @@ class StableDiffusionInpainter:
         assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
         assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
         assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
-        size = self._fitting_batch(height, width)
+        assert 0 < strength <= 1, f"a strength of {strength}"
+        assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
+        tile = tile if tile is not None and tile < max(height, width) else None
+        size = 1 if tile is not None else self._fitting_batch(height, width)
         painted: list[Tensor] = []
         start = finished = 0
         while start < count:
             chosen = slice(start, start + size)
             left = finished + -(-(count - start) // size)
             try:
-                painted.append(
-                    self._inpaint_batch(
-                        picture if len(picture) == 1 else picture[chosen],
-                        masks[chosen].to(picture),
-                        prompts[chosen],
-                        negative_prompt=negative_prompt,
-                        seeds=seeds[chosen],
-                        steps=steps,
-                        guidance=guidance,
-                        on_step=on_step and batch_progress(on_step, finished, left),
+                with self._autoencoder_in_tiles(tile is not None and height * width > WHOLE_PIXELS):
+                    painted.append(
+                        self._inpaint_batch(
+                            picture if len(picture) == 1 else picture[chosen],
+                            masks[chosen].to(picture),
+                            prompts[chosen],
+                            negative_prompt=negative_prompt,
+                            seeds=seeds[chosen],
+                            steps=steps,
+                            guidance=guidance,
+                            strength=strength,
+                            tile=tile,
+                            on_step=on_step and batch_progress(on_step, finished, left),
+                        )
                     )
-                )
             except torch.OutOfMemoryError as short:
                 if size == 1:
                     raise ModelError(
@@ -152,20 +167,28 @@ class StableDiffusionInpainter:
         seeds: Sequence[int],
         steps: int,
         guidance: float,
+        strength: float,
+        tile: int | None,
         on_step: OnStep | None,
     ) -> Tensor:
         height, width = masks.shape[-2:]
         self.pipeline.scheduler = self.scheduler
-        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         text = self.parts.encode_text(prompts)
         unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
-        noise = self._start_noise(generators, height, width).to(text.dtype)
+        strength = whole_steps(strength, steps)
+        generators = seeded(seeds)
+        # Where it begins with the picture the pipeline draws the same noise itself, in its own precision.
+        drawn = torch.float32 if strength == 1 else text.dtype
+        noise = self._start_noise(generators, height, width, drawn).to(text.dtype)
         # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
         # itself once more for every candidate. Pictures are encoded one by one, since networks round
         # otherwise in a batch.
         original = torch.cat([self.parts.encode_image(one[None]) for one in picture])
         told = told_masks(masks) if self.parts.hides_masked else (masks > 0).to(masks)
         freedom = cell_freedom(masks, *noise.shape[-2:]).to(original.device)
+        tiled = None if tile is None else self._tiled(tile, masks)
+        if tiled is not None:
+            freedom = torch.where(tiled.answered.to(freedom.device), freedom, 0.0)
         soft = bool((freedom < 1).any())
 
         def after_step(pipeline: Any, index: int, _timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -178,24 +201,28 @@ class StableDiffusionInpainter:
             return changed
 
         try:
+            if tiled is not None:
+                self.pipeline.unet = tiled
             latents = self.pipeline(
                 image=original,
                 mask_image=told,
                 masked_image_latents=self.parts.encode_image(picture * (1 - told)),
                 height=height,
                 width=width,
-                strength=1.0,
+                strength=strength,
                 num_inference_steps=steps,
                 guidance_scale=guidance,
                 prompt_embeds=text,
                 negative_prompt_embeds=unwanted,
-                latents=noise,
-                generator=generators,
+                latents=noise if strength == 1 else None,
+                generator=generators if strength == 1 else seeded(seeds),
                 output_type="latent",
                 callback_on_step_end=after_step,
             ).images
             return self.parts.decode_latents(latents)
         finally:
+            if tiled is not None:
+                self.pipeline.unet = self.parts.unet
             self.pipeline.maybe_free_model_hooks()
 
     def _noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
@@ -203,14 +230,37 @@ class StableDiffusionInpainter:
         scheduler = self.pipeline.scheduler
         if index == self.pipeline.num_timesteps:
             return clean
-        noised: Tensor = scheduler.add_noise(clean, noise.to(clean.device), scheduler.timesteps[index : index + 1])
+        left_out = len(scheduler.timesteps) - self.pipeline.num_timesteps
+        step = left_out + index
+        noised: Tensor = scheduler.add_noise(clean, noise.to(clean.device), scheduler.timesteps[step : step + 1])
         return noised
 
-    def _start_noise(self, generators: Sequence[torch.Generator], height: int, width: int) -> Tensor:
+    @contextmanager
+    def _autoencoder_in_tiles(self, wanted: bool) -> Iterator[None]:
+        """Within it, large pictures are encoded and decoded piece by piece, if so wanted."""
+        vae = self.pipeline.vae
+        wanted = wanted and not vae.use_tiling
+        if wanted:
+            vae.enable_tiling()
+        try:
+            yield
+        finally:
+            if wanted:
+                vae.disable_tiling()
+
+    def _tiled(self, side: int, masks: Tensor) -> TiledDenoiser:
+        """The denoiser in tiles of so many pixels, where masks (B, 1, H, W) are not black."""
+        factor: int = self.pipeline.vae_scale_factor
+        cells = F.max_pool2d(masks.float().cpu(), factor)
+        return TiledDenoiser(self.parts.unet, side // factor, cells, 2 * self._fitting_batch(side, side))
+
+    def _start_noise(
+        self, generators: Sequence[torch.Generator], height: int, width: int, dtype: torch.dtype
+    ) -> Tensor:
         """(B, C, h, w) noise, drawn on the CPU and one by one: the same on every device and in every batch."""
         factor = self.pipeline.vae_scale_factor
         shape = (1, self.pipeline.vae.config.latent_channels, height // factor, width // factor)
-        return torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+        return torch.cat([torch.randn(shape, generator=generator, dtype=dtype) for generator in generators])
 
     def _fitting_batch(self, height: int, width: int) -> int:
         if self.max_batch is not None:
@@ -222,6 +272,17 @@ class StableDiffusionInpainter:
             return max(1, CPU_CELLS // cells)
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, int(free // (cells * BYTES_PER_CELL)))
+
+
+def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
+    """Generators at their beginnings, on the CPU."""
+    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+
+
+def whole_steps(strength: float, steps: int) -> float:
+    """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7 in any rounding."""
+    done = max(int(steps * strength + ROUNDING), 1)
+    return 1.0 if done >= steps else (done + 0.5) / steps
 
 
 def batch_progress(on_step: OnStep, finished: int, batches: int) -> OnStep:

@@ -162,6 +162,8 @@ class EditRecord:
     """Width of the soft edge of the repainted region, as a fraction of the short side of the part that was worked on."""
     sharpen: bool = False
     """Keep the picture's own pixels where the repainted region differs from them only by a tint or a blur, as in the corners of a box."""
+    refine: bool = False
+    """Where the models worked at less than the picture's resolution, paint the best result on at that resolution, in overlapping tiles; costs several times the edit."""
     context: float = 1.6
     """Side of the part of the picture that is worked on, in longer sides of the region; a large number takes the whole picture."""
     regions: str | None = None

@@ -36,6 +36,7 @@ from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import edit_notes
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.published import PUBLISHED, published_anchors
+from intarsia.regions.refine import refined
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
@@ -179,7 +180,8 @@ def edit(
 
     # Back to the user's pixels; every pixel outside the blend stays the input's.
     found = bool(anchors) if record.preset == "default" else analysis.has_text_relevance
-    candidates = finished(parts, anchors, photo, size, record, mask)
+    finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if record.refine else parts
+    candidates = finished(finest, anchors, photo, size, record, mask)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
     return EditResult(

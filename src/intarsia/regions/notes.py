@@ -139,6 +139,10 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
         messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
+    if record.refine and not given and record.preset != "default":
+        messages.append(
+            (f"The preset {record.preset!r} paints the whole picture at the models' size: nothing was refined.",)
+        )
     if record.regions is not None and (given or record.preset != "exhaustive"):
         why = "since the place was given" if given else "which the preset exhaustive alone does"
         messages.append((f"The region network {Path(record.regions).name} was not asked, {why}.",))

@@ -1,0 +1,126 @@
+"""Refinement of what was painted small: the canvas is enlarged, and painted on from a middle step in overlapping tiles.
+
+A region larger than the models' own size is painted on a canvas of that size, with less detail than the photo around it
+has. Refined level by level, each of twice the size, it gets detail where the painting before gave it form.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from intarsia.backbones.protocols import Inpainter
+from intarsia.imaging.crop import Crop
+from intarsia.imaging.geometry import Box, Size, to_stride
+from intarsia.imaging.masks import box_mask, dilate
+from intarsia.progress import OnProgress, Progress
+from intarsia.records.edit import EditRecord
+from intarsia.regions.region import Region
+from intarsia.regions.search import Evaluation
+from intarsia.regions.sight import Sight, canvas_tensor
+
+BLURRED = 1.3
+"""Pixels of the photo for each of the canvas, from which what is painted looks blurred beside the photo."""
+
+LARGEST = 8
+"""A canvas is enlarged at most so many times: the costs rise as its area."""
+
+STRENGTH = 0.5
+"""Share of the schedule that each level is painted with: it keeps the form, and gets detail."""
+
+
+def levels(crop: Crop) -> list[Crop]:
+    """The same window on larger canvases, each at most twice the size of the one before, the last about as fine as the photo."""
+    last = min(math.ceil(1 / (BLURRED * crop.scale)), LARGEST)
+    factors: list[int] = []
+    while last > 1:
+        factors.append(last)
+        last = math.ceil(last / 2)
+    return [Crop(crop.window, Size(f * crop.size.width, f * crop.size.height)) for f in reversed(factors)]
+
+
+def refined(
+    evaluation: Evaluation,
+    sight: Sight,
+    inpainter: Inpainter,
+    record: EditRecord,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
+    """A painted region with the detail of the photo, or as it was where it needs none.
+
+    Args:
+        evaluation: a region of a crop, painted with the full schedule.
+        sight: of the photo.
+
+    Returns:
+        The evaluation with a larger canvas, and its scores as they were.
+    """
+    region = evaluation.region
+    if region.crop is None or evaluation.steps != record.steps:
+        return evaluation
+    picture = evaluation.picture
+    finer = levels(region.crop)
+    for number, crop in enumerate(finer):
+        region = on_canvas(region, crop)
+        picture = level_refined(picture, region, sight, inpainter, record, on_progress, f"{number + 1} of {len(finer)}")
+    return dataclasses.replace(evaluation, region=region, picture=picture)
+
+
+def level_refined(
+    picture: Tensor,
+    region: Region,
+    sight: Sight,
+    inpainter: Inpainter,
+    record: EditRecord,
+    on_progress: OnProgress | None,
+    level: str,
+) -> Tensor:
+    """(3, h, w) as painted at the level before -> (3, H, W) of the region's canvas; outside it, the photo's own pixels."""
+    crop = region.crop
+    assert crop is not None
+    inside = mask_of(region, crop.size)[None]
+    larger = F.interpolate(picture[None], inside.shape[-2:], mode="bicubic", align_corners=False).clamp(-1, 1)
+    original = canvas_tensor(crop.cut(sight.photo.pixels))
+
+    def on_step(done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(Progress(stage=f"refinement, level {level}", done=done, total=total))
+
+    painted = inpainter.inpaint(
+        torch.where(inside > 0, larger, original).to(sight.backbones.device),
+        inside,
+        [region.words or record.sentence],
+        negative_prompt=record.negative_prompt,
+        seeds=[region.seed],
+        steps=record.steps,
+        guidance=record.guidance,
+        strength=STRENGTH,
+        tile=to_stride(sight.side, sight.stride),
+        on_step=on_step,
+    )
+    return torch.where(inside > 0, painted, original)[0]
+
+
+def on_canvas(region: Region, crop: Crop) -> Region:
+    """A region on a larger canvas of the same window; what it spares stays in all its detail."""
+    assert region.crop is not None
+    factor = crop.size.width / region.crop.size.width
+    box = Box(*(v * factor for v in region.box.as_tuple()))
+    mask = region.mask
+    if mask is not None:
+        shape = (crop.size.height, crop.size.width)
+        mask = F.interpolate(mask[None, None].float(), shape, mode="bilinear", align_corners=False)[0, 0] > 0.5
+        for thing in region.spares:
+            mask &= ~torch.from_numpy(dilate(thing.on(crop), 1))
+    return dataclasses.replace(region, box=box, mask=mask, crop=crop)
+
+
+def mask_of(region: Region, size: Size) -> Tensor:
+    """(1, h, w) float, 1 where the region is."""
+    if region.mask is not None:
+        return region.mask[None].float()
+    return torch.from_numpy(box_mask(region.box, size))[None].float()
