@@ -273,7 +273,6 @@ class Proposer:
                 self.family("things that stand out", each),
                 self.family("all of them", together),
                 self.family("the middle", [self.region([middle], intent, ())]),
-                self.family("the whole picture", [self.everything(intent)]),
             )
             if f.regions
         ]
