@@ -1,6 +1,7 @@
 """Measure edit by layout: objects of a scene are moved, scaled and removed, three times, on scenes nobody tuned to.
 
     python -m benchmarks.layout --seed 9 --count 30 --columns compose,paste_inpaint --json out.json --sheet out.png
+    python -m benchmarks.layout --seed 9 --count 10 --columns compose --targets rotation,scale,occlusion
 
 Columns:
     compose        objects are moved as they are, and the picture is healed around them
@@ -42,6 +43,7 @@ from benchmarks.layout_cases import (
     Target,
     draw_case,
 )
+from benchmarks.layout_targets import DRAWS, draw_hard_case
 from benchmarks.tables import print_whole
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
@@ -103,7 +105,14 @@ def arranged(mode: Mode, preset: LayoutPreset = "default", *, named: bool = Fals
         )
         edits, cache = [], MemoryCache()
         for target in case.targets:
-            result = arrange(case.scene, target.layout, record, backbones, concepts=concepts, cache=cache)
+            result = arrange(
+                case.given or case.scene,
+                target.given or target.layout,
+                record,
+                backbones,
+                concepts=concepts,
+                cache=cache,
+            )
             edits.append(Edit(pixels=result.photo.pixels, blend=result.blend, cost=result.cost))
         return Run(edits=tuple(edits), learning=learning)
 
@@ -113,7 +122,7 @@ def arranged(mode: Mode, preset: LayoutPreset = "default", *, named: bool = Fals
 def learned(case: Case, record: ArrangeRecord, backbones: Backbones) -> Concepts:
     """The looks of a scene's objects; the published method also sees other pictures of their classes."""
     if record.preset != "paper":
-        return learn(case.scene, record, backbones, seed=record.seed)
+        return learn(case.given or case.scene, record, backbones, seed=record.seed)
     rng = np.random.default_rng(case.seed)
     with tempfile.TemporaryDirectory() as folder:
         for name in case.scene.names:
@@ -122,7 +131,7 @@ def learned(case: Case, record: ArrangeRecord, backbones: Backbones) -> Concepts
                 picture = world.render(rng, names=(name,), places=world.places_for(rng, 1)).image
                 picture.save(Path(folder, name, f"{number}.png"))
         record = replace(record, learn=replace(record.learn, prior=folder))
-        return learn(case.scene, record, backbones, seed=record.seed)
+        return learn(case.given or case.scene, record, backbones, seed=record.seed)
 
 
 def by_hand(*, named: bool = False) -> Column:
@@ -133,7 +142,9 @@ def by_hand(*, named: bool = False) -> Column:
         for target in case.targets:
             before, started = meter.evaluations, time.monotonic()
             prompt = case.background if named else ""
-            made = paste_inpaint(case.scene, target.layout, backbones, seed=case.seed, prompt=prompt)
+            made = paste_inpaint(
+                case.given or case.scene, target.given or target.layout, backbones, seed=case.seed, prompt=prompt
+            )
             cost = Cost(evaluations=meter.evaluations - before, seconds=time.monotonic() - started, peak_memory_mb=0)
             edits.append(Edit(pixels=made.photo.pixels, blend=made.blend, cost=cost))
         return Run(edits=tuple(edits))
@@ -367,6 +378,9 @@ def main() -> None:
     parser.add_argument(
         "--columns", default=",".join(BY_DEFAULT), help=f"comma-separated; default: {','.join(BY_DEFAULT)}"
     )
+    parser.add_argument(
+        "--targets", help=f"comma-separated kinds of harder targets, instead of plain ones: {','.join(DRAWS)}"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file, after each column")
     parser.add_argument("--sheet", type=Path, help="write pictures of the first scenes to this PNG")
     parser.add_argument("--device", default="auto")
@@ -376,7 +390,18 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
     backbones, judge = load_backbones("pocket", device=options.device), load_judge()
-    cases = [draw_case(options.seed, i) for i in range(options.count)]
+    kinds = options.targets.split(",") if options.targets else [""]
+    unknown = [k for k in kinds if k and k not in DRAWS]
+    if unknown:
+        parser.error(f"there are no targets {unknown[0]!r}; choose from {', '.join(DRAWS)}")
+    if options.sheet and len(kinds) > 1:
+        parser.error("a sheet shows one kind of targets: name one")
+    drawn = {
+        kind: [
+            draw_hard_case(kind, options.seed, i) if kind else draw_case(options.seed, i) for i in range(options.count)
+        ]
+        for kind in kinds
+    }
     report: dict[str, Any] = {
         "seed": options.seed,
         "count": options.count,
@@ -385,17 +410,18 @@ def main() -> None:
     }
     pictures: dict[str, list[list[np.ndarray]]] = {}
     with Bar(console=Console(stderr=True)) as bar:
-        for name in names:
-            task = bar.add_task(name, total=len(cases))
+        for kind, name in ((kind, name) for kind in kinds for name in names):
+            cases, label = drawn[kind], f"{kind} {name}".strip()
+            task = bar.add_task(label, total=len(cases))
             runs, outcomes, started = [], [], time.monotonic()
             for case in cases:
                 runs.append(COLUMNS[name](case, backbones))
                 for target, edit in zip(case.targets, runs[-1].edits, strict=True):
                     outcomes.append(judge_edit(case, target, edit, judge, backbones))
                 bar.advance(task)
-            report["columns"][name] = summary(runs, outcomes)
-            pictures[name] = [[edit.pixels for edit in run.edits] for run in runs[:SHOWN]]
-            bar.update(task, description=f"{name} ({time.monotonic() - started:.0f} s)")
+            report["columns"][label] = summary(runs, outcomes)
+            pictures[label] = [[edit.pixels for edit in run.edits] for run in runs[:SHOWN]]
+            bar.update(task, description=f"{label} ({time.monotonic() - started:.0f} s)")
             if options.json:
                 options.json.write_text(json.dumps(report, indent=1) + "\n")
             if options.sheet:

@@ -46,20 +46,25 @@ class Square:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One asked layout, and the true picture of it."""
+    """One asked layout, and the true picture of it; `given` is how it was given, where that is not just what was meant."""
 
     layout: Layout
     truth: np.ndarray
+    given: Layout | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One scene and the layouts that are asked of it, one after another; `background` is a word for what it shows."""
+    """One scene and the layouts that are asked of it, one after another; `background` is a word for what it shows.
+
+    `given` is the scene with the masks that the methods get, where those are not the true ones.
+    """
 
     scene: Scene
     background: str
     targets: tuple[Target, ...]
     seed: int
+    given: Scene | None = None
 
 
 def draw_case(seed: int, number: int) -> Case:
@@ -99,6 +104,17 @@ def draw_case(seed: int, number: int) -> Case:
                 )
             )
     return Case(scene=scene, background=kind, targets=tuple(targets), seed=int(rng.integers(2**31)))
+
+
+def render_ground(seed: int, number: int) -> np.ndarray:
+    """(H, W, 3) what lies behind the objects of case `number`."""
+    rng = np.random.default_rng((seed, number))
+    kind = str(rng.choice(world.BACKGROUNDS))
+    count = int(rng.integers(2, 4))
+    rng.choice(world.NAMES, count, replace=False)
+    world.places_for(rng, count)
+    paint = int(rng.integers(2**31))
+    return np.asarray(world.render(np.random.default_rng(paint), names=(), kind=kind, places=[]).image)
 
 
 def draw_places(rng: np.random.Generator, squares: Sequence[Square]) -> list[Square]:

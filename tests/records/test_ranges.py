@@ -93,6 +93,8 @@ def test_no_count_is_below_nothing(name: str) -> None:
         ("compose.refine_steps", 1, 0),
         ("compose.guidance", 1.0, 0.99),
         ("compose.plate_guidance", 1.0, 0.0),
+        ("compose.context", 1.0, 0.9),
+        ("compose.context", 1000.0, 1000.1),
         ("compose.injection", 0.0, -0.1),
         ("compose.injection", 1.0, 1.1),
         ("compose.plates", 1, 0),

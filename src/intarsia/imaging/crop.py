@@ -73,17 +73,24 @@ class Crop:
             layer[rows, columns], [(0, missing[0]), (0, missing[1])] + [(0, 0)] * (layer.ndim - 2), mode="edge"
         )
 
+    @property
+    def inset(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height of the window in its `piece`, in pixels of the photo."""
+        whole = self.window.rounded()
+        x, y = _snapped(self.window.x0 - whole.x0), _snapped(self.window.y0 - whole.y0)
+        width, height = _snapped(self.window.width), _snapped(self.window.height)
+        return x, y, min(width, whole.width - x), min(height, whole.height - y)
+
+    @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """The window in its `piece`: its left, top, right and bottom edge, in pixels of the photo."""
+        x, y, width, height = self.inset
+        return x, y, x + width, y + height
+
     def cut(self, pixels: Bytes) -> Bytes:
         """(H, W, 3) levels of the photo -> (h, w, 3) of the canvas, antialiased."""
         piece = np.ascontiguousarray(self.piece(pixels))
-        x, y = self.window.x0 - math.floor(self.window.x0), self.window.y0 - math.floor(self.window.y0)
-        frame = (
-            x,
-            y,
-            min(x + self.window.width, float(piece.shape[1])),
-            min(y + self.window.height, float(piece.shape[0])),
-        )
-        return _resized(piece, self.size, frame, Image.Resampling.LANCZOS)
+        return _resized(piece, self.size, self.frame, Image.Resampling.LANCZOS)
 
     def put(self, canvas: Bytes, photo: Size) -> Bytes:
         """(h, w, 3) levels of the canvas -> (H, W, 3) of the part of the photo that the window touches; bicubic."""
@@ -99,6 +106,11 @@ class Crop:
         else:
             frame = inside.clipped(self.size).as_tuple()
         return _resized(np.ascontiguousarray(canvas), size, frame, Image.Resampling.BICUBIC)
+
+
+def _snapped(length: float) -> float:
+    """A length without the rounding of a scaling there and back."""
+    return float(round(length)) if abs(length - round(length)) <= ROUNDING else length
 
 
 def _resized(pixels: Bytes, size: Size, frame: tuple[float, float, float, float], how: Image.Resampling) -> Bytes:

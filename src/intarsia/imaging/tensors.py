@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.crop import Crop
-from intarsia.imaging.geometry import Size
+from intarsia.imaging.geometry import Box, Size
 from intarsia.imaging.photo import EVERYWHERE, Bytes, Floats, Part, Photo, Picture
 
 BAND = 256
@@ -52,6 +53,51 @@ def image_to_tensor(image: Picture | Bytes, size: Size) -> Tensor:
         for k in range(3)
     ]
     return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
+
+
+def image_to_canvas(image: Picture | Bytes, crop: Crop) -> Tensor:
+    """What a crop's window shows of an image with levels between whole ones, antialiased.
+
+    Args:
+        image: (H, W, 3) in levels of 0 to 255.
+
+    Returns:
+        (1, 3, h, w) float32 in [-1, 1], the canvas.
+    """
+    piece, size = crop.piece(image), (crop.size.width, crop.size.height)
+    channels = [
+        np.asarray(
+            Image.fromarray(piece[..., k].astype(np.float32)).resize(size, Image.Resampling.LANCZOS, box=crop.frame)
+        )
+        for k in range(3)
+    ]
+    return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
+
+
+def change_to_part(change: Tensor, crop: Crop, photo: Size) -> Picture:
+    """A difference of two canvases of a crop, in the part of the photo that its window touches; bicubic.
+
+    Args:
+        change: (3, h, w), of images in [-1, 1].
+
+    Returns:
+        (H, W, 3) in levels, of `Crop.part`.
+    """
+    rows, columns = crop.part(photo)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if all(edge.is_integer() for edge in crop.frame):
+        left, top, right, bottom = (int(edge) for edge in crop.frame)
+        assert left == top == 0, "a window of whole pixels begins where its piece does"
+        return change_to_image(change, Size(right, bottom), (slice(0, height), slice(0, width)))
+    # Pixels that the window cuts lie a little over the canvas's borders, which go on for them.
+    margin = math.ceil(crop.scale) + 1
+    inside = crop.to_canvas(Box(columns.start, rows.start, columns.stop, rows.stop))
+    frame = Box(inside.x0 + margin, inside.y0 + margin, inside.x1 + margin, inside.y1 + margin).as_tuple()
+    levels = [
+        Image.fromarray(np.pad(plane, margin, mode="edge")).resize((width, height), Image.Resampling.BICUBIC, box=frame)
+        for plane in (change * 127.5).float().numpy()
+    ]
+    return np.stack([np.asarray(plane) for plane in levels], -1)
 
 
 def change_to_image(change: Tensor, size: Size, part: Part = EVERYWHERE) -> Picture:

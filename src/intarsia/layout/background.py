@@ -15,10 +15,12 @@ from intarsia.diffusion.attention_control import mask_self_attention
 from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_noise, last_timesteps, sample
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, ReportProgress
 from intarsia.imaging.cells import TRACE, cell_coverage, touched_cells
-from intarsia.imaging.geometry import Size, working_size
-from intarsia.imaging.masks import Mask, bounds_of, feather
+from intarsia.imaging.crop import Crop
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.masks import Mask, feather
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
-from intarsia.imaging.tensors import change_to_image, image_to_tensor
+from intarsia.imaging.tensors import change_to_part, image_to_canvas
+from intarsia.layout.windows import one_of_many, short_side, windows_of
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 
@@ -52,21 +54,22 @@ class DiffusionFill:
         settings = self.record.compose
         return (
             *self.words, self.record.background, self.record.negative_prompt, settings.plates, settings.plate_steps,
-            settings.plate_strength, settings.plate_guidance, self.record.feather, self.record.size,
+            settings.plate_strength, settings.plate_guidance, settings.context, self.record.feather, self.record.size,
             *self.backbones.cache_key,
         )  # fmt: skip
 
     def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
         """See `BackgroundFill`."""
-        height, width = hole.shape
-        diffusion = self.backbones.diffusion
-        size = working_size(Size(width, height), self.record.size or diffusion.native_side, diffusion.stride)
         start = PatchFill().fill(image, hole, others, seed=seed)
-        painted = paint_background(
-            start, hole, hole | others, self.words, self.record, self.backbones,
-            size=size, seed=seed, on_progress=self.on_progress,
-        )  # fmt: skip
-        return np.where(hole[..., None], levels_to_bytes(painted), image)
+        windows = windows_of(hole, self.record, self.backbones.diffusion)
+        photo, objects, filled = Size(hole.shape[1], hole.shape[0]), hole | others, start.copy()
+        for number, crop in enumerate(windows):
+            painted = paint_background(
+                start, hole, objects, self.words, self.record, self.backbones,
+                crop=crop, seed=seed, on_progress=one_of_many(self.on_progress, number, len(windows)),
+            )  # fmt: skip
+            filled[crop.part(photo)] = levels_to_bytes(painted)
+        return filled
 
 
 def paint_background(
@@ -77,11 +80,11 @@ def paint_background(
     record: ArrangeRecord,
     backbones: Backbones,
     *,
-    size: Size,
+    crop: Crop,
     seed: int,
     on_progress: OnProgress | None,
 ) -> Picture:
-    """Paint the background where objects were.
+    """Paint the background where objects were, in one window.
 
     An inpainting model that starts from noise alone likes to paint another object. Here the vacated region is
     first filled with what continues its surroundings, and denoised from a middle step on while no cell may
@@ -90,22 +93,22 @@ def paint_background(
 
     Args:
         fill: (H, W, 3) at the photo's size, the region filled with what continues its surroundings.
-        vacated: (H, W) the region that is painted.
+        vacated: (H, W) the region that is painted; no connected part of it lies across the window's border.
         objects: (H, W) all objects and their shadows, so that none of them bleeds into it.
         words: the objects' words, which are unwanted there.
-        size: at which the models work.
+        crop: the window.
 
     Returns:
-        (H, W, 3) the image with the vacated region painted; elsewhere as it was.
+        (h, w, 3) the part of the image that the window touches, with the vacated region painted; elsewhere as it was.
     """
-    settings, diffusion = record.compose, backbones.diffusion
-    start = image_to_tensor(fill, size)
+    settings, diffusion, size = record.compose, backbones.diffusion, crop.size
+    start = image_to_canvas(fill, crop)
     latents = diffusion.encode_image(start)
     rows, columns = latents.shape[-2:]
     painted = _denoise(
         latents,
-        touched_cells(vacated, rows, columns, least=TRACE).to(latents)[None, None],
-        cell_coverage(objects | vacated, rows, columns),
+        touched_cells(vacated, rows, columns, least=TRACE, crop=crop).to(latents)[None, None],
+        cell_coverage(objects | vacated, rows, columns, crop=crop),
         words,
         record,
         backbones,
@@ -114,17 +117,18 @@ def paint_background(
     )
     # What the denoiser changed, not what the autoencoder lost: both images went through it.
     region, surroundings = (
-        touched_cells(mask, size.height, size.width, least=TRACE)[None, None] for mask in (vacated, objects | vacated)
+        touched_cells(mask, size.height, size.width, least=TRACE, crop=crop)[None, None]
+        for mask in (vacated, objects | vacated)
     )
     changes = diffusion.decode_latents(painted) - diffusion.decode_latents(latents)
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))
     best = _least_like_the_objects(start + changes, region, words, backbones)
-    alpha = feather(vacated, record.feather * min(vacated.shape))
-    whole = fill.astype(np.float32)
-    if (part := bounds_of(vacated)) is not None:
-        change = change_to_image(changes[best], Size(vacated.shape[1], vacated.shape[0]), part)
-        whole[part] = np.where(vacated[part][..., None], fill[part] + alpha[part][..., None] * change, whole[part])
-    return whole
+    photo = Size(vacated.shape[1], vacated.shape[0])
+    part = crop.part(photo)
+    alpha = feather(vacated[part], record.feather * short_side(crop, photo))
+    change = change_to_part(changes[best], crop, photo)
+    painted_part: Picture = fill[part] + alpha[..., None] * change
+    return painted_part
 
 
 @torch.no_grad()

@@ -18,14 +18,14 @@ from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidan
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.affine import warp_channels
 from intarsia.imaging.cells import TRACE, touched_cells
+from intarsia.imaging.crop import Crop
 from intarsia.imaging.edited_photo import EditedPhoto
-from intarsia.imaging.geometry import working_size
 from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
 from intarsia.imaging.matting import SMALL, WHOLE, Layer, adapted, cut, warp
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
-from intarsia.imaging.tensors import change_to_image, image_to_tensor
+from intarsia.imaging.tensors import change_to_part, image_to_canvas
 from intarsia.layout.background import DiffusionFill, detail_std, high_pass
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.correspondence import correspondence
@@ -33,6 +33,7 @@ from intarsia.layout.gaps import GROWTH, left_by
 from intarsia.layout.layout import Layout
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
+from intarsia.layout.windows import one_of_many, short_side, windows_of
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 
@@ -91,12 +92,16 @@ def compose(
     )
     composite, region, alpha = _stack_layers(scene, layout, change, background, record)
     if backbones is not None and paints_size(backbones.diffusion.native_side, photo.size):
-        healing = _refine(
-            scene, layout, composite, region, change, record, backbones, seed=seed, on_progress=on_progress
-        )
-        # The denoised image shows in the vacated region and around the objects, never in them.
-        soft = feather(region & (alpha == 0), record.feather * photo.size.short)
-        composite += soft[..., None] * change_to_image(healing, photo.size)
+        windows = windows_of(region, record, backbones.diffusion)
+        for number, crop in enumerate(windows):
+            healing = _refine(
+                scene, layout, composite, region, change, record, backbones,
+                crop=crop, seed=seed, on_progress=one_of_many(on_progress, number, len(windows)),
+            )  # fmt: skip
+            # The denoised image shows in the vacated region and around the objects, never in them.
+            part = crop.part(photo.size)
+            soft = feather(region[part] & (alpha[part] == 0), record.feather * short_side(crop, photo.size))
+            composite[part] += soft[..., None] * change_to_part(healing, crop, photo.size)
 
     pixels = np.where(region[..., None], levels_to_bytes(composite), photo.pixels)
     blend = region.astype(np.float32)
@@ -287,21 +292,22 @@ def _refine(
     record: ArrangeRecord,
     backbones: Backbones,
     *,
+    crop: Crop,
     seed: int,
     on_progress: OnProgress | None,
 ) -> Tensor:
-    """Denoise the composite from a middle step on, with the source's self-attention at the new places.
+    """Denoise a window of the composite from a middle step on, with the source's self-attention at the new places.
 
-    Outside the region the composite's latents, which are the source's, are blended in at every step.
+    Outside the region the composite's latents, which are the source's, are blended in at every step. What comes from
+    outside of the window attends to itself alone.
 
     Returns:
-        (3, h, w) by how much the composite changes, in [-1, 1], at the models' size.
+        (3, h, w) by how much the composite changes on the crop's canvas, in [-1, 1].
     """
-    settings, diffusion = record.compose, backbones.diffusion
-    size = working_size(scene.photo.size, record.size or diffusion.native_side, diffusion.stride)
-    image = image_to_tensor(scene.photo.pixels, size)
+    settings, diffusion, size = record.compose, backbones.diffusion, crop.size
+    image = image_to_canvas(scene.photo.pixels, crop)
     source = diffusion.encode_image(image)
-    latents = diffusion.encode_image(image_to_tensor(composite, size))
+    latents = diffusion.encode_image(image_to_canvas(composite, crop))
     noise = draw_noise(latents.shape, [seed]).to(latents)
     timesteps = last_timesteps(diffusion.timesteps(settings.refine_steps), settings.strength)
     prompt = description(scene, layout, record)
@@ -315,9 +321,11 @@ def _refine(
             source=source,
             noise=noise,
             steps=round(settings.injection * len(timesteps)),
-            correspondence=functools.cache(functools.partial(correspondence, scene, layout)),
+            correspondence=functools.cache(functools.partial(correspondence, scene, layout, crop=crop)),
         ),
-        BlendOutside(latents, noise, touched_cells(region, *latents.shape[-2:], least=TRACE).to(latents)[None, None]),
+        BlendOutside(
+            latents, noise, touched_cells(region, *latents.shape[-2:], least=TRACE, crop=crop).to(latents)[None, None]
+        ),
         ReportProgress("joining the objects to the picture", on_progress),
     ]
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
@@ -326,7 +334,8 @@ def _refine(
     # What the denoiser changed, not what the autoencoder lost: both images went through it.
     changes = diffusion.decode_latents(refined) - diffusion.decode_latents(latents)
     objects, changing = (
-        touched_cells(mask, size.height, size.width, least=TRACE)[None, None] for mask in (change.objects, region)
+        touched_cells(mask, size.height, size.width, least=TRACE, crop=crop)[None, None]
+        for mask in (change.objects, region)
     )
     return high_pass(changes, changing, detail_std(image, 1 - objects))[0]
 

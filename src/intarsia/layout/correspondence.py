@@ -11,7 +11,8 @@ from torch import Tensor
 from intarsia.diffusion.attention_control import Correspondence
 from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map
 from intarsia.imaging.cells import cell_coverage
-from intarsia.imaging.geometry import Size
+from intarsia.imaging.crop import Crop
+from intarsia.imaging.geometry import Box
 from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
 
@@ -19,43 +20,51 @@ KNOWN = 0.25
 """Share of agreement from which a source's cell counts as the one that belongs at a cell."""
 
 
-def correspondence(scene: Scene, layout: Layout, rows: int, columns: int) -> Correspondence:
-    """The source's cell for each cell of a grid: moved with its object, or in the same place for the background."""
+def correspondence(scene: Scene, layout: Layout, rows: int, columns: int, crop: Crop | None = None) -> Correspondence:
+    """The source's cell for each cell of a grid: moved with its object, or in the same place for the background.
+
+    Args:
+        crop: on whose window the grid lies, in the source and in the layout; by default on the whole photo.
+    """
     visible = list(layout.visible_masks().values())
     sources = [scene.masks[p.name] for p in layout.placements]
     nothing = np.zeros(scene.photo.pixels.shape[:2], np.bool_)
     after = [~np.any([nothing, *visible], axis=0), *visible]
     before = [~np.any([nothing, *scene.masks.values()], axis=0), *sources]
     labels, source_labels = (
-        torch.stack([cell_coverage(mask, rows, columns).flatten() for mask in masks], 1) for masks in (after, before)
+        torch.stack([cell_coverage(mask, rows, columns, crop=crop).flatten() for mask in masks], 1)
+        for masks in (after, before)
     )
     matrices = [IDENTITY, *(p.matrix for p in layout.placements)]
-    index, inside = _source_cells(labels.argmax(1), matrices, scene.photo.size, rows, columns)
+    size = scene.photo.size
+    window = Box(0, 0, size.width, size.height) if crop is None else crop.window
+    index, inside = _source_cells(labels.argmax(1), matrices, window, rows, columns)
     source_labels = source_labels[index]
     known = inside & ((labels * source_labels).sum(1) >= KNOWN)
     return Correspondence(index=index, known=known, labels=labels, source_labels=source_labels)
 
 
 def _source_cells(
-    owner: Tensor, matrices: Sequence[Matrix], size: Size, rows: int, columns: int
+    owner: Tensor, matrices: Sequence[Matrix], window: Box, rows: int, columns: int
 ) -> tuple[Tensor, Tensor]:
     """For each cell of a grid, the cell from which the matrix of its owner brings the image here.
 
     Args:
         owner: (rows * columns,) which of the matrices.
+        window: on which the grid lies, in pixels of the photo.
 
     Returns:
-        (rows * columns,) the cells, and whether they lie in the image.
+        (rows * columns,) the cells, and whether they lie in the window.
     """
     y, x = torch.meshgrid(
-        (torch.arange(rows, dtype=torch.float64) + 0.5) * size.height / rows,
-        (torch.arange(columns, dtype=torch.float64) + 0.5) * size.width / columns,
+        window.y0 + (torch.arange(rows, dtype=torch.float64) + 0.5) * window.height / rows,
+        window.x0 + (torch.arange(columns, dtype=torch.float64) + 0.5) * window.width / columns,
         indexing="ij",
     )
     places = torch.stack([x.flatten(), y.flatten(), torch.ones(rows * columns, dtype=torch.float64)], 1)  # (n, 3)
     inverses = torch.tensor([inverse_map(m) for m in matrices], dtype=torch.float64).reshape(-1, 2, 3)
     origin = torch.einsum("nij,nj->ni", inverses[owner], places)  # (n, 2)
-    column = (origin[:, 0] / size.width * columns).floor().long()
-    row = (origin[:, 1] / size.height * rows).floor().long()
+    column = ((origin[:, 0] - window.x0) / window.width * columns).floor().long()
+    row = ((origin[:, 1] - window.y0) / window.height * rows).floor().long()
     inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     return row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1), inside

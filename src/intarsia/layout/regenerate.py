@@ -37,10 +37,12 @@ from intarsia.diffusion.ddim import (
 )
 from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance, ReportProgress
 from intarsia.imaging.cells import cell_coverage, touched_cells
+from intarsia.imaging.crop import Crop
 from intarsia.imaging.edited_photo import EditedPhoto
+from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Mask, dilate, feather
 from intarsia.imaging.photo import Picture
-from intarsia.imaging.tensors import paste_back
+from intarsia.imaging.tensors import paste_crop
 from intarsia.layout.cache import Cache, key_of, to_values
 from intarsia.layout.compose import background_without, choose_fill, what_changes
 from intarsia.layout.concepts import NO_ADDITIONS, Concepts, Phrases
@@ -48,6 +50,7 @@ from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_l
 from intarsia.layout.inversion import Inversion, invert
 from intarsia.layout.layout import Layout
 from intarsia.layout.moved_source import MovedSource, changes, move_source
+from intarsia.layout.padding import padded, padded_layout
 from intarsia.layout.prompts import prompt_for, token_positions, with_additions, without_brackets
 from intarsia.layout.scene import Scene
 from intarsia.layout.train import learn, settings_of, training_data_of
@@ -123,19 +126,19 @@ def regenerate(
             cache=cache, known_by=known_by, on_progress=on_progress,
         )  # fmt: skip
         noise = draw_noise(data.clean.shape, seeds).to(data.clean)
-        images = _paint(
-            scene, layout, record, backbones, data, phrases, inversion, region, noise,
-            cache=cache, on_progress=on_progress,
-        )  # fmt: skip
+        emptied = None
+        if record.guide.start_from_source:
+            emptied = emptied_scene(scene, layout, record, backbones, cache=cache, on_progress=on_progress)
+        images = _paint(layout, record, backbones, data, phrases, inversion, region, noise, emptied, on_progress)
+    whole = Crop(Box(0, 0, data.scene.photo.size.width, data.scene.photo.size.height), data.size)
     edited = [
-        EditedPhoto(photo=paste_back(scene.photo, image, weight), blend=weight, seed=seed)
+        EditedPhoto(photo=paste_crop(scene.photo, whole, image, weight), blend=weight, seed=seed)
         for image, seed in zip(images, seeds, strict=True)
     ]
     return edited, concepts
 
 
 def _paint(
-    scene: Scene,
     layout: Layout,
     record: ArrangeRecord,
     backbones: Backbones,
@@ -144,23 +147,26 @@ def _paint(
     inversion: Inversion,
     region: Mask,
     noise: Tensor,
-    *,
-    cache: Cache,
+    emptied: Picture | None,
     on_progress: OnProgress | None,
 ) -> Tensor:
-    """Layout-guided sampling with the concepts attached.
+    """Layout-guided sampling with the concepts attached, on the scene as it was padded for the models.
 
     Args:
+        layout, region, emptied: of the photo as it is.
         phrases: the token of each object.
         region: (H, W) that changes.
         noise: (B, C, h, w).
+        emptied: (H, W, 3) in levels, the image without the objects that change; None to start from noise alone.
 
     Returns:
         (B, 3, H, W) in [-1, 1], at the models' size.
     """
-    diffusion = backbones.diffusion
-    changing = touched_cells(region, *noise.shape[-2:]).to(noise)[None, None]
-    if not record.guide.start_from_source:
+    diffusion, scene = backbones.diffusion, data.scene
+    size = scene.photo.size
+    layout = padded_layout(layout, size)
+    changing = touched_cells(padded(region, size), *noise.shape[-2:]).to(noise)[None, None]
+    if emptied is None:
         background = HeldBackground(inversion, changing, changing, None, record.guide.blend_until)
         timesteps = diffusion.timesteps(record.steps)
         latents = _sample(scene, layout, record, diffusion, phrases, background, noise, timesteps, on_progress)
@@ -170,8 +176,7 @@ def _paint(
     timesteps = list(inversion.timesteps[skipped:])
     alpha = diffusion.alphas_cumprod[timesteps[0]].to(noise)
     inverted = (inversion.latents[skipped][None] - alpha.sqrt() * inversion.clean) / (1 - alpha).sqrt()
-    emptied = emptied_scene(scene, layout, record, backbones, data, cache=cache, on_progress=on_progress)
-    source = move_source(scene, layout, emptied, inverted, noise, diffusion, data.size)
+    source = move_source(scene, layout, padded(emptied, size), inverted, noise, diffusion, data.size)
     painted = changing * source.targets
     background = HeldBackground(inversion, changing, painted, source.latents, record.guide.blend_until)
     start = ddim_step(source.latents, alpha)
@@ -367,7 +372,6 @@ def emptied_scene(
     layout: Layout,
     record: ArrangeRecord,
     backbones: Backbones,
-    data: TrainingData,
     *,
     cache: Cache,
     on_progress: OnProgress | None,

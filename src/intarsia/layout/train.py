@@ -30,6 +30,7 @@ from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.cache import key_of
 from intarsia.layout.checkpoint import Checkpointer
 from intarsia.layout.concepts import NO_ADDITIONS, READS_TEXT, Concepts, Phrases, tokens_added
+from intarsia.layout.padding import padded_scene, padded_size
 from intarsia.layout.prior import read_prior
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
@@ -231,8 +232,10 @@ def stages_of(scene: Scene, settings: LearnSettings, size: float, *, published: 
 
 
 def training_data_of(scene: Scene, record: ArrangeRecord, diffusion: LatentDiffusion) -> TrainingData:
-    """The photo as latents, the objects as latent cells."""
-    size = working_size(scene.photo.size, record.size or diffusion.native_side, diffusion.stride)
+    """The photo as latents, the objects as latent cells; padded where its aspect ratio is not one of the models'."""
+    side = record.size or diffusion.native_side
+    scene = padded_scene(scene, padded_size(scene.photo.size, side, diffusion.stride))
+    size = working_size(scene.photo.size, side, diffusion.stride)
     clean = diffusion.encode_image(to_tensor(scene.photo, size).to(diffusion.device)).float()
     rows, columns = clean.shape[-2:]
     cells = []

@@ -19,6 +19,8 @@ class ComposeSettings:
 
     border: float = 0.06
     """How far around an object its shadow is looked for, as a fraction of the picture's short side."""
+    context: float = 1.6
+    """Side of each part of the picture that a checkpoint works on, in longer sides of what changes there; a large number takes the whole picture."""
     plates: int = 2
     """How many times what an object leaves behind is painted; the one with least of the object in it is kept."""
     plate_steps: int = 20
@@ -46,6 +48,11 @@ class ComposeSettings:
         return (
             above_zero("strength", self.strength, 1),
             above_zero("plate_strength", self.plate_strength, 1),
+            (
+                1 <= self.context <= 1000,
+                f"compose.context is {self.context}, but must lie between 1 (what changes alone) and 1000 (the whole "
+                "picture).",
+            ),
             at_least("plate_steps", self.plate_steps, 1),
             at_least("refine_steps", self.refine_steps, 1),
             at_least("compose.guidance", self.guidance, 1),
