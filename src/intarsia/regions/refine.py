@@ -62,16 +62,18 @@ def refined(
     region = evaluation.region
     if region.crop is None or evaluation.steps != record.steps:
         return evaluation
-    picture = evaluation.picture
+    picture = evaluation.picture.cpu()
     finer = levels(region.crop)
     for number, crop in enumerate(finer):
-        region = on_canvas(region, crop)
-        picture = level_refined(picture, region, sight, inpainter, record, on_progress, f"{number + 1} of {len(finer)}")
+        assert region.crop is not None
+        coarse, region = mask_of(region, region.crop.size), on_canvas(region, crop)
+        larger = enlarged(picture, coarse, crop.size)
+        picture = level_refined(larger, region, sight, inpainter, record, on_progress, f"{number + 1} of {len(finer)}")
     return dataclasses.replace(evaluation, region=region, picture=picture)
 
 
 def level_refined(
-    picture: Tensor,
+    larger: Tensor,
     region: Region,
     sight: Sight,
     inpainter: Inpainter,
@@ -79,11 +81,10 @@ def level_refined(
     on_progress: OnProgress | None,
     level: str,
 ) -> Tensor:
-    """(3, h, w) as painted at the level before -> (3, H, W) of the region's canvas; outside it, the photo's own pixels."""
+    """(3, h, w) the enlarged canvas -> (3, h, w) with detail in the region; outside it, the photo's own pixels."""
     crop = region.crop
     assert crop is not None
     inside = mask_of(region, crop.size)[None]
-    larger = F.interpolate(picture[None], inside.shape[-2:], mode="bicubic", align_corners=False).clamp(-1, 1)
     original = canvas_tensor(crop.cut(sight.photo.pixels))
 
     def on_step(done: int, total: int) -> None:
@@ -91,7 +92,7 @@ def level_refined(
             on_progress(Progress(stage=f"refinement, level {level}", done=done, total=total))
 
     painted = inpainter.inpaint(
-        torch.where(inside > 0, larger, original).to(sight.backbones.device),
+        torch.where(inside > 0, larger[None], original).to(sight.backbones.device),
         inside,
         [region.words or record.sentence],
         negative_prompt=record.negative_prompt,
@@ -103,6 +104,21 @@ def level_refined(
         on_step=on_step,
     )
     return torch.where(inside > 0, painted, original)[0]
+
+
+def enlarged(picture: Tensor, mask: Tensor, size: Size) -> Tensor:
+    """What was painted in a mask, enlarged alone: what lies beside it, at the lower resolution, does not run into it.
+
+    Args:
+        picture: (3, h, w).
+        mask: (1, h, w) of 0 and 1.
+
+    Returns:
+        (3, H, W) of that size; of use where the enlarged mask is at least a half.
+    """
+    both = torch.cat([picture * mask, mask])[None]
+    both = F.interpolate(both, (size.height, size.width), mode="bilinear", align_corners=False)[0]
+    return both[:3] / both[3:].clamp(min=1e-3)
 
 
 def on_canvas(region: Region, crop: Crop) -> Region:
