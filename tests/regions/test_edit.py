@@ -29,6 +29,7 @@ from tests.paths import SCENES
 
 SAMPLES = paths.SAMPLES / "learnable_regions"
 QUICK = SearchSettings(anchors=2, proposals=4, preview_steps=(1,), survivors=(1,))
+NEVER_ENOUGH = dataclasses.replace(QUICK, enough=1)
 
 
 def scene(number: int) -> tuple[Photo, dict]:
@@ -59,12 +60,36 @@ def test_an_edit_changes_its_region_alone_and_counts_its_cost(pocket: Backbones)
     result = edit(photo, record(), pocket)
     assert untouched_equal(photo, result)
     assert (photo.pixels != result.photo.pixels).any()
-    assert result.cost.evaluations == 2 * (4 * 1 + 1 * 3)
-    best = result.candidates[result.chosen]
+    assert result.cost.evaluations == 2 * 3, "the likeliest region, and none besides as it was good enough"
+    (best,) = result.candidates
     assert best.photo is result.photo and best.steps == 3
-    assert [c.steps for c in result.candidates] == [3, 1, 1, 1]
-    assert all(c.photo is None for c in result.candidates[1:])
+    assert best.scores.total >= record().search.enough
     assert result.record.models == "pocket"
+
+
+def test_where_the_likeliest_region_is_not_good_enough_previews_of_others_compete(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    result = edit(photo, record(search=NEVER_ENOUGH), pocket)
+    assert untouched_equal(photo, result)
+    best, second, *others = result.candidates
+    # The likeliest region with the whole schedule; a preview of each other; the best of these with the whole schedule.
+    assert result.cost.evaluations == 2 * (3 + (len(others) + 1) * 1 + 1 * 3)
+    assert best.photo is result.photo and best.steps == second.steps == 3
+    assert best.scores.total >= second.scores.total
+    assert others and [c.steps for c in others] == [1] * len(others)
+    totals = [c.scores.total for c in others]
+    assert totals == sorted(totals, reverse=True)
+    assert second.photo is not None and all(c.photo is None for c in others)
+
+
+def test_as_many_pictures_are_finished_as_are_kept(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    result = edit(photo, record(keep=3), pocket)
+    assert result.cost.evaluations == 2 * 3 * 3
+    assert len(result.candidates) == 3 and all(c.photo is not None for c in result.candidates)
+    assert {c.seed for c in result.candidates} == {0, 1, 2} and len({c.box for c in result.candidates}) == 1
+    totals = [c.scores.total for c in result.candidates]
+    assert totals == sorted(totals, reverse=True)
 
 
 def test_the_same_record_gives_the_same_picture(pocket: Backbones) -> None:
@@ -186,7 +211,11 @@ def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) ->
     photo, _ = scene(0)
     seen: list[Progress] = []
     edit(photo, record(), pocket, on_progress=seen.append)
-    assert [p.done for p in seen] == [1, 1, 2, 3]
+    assert [(p.done, p.total) for p in seen] == [(1, 3), (2, 3), (3, 3)]
+    seen.clear()
+    result = edit(photo, record(search=NEVER_ENOUGH), pocket, on_progress=seen.append)
+    assert [(p.done, p.total) for p in seen] == [(1, 3), (2, 3), (3, 3), (1, 1), (1, 3), (2, 3), (3, 3)]
+    assert seen[3].stage == f"{len(result.candidates) - 1} previews of 1 steps"
     before = pocket.inpainter.counter.evaluations
 
     def stop(progress: Progress) -> None:
@@ -194,7 +223,7 @@ def test_progress_is_told_and_a_cancel_stops_within_a_step(pocket: Backbones) ->
 
     with pytest.raises(Cancelled):
         edit(photo, record(), pocket, on_progress=stop)
-    assert pocket.inpainter.counter.evaluations - before == 2 * 4
+    assert pocket.inpainter.counter.evaluations - before == 2 * 1
 
 
 def test_a_cache_spares_a_second_edit_its_previews(pocket: Backbones) -> None:

@@ -34,8 +34,8 @@ STYLES = re.compile(
 )
 PLACES: tuple[tuple[Place, str], ...] = (
     ("center", r"in the (?:very )?(?:center|centre|middle)(?! of)"),
-    ("left", r"(?:on|at|to|in) the (?:far )?left(?: side| half| corner)?(?! of)"),
-    ("right", r"(?:on|at|to|in) the (?:far )?right(?: side| half| corner)?(?! of)"),
+    ("left", r"(?:on|at|to|in) the (?:(?:far|top|upper|bottom|lower) )?left(?: side| half| corner)?(?! of)"),
+    ("right", r"(?:on|at|to|in) the (?:(?:far|top|upper|bottom|lower) )?right(?: side| half| corner)?(?! of)"),
     ("top", r"(?:at|in|on) the (?:very )?top(?! of)"),
     ("bottom", r"(?:at|in) the (?:very )?bottom(?! of)|in the foreground"),
 )
