@@ -101,8 +101,9 @@ class Crop:
         over = max(-inside.x0, -inside.y0, inside.x1 - self.size.width, inside.y1 - self.size.height)
         more = math.ceil(over) if over > ROUNDING else 0
         if more:
-            canvas = np.pad(canvas, [(more, more), (more, more), (0, 0)], mode="edge")
-            frame = tuple(edge + more for edge in inside.as_tuple())
+            canvas = np.pad(canvas, [(more, more)] * 2 + [(0, 0)] * (canvas.ndim - 2), mode="edge")
+            x0, y0, x1, y1 = (edge + more for edge in inside.as_tuple())
+            frame = (x0, y0, x1, y1)
         else:
             frame = inside.clipped(self.size).as_tuple()
         return _resized(np.ascontiguousarray(canvas), size, frame, Image.Resampling.BICUBIC)

@@ -41,6 +41,9 @@ PLACES = 3
 GAP = 0.04
 """Left free between two things that stand beside each other, in their sides."""
 
+MOST_GUESSED = 0.7
+"""Share of the photo that is painted over at a guess, at most."""
+
 GUESSES = 4
 """Things that are tried where the words do not tell which is meant."""
 
@@ -262,10 +265,11 @@ class Proposer:
 
     def guesses(self, intent: Intent) -> list[Family]:
         """Things of any kind, where the words name none that is seen."""
-        things = self.sight.things()
         size = self.size
+        things = [t for t in self.sight.things() if t.box.area < MOST_GUESSED * size.area]
         each = [self.around([t], intent, MARGIN, self.others([t])) for t in things[:GUESSES]]
-        together = [self.around(things, intent, MARGIN, ())] if len(things) > 1 else []
+        share = sum(t.box.area for t in things) / size.area
+        together = [self.around(things, intent, MARGIN, ())] if len(things) > 1 and share < MOST_GUESSED else []
         middle = self.inside(Point(size.width / 2, size.height / 2), 0.6 * size.short)
         return [
             f
