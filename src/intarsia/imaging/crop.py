@@ -102,9 +102,8 @@ class Crop:
         more = math.ceil(over) if over > ROUNDING else 0
         if more:
             canvas = np.pad(canvas, [(more, more), (more, more), (0, 0)], mode="edge")
-            frame = tuple(edge + more for edge in inside.as_tuple())
-        else:
-            frame = inside.clipped(self.size).as_tuple()
+            inside = Box(inside.x0 + more, inside.y0 + more, inside.x1 + more, inside.y1 + more)
+        frame = inside.clipped(Size(canvas.shape[1], canvas.shape[0])).as_tuple()
         return _resized(np.ascontiguousarray(canvas), size, frame, Image.Resampling.BICUBIC)
 
 
