@@ -102,10 +102,8 @@ class Crop:
         more = math.ceil(over) if over > ROUNDING else 0
         if more:
             canvas = np.pad(canvas, [(more, more)] * 2 + [(0, 0)] * (canvas.ndim - 2), mode="edge")
-            x0, y0, x1, y1 = (edge + more for edge in inside.as_tuple())
-            frame = (x0, y0, x1, y1)
-        else:
-            frame = inside.clipped(self.size).as_tuple()
+            inside = Box(inside.x0 + more, inside.y0 + more, inside.x1 + more, inside.y1 + more)
+        frame = inside.clipped(Size(canvas.shape[1], canvas.shape[0])).as_tuple()
         return _resized(np.ascontiguousarray(canvas), size, frame, Image.Resampling.BICUBIC)
 
 
