@@ -102,7 +102,7 @@ class Crop:
         more = math.ceil(over) if over > ROUNDING else 0
         if more:
             canvas = np.pad(canvas, [(more, more), (more, more), (0, 0)], mode="edge")
-            frame = tuple(edge + more for edge in inside.as_tuple())
+            frame = (inside.x0 + more, inside.y0 + more, inside.x1 + more, inside.y1 + more)
         else:
             frame = inside.clipped(self.size).as_tuple()
         return _resized(np.ascontiguousarray(canvas), size, frame, Image.Resampling.BICUBIC)
