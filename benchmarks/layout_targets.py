@@ -2,7 +2,7 @@
 objects cut by the border, and masks with noise.
 
 The true picture is the world's own ground with the objects' own pixels laid on it at their places, from back to front:
-without their shadows, so that `around_psnr` and `identity_true` are a little harsh. What is judged is the layout that
+without their shadows, so that `around_psnr` compares columns but is no measure of what is reached. What is judged is the layout that
 was meant, and not the noise or the brush that it was given with.
 """
 

@@ -13,6 +13,7 @@ from benchmarks.layout_targets import DRAWS, draw_hard_case
 def test_a_harder_target_is_of_its_kind_and_the_same_each_time(kind: str) -> None:
     case, again = draw_hard_case(kind, 5, 1), draw_hard_case(kind, 5, 1)
     assert len(case.targets) == 3
+    assert case.given is not None
     for target, other in zip(case.targets, again.targets, strict=True):
         assert np.array_equal(target.truth, other.truth)
         (mover,) = (p for p in target.layout.placements if p.moved)
@@ -23,7 +24,7 @@ def test_a_harder_target_is_of_its_kind_and_the_same_each_time(kind: str) -> Non
         assert (abs(b) > 0.1) == (kind == "rotation")
         assert (abs(a - 1) > 1e-9) == (kind in ("rotation", "scale"))
         assert crossed == (kind == "occlusion") and cut == (kind == "border")
-        assert target.given is not None and case.given is not None
+        assert target.given is not None
         same = all(
             np.array_equal(p.mask, q.mask)
             for p, q in zip(target.layout.placements, target.given.placements, strict=True)
