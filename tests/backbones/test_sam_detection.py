@@ -34,6 +34,7 @@ class Spots:
     """A segmenter that sees rounded blobs where the objects are."""
 
     side = 64
+    text_limit = 77
 
     def __init__(self, shapes: dict[str, Mask]) -> None:
         self.shapes = shapes
