@@ -219,8 +219,9 @@ def test_work_is_cancelled_and_what_was_there_before_comes_back(
     before = edits(store)
     say(visitor, "tree", "a house", steps=12)
     edit_button.click()
-    visitor.locator(".words-root[data-phase=working] .w-strip .w-card").first.wait_for(timeout=PATIENCE)
-    expect(message).to_contain_text(re.compile(r": \d+ of 10, about \d+ s left"), timeout=PATIENCE)
+    visitor.locator(".words-root[data-phase=working]").wait_for(timeout=PATIENCE)
+    # The likeliest region gets all its steps at once, so that there is nothing to look at before.
+    expect(message).to_contain_text(re.compile(r": \d+ of 12, about \d+ s left"), timeout=PATIENCE)
     shoot(visitor, "words-working", schemes=SCHEMES)
     visitor.get_by_role("button", name="Cancel").click()
     expect(message).to_have_text("Stopped. Nothing was changed.", timeout=PATIENCE)
