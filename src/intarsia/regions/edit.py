@@ -322,7 +322,7 @@ def to_candidate(
     """
     region, full, crop = evaluation.region, photo.size, evaluation.region.crop
     if region.exact is not None:
-        box = region.exact.clipped(full)
+        box = region.exact.expanded(region.soft / crop.scale if crop is not None else 0).clipped(full)
     elif crop is not None:
         box = crop.to_photo(region.box).clipped(full)
     else:
@@ -341,8 +341,7 @@ def to_candidate(
             paste = partial(paste_crop, photo, crop, untinted(evaluation, photo))
         blend = feather(where, record.feather * short)
         if region.soft and region.exact is not None:
-            reach = region.soft * grain
-            blend = feather(box_mask(region.exact.expanded(reach), full), reach)
+            blend = feather(box_mask(box, full), region.soft * grain)
         if record.sharpen and record.preset != "released-exact":
             painted = paste(where.astype(np.float32)).pixels
             sharpened = changed_blend(photo.pixels, painted, blend, grain=max(grain, 1.0))
