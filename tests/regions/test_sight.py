@@ -72,10 +72,7 @@ def test_a_thing_of_a_tenth_of_the_photo_is_found_as_closely(pocket: Backbones, 
         assert found and found[0].box.iou(moved(thing["box"], (120, 150))) >= 0.5, thing
 
 
-PARTS = pytest.mark.xfail(strict=False, reason="a car that the border cuts and a bird are found in part alone")
-
-
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, pytest.param(5, marks=PARTS)])
+@pytest.mark.parametrize("number", range(6))
 def test_things_of_any_kind_are_those_that_are_there(pocket: Backbones, number: int) -> None:
     photo, fact = scene(number)
     boxes = [Box(*thing["box"]) for thing in fact["objects"]]

@@ -209,32 +209,53 @@ class Sight:
         return [box for _, box in sorted(found, key=lambda pair: -pair[0])[:MOST] if box.area > 0]
 
     def _close_up(self, box: Box, phrases: Sequence[str]) -> list[Thing]:
-        """What is seen in a window around a box: the thing that it is about, and others that belong to it as much."""
+        """What is seen in a window around a box: the thing there, and others that lie in the window as a whole."""
         things: list[Thing] = []
         for _ in range(2):  # the first shows where its borders are, the second is centred on it
             crop = crop_around(box, self.photo.size, self.side, self.stride, context=CLOSE)
             with torch.no_grad():
                 each = self.segmenter.predict_masks(self.canvas(crop), list(phrases)).float().cpu().numpy()
-            seen = each.max(0)
-            numbered, count = ndimage.label(seen >= LIKELY)
-            if not count:
-                return []
-            weights = ndimage.sum(seen, numbered, range(1, count + 1))
-            things = []
-            for number in np.argsort(-weights) + 1:
-                mask = numbered == number
-                if weights[number - 1] < SPECK * weights.max():
-                    break
-                rows, columns = ndimage.find_objects(mask.astype(np.int8))[0]
-                bounds = crop.to_photo(Box(columns.start, rows.start, columns.stop, rows.stop)).clipped(self.photo.size)
-                phrase = phrases[int(np.argmax(each[:, mask].mean(1)))]
-                thing = Thing(crop=crop, mask=mask, box=bounds, sureness=float(seen[mask].mean()), phrase=phrase)
-                if thing.sureness >= SURE and bounds.area > 0:
-                    things.append(thing)
+            things = self._separate(crop, each, phrases)
             if not things:
                 return []
-            box = things[0].box
+            there = max(things, key=lambda thing: thing.box.iou(box))
+            things = [thing for thing in things if thing is there or not self._cut_off(thing)]
+            box = there.box
         return things
+
+    def _separate(self, crop: Crop, each: Levels, phrases: Sequence[str]) -> list[Thing]:
+        """The connected parts of what is relevant on a canvas.
+
+        Args:
+            each: (P, h, w) relevance of each phrase.
+        """
+        seen = each.max(0)
+        numbered, count = ndimage.label(seen >= LIKELY)
+        weights = ndimage.sum(seen, numbered, range(1, count + 1))
+        things = []
+        for number, part in enumerate(ndimage.find_objects(numbered), 1):
+            if weights[number - 1] < SPECK * weights.max():
+                continue
+            mask = numbered == number
+            rows, columns = part
+            bounds = crop.to_photo(Box(columns.start, rows.start, columns.stop, rows.stop)).clipped(self.photo.size)
+            phrase = phrases[int(np.argmax(each[:, mask].mean(1)))]
+            thing = Thing(crop=crop, mask=mask, box=bounds, sureness=float(seen[mask].mean()), phrase=phrase)
+            if thing.sureness >= SURE and bounds.area > 0:
+                things.append(thing)
+        return things
+
+    def _cut_off(self, thing: Thing) -> bool:
+        """Whether a thing goes on where its close-up ends, and the photo does not."""
+        window, size = thing.crop.window, self.photo.size
+        height, width = thing.mask.shape
+        rows, columns = np.flatnonzero(thing.mask.any(1)), np.flatnonzero(thing.mask.any(0))
+        return bool(
+            (rows[0] == 0 and window.y0 > 0)
+            or (columns[0] == 0 and window.x0 > 0)
+            or (rows[-1] == height - 1 and window.y1 < size.height)
+            or (columns[-1] == width - 1 and window.x1 < size.width)
+        )
 
     def _tiles(self, parts: int) -> list[Crop]:
         """Overlapping squares whose side is a part of the photo's short side."""
