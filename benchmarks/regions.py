@@ -117,7 +117,7 @@ def whole(case: Case, backbones: Backbones) -> EditResult:
 
 def fitted(case: Case, backbones: Backbones) -> EditResult:
     photo, record = photo_from_image(case.scene.image), case.record
-    network = fitted_network(record, backbones)
+    network = fitted_network(dataclasses.replace(record, preset="exhaustive"), backbones)
     if network is None:
         raise RegionError("No fitted network ships with these models: leave the column fitted out.")
     inpainter = backbones.inpainter

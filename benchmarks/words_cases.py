@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.lab import lab_of
 from intarsia.imaging.masks import box_mask, dilate
 from training import world
 
@@ -159,7 +159,7 @@ class Case:
 
 def hue(pixels: npt.NDArray[np.uint8], mask: Mask) -> tuple[float, float]:
     """Hue in radians, each pixel weighing as its chroma, and the chroma of the mean colour, of (H, W, 3) in a mask."""
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[mask]
+    lab = lab_of(pixels)[mask]
     a, b = float(lab[:, 1].mean()), float(lab[:, 2].mean())
     return float(np.arctan2(b, a)), float(np.hypot(a, b))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 # Before anything imports huggingface_hub, which reads it once: no test may ask the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,6 +15,7 @@ import torch
 
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
+from intarsia.records.edit import EditRecord
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,3 +47,17 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_backbones(tiny_models: Path) -> Backbones:
     return load_backbones(str(tiny_models), device="cpu")
+
+
+@pytest.fixture
+def asked_edits(monkeypatch: pytest.MonkeyPatch) -> list[EditRecord]:
+    """The records of the edits that the command line is asked for, none of which is made."""
+    seen: list[EditRecord] = []
+
+    def made(record: EditRecord, *_: Any, **__: Any) -> Any:
+        seen.append(record)
+        return SimpleNamespace(saved=SimpleNamespace(summary={}))
+
+    monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
+    monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
+    return seen

@@ -20,7 +20,7 @@ from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpa
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.errors import Cancelled, ModelError
 from tests import tiny
-from tests.backbones.network_checks import HEIGHT, WIDTH
+from tests.backbones.network_checks import HEIGHT, WIDTH, watch_decoded
 
 PROMPTS = ["a cat", "a dog", "a dog"]
 
@@ -271,14 +271,7 @@ def test_a_soft_mask_changes_a_place_as_far_as_it_is_white(
         return forward(sample, *rest, **named)
 
     network.pipeline.unet.forward = watched
-    decoded: list[Tensor] = []
-    decode = network.parts.decode_latents
-
-    def kept(latents: Tensor) -> Tensor:
-        decoded.append(latents)
-        return decode(latents)
-
-    network.parts.decode_latents = kept  # type: ignore[method-assign]
+    decoded = watch_decoded(network)
     mask, steps = ramp(picture), 6
     network.inpaint(picture, mask, ["a cat"], seeds=[5], steps=steps, guidance=1.0)
     cells = torch.nn.functional.interpolate(mask, seen[0].shape[-2:])[0, 0]

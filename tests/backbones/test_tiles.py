@@ -12,7 +12,7 @@ from torch import Tensor
 from intarsia.backbones import load_backbones
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter
 from intarsia.diffusion.tiles import TiledDenoiser, tent, tile_starts
-from tests.backbones.network_checks import HEIGHT, WIDTH
+from tests.backbones.network_checks import HEIGHT, WIDTH, watch_decoded
 
 PROMPTS = ["a cat", "a dog", "a house"]
 
@@ -111,14 +111,7 @@ def test_what_a_soft_mask_holds_is_the_original_from_a_middle_step_too(
     kind: str, picture: Tensor, request: pytest.FixtureRequest
 ) -> None:
     network: StableDiffusionInpainter = request.getfixturevalue(kind)
-    decoded: list[Tensor] = []
-    decode = network.parts.decode_latents
-
-    def kept(latents: Tensor) -> Tensor:
-        decoded.append(latents)
-        return decode(latents)
-
-    network.parts.decode_latents = kept  # type: ignore[method-assign]
+    decoded = watch_decoded(network)
     mask = torch.linspace(-0.2, 1.2, WIDTH).clamp(0, 1).expand(1, 1, HEIGHT, -1).clone()
     network.inpaint(picture, mask, ["a cat"], seeds=[5], steps=6, guidance=1.0, strength=0.5)
     held = torch.nn.functional.interpolate(mask, decoded[0].shape[-2:])[0, 0] == 0
@@ -188,14 +181,7 @@ def test_a_large_picture_is_painted_tile_by_tile_and_every_tile_is_counted(
     picture = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(2)) * 2 - 1
     mask = torch.zeros(1, 1, 64, 96)
     mask[..., :20, :20] = 1
-    decoded: list[Tensor] = []
-    decode = network.parts.decode_latents
-
-    def kept(latents: Tensor) -> Tensor:
-        decoded.append(latents)
-        return decode(latents)
-
-    network.parts.decode_latents = kept  # type: ignore[method-assign]
+    decoded = watch_decoded(network)
 
     def paint() -> Tensor:
         return network.inpaint(picture, mask, ["a cat"], seeds=[1], steps=4, guidance=3.0, strength=0.5, tile=32)

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -64,18 +62,10 @@ def test_every_setting_of_the_record_is_a_flag() -> None:
     assert {f.name for f in dataclasses.fields(EditFlags)} == {f.name for f in dataclasses.fields(EditRecord)}
 
 
-def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
-    seen: list[EditRecord] = []
-
-    def made(record: EditRecord, *_: Any, **__: Any) -> Any:
-        seen.append(record)
-        return SimpleNamespace(saved=SimpleNamespace(summary={}))
-
-    monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
-    monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
+def test_flags_become_the_record(asked_edits: list[EditRecord], photo: Path) -> None:
     flags = ["--box", "1,2,30.5,40", "--seed", "7", "--negative_prompt", "fog", "--search.survivors", "5", "2"]
     assert main(["edit", str(photo), *WORDS, *flags, "--fit.rate", "0.1", "--keep", "3"]) == 0
-    record = seen[0]
+    record = asked_edits[0]
     assert record.box == (1, 2, 30.5, 40)
     assert (record.seed, record.negative_prompt, record.keep) == (7, "fog", 3)
     assert (record.search.survivors, record.fit.rate) == ((5, 2), 0.1)

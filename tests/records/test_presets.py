@@ -7,7 +7,6 @@ import dataclasses
 import json
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -82,16 +81,8 @@ def test_a_template_has_one_place_for_the_prompt(template: str) -> None:
     assert EditRecord(photo="p.png", prompt="a {} in braces", template=TEMPLATE).sentence.count("{}") == 1
 
 
-def test_flags_overrule_a_preset_and_the_rest_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen: list[EditRecord] = []
-
-    def made(record: EditRecord, *_: Any, **__: Any) -> Any:
-        seen.append(record)
-        return SimpleNamespace(saved=SimpleNamespace(summary={}))
-
-    monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
-    monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
-    edit = ["edit", str(tmp_path / "p.png"), "--prompt", "a house", "--preset", "paper"]
+def test_flags_overrule_a_preset_and_the_rest_is_its_own(asked_edits: list[EditRecord], tmp_path: Path) -> None:
+    seen, edit = asked_edits, ["edit", str(tmp_path / "p.png"), "--prompt", "a house", "--preset", "paper"]
     assert main(edit) == main([*edit, "--steps", "30", "--search.anchors", "3", "--fit.rounds", "10"]) == 0
     assert seen[0] == EditRecord(photo=str(tmp_path / "p.png"), prompt="a house", preset="paper")
     assert (seen[1].steps, seen[1].search.anchors, seen[1].fit.rounds, seen[1].guidance) == (30, 3, 10, 7.5)

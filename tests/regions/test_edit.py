@@ -18,10 +18,12 @@ from intarsia.errors import Cancelled, RegionError
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.imaging.tensors import to_tensor
 from intarsia.progress import Progress
 from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
 from intarsia.records.serialize import from_json, to_json
-from intarsia.regions.edit import EditResult, edit
+from intarsia.regions.analysis import analyze
+from intarsia.regions.edit import EditResult, advised_box, edit, fitted_network
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.train import fit
 from tests import paths
@@ -246,6 +248,35 @@ def test_fit_over_pictures_writes_a_network_that_edit_uses(pocket: Backbones, tm
     RegionNetwork.load(out)
     photo, _ = scene(0)
     assert untouched_equal(photo, edit(photo, record(regions=str(out)), pocket))
+
+
+def test_a_region_network_that_is_asked_for_proposes_first(pocket: Backbones) -> None:
+    photo, _ = scene(0)
+    asked = record(search=dataclasses.replace(QUICK, enough=0.0))  # whatever is painted first is good enough
+    network = fitted_network(record(preset="exhaustive"), pocket)
+    assert network is not None
+    analysis = analyze(to_tensor(photo, photo.size), asked.source, asked.prompt, pocket)
+    choice = advised_box(analysis, asked, network, photo.size)
+    with_it, without = (edit(photo, asked, pocket, network=n) for n in (network, None))
+    assert with_it.cost.evaluations == without.cost.evaluations == 2 * 3
+    assert with_it.candidates[0].box.intersection(choice) == pytest.approx(choice.area)  # it has a soft edge besides
+    assert with_it.candidates[0].box != without.candidates[0].box
+
+
+def test_several_parts_are_put_together_as_often_as_asked(pocket: Backbones) -> None:
+    photo, fact = next(
+        (p, f) for p, f in map(scene, range(6)) if len({o["name"] for o in f["objects"]}) == len(f["objects"]) > 1
+    )
+    first, second = (o["name"] for o in fact["objects"][:2])
+    search = dataclasses.replace(QUICK, enough=0.0)
+    asked = record(source=f"{first} and {second}", prompt="a house and a ball", keep=2, search=search)
+    result = edit(photo, asked, pocket)
+    assert result.cost.evaluations == 2 * 3 * 4
+    assert len(result.candidates) == 2 and all(c.photo is not None for c in result.candidates)
+    assert untouched_equal(photo, result)
+    for thing in fact["objects"][:2]:
+        x0, y0, x1, y1 = thing["box"]
+        assert (result.blend[y0:y1, x0:x1] == 1).mean() > 0.5
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the published sample pictures are not on this machine")

@@ -205,3 +205,9 @@ def test_the_notes_are_in_the_document(pocket: Backbones) -> None:
     result = edit(photo, record(source="ball", steps=1), pocket)
     assert json.loads(json.dumps(edit_json(result, 0, now())))["notes"] == list(result.notes)
     assert len(result.notes) == 1
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_no_note_doubts_a_ground_that_was_found(pocket: Backbones, number: int) -> None:
+    photo, fact = scene(number)
+    assert noted(pocket, photo, source=f"the {fact['background']}", prompt="the snow") == ()

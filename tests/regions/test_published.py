@@ -173,7 +173,9 @@ def test_the_released_code_pastes_nothing_back_and_a_given_box_is_kept_to_all_th
     assert untouched.any() and (given.photo.pixels[untouched] == given.original.pixels[untouched]).all()
 
 
-@pytest.mark.parametrize("where", [{"box": (8.0, 16.0, 40.0, 60.0)}, {"preset": "released"}])
+@pytest.mark.parametrize(
+    "where", [{"box": (8.0, 16.0, 40.0, 60.0)}, {"search": SearchSettings(enough=0.0)}, {"preset": "released"}]
+)
 def test_the_template_reaches_the_models(pocket: Backbones, where: dict[str, Any]) -> None:
     settings: dict[str, Any] = {**SHORT, "search": SearchSettings(anchors=1), "seed": 3, **where}
     plain = edited(pocket, prompt="a house", template="{}", **settings)

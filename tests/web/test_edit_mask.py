@@ -14,7 +14,8 @@ pytest.importorskip("gradio")
 from intarsia.errors import RecordError
 from intarsia.web import edit_service
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.tabs.edit_handlers import EMPTY, EditControls, EditHandlers, read_state
+from intarsia.web.tabs.edit_handlers import EMPTY, EditHandlers, read_state
+from tests.web.handled import edit_handlers, event
 
 PHOTO = (48, 64, 3)
 
@@ -49,12 +50,7 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def handlers(store: SessionStore) -> EditHandlers:
-    controls = EditControls(canvas="canvas", photo="photo", source="source", prompt="prompt", start="start", details={})
-    return EditHandlers(store, controls)
-
-
-def event(**data: Any) -> Any:
-    return SimpleNamespace(_data=data)
+    return edit_handlers(store)
 
 
 def test_a_mask_takes_the_place_of_a_box(handlers: EditHandlers, session: Session, photo: Path, sent: str) -> None:

@@ -20,9 +20,10 @@ from intarsia.web import result_store
 from intarsia.web.batch_cards import card_html
 from intarsia.web.notes import banner_ahead, split_notes
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.tabs.edit_handlers import EMPTY, EditControls, EditHandlers
+from intarsia.web.tabs.edit_handlers import EMPTY, EditHandlers
 from tests.paths import SCENES
 from tests.regions.test_edit import record, scene
+from tests.web.handled import edit_handlers, event
 
 COMMAND = "intarsia models download sd15"
 
@@ -42,12 +43,7 @@ def photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def handlers(store: SessionStore) -> EditHandlers:
-    controls = EditControls(canvas="canvas", photo="photo", source="source", prompt="prompt", start="start", details={})
-    return EditHandlers(store, controls)
-
-
-def event(**data: Any) -> Any:
-    return SimpleNamespace(_data=data)
+    return edit_handlers(store)
 
 
 def test_the_banner_comes_with_the_photograph_and_goes_with_the_models(

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from intarsia.imaging.masks import Blend, Mask, bounds_of
+from intarsia.imaging.lab import lab_of
+from intarsia.imaging.masks import Blend, Mask, bounds_of, softened
 from intarsia.imaging.photo import Bytes, Floats
 
 TINT = 15.0
@@ -74,13 +75,8 @@ def changed_blend(original: Bytes, painted: Bytes, region: Floats, *, grain: flo
     if int(shape.sum()) > MOST * int(inside.sum()):
         return blend
     sharpened = np.zeros_like(blend)
-    sharpened[part] = np.minimum(blend[part], softened(shape, grain))
+    sharpened[part] = np.minimum(blend[part], softened(shape, EDGE * grain))
     return sharpened
-
-
-def lab_of(pixels: Bytes) -> Floats:
-    """(H, W, 3) levels -> L of 0 to 100, a and b, float32."""
-    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def tint_of(differences: Floats) -> Floats:
@@ -122,12 +118,6 @@ def changed_pixels(difference: Floats, inside: Mask, grain: float) -> Mask:
     filled: Mask = ndimage.binary_fill_holes(closed | shape)
     grown: Mask = (distance_to(filled) <= RIM * grain) & inside
     return grown
-
-
-def softened(shape: Mask, grain: float) -> Blend:
-    """1 on a shape (h, w), falling to 0 outside it."""
-    soft: Blend = np.clip(1 - distance_to(shape) / (EDGE * grain + 1), 0, 1).astype(np.float32)
-    return soft
 
 
 def distance_to(shape: Mask) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, ROUNDING, Box, Point, Size, to_stride
+from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, ROUNDING, Box, Size, to_stride
 from intarsia.imaging.photo import Bytes, Part
 
 CONTEXT = 1.6
@@ -54,9 +54,14 @@ class Crop:
         x, y, scale = self.window.x0, self.window.y0, self.scale
         return Box(x + box.x0 / scale, y + box.y0 / scale, x + box.x1 / scale, y + box.y1 / scale)
 
-    def point_to_canvas(self, point: Point) -> Point:
-        """A place of the photo, in pixels of the canvas."""
-        return Point((point.x - self.window.x0) * self.scale, (point.y - self.window.y0) * self.scale)
+    def short_side(self, photo: Size) -> float:
+        """Of what the window shows of the photo, in pixels of the photo."""
+        shown = self.window.clipped(photo)
+        return min(shown.width, shown.height)
+
+    def holds(self, photo: Size) -> bool:
+        """Whether the window shows all of the photo."""
+        return self.part(photo) == (slice(0, photo.height), slice(0, photo.width))
 
     def part(self, photo: Size) -> Part:
         """The rows and columns of the photo that the window touches."""

@@ -8,6 +8,7 @@ and its centre is at 3.5. Networks answer on grids, in (row, column): those turn
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from intarsia.errors import RegionError
@@ -87,6 +88,13 @@ class Box:
     def around(cls, center: Point, width: float, height: float) -> Box:
         """The box of this width and height, in pixels, about a point."""
         return cls(center.x - width / 2, center.y - height / 2, center.x + width / 2, center.y + height / 2)
+
+    @classmethod
+    def hull(cls, boxes: Sequence[Box]) -> Box:
+        """The smallest box that holds all of some, of which there must be one."""
+        return cls(
+            min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
+        )
 
     @property
     def width(self) -> float:

@@ -202,10 +202,11 @@ def feather(mask: Mask, width: float) -> Blend:
     return blend
 
 
-def softened(mask: Mask, width: int) -> Blend:
+def softened(mask: Mask, width: float) -> Blend:
     """(H, W) float32: 1 in a mask, falling to 0 over so many pixels around it."""
-    distance = depth_inside(~mask, width + 1)
-    return np.clip(1 - distance / (width + 1), 0, 1).astype(np.float32)
+    distance = depth_inside(~mask, math.ceil(width) + 1)
+    soft: Blend = np.clip(1 - distance / (width + 1), 0, 1).astype(np.float32)
+    return soft
 
 
 def depth_inside(mask: Mask, limit: int) -> Blend:

@@ -20,11 +20,11 @@ from scipy import ndimage
 from intarsia.errors import RegionError, Remedy
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.guided import GuidedFilter
+from intarsia.imaging.lab import lab_of
 from intarsia.imaging.outline_vote import (
     View,
     contrast_along,
     grab_cut,
-    lab_of,
     outline_of,
     shortest,
     steps_of,

@@ -24,6 +24,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
 from intarsia.imaging.guided import GuidedFilter
+from intarsia.imaging.lab import lab_of
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
@@ -153,11 +154,6 @@ def vote(view: View) -> Found:
     best = int(np.argmax(scores))
     contrast = standing_out(masks[best], lab, view) if masks[best].any() else 0.0
     return Found(mask=masks[best], score=scores[best], contrast=contrast)
-
-
-def lab_of(pixels: Bytes) -> Values:
-    """(h, w, 3) CIE Lab, lightness from 0 to 100."""
-    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def surroundings_of(view: View) -> Mask:

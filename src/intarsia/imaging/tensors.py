@@ -31,15 +31,22 @@ def to_tensor(photo: Photo, size: Size) -> Tensor:
     picture = Image.fromarray(photo.pixels)
     if photo.size != size:
         picture = picture.resize((size.width, size.height), Image.Resampling.LANCZOS)
-    pixels = np.asarray(picture, dtype=np.float32) / 127.5 - 1.0
-    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
+    return levels_to_tensor(np.asarray(picture))
 
 
-def image_to_tensor(image: Picture | Bytes, size: Size) -> Tensor:
-    """An image with levels between whole ones, at a working size, antialiased and never cropped.
+def levels_to_tensor(pixels: Bytes) -> Tensor:
+    """(H, W, 3) levels -> (1, 3, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def image_to_tensor(
+    image: Picture | Bytes, size: Size, frame: tuple[float, float, float, float] | None = None
+) -> Tensor:
+    """An image with levels between whole ones, at a working size, antialiased.
 
     Args:
         image: (H, W, 3) in levels of 0 to 255.
+        frame: left, top, right and bottom edge of the part that is wanted; by default all of it.
 
     Returns:
         (1, 3, h, w) float32 in [-1, 1].
@@ -47,7 +54,7 @@ def image_to_tensor(image: Picture | Bytes, size: Size) -> Tensor:
     channels = [
         np.asarray(
             Image.fromarray(image[..., k].astype(np.float32)).resize(
-                (size.width, size.height), Image.Resampling.LANCZOS
+                (size.width, size.height), Image.Resampling.LANCZOS, box=frame
             )
         )
         for k in range(3)
@@ -64,14 +71,7 @@ def image_to_canvas(image: Picture | Bytes, crop: Crop) -> Tensor:
     Returns:
         (1, 3, h, w) float32 in [-1, 1], the canvas.
     """
-    piece, size = crop.piece(image), (crop.size.width, crop.size.height)
-    channels = [
-        np.asarray(
-            Image.fromarray(piece[..., k].astype(np.float32)).resize(size, Image.Resampling.LANCZOS, box=crop.frame)
-        )
-        for k in range(3)
-    ]
-    return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
+    return image_to_tensor(crop.piece(image), crop.size, crop.frame)
 
 
 def change_to_part(change: Tensor, crop: Crop, photo: Size) -> Picture:

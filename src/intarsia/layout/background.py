@@ -20,7 +20,7 @@ from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import Mask, feather
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.tensors import change_to_part, image_to_canvas
-from intarsia.layout.windows import one_of_many, short_side, windows_of
+from intarsia.layout.windows import one_of_many, windows_of
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 
@@ -125,7 +125,7 @@ def paint_background(
     best = _least_like_the_objects(start + changes, region, words, backbones)
     photo = Size(vacated.shape[1], vacated.shape[0])
     part = crop.part(photo)
-    alpha = feather(vacated[part], record.feather * short_side(crop, photo))
+    alpha = feather(vacated[part], record.feather * crop.short_side(photo))
     change = change_to_part(changes[best], crop, photo)
     painted_part: Picture = fill[part] + alpha[..., None] * change
     return painted_part

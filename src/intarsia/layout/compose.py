@@ -33,7 +33,7 @@ from intarsia.layout.gaps import GROWTH, left_by
 from intarsia.layout.layout import Layout
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
-from intarsia.layout.windows import one_of_many, short_side, windows_of
+from intarsia.layout.windows import one_of_many, windows_of
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
 
@@ -100,7 +100,7 @@ def compose(
             )  # fmt: skip
             # The denoised image shows in the vacated region and around the objects, never in them.
             part = crop.part(photo.size)
-            soft = feather(region[part] & (alpha[part] == 0), record.feather * short_side(crop, photo.size))
+            soft = feather(region[part] & (alpha[part] == 0), record.feather * crop.short_side(photo.size))
             composite[part] += soft[..., None] * change_to_part(healing, crop, photo.size)
 
     pixels = np.where(region[..., None], levels_to_bytes(composite), photo.pixels)

@@ -38,8 +38,7 @@ def windows_of(changing: Mask, record: ArrangeRecord, diffusion: LatentDiffusion
         crop = around(box)
         while over := [pair for pair in found if _overlap(pair[1], crop, photo)]:
             found = [pair for pair in found if pair not in over]
-            edges = np.array([box.as_tuple(), *(pair[0].as_tuple() for pair in over)])
-            box = Box(*edges[:, :2].min(0).tolist(), *edges[:, 2:].max(0).tolist())
+            box = Box.hull([box, *(pair[0] for pair in over)])
             crop = around(box)
         found.append((box, crop))
     return [crop for _, crop in found]
@@ -53,12 +52,6 @@ def _boxes_of(mask: Mask) -> list[Box]:
 
 def _overlap(first: Crop, second: Crop, photo: Size) -> bool:
     return first.window.rounded().clipped(photo).intersection(second.window.rounded().clipped(photo)) > 0
-
-
-def short_side(crop: Crop, photo: Size) -> float:
-    """Of what a window shows of a photo, in pixels of the photo."""
-    shown = crop.window.clipped(photo)
-    return min(shown.width, shown.height)
 
 
 def one_of_many(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

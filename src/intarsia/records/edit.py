@@ -16,13 +16,13 @@ class SearchSettings:
     """Where to look for the region, and how hard."""
 
     anchors: int = unsaid(6)
-    """How many anchor points (the published point_number; 9 there)."""
+    """How many anchor points (the published point_number; 9 there); the preset default has none, but as a region network's."""
     smallest_window: float = 0.25
     """Shortest side of a proposed box, as a fraction of the picture's short side."""
     largest_window: float = unsaid(0.94)
     """Longest side of a proposed box, as a fraction of the picture's short side (max_window_size: 15 there, a largest box of 0.875 of the side)."""
     proposals: int = 32
-    """How many boxes are tried with the first, short preview."""
+    """How many boxes around anchors are painted (preset exhaustive)."""
     preview_steps: tuple[int, ...] = (4, 10)
     """Denoising steps of each preview round; the better part of a round goes on to the next."""
     survivors: tuple[int, ...] = (8, 3)
@@ -53,7 +53,7 @@ class SearchSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSettings:
-    """What makes a candidate good. All terms are raw cosines, weighed and added."""
+    """What makes a candidate good: the first five terms under the preset exhaustive, raw cosines, weighed and added; the others under the preset default."""
 
     text: float = 2.0
     """Weight of the likeness between the edited picture and the prompt (2 in the paper's ranking)."""
@@ -73,8 +73,6 @@ class ScoreSettings:
     """The same of what is lost of what was to stay."""
     gain: float = 2.0
     """The same of how much more the region is like the words than before."""
-    likeness: float = 0.0
-    """The same of how much it is like them."""
     bias: float = -3.0
     """The logarithm of the odds where all of these are 0."""
 
@@ -179,7 +177,11 @@ class EditRecord:
     @property
     def sentence(self) -> str:
         """The prompt as the models are given it, in its template."""
-        return self.template.replace("{}", self.prompt)
+        return self.told(self.prompt)
+
+    def told(self, words: str) -> str:
+        """Words as the painter is given them, in the template."""
+        return self.template.replace("{}", words)
 
     def __post_init__(self) -> None:
         fill_in(self, PRESETS.get(self.preset, {}))

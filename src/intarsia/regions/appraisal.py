@@ -11,7 +11,7 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import ImageTextScorer
 from intarsia.imaging.crop import Crop
-from intarsia.imaging.masks import box_mask
+from intarsia.imaging.geometry import Box
 from intarsia.records.edit import ScoreSettings
 from intarsia.regions.families import Job, named
 from intarsia.regions.intent import head
@@ -42,6 +42,7 @@ class Appraiser:
         self.gone = job.things if intent.change == "replace" else ()
         broad = intent.change in ("background", "whole", "resize")
         self.stays = [t for t in sight.things() if all(t.box.iou(o.box) < 0.3 for o in job.things)] if broad else []
+        self.before: dict[tuple[Crop | None, Box], float] = {}
         with torch.no_grad():
             self.words = scorer.embed_texts([intent.painted])[0]
 
@@ -63,9 +64,8 @@ class Appraiser:
     def score_one(self, picture: Tensor, region: Region) -> Scores:
         """The terms of one region's score and the chance of success that they amount to."""
         assert region.crop is not None
-        before = self.sight.canvas(region.crop)
-        after = picture[None].to(before)
-        inside = region.mask.numpy() if region.mask is not None else box_mask(region.box, region.crop.size)
+        after = picture[None].to(self.sight.canvas(region.crop))
+        inside = region.shape(region.crop.size)
         asked = list(dict.fromkeys([p for t in self.targets for p in t] + [t.phrase for t in self.gone]))
         seen = self.sight.segmenter.predict_masks(after, asked).float().cpu().numpy() if asked else np.zeros((0, 1, 1))
         maps = dict(zip(asked, seen, strict=True))
@@ -73,23 +73,27 @@ class Appraiser:
         left = max((self.mean_on(maps[t.phrase], t, region.crop) for t in self.gone), default=0.0)
         covered = [(inside & where).sum() / where.sum() for t in self.stays if (where := t.on(region.crop)).any()]
         lost = float(max(covered, default=0.0))
-        side = min(region.crop.size.width, region.crop.size.height)
-        close_before, close_after = (self.scorer.embed_images(crops(p, [region.box], side))[0] for p in (before, after))
-        gain = float((close_after - close_before) @ self.words)
-        text = float(close_after @ self.words)
+        was, text = self.likeness_before(region), self.likeness(after, region)
+        gain = text - was
         weights = self.settings
-        logit = (
-            weights.bias
-            + weights.shown * shown
-            - weights.left * left
-            - weights.lost * lost
-            + weights.gain * gain
-            + weights.likeness * text
-        )
+        logit = weights.bias + weights.shown * shown - weights.left * left - weights.lost * lost + weights.gain * gain
         return Scores(
             total=1 / (1 + math.exp(-logit)), text=text, crop=gain, image=0.0, direction=0.0, relevance=0.0,
             shown=shown, left=left, lost=lost,
         )  # fmt: skip
+
+    def likeness(self, canvas: Tensor, region: Region) -> float:
+        """Cosine of the words and the region, with a little around it, on a canvas (1, 3, h, w)."""
+        assert region.crop is not None
+        close = crops(canvas, [region.box], region.crop.size.short)
+        return float(self.scorer.embed_images(close)[0] @ self.words)
+
+    def likeness_before(self, region: Region) -> float:
+        """The same before the edit; it is encoded once, whatever is painted there."""
+        place = (region.crop, region.box)
+        if place not in self.before:
+            self.before[place] = self.likeness(self.picture_of(region), region)
+        return self.before[place]
 
     @staticmethod
     def mean_on(seen: np.ndarray, thing: Thing, crop: Crop) -> float:

@@ -18,11 +18,11 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.changed_shape import changed_blend
-from intarsia.imaging.crop import crop_around, whole_crop
+from intarsia.imaging.crop import crop_around
 from intarsia.imaging.geometry import Box, Point, Size, working_size
 from intarsia.imaging.masks import bounding_box, box_mask, dilate, feather, read_mask
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.tensors import paste_back, paste_crop, to_tensor
+from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
@@ -40,7 +40,7 @@ from intarsia.regions.refine import refined
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
-from intarsia.regions.sight import Sight, canvas_tensor
+from intarsia.regions.sight import Sight
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -76,7 +76,7 @@ class EditResult:
         candidates: best first; `chosen` is the index of the one in `photo`.
         anchors: in pixels of the user's picture.
         saliency: (rows, columns), sums to 1.
-        relevance: (h, w) in [0, 1] at working size; None without source words.
+        relevance: (h, w) in [0, 1] over the whole picture; None where no source words were found.
         record: replays the edit.
         versions: of the models.
         notes: what its user should know, a sentence each.
@@ -135,8 +135,13 @@ def edit(
     image = to_tensor(photo, size).to(backbones.device)
     given = record.box is not None or mask is not None
 
-    # What is in the image, and where the source words are.
-    analysis = analyze(image, record.source, record.sentence, backbones)
+    searched = record.preset == "default" and not given
+
+    network = None if given else network or fitted_network(record, backbones)
+
+    # What is in the image, and where the source words are; the search of the default looks closer itself.
+    looks_itself = searched and network is None
+    analysis = analyze(image, "" if looks_itself else record.source, record.sentence, backbones)
     sight = Sight(photo=photo, backbones=backbones, side=side, stride=inpainter.stride)
     on_round = None if observer is None else round_listener(observer, analysis, photo.size)
 
@@ -148,38 +153,42 @@ def edit(
 
     anchors: tuple[Point, ...] = ()
     parts: list[list[Evaluation]] = []
+    ground = False
     if record.preset != "default" and not given:
         # On the whole picture: boxes around anchors, as published, or all that are promising.
         ranker = Ranker(analysis, backbones.scorer, record.score)
         evaluator = painter(ranker, paste=record.preset != "released-exact")
         if record.preset == "exhaustive":
-            places, regions = propose_regions(analysis, record, network or fitted_network(record, backbones))
+            places, regions = propose_regions(analysis, record, network)
         else:
             places = published_anchors(analysis, record)
-        tell(observer, analysis, places, photo.size)
+        anchors = tuple(a.scaled(size, photo.size) for a in places)
+        tell(observer, analysis, anchors)
         if record.preset == "exhaustive":
             parts = [best_first(evaluate_all(regions, evaluator, record, "candidates"))]
         else:
             parts = [PUBLISHED[record.preset](analysis, places, evaluator, record)]
-        anchors = tuple(a.scaled(size, photo.size) for a in places)
     else:
         # On crops: what the words ask for, and the regions that may give it, the likeliest first.
         intent = read_intent(record.source, record.prompt)
-        jobs = [Job(intent=intent, things=())] if given else jobs_of(intent, sight)
+        jobs = jobs_of(intent, sight) if searched else [Job(intent=intent, things=())]
         anchors = tuple(thing.box.center for job in jobs for thing in job.things)
-        tell(observer, analysis, tuple(a.scaled(photo.size, size) for a in anchors), photo.size)
+        ground = searched and jobs[0].intent.change == "background"
+        alone = searched and len(jobs) == 1
+        advised = advised_box(analysis, record, network, photo.size) if alone and network is not None else None
+        analysis = with_sight(analysis, jobs, sight) if searched else analysis
+        tell(observer, analysis, anchors)
         for job in jobs:
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
             crop_evaluator = painter(appraiser)
-            if given:
+            if searched:
+                families = Proposer(sight, record).families(job, advised)
+                parts.append(spend_as_needed(families, crop_evaluator, record))
+            else:
                 regions = given_regions(record, sight, mask)
                 parts.append(best_first(evaluate_all(regions, crop_evaluator, record, "pictures")))
-            else:
-                families = Proposer(sight, record.seed, record.context).families(job)
-                parts.append(spend_as_needed(families, crop_evaluator, record))
 
     # Back to the user's pixels; every pixel outside the blend stays the input's.
-    found = bool(anchors) if record.preset == "default" else analysis.has_text_relevance
     finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if record.refine else parts
     candidates = finished(finest, anchors, photo, size, record, mask)
     best = candidates[0]
@@ -200,7 +209,15 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
-        notes=edit_notes(photo, record, backbones, parts[0][0].region.box, found=found, given=given),
+        notes=edit_notes(
+            photo,
+            record,
+            backbones,
+            parts[0][0].region.box,
+            found=analysis.has_text_relevance,
+            ground=ground,
+            given=given,
+        ),
     )
 
 
@@ -261,18 +278,33 @@ def usable_box(box: Box, size: Size) -> Box:
 
 
 def fitted_network(record: EditRecord, backbones: Backbones) -> RegionNetwork | None:
-    """The network that the record names, or the one that ships with the pocket models."""
+    """The network that the record names, or for the preset exhaustive the one that ships with the pocket models."""
+    if record.preset in PUBLISHED:  # they have their own
+        return None
     if record.regions is not None:
         return RegionNetwork.load(Path(record.regions))
-    if backbones.name == "pocket" and POCKET_NETWORK.exists():
+    if record.preset == "exhaustive" and backbones.name == "pocket" and POCKET_NETWORK.exists():
         return RegionNetwork.load(POCKET_NETWORK)
     return None
 
 
-def tell(observer: Observer | None, analysis: ImageAnalysis, anchors: Sequence[Point], full: Size) -> None:
+def tell(observer: Observer | None, analysis: ImageAnalysis, anchors: Sequence[Point]) -> None:
     """Tell an observer what was seen before anything is repainted."""
     if observer is not None:
-        observer.on_analysis(analysis_event(analysis, anchors, full))
+        observer.on_analysis(analysis_event(analysis, anchors))
+
+
+def with_sight(analysis: ImageAnalysis, jobs: Sequence[Job], sight: Sight) -> ImageAnalysis:
+    """An analysis with what the closer look has found of the source words."""
+    phrases = [p for job in jobs for p in job.asked]
+    seen = torch.from_numpy(sight.relevance(phrases)) if phrases else analysis.relevance
+    return dataclasses.replace(analysis, relevance=seen, has_text_relevance=bool(phrases))
+
+
+def advised_box(analysis: ImageAnalysis, record: EditRecord, network: RegionNetwork, full: Size) -> Box:
+    """The first choice of a region network, in pixels of the photo."""
+    _, regions = propose_regions(analysis, record, network)
+    return regions[0].box.scaled(analysis.size, full).clipped(full)
 
 
 def finished(
@@ -286,23 +318,31 @@ def finished(
     """The candidates in the user's pixels, best first; of an edit in several parts, their best ones together first."""
     if len(parts) == 1:
         return tuple(to_candidate(e, anchors, photo, size, record, mask) for e in parts[0])
-    together, blend = photo, np.zeros((photo.size.height, photo.size.width), np.float32)
-    tried: list[Candidate] = []
-    for evaluations in parts:
-        best = to_candidate(evaluations[0], anchors, together, size, record, mask)
-        assert best.photo is not None and best.blend is not None
-        together, blend = best.photo, np.maximum(blend, best.blend)
-        tried.append(dataclasses.replace(best, photo=None, blend=None))
-        tried += [
-            dataclasses.replace(to_candidate(e, anchors, photo, size, record, mask), photo=None, blend=None)
-            for e in evaluations[1:]
-        ]
-    worst = min((evaluations[0].scores for evaluations in parts), key=lambda scores: scores.total)
-    first = Candidate(
-        box=bounding_box(blend > 0), anchor=None, scores=worst, steps=record.steps, seed=record.seed,
-        photo=together, blend=blend,
+    done = [[e for e in evaluations if e.steps == record.steps] for evaluations in parts]
+    together = [
+        joined([row[min(k, len(row) - 1)] for row in done], anchors, photo, size, record)
+        for k in range(max(len(row) for row in done))
+    ]
+    previews = [e for evaluations in parts for e in evaluations if e.steps < record.steps]
+    return (*together, *(to_candidate(e, anchors, photo, size, record, mask) for e in best_first(previews)))
+
+
+def joined(
+    evaluations: Sequence[Evaluation], anchors: Sequence[Point], photo: Photo, size: Size, record: EditRecord
+) -> Candidate:
+    """One candidate of finished pictures of several parts of a photo; as good as the worst of them."""
+    blend = np.zeros((photo.size.height, photo.size.width), np.float32)
+    boxes = []
+    for evaluation in evaluations:
+        part = to_candidate(evaluation, anchors, photo, size, record, None)
+        assert part.photo is not None and part.blend is not None
+        photo, blend = part.photo, np.maximum(blend, part.blend)
+        boxes.append(part.box)
+    worst = min(evaluations, key=lambda e: e.scores.total)
+    return Candidate(
+        box=Box.hull(boxes), anchor=None, scores=worst.scores, steps=worst.steps, seed=worst.region.seed,
+        photo=photo, blend=blend,
     )  # fmt: skip
-    return (first, *tried)
 
 
 def to_candidate(
@@ -336,12 +376,9 @@ def to_candidate(
             short, grain = float(full.short), full.short / size.short
             paste = partial(paste_back, photo, evaluation.picture)
         else:
-            window = crop.window.clipped(full)
-            short, grain = min(window.width, window.height), 1 / crop.scale
+            short, grain = crop.short_side(full), 1 / crop.scale
             paste = partial(paste_crop, photo, crop, untinted(evaluation, photo))
-        blend = feather(where, record.feather * short)
-        if region.soft and region.exact is not None:
-            blend = feather(box_mask(box, full), region.soft * grain)
+        blend = feather(where, max(record.feather * short, region.soft * grain))
         if record.sharpen and record.preset != "released-exact":
             painted = paste(where.astype(np.float32)).pixels
             sharpened = changed_blend(photo.pixels, painted, blend, grain=max(grain, 1.0))
@@ -362,10 +399,10 @@ def untinted(evaluation: Evaluation, photo: Photo) -> Tensor:
     """(3, h, w) the canvas of a crop without the painter's tint; of the whole photo, as it was painted."""
     region = evaluation.region
     assert region.crop is not None
-    if region.crop == whole_crop(photo.size, min(region.crop.size.width, region.crop.size.height), 1):
+    if region.crop.holds(photo.size):
         return evaluation.picture
-    inside = region.mask.numpy() if region.mask is not None else box_mask(region.box, region.crop.size)
-    return without_tint(canvas_tensor(region.crop.cut(photo.pixels))[0], evaluation.picture, inside)
+    before = levels_to_tensor(region.crop.cut(photo.pixels))[0]
+    return without_tint(before, evaluation.picture, region.shape(region.crop.size))
 
 
 def shape_in(region: Region, full: Size) -> np.ndarray:

@@ -22,7 +22,7 @@ class AnalysisEvent:
 
     Attributes:
         saliency: (rows, columns), sums to 1.
-        relevance: (h, w) in [0, 1] at working size; None without source words.
+        relevance: (h, w) in [0, 1] over the whole picture; None without source words.
         anchors: in pixels of the user's picture; none where the user said where to repaint.
     """
 
@@ -101,15 +101,14 @@ def with_crop(whole: Tensor, crop: Crop, canvas: Tensor, full: Size) -> Tensor:
     return picture
 
 
-def analysis_event(analysis: ImageAnalysis, anchors: Sequence[Point], full: Size) -> AnalysisEvent:
+def analysis_event(analysis: ImageAnalysis, anchors: Sequence[Point]) -> AnalysisEvent:
     """What an observer is told of an analysis, as copies.
 
     Args:
-        anchors: in pixels of the working size.
-        full: size of the user's picture.
+        anchors: in pixels of the user's picture.
     """
     return AnalysisEvent(
         saliency=analysis.saliency.float().cpu().numpy().copy(),
         relevance=analysis.relevance.float().cpu().numpy().copy() if analysis.has_text_relevance else None,
-        anchors=tuple(anchor.scaled(analysis.size, full) for anchor in anchors),
+        anchors=tuple(anchors),
     )

@@ -13,6 +13,7 @@ from scipy import ndimage
 from intarsia.imaging.crop import Crop, crop_around
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box, box_mask, dilate
+from intarsia.records.edit import EditRecord
 from intarsia.regions.intent import Intent, Side, head, is_plural, unarticled
 from intarsia.regions.region import Region
 from intarsia.regions.sight import Sight, Thing
@@ -67,28 +68,34 @@ class Job:
     Attributes:
         intent: of this part.
         things: what the source words mean there.
+        asked: the phrases by which they, or the ground that the words name, were found.
     """
 
     intent: Intent
     things: tuple[Thing, ...]
+    asked: tuple[str, ...] = ()
 
 
 def jobs_of(intent: Intent, sight: Sight) -> list[Job]:
     """The parts of an edit: one for each of several things that become others, else one."""
     if intent.change in ("replace", "vary") and len(intent.sources) == 1 and is_ground(intent.sources[0], sight):
-        intent = dataclasses.replace(intent, change="background", several=False)
-    found = [sight.find(known) for s in intent.sources if (known := sight.known(s, head(s)))]
+        ground = dataclasses.replace(intent, change="background", several=False)
+        return [Job(intent=ground, things=(), asked=intent.sources)]
+    known = [phrases for s in intent.sources if (phrases := sight.known(s, head(s)))]
+    found = [sight.find(phrases) for phrases in known]
+    asked = tuple(p for phrases, things in zip(known, found, strict=True) for p in phrases if things)
     if intent.change != "replace":
-        return [Job(intent=intent, things=tuple(things[0] for things in found if things))]
+        return [Job(intent=intent, things=tuple(things[0] for things in found if things), asked=asked)]
     if len(intent.sources) == 1 and intent.several and found and len(found[0]) > 1:
-        return [Job(intent=_one_of(intent, intent.sources[0], intent.targets), things=(t,)) for t in found[0]]
+        one = _one_of(intent, intent.sources[0], intent.targets)
+        return [Job(intent=one, things=(t,), asked=asked) for t in found[0]]
     chosen = _distinct(found)
     if len(chosen) > 1 and len(intent.targets) == len(intent.sources) == len(chosen):
         return [
-            Job(intent=_one_of(intent, source, (target,)), things=(thing,))
+            Job(intent=_one_of(intent, source, (target,)), things=(thing,), asked=asked)
             for source, target, thing in zip(intent.sources, intent.targets, chosen, strict=True)
         ]
-    return [Job(intent=intent, things=tuple(chosen))]
+    return [Job(intent=intent, things=tuple(chosen), asked=asked)]
 
 
 def is_ground(phrase: str, sight: Sight) -> bool:
@@ -117,20 +124,28 @@ class Proposer:
 
     Args:
         sight: of the photo.
-        seed: of the noise.
-        context: sides of a window, in longer sides of its region.
+        record: the seed of the noise, the context of windows, and the template of words.
     """
 
-    def __init__(self, sight: Sight, seed: int, context: float) -> None:
-        self.sight, self.seed, self.context = sight, seed, context
+    def __init__(self, sight: Sight, record: EditRecord) -> None:
+        self.sight, self.record = sight, record
         self.size = sight.photo.size
         self.cell = sight.backbones.diffusion.vae_scale_factor
 
-    def families(self, job: Job) -> list[Family]:
-        """All families worth trying for a part of an edit, the likeliest first."""
+    def families(self, job: Job, advised: Box | None = None) -> list[Family]:
+        """All families worth trying for a part of an edit, the likeliest first.
+
+        Args:
+            advised: what a region network proposes, in pixels of the photo: it comes before all others.
+        """
+        own = [] if advised is None else [self.region([advised], job.intent, ())]
+        return [*families(("what the region network proposes", own)), *self.asked_for(job)]
+
+    def asked_for(self, job: Job) -> list[Family]:
+        """The families that the words ask for."""
         intent, things = job.intent, job.things
         if intent.change == "whole":
-            return [self.family("the whole picture", [self.everything(intent)])]
+            return families(("the whole picture", [self.everything(intent)]))
         if intent.change == "background":
             return self.backgrounds(intent, things)
         if intent.change == "add":
@@ -141,13 +156,8 @@ class Proposer:
             return self.resized(intent, things[0])
         others = self.others(things)
         close = [self.around(things, intent, MARGIN, others)]
-        again = [dataclasses.replace(r, seed=r.seed + 1) for r in close]
         wide = [self.around(things, intent, WIDE, others), self.around(things, intent, MARGIN, (), shape=True)]
-        return [
-            self.family("what the words name", close),
-            self.family("the same with other noise", again),
-            self.family("more around it", wide),
-        ]
+        return families(("what the words name", close), other_noise(close), ("more around it", wide))
 
     def resized(self, intent: Intent, thing: Thing) -> list[Family]:
         """The thing and the place of its larger, smaller or moved likeness."""
@@ -159,12 +169,12 @@ class Proposer:
             regions.append(
                 self.region([thing.box.expanded(MARGIN * thing.box.width), place], intent, others, own=[thing])
             )
-        return [
-            self.family("the thing and its new place", regions[:1]),
-            self.family("the same with other noise", [dataclasses.replace(r, seed=r.seed + 1) for r in regions[:1]]),
-            self.family("other sizes", regions[1:]),
-            self.family("the whole picture", [self.everything(intent)]),
-        ]
+        return families(
+            ("the thing and its new place", regions[:1]),
+            other_noise(regions[:1]),
+            ("other sizes", regions[1:]),
+            ("the whole picture", [self.everything(intent)]),
+        )
 
     def additions(self, intent: Intent, things: Sequence[Thing]) -> list[Family]:
         """Free places: beside what the words name, else the largest."""
@@ -173,22 +183,17 @@ class Proposer:
         if intent.beside is not None and not hosts:
             words = self.sight.known(intent.beside[1], head(intent.beside[1]))
             hosts = self.sight.find(words)[:1]
-        families = []
-        if intent.beside is not None and hosts:
-            beside = self.beside(hosts[0], intent, around)
-            families += [
-                self.family("beside what the words name", beside[:1]),
-                self.family("the same with other noise", [dataclasses.replace(r, seed=r.seed + 1) for r in beside[:1]]),
-                self.family("other places beside it", beside[1:]),
-            ]
+        beside = self.beside(hosts[0], intent, around) if intent.beside is not None and hosts else []
         sides = [max(t.box.width, t.box.height) for t in (hosts or around)]
         free = self.free_places(intent, ROOM * float(np.median(sides)) if sides else USUAL * self.size.short, around)
-        families += [
-            self.family("the largest free place", free[:1]),
-            self.family("other free places", free[1:]),
-            self.family("the same with other noise", [dataclasses.replace(r, seed=r.seed + 1) for r in free[:1]]),
-        ]
-        return [f for f in families if f.regions]
+        return families(
+            ("beside what the words name", beside[:1]),
+            other_noise(beside[:1]),
+            ("other places beside it", beside[1:]),
+            ("the largest free place", free[:1]),
+            ("other free places", free[1:]),
+            other_noise(free[:1]),
+        )
 
     def beside(self, host: Thing, intent: Intent, around: Sequence[Thing]) -> list[Region]:
         """Places on the asked sides of a thing, those first that cover least of others."""
@@ -255,13 +260,11 @@ class Proposer:
         canvas, around = self.sight.whole, self.sight.things()
         free = ~np.any([t.on(canvas) for t in around], axis=0) if around else np.ones(canvas_shape(canvas), bool)
         regions = [dataclasses.replace(self.masked(canvas, free, intent), spares=tuple(around))] if free.any() else []
-        again = [dataclasses.replace(r, seed=r.seed + 1) for r in regions]
-        families = [
-            self.family("all that shows no thing", regions),
-            self.family("the same with other noise", again),
-            self.family("the whole picture", [self.everything(intent)]),
-        ]
-        return [f for f in families if f.regions]
+        return families(
+            ("all that shows no thing", regions),
+            other_noise(regions),
+            ("the whole picture", [self.everything(intent)]),
+        )
 
     def guesses(self, intent: Intent) -> list[Family]:
         """Things of any kind, where the words name none that is seen."""
@@ -271,15 +274,11 @@ class Proposer:
         share = sum(t.box.area for t in things) / size.area
         together = [self.around(things, intent, MARGIN, ())] if len(things) > 1 and share < MOST_GUESSED else []
         middle = self.inside(Point(size.width / 2, size.height / 2), 0.6 * size.short)
-        return [
-            f
-            for f in (
-                self.family("things that stand out", each),
-                self.family("all of them", together),
-                self.family("the middle", [self.region([middle], intent, ())]),
-            )
-            if f.regions
-        ]
+        return families(
+            ("things that stand out", each),
+            ("all of them", together),
+            ("the middle", [self.region([middle], intent, ())]),
+        )
 
     def everything(self, intent: Intent) -> Region:
         size = self.size
@@ -308,22 +307,30 @@ class Proposer:
         if len(inside) == 1 and not any((h & box_mask(inside[0], canvas.size)).any() for h in hidden):
             near = box_mask(inside[0].expanded(2 * self.cell), canvas.size)
             soft = self.cell if not any((h & near).any() for h in hidden) else 0
-            return Region(box=inside[0], seed=self.seed, crop=canvas, words=intent.painted, exact=boxes[0], soft=soft)
+            return Region(
+                box=inside[0],
+                seed=self.record.seed,
+                crop=canvas,
+                words=self.record.told(intent.painted),
+                exact=boxes[0],
+                soft=soft,
+            )
         mask: Mask = np.any([box_mask(b, canvas.size) for b in inside], axis=0)
         left = mask & ~(np.any([dilate(h, 1) for h in hidden], axis=0) & ~mine) if hidden else mask
         return self.masked(canvas, left if left.sum() > 0.3 * mask.sum() else mask, intent)
 
     def masked(self, canvas: Crop, mask: Mask, intent: Intent) -> Region:
         return Region(
-            box=bounding_box(mask), seed=self.seed, crop=canvas, words=intent.painted, mask=torch.from_numpy(mask)
+            box=bounding_box(mask),
+            seed=self.record.seed,
+            crop=canvas,
+            words=self.record.told(intent.painted),
+            mask=torch.from_numpy(mask),
         )
 
     def crop(self, boxes: Sequence[Box]) -> Crop:
         """The window around boxes in pixels of the photo."""
-        bounds = Box(
-            min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes)
-        )
-        return crop_around(bounds, self.size, self.sight.side, self.sight.stride, context=self.context)
+        return crop_around(Box.hull(boxes), self.size, self.sight.side, self.sight.stride, context=self.record.context)
 
     def others(self, things: Sequence[Thing]) -> list[Thing]:
         """Things of any kind that are none of these."""
@@ -349,9 +356,15 @@ class Proposer:
         y = min(max(center.y, side / 2), max(height - side / 2, side / 2))
         return Box.around(Point(x, y), side, side).clipped(self.size)
 
-    @staticmethod
-    def family(name: str, regions: Sequence[Region]) -> Family:
-        return Family(name=name, regions=tuple(dataclasses.replace(r, family=name) for r in regions))
+
+def families(*named_regions: tuple[str, Sequence[Region]]) -> list[Family]:
+    """Families of these names, without those that have no region."""
+    return [Family(name=name, regions=tuple(regions)) for name, regions in named_regions if regions]
+
+
+def other_noise(regions: Sequence[Region]) -> tuple[str, list[Region]]:
+    """Regions once more, with the next seed."""
+    return "the same with other noise", [dataclasses.replace(r, seed=r.seed + 1) for r in regions]
 
 
 def canvas_shape(crop: Crop) -> tuple[int, int]:

@@ -34,7 +34,7 @@ TEXTS = {"source": "text of what is there", "sentence": "prompt", "negative_prom
 
 
 def edit_notes(
-    photo: Photo, record: EditRecord, backbones: Backbones, region: Box, *, found: bool, given: bool
+    photo: Photo, record: EditRecord, backbones: Backbones, region: Box, *, found: bool, ground: bool, given: bool
 ) -> tuple[str, ...]:
     """The notes of an edit, in the words of the command line.
 
@@ -42,6 +42,7 @@ def edit_notes(
         photo: the picture before.
         region: bounds of what was repainted, in pixels of the size at which the models worked.
         found: whether anything that the source words name was seen where it was looked for.
+        ground: whether they name what most of the picture shows, which a segmenter may know beside its nouns.
         given: whether the user said where, by a box or a mask.
     """
     segmenter = backbones.segmenter
@@ -49,7 +50,7 @@ def edit_notes(
     inpainter = backbones.inpainter
     messages = [
         toy_world(backbones.name, inpainter.native_side, photo),
-        source_message(record, nouns, found=found, given=given),
+        () if ground else source_message(record, nouns, found=found, given=given),
         *cut_messages(record, backbones),
         *setting_messages(record, inpainter.stride, given=given),
     ]
@@ -143,8 +144,8 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(
             (f"The preset {record.preset!r} paints the whole picture at the models' size: nothing was refined.",)
         )
-    if record.regions is not None and (given or record.preset != "exhaustive"):
-        why = "since the place was given" if given else "which the preset exhaustive alone does"
+    if record.regions is not None and (given or record.preset not in ("default", "exhaustive")):
+        why = "since the place was given" if given else f"which the preset {record.preset!r} does not do"
         messages.append((f"The region network {Path(record.regions).name} was not asked, {why}.",))
     if record.size is not None and (worked := to_stride(record.size, stride)) != record.size:
         messages.append(

@@ -16,12 +16,13 @@ from torch import Tensor
 from intarsia.backbones.protocols import Inpainter
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box, Size, to_stride
-from intarsia.imaging.masks import box_mask, dilate
+from intarsia.imaging.masks import dilate
+from intarsia.imaging.tensors import levels_to_tensor
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.edit import EditRecord
 from intarsia.regions.region import Region
 from intarsia.regions.search import Evaluation
-from intarsia.regions.sight import Sight, canvas_tensor
+from intarsia.regions.sight import Sight
 
 BLURRED = 1.3
 """Pixels of the photo for each of the canvas, from which what is painted looks blurred beside the photo."""
@@ -66,7 +67,7 @@ def refined(
     finer = levels(region.crop)
     for number, crop in enumerate(finer):
         assert region.crop is not None
-        coarse, region = mask_of(region, region.crop.size), on_canvas(region, crop)
+        coarse, region = torch.from_numpy(region.shape(region.crop.size))[None].float(), on_canvas(region, crop)
         larger = enlarged(picture, coarse, crop.size)
         picture = level_refined(larger, region, sight, inpainter, record, on_progress, f"{number + 1} of {len(finer)}")
     return dataclasses.replace(evaluation, region=region, picture=picture)
@@ -84,8 +85,8 @@ def level_refined(
     """(3, h, w) the enlarged canvas -> (3, h, w) with detail in the region; outside it, the photo's own pixels."""
     crop = region.crop
     assert crop is not None
-    inside = mask_of(region, crop.size)[None]
-    original = canvas_tensor(crop.cut(sight.photo.pixels))
+    inside = torch.from_numpy(region.shape(crop.size))[None, None].float()
+    original = levels_to_tensor(crop.cut(sight.photo.pixels))
 
     def on_step(done: int, total: int) -> None:
         if on_progress is not None:
@@ -133,10 +134,3 @@ def on_canvas(region: Region, crop: Crop) -> Region:
         for thing in region.spares:
             mask &= ~torch.from_numpy(dilate(thing.on(crop), 1))
     return dataclasses.replace(region, box=box, mask=mask, crop=crop)
-
-
-def mask_of(region: Region, size: Size) -> Tensor:
-    """(1, h, w) float, 1 where the region is."""
-    if region.mask is not None:
-        return region.mask[None].float()
-    return torch.from_numpy(box_mask(region.box, size))[None].float()

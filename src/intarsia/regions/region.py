@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from intarsia.imaging.crop import Crop
-from intarsia.imaging.geometry import Box
+from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.masks import Mask, box_mask
 from intarsia.regions.sight import Thing
 
 
@@ -25,7 +26,6 @@ class Region:
         spares: things that stay as they are, in all the detail in which they were seen.
         soft: width around the box in which the image may change less and less, in pixels of the canvas.
         words: what the painter is told; the edit's prompt where empty.
-        family: what kind of region it is, in plain words.
     """
 
     box: Box
@@ -37,4 +37,7 @@ class Region:
     soft: int = 0
     spares: tuple[Thing, ...] = ()
     words: str = ""
-    family: str = ""
+
+    def shape(self, size: Size) -> Mask:
+        """(h, w) where it is, in an image of the working size."""
+        return box_mask(self.box, size) if self.mask is None else self.mask.numpy()

@@ -15,7 +15,7 @@ from torch import Tensor
 from intarsia.backbones.protocols import Inpainter, OnStep
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import box_mask, softened
+from intarsia.imaging.masks import softened
 from intarsia.progress import OnProgress, Progress
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Scores
@@ -88,14 +88,10 @@ class Evaluator(Generic[AnyRanking]):
         self.pictures: dict[Crop | None, str] = {}
 
     def mask_of(self, region: Region) -> Tensor:
-        """(1, H, W) float, 1 where the region is."""
-        if region.mask is not None:
-            return region.mask[None].float()
+        """(1, H, W) float, 1 where the region is, less in its soft edge."""
         height, width = self.ranker.picture_of(region).shape[-2:]
-        hard = box_mask(region.box, Size(width, height))
-        if not region.soft:
-            return torch.from_numpy(hard)[None].float()
-        return torch.from_numpy(softened(hard, region.soft))[None]
+        hard = region.shape(Size(width, height))
+        return torch.from_numpy(softened(hard, region.soft) if region.soft else hard)[None].float()
 
     def key(self, region: Region, mask: Tensor, steps: int) -> tuple[str, ...]:
         if region.crop not in self.pictures:

@@ -22,6 +22,7 @@ from intarsia.imaging.crop import Crop, crop_around, whole_crop
 from intarsia.imaging.geometry import Box, Size, to_stride
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Bytes, Photo
+from intarsia.imaging.tensors import levels_to_tensor
 
 Levels = npt.NDArray[np.float32]
 
@@ -129,7 +130,7 @@ class Sight:
     def canvas(self, crop: Crop) -> Tensor:
         """(1, 3, h, w) in [-1, 1], on the models' device."""
         if crop not in self._canvases:
-            self._canvases[crop] = canvas_tensor(crop.cut(self.photo.pixels)).to(self.backbones.device)
+            self._canvases[crop] = levels_to_tensor(crop.cut(self.photo.pixels)).to(self.backbones.device)
         return self._canvases[crop]
 
     def known(self, phrase: str, noun: str) -> tuple[str, ...]:
@@ -299,16 +300,11 @@ class Sight:
             return self.canvas(crop)
         factor = max(1, int(self.photo.size.short / (REDUCED * self.side)))
         if factor == 1:
-            return canvas_tensor(crop.cut(self.photo.pixels)).to(self.backbones.device)
+            return levels_to_tensor(crop.cut(self.photo.pixels)).to(self.backbones.device)
         if self._reduced is None:
             self._reduced = np.asarray(Image.fromarray(self.photo.pixels).reduce(factor))
         small = Box(*(edge / factor for edge in crop.window.as_tuple()))
-        return canvas_tensor(Crop(small, crop.size).cut(self._reduced)).to(self.backbones.device)
-
-
-def canvas_tensor(pixels: Bytes) -> Tensor:
-    """(h, w, 3) levels -> (1, 3, h, w) in [-1, 1]."""
-    return (torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1.0)).permute(2, 0, 1)[None].contiguous()
+        return levels_to_tensor(Crop(small, crop.size).cut(self._reduced)).to(self.backbones.device)
 
 
 def _resized(levels: Levels, shape: tuple[int, ...]) -> Levels:

@@ -27,6 +27,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs.arrange_handlers import ArrangeControls, ArrangeHandlers
 from intarsia.web.tabs.arrange_paint_handlers import ArrangePaintHandlers
 from tests.paths import PACKAGE_SCENES
+from tests.web.handled import event
 
 YARD = PACKAGE_SCENES / "yard.scene"
 
@@ -63,10 +64,6 @@ def handlers(store: SessionStore) -> ArrangePaintHandlers:
     names = ("canvas", "status", "objects", "history", "plot", "mode", "cancel")
     controls = ArrangeControls(**{name: name for name in names}, buttons=())
     return ArrangePaintHandlers(ArrangeHandlers(ArrangeService(store), controls))
-
-
-def event(**data: Any) -> Any:
-    return SimpleNamespace(_data=data)
 
 
 def corner_mask(source: Path) -> np.ndarray:

@@ -14,6 +14,7 @@ pytest.importorskip("gradio")
 from intarsia.web.remove_service import RemoveService
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.tabs.remove_handlers import EMPTY, RemoveControls, RemoveHandlers, read_state
+from tests.web.handled import event
 from tests.web.remove.conftest import SIDE, mask_file
 
 REQUEST: Any = SimpleNamespace(session_hash="page")
@@ -24,10 +25,6 @@ SETTINGS = (True, "", 0)
 def handlers(store: SessionStore) -> RemoveHandlers:
     controls = RemoveControls(canvas="canvas", photo="photo", settings=dict.fromkeys(("shadows", "grow", "seed")))
     return RemoveHandlers(RemoveService(store), controls)
-
-
-def event(**data: Any) -> Any:
-    return SimpleNamespace(_data=data)
 
 
 def last(updates: Iterable[Any]) -> dict[str, Any]:
