@@ -3,7 +3,8 @@
     python -m benchmarks.words_reliability --seed 9 --count 4 --sizes 64,256 --json out.json
 
 Cases are those of `benchmarks.words`, of the kinds that are edited in one region. The search is told that nothing is
-good enough, so that it finishes regions of several families, and each finished picture is judged. Bins are of the score,
+good enough, so that it finishes regions of several families, and each finished picture is judged: it succeeds where
+what was asked for is there and all else is kept, since the score counts both. Bins are of the score,
 a chance of success; the threshold at which the search stops is `--search.enough`.
 """
 
@@ -37,7 +38,7 @@ Scored = tuple[float, bool]
 
 
 def scored(kind: str, seed: int, number: int, size: int, backbones: Backbones, judge: Judge) -> list[Scored]:
-    """Score and truth of each picture that is finished for a case."""
+    """Score of each picture that is finished for a case, and whether it shows what was asked for and keeps the rest."""
     case = draw_case(seed, kind, number, size)
     record = EditRecord(
         photo="scene.png",
@@ -49,7 +50,7 @@ def scored(kind: str, seed: int, number: int, size: int, backbones: Backbones, j
     )
     result = edit(photo_from_image(case.scene.image), record, backbones)
     return [
-        (c.scores.total, bool(judged(case, c.photo.pixels, judge)[0])) for c in result.candidates if c.photo is not None
+        (c.scores.total, all(judged(case, c.photo.pixels, judge))) for c in result.candidates if c.photo is not None
     ]
 
 
