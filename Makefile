@@ -23,6 +23,10 @@ NODE_STAMP := node_modules/.ready
 # What pytest is told besides, e.g. PYTEST=--durations=20
 PYTEST ?=
 
+# Processes that share the tests, a file at a time; each takes up to 2 GB.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
+SHARED := --numprocesses $(WORKERS) --dist loadfile
+
 .PHONY: setup demo test test-all browser test-ui node script-tools lint-scripts test-scripts check bench clean
 
 setup: $(STAMP)
@@ -45,7 +49,7 @@ demo: setup
 test test-all test-ui: export OMP_NUM_THREADS = 1
 
 test: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui" $(PYTEST)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not ui" $(SHARED) $(PYTEST)
 
 # Where there is no browser, the tests that need one are skipped. The screenshots are for people to look at.
 test-all: setup
@@ -59,7 +63,7 @@ browser:
 
 test-ui: setup browser
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "ui and not slow" $(PYTEST)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "ui and not slow" $(SHARED) $(PYTEST)
 
 # Installed as the browser is. Node 18.18 or newer will do.
 node:

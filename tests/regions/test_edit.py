@@ -246,8 +246,15 @@ def test_fit_over_pictures_writes_a_network_that_edit_uses(pocket: Backbones, tm
     assert fitted.evaluations == 3 * 4 * 2
     assert out.stat().st_size < 2_000_000
     RegionNetwork.load(out)
+    # Fifteen epochs end elsewhere on another machine: the network may well want the whole picture.
     photo, _ = scene(0)
-    assert untouched_equal(photo, edit(photo, record(regions=str(out)), pocket))
+    asked = record(regions=str(out))
+    analysis = analyze(to_tensor(photo, photo.size), asked.source, asked.prompt, pocket)
+    choice = advised_box(analysis, asked, RegionNetwork.load(out), photo.size)
+    result = edit(photo, asked, pocket)
+    same = result.blend == 0
+    assert (photo.pixels[same] == result.photo.pixels[same]).all()
+    assert any(c.box.intersection(choice) == pytest.approx(choice.area) for c in result.candidates)
 
 
 def test_a_region_network_that_is_asked_for_proposes_first(pocket: Backbones) -> None:
