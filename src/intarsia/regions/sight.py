@@ -50,6 +50,9 @@ HELD, SPECK = 0.6, 0.1
 MOST = 6
 """Places that are looked at closely."""
 
+LOOKS, WIDER = 4, 0.35
+"""Looks at one place at most, and how far the next goes beyond a thing that a look cuts off, in its longer sides."""
+
 THINGS = ("an object", "a thing", "a person", "an animal", "a vehicle", "a building", "furniture", "food", "a plant")
 """What is asked for to find things of any kind, of a segmenter that reads any words."""
 
@@ -212,7 +215,7 @@ class Sight:
     def _close_up(self, box: Box, phrases: Sequence[str]) -> list[Thing]:
         """What is seen in a window around a box: the thing there, and others that lie in the window as a whole."""
         things: list[Thing] = []
-        for _ in range(2):  # the first shows where its borders are, the second is centred on it
+        for look in range(LOOKS):  # the first shows where its borders are, the second is centred on it
             crop = crop_around(box, self.photo.size, self.side, self.stride, context=CLOSE)
             with torch.no_grad():
                 each = self.segmenter.predict_masks(self.canvas(crop), list(phrases)).float().cpu().numpy()
@@ -220,9 +223,12 @@ class Sight:
             if not things:
                 return []
             there = max(things, key=lambda thing: thing.box.iou(box))
-            things = [thing for thing in things if thing is there or not self._cut_off(thing)]
-            box = there.box
-        return things
+            box, cut_off = there.box, self._cut_off(there)
+            if look and not cut_off:
+                break
+            if cut_off:
+                box = box.expanded(WIDER * max(box.width, box.height)).clipped(self.photo.size)
+        return [thing for thing in things if thing is there or not self._cut_off(thing)]
 
     def _separate(self, crop: Crop, each: Levels, phrases: Sequence[str]) -> list[Thing]:
         """The connected parts of what is relevant on a canvas.
