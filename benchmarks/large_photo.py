@@ -48,9 +48,10 @@ from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.geometry import Point, Size
 from intarsia.imaging.masks import Mask
+from intarsia.imaging.parts import tidy_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
-from intarsia.layout.detect import split_touching, tidy_mask
+from intarsia.layout.detect import split_touching
 from intarsia.layout.detect_at_point import component_at
 from intarsia.layout.edit import arrange
 from intarsia.layout.layout_files import read_layout

@@ -15,8 +15,8 @@ from intarsia.imaging.geometry import Point, Size
 from intarsia.imaging.infill import SWEEPS, crop_around, halve, membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground, interior_colour
 from intarsia.imaging.matting import warp
+from intarsia.imaging.parts import components, tidy_mask
 from intarsia.layout.cache import default_cache
-from intarsia.layout.detect import components, tidy_mask
 from intarsia.layout.detect_at_point import component_at
 
 seeds = st.integers(0, 2**32 - 1)

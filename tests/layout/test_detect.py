@@ -15,9 +15,10 @@ from torch import Tensor
 from intarsia.backbones.protocols import Backbones, KnowsNouns
 from intarsia.errors import LayoutError
 from intarsia.imaging.masks import Mask
+from intarsia.imaging.parts import components, tidy_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
-from intarsia.layout.detect import components, find_masks, split_touching, tidy_mask
+from intarsia.layout.detect import find_masks, split_touching
 from intarsia.layout.scene_files import find_objects, read_scene
 from intarsia.records.arrange import ArrangeRecord
 from tests.layout.scene_parts import photo

@@ -7,6 +7,7 @@ import pytest
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.geometry import Box
+from intarsia.imaging.masks import depth_inside, dilate
 from intarsia.imaging.photo import Photo
 from intarsia.regions.edit import edit
 from intarsia.regions.families import Family, Job, Proposer, jobs_of
@@ -113,14 +114,25 @@ def test_each_thing_of_a_list_is_a_job(pocket: Backbones) -> None:
 
 
 @pytest.mark.parametrize(("number", "large"), PICTURES)
-def test_a_new_background_spares_things_bit_for_bit(pocket: Backbones, number: int, large: bool) -> None:
+def test_a_new_background_spares_things_bit_for_bit_and_leaves_no_rim_of_the_old_one(
+    pocket: Backbones, number: int, large: bool
+) -> None:
     photo, things = picture(number, large)
     result = edit(photo, record(source="background", prompt="snow", steps=2), pocket)
     assert untouched_equal(photo, result)
     changed = (result.photo.pixels != photo.pixels).any(-1)
     assert changed.mean() > 0.3
-    for thing in seen(photo, pocket).things():
-        part = thing.crop.part(photo.size)
+    found = seen(photo, pocket).things()
+    shapes = []
+    for thing in found:
+        shape = np.zeros(changed.shape, np.bool_)
         levels = thing.crop.put(thing.mask.astype(np.uint8) * 255, photo.size)
-        assert not changed[part][levels > 127].any()
-    assert things
+        shape[thing.crop.part(photo.size)] = levels > 127
+        shapes.append(shape)
+    cell = photo.size.short // 16
+    for thing, shape in zip(found, shapes, strict=True):
+        deep = depth_inside(shape, 999)
+        assert not changed[deep > 0.7 * deep.max()].any()
+        rim = dilate(shape, cell) & ~dilate(np.any(shapes, axis=0), cell // 2)
+        assert (result.blend[rim] >= 0.5).mean() > 0.9, thing.phrase
+    assert things and found

@@ -60,7 +60,7 @@ def test_a_region_keeps_its_place_and_spares_things_in_their_own_detail() -> Non
     fine = np.zeros((64, 64), np.bool_)
     fine[::2] = True  # stripes that the coarse mask knows nothing of
     close = Crop(Box(128, 128, 192, 192), Size(64, 64))
-    thing = Thing(crop=close, mask=fine, box=close.window, sureness=1.0)
+    thing = Thing(crop=close, mask=fine, seen=fine.astype(np.float32), box=close.window, sureness=1.0)
     region = Region(box=Box(0, 0, 64, 64), seed=1, crop=crop, mask=mask, spares=(thing,))
     finest = on_canvas(region, levels(crop)[-1])
     assert finest.mask is not None and finest.mask.shape == (256, 256)

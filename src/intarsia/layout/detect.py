@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
-from torch import Tensor
 
 from intarsia.backbones.protocols import KnowsNouns, MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask, bounding_box, bounds_of, centroid, depth_inside
+from intarsia.imaging.parts import SPECK, components, of_parts, tidy_mask
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.settling import settle_masks
 from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.names import BACKGROUND, words_of
 
@@ -32,36 +32,6 @@ logger = logging.getLogger(__name__)
 
 LEAST_PEAK = 0.25
 """Probability below which a segmenter has not found what it was asked for."""
-
-EDGE = 0.5
-"""Share of an object's highest probability that is as good for it as against it."""
-
-SURE, GROUND = 0.55, 0.12
-"""Shares from which a pixel surely shows the object, and up to which it surely does not."""
-
-REACH = 0.6
-"""How far an object may go on beyond where it is surely, in widths and heights of that."""
-
-KERNEL = 0.09
-"""Width of the kernel with which colours are learned, of the range of a channel."""
-
-STRANGE_OBJECT, STRANGE_GROUND = 0.3, 0.03
-"""How often an object and its ground have a colour that was not seen where they are sure. Objects have
-parts of other colours, such as legs and eyes; the ground is known all around."""
-
-STRANGE = 0.02
-"""Density of such a colour, of a kernel's highest."""
-
-MOST_EVIDENCE = 4.0
-"""Logarithm of the odds that a colour can count for or against an object."""
-
-SAMPLES = 200
-"""Pixels from which colours are learned."""
-
-ROUNDS = 2
-
-SPECK = 0.1
-"""Parts smaller than this share of an object's largest part are noise."""
 
 CERTAIN = 0.95
 """Share of an object's highest odds that is as certain as that."""
@@ -195,90 +165,6 @@ def check_names(names: Sequence[str]) -> None:
             raise LayoutError(f"{name!r} is what lies behind all objects: name objects alone.")
 
 
-def settle_masks(picture: Tensor, heat: Tensor) -> Tensor:
-    """Probability of each object at each pixel, by the segmenter and by its colour together (Bayes' rule).
-
-    Args:
-        picture: (3, h, w) in [0, 1].
-        heat: (T, h, w), 1 at each object's most probable pixel.
-
-    Returns:
-        (T, h, w) in [0, 1].
-    """
-    count, height, width = heat.shape
-    colours = picture.flatten(1).T
-    result = torch.zeros_like(heat)
-    for place in range(count):
-        own = heat[place].flatten()
-        others = torch.cat([heat[:place], heat[place + 1 :], torch.zeros_like(heat[:1])]).amax(0).flatten()
-        sure = (own >= SURE) & (own >= others)
-        if not sure.any():
-            sure = own >= SURE
-        near = neighbourhood(sure.view(height, width)).flatten()
-        ground = near & (own < GROUND) & (others < GROUND)
-        share = own.clamp(0.003, 0.99)
-        prior = torch.log(share / (1 - share)) - math.log(EDGE / (1 - EDGE))
-        if not ground.any():  # it fills the picture: nothing is known of any ground
-            result[place] = torch.sigmoid(prior).view(height, width)
-            continue
-        seen, shown, odds = colours[near], sure, torch.zeros_like(own)
-        for _ in range(ROUNDS):
-            ours = (1 - STRANGE_OBJECT) * density(seen, colours[shown]) + STRANGE_OBJECT * STRANGE
-            theirs = (1 - STRANGE_GROUND) * density(seen, colours[ground]) + STRANGE_GROUND * STRANGE
-            evidence = torch.log(ours / theirs).clamp(-MOST_EVIDENCE, MOST_EVIDENCE)
-            odds[near] = torch.sigmoid(prior[near] + evidence)
-            # Neighbours mostly belong together.
-            smooth = F.avg_pool2d(odds.view(1, height, width), 3, 1, 1, count_include_pad=False).flatten()
-            odds = (odds + smooth) / 2
-            shown = (odds > 0.7) & near
-            if not shown.any():
-                shown = sure
-        result[place] = odds.view(height, width)
-    return result
-
-
-def neighbourhood(sure: Tensor) -> Tensor:
-    """(h, w) the box about what is sure, and how far the object may go on beyond it."""
-    near = torch.zeros_like(sure)
-    edges = []
-    for part, side in zip(bounding_box(sure.numpy()).slices(), sure.shape, strict=True):
-        reach = math.ceil(REACH * (part.stop - part.start)) + max(side // 12, 1)
-        edges.append(slice(max(part.start - reach, 0), part.stop + reach))
-    near[edges[0], edges[1]] = True
-    return near
-
-
-def density(colours: Tensor, seen: Tensor) -> Tensor:
-    """(N, 3), (M, 3) -> (N,) how usual colours are among those that were seen, of a kernel's highest."""
-    chosen = seen[torch.linspace(0, len(seen) - 1, min(SAMPLES, len(seen))).long()]
-    parts = [
-        torch.exp(torch.cdist(part, chosen).square() / (-2 * KERNEL**2)).mean(1)
-        for part in torch.split(colours, 1 << 16)
-    ]
-    return torch.cat(parts)
-
-
-def tidy_mask(mask: Mask) -> Mask:
-    """A mask without specks, and without holes that are as small."""
-    labels, areas = components(mask)
-    if not areas.size:
-        return mask
-    least = SPECK * areas.max()
-    kept = of_parts(labels, areas >= least)
-    holes, sizes = components(~kept)
-    small = sizes < least
-    edge = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    small[edge[edge > 0] - 1] = False
-    whole: Mask = kept | of_parts(holes, small)
-    return whole
-
-
-def of_parts(labels: npt.NDArray[np.int32], chosen: npt.NDArray[np.bool_]) -> Mask:
-    """(H, W) the pixels of some parts, as `components` numbers them."""
-    looked_up: Mask = np.concatenate([[False], chosen])[labels]
-    return looked_up
-
-
 def split_touching(mask: Mask, odds: npt.NDArray[np.float32], names: Sequence[str]) -> list[Mask]:
     """The separate objects of one class, from left to right.
 
@@ -373,14 +259,3 @@ def refine_masks(photo: Photo, masks: Sequence[Mask], points: Sequence[Point], r
 def iou(one: Mask, other: Mask) -> float:
     """Shared area over joint area of two masks, in [0, 1]."""
     return float((one & other).sum() / max((one | other).sum(), 1))
-
-
-def components(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """The connected parts of a mask; pixels touch at their sides, not at their corners.
-
-    Returns:
-        (H, W) number of each pixel's part, from 1, 0 outside; areas in pixels by number less one.
-    """
-    labels = np.empty(mask.shape, np.int32)
-    count = ndimage.label(mask, output=labels)
-    return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]

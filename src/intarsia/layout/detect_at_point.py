@@ -21,9 +21,11 @@ from intarsia.backbones.resolve import ModelSource
 from intarsia.errors import LayoutError
 from intarsia.imaging.geometry import Point, working_size
 from intarsia.imaging.masks import Mask
+from intarsia.imaging.parts import components, tidy_mask
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.settling import settle_masks
 from intarsia.imaging.tensors import to_tensor
-from intarsia.layout.detect import LEAST_PEAK, components, refine_masks, settle_masks, tidy_mask
+from intarsia.layout.detect import LEAST_PEAK, refine_masks
 from intarsia.layout.names import words_of
 
 RIVALS = 8

@@ -20,7 +20,7 @@ from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.changed_shape import changed_blend
 from intarsia.imaging.crop import crop_around
 from intarsia.imaging.geometry import Box, Point, Size, working_size
-from intarsia.imaging.masks import bounding_box, box_mask, dilate, feather, read_mask
+from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
@@ -31,6 +31,7 @@ from intarsia.regions.analysis import ImageAnalysis, analyze
 from intarsia.regions.appraisal import Appraiser
 from intarsia.regions.events import Observer, analysis_event, round_listener
 from intarsia.regions.families import Job, Proposer, jobs_of
+from intarsia.regions.ground import over_new_ground
 from intarsia.regions.intent import read_intent
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import edit_notes
@@ -368,7 +369,9 @@ def to_candidate(
     else:
         box = region.box.scaled(size, full).clipped(full)
     done, blend = None, None
-    if evaluation.steps == record.steps:
+    if evaluation.steps == record.steps and region.spares and crop is not None:
+        done, blend = over_new_ground(photo, crop, evaluation.picture, region.spares)
+    elif evaluation.steps == record.steps:
         if record.preset == "released-exact" and crop is None:  # nothing is pasted back there
             mask = np.ones((full.height, full.width), bool)
         where = mask if mask is not None else box_mask(box, full) if region.mask is None else shape_in(region, full)
@@ -411,7 +414,4 @@ def shape_in(region: Region, full: Size) -> np.ndarray:
     shape = np.zeros((full.height, full.width), bool)
     levels = region.crop.put(region.mask.numpy().astype(np.uint8) * 255, full)
     shape[region.crop.part(full)] = levels > 127
-    for thing in region.spares:
-        part = thing.crop.part(full)
-        shape[part] &= thing.crop.put(dilate(thing.mask, 1).astype(np.uint8) * 255, full) <= 127
     return shape

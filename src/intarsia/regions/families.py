@@ -256,13 +256,15 @@ class Proposer:
         return near
 
     def backgrounds(self, intent: Intent, things: Sequence[Thing]) -> list[Family]:
-        """All that shows no thing."""
-        canvas, around = self.sight.whole, self.sight.things()
+        """The ground behind all things, painted without them or around them."""
+        canvas, around = self.sight.whole, tuple(self.sight.things())
+        behind = [dataclasses.replace(self.everything(intent), spares=around)] if around else []
         free = ~np.any([t.on(canvas) for t in around], axis=0) if around else np.ones(canvas_shape(canvas), bool)
-        regions = [dataclasses.replace(self.masked(canvas, free, intent), spares=tuple(around))] if free.any() else []
+        beside = [dataclasses.replace(self.masked(canvas, free, intent), spares=around)] if free.any() else []
         return families(
-            ("all that shows no thing", regions),
-            other_noise(regions),
+            ("the ground behind all things", behind or beside),
+            other_noise(behind),
+            ("all that shows no thing", beside if behind else ()),
             ("the whole picture", [self.everything(intent)]),
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from intarsia.imaging.crop import Crop
@@ -23,7 +25,7 @@ class Region:
         anchor: number of the anchor that it belongs to, -1 for none.
         crop: on whose canvas it lies; None for the whole photo at the analysis's size.
         exact: the box in pixels of the photo, where it was given or found there.
-        spares: things that stay as they are, in all the detail in which they were seen.
+        spares: things that stay: what is painted is a ground, and they are laid over it in all their detail.
         soft: width around the box in which the image may change less and less, in pixels of the canvas.
         words: what the painter is told; the edit's prompt where empty.
     """
@@ -41,3 +43,11 @@ class Region:
     def shape(self, size: Size) -> Mask:
         """(h, w) where it is, in an image of the working size."""
         return box_mask(self.box, size) if self.mask is None else self.mask.numpy()
+
+    def spared(self, size: Size) -> Mask:
+        """(h, w) the things that are laid over what is painted, in an image of the working size."""
+        if self.crop is None or not self.spares:
+            return np.zeros((size.height, size.width), np.bool_)
+        canvas = dataclasses.replace(self.crop, size=size)
+        spared: Mask = np.any([thing.on(canvas) for thing in self.spares], axis=0)
+        return spared

@@ -74,6 +74,7 @@ class Thing:
     Attributes:
         crop: the close-up.
         mask: (h, w) of its canvas, what belongs to the thing.
+        seen: (h, w) relevance, in [0, 1], of what was asked for.
         box: its bounds in pixels of the photo.
         sureness: mean relevance of the mask, in [0, 1].
         phrase: of what was asked for, what it shows best.
@@ -81,6 +82,7 @@ class Thing:
 
     crop: Crop
     mask: Mask
+    seen: Levels
     box: Box
     sureness: float
     phrase: str = ""
@@ -247,7 +249,7 @@ class Sight:
             rows, columns = part
             bounds = crop.to_photo(Box(columns.start, rows.start, columns.stop, rows.stop)).clipped(self.photo.size)
             phrase = phrases[int(np.argmax(each[:, mask].mean(1)))]
-            thing = Thing(crop=crop, mask=mask, box=bounds, sureness=float(seen[mask].mean()), phrase=phrase)
+            thing = Thing(crop=crop, mask=mask, seen=seen, box=bounds, sureness=float(seen[mask].mean()), phrase=phrase)
             if thing.sureness >= SURE and bounds.area > 0:
                 things.append(thing)
         return things
