@@ -88,6 +88,60 @@ class Inpainter(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class InpaintingStage:
+    """A candidate after some steps of its schedule.
+
+    Attributes:
+        picture: (3, H, W) on the CPU, float32, not yet pasted back: what the clean latents show that its last step
+            predicted; of a finished one, the picture.
+        done: steps done.
+        steps: of the whole schedule.
+        state: what its inpainter goes on from, a few latents of memory; None once finished.
+    """
+
+    picture: Tensor
+    done: int
+    steps: int
+    state: Any = None
+
+
+@runtime_checkable
+class PaintsInStages(Protocol):
+    """An inpainter that can pause within a schedule, to let its candidates be judged, and go on with some of them.
+
+    What it finishes is what `Inpainter.inpaint` paints in a single go, at the same evaluations in all.
+    """
+
+    def begin_inpainting(
+        self,
+        picture: Tensor,
+        masks: Tensor,
+        prompts: Sequence[str],
+        *,
+        negative_prompt: str = "",
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        until: int,
+        on_step: OnStep | None = None,
+    ) -> list[InpaintingStage]:
+        """Do the first `until` of `steps` steps, from 1 on, of B candidates; else as `Inpainter.inpaint`."""
+        ...
+
+    def continue_inpainting(
+        self, stages: Sequence[InpaintingStage], *, until: int, on_step: OnStep | None = None
+    ) -> list[InpaintingStage]:
+        """Do the next steps of candidates, whatever became of those that began with them.
+
+        Args:
+            stages: unfinished, of one size, number of steps done and schedule; none is used up.
+            until: steps that are done then, in all; more than now.
+            on_step: told of the steps of this call.
+        """
+        ...
+
+
 class LatentDiffusion(Protocol):
     """A text-to-image model in its parts, for methods that run the sampling loop themselves.
 

@@ -1,15 +1,13 @@
 """Stable Diffusion 1 and 2, and every checkpoint of their classes (the pocket models are one).
 
-The loop is that of diffusers' StableDiffusionInpaintPipeline. Around it stands what a search over
-regions needs: noise that belongs to the seed and not to the batch, an exact count of what the denoiser
-was asked, a stop within one step, and batches that fit the memory.
+Around the denoising loop stands what a search over regions needs: noise that belongs to the seed and not to the
+batch, an exact count of what the denoiser was asked, a stop within one step, and batches that fit the memory.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,15 +20,14 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from intarsia.backbones.batches import in_batches
 from intarsia.backbones.checkpoint_files import short_reason
+from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.network_files import load_network
-from intarsia.backbones.protocols import OnStep
+from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
-from intarsia.diffusion.soft_masks import ROUNDING, cell_freedom, held_cells, told_masks
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError, Remedy, Setting
-
-logger = logging.getLogger(__name__)
 
 Vram = Literal["auto", "low", "min"]
 
@@ -113,127 +110,111 @@ class StableDiffusionInpainter:
         Raises:
             ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
         """
-        count, _, height, width = masks.shape
-        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
-        assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
-        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
+        height, width = self._check(picture, masks, prompts, seeds)
         assert 0 < strength <= 1, f"a strength of {strength}"
         assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
         tile = tile if tile is not None and tile < max(height, width) else None
-        size = 1 if tile is not None else self._fitting_batch(height, width)
-        painted: list[Tensor] = []
-        start = finished = 0
-        while start < count:
-            chosen = slice(start, start + size)
-            left = finished + -(-(count - start) // size)
-            try:
-                with self._autoencoder_in_tiles(tile is not None and height * width > WHOLE_PIXELS):
-                    painted.append(
-                        self._inpaint_batch(
-                            picture if len(picture) == 1 else picture[chosen],
-                            masks[chosen].to(picture),
-                            prompts[chosen],
-                            negative_prompt=negative_prompt,
-                            seeds=seeds[chosen],
-                            steps=steps,
-                            guidance=guidance,
-                            strength=strength,
-                            tile=tile,
-                            on_step=on_step and batch_progress(on_step, finished, left),
-                        )
-                    )
-            except torch.OutOfMemoryError as short:
-                if size == 1:
-                    raise ModelError(
-                        f"The device's memory is too short for one picture of {width} x {height} pixels.",
-                        Remedy(Setting("vram", "low", verb="pass"), " (or min)"),
-                        Remedy("a smaller ", Setting("size"), page=("choose a smaller ", Setting("size"))),
-                    ) from short
-                size = max(1, size // 2)
-                logger.warning("The device's memory is short: going on with %d pictures a batch.", size)
-                torch.cuda.empty_cache()
-                continue
-            start, finished = start + size, finished + 1
-        return torch.cat(painted)
 
-    @torch.no_grad()
-    def _inpaint_batch(
+        def paint(chosen: slice, on_step: OnStep | None) -> Tensor:
+            tiled = None if tile is None else self._tiled(tile, masks[chosen])
+            with self._autoencoder_in_tiles(tile is not None and height * width > WHOLE_PIXELS), self._offloading():
+                denoising = begin(
+                    self.parts,
+                    self.scheduler,
+                    picture if len(picture) == 1 else picture[chosen],
+                    masks[chosen],
+                    prompts[chosen],
+                    negative_prompt=negative_prompt,
+                    seeds=seeds[chosen],
+                    steps=steps,
+                    guidance=guidance,
+                    strength=strength,
+                    answered=None if tiled is None else tiled.answered,
+                )
+                denoising.run(tiled or self.parts.unet, len(denoising.timesteps), on_step=on_step)
+                return self.parts.decode_latents(denoising.latents)
+
+        most = 1 if tile is not None else self._fitting_batch(height, width)
+        return torch.cat(in_batches(paint, len(masks), (height, width), most, on_step))
+
+    def begin_inpainting(
         self,
         picture: Tensor,
         masks: Tensor,
         prompts: Sequence[str],
         *,
-        negative_prompt: str,
+        negative_prompt: str = "",
         seeds: Sequence[int],
         steps: int,
         guidance: float,
-        strength: float,
-        tile: int | None,
-        on_step: OnStep | None,
-    ) -> Tensor:
-        height, width = masks.shape[-2:]
-        self.pipeline.scheduler = self.scheduler
-        text = self.parts.encode_text(prompts)
-        unwanted = self.parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None
-        strength = whole_steps(strength, steps)
-        generators = seeded(seeds)
-        # Where it begins with the picture the pipeline draws the same noise itself, in its own precision.
-        drawn = torch.float32 if strength == 1 else text.dtype
-        noise = self._start_noise(generators, height, width, drawn).to(text.dtype)
-        # Latents in place of pictures: the pipeline would sample the posterior, and encode the picture
-        # itself once more for every candidate. Pictures are encoded one by one, since networks round
-        # otherwise in a batch.
-        original = torch.cat([self.parts.encode_image(one[None]) for one in picture])
-        told = told_masks(masks) if self.parts.hides_masked else (masks > 0).to(masks)
-        freedom = cell_freedom(masks, *noise.shape[-2:]).to(original.device)
-        tiled = None if tile is None else self._tiled(tile, masks)
-        if tiled is not None:
-            freedom = torch.where(tiled.answered.to(freedom.device), freedom, 0.0)
-        soft = bool((freedom < 1).any())
+        until: int,
+        on_step: OnStep | None = None,
+    ) -> list[InpaintingStage]:
+        """Do the first steps of a schedule; see `PaintsInStages.begin_inpainting`."""
+        height, width = self._check(picture, masks, prompts, seeds)
 
-        def after_step(pipeline: Any, index: int, _timestep: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            changed = {}
-            if soft:
-                held = held_cells(freedom, index, pipeline.num_timesteps)
-                changed["latents"] = torch.where(held, self._noised(original, noise, index + 1), tensors["latents"])
-            if on_step is not None:
-                on_step(index + 1, pipeline.num_timesteps)
-            return changed
+        def first(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
+            with self._offloading():
+                denoising = begin(
+                    self.parts,
+                    self.scheduler,
+                    picture if len(picture) == 1 else picture[chosen],
+                    masks[chosen],
+                    prompts[chosen],
+                    negative_prompt=negative_prompt,
+                    seeds=seeds[chosen],
+                    steps=steps,
+                    guidance=guidance,
+                )
+                return self._advanced(denoising, steps, until, on_step)
 
+        batches = in_batches(first, len(masks), (height, width), self._fitting_batch(height, width), on_step)
+        return [stage for batch in batches for stage in batch]
+
+    def continue_inpainting(
+        self, stages: Sequence[InpaintingStage], *, until: int, on_step: OnStep | None = None
+    ) -> list[InpaintingStage]:
+        """Do the next steps of pictures on their way; see `PaintsInStages.continue_inpainting`."""
+        height, width = stages[0].picture.shape[-2:]
+        steps = stages[0].steps
+        assert all(s.state is not None and s.steps == steps for s in stages), "unfinished, and of one schedule"
+
+        def following(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
+            with self._offloading():
+                return self._advanced(join([s.state for s in stages[chosen]]), steps, until, on_step)
+
+        batches = in_batches(following, len(stages), (height, width), self._fitting_batch(height, width), on_step)
+        return [stage for batch in batches for stage in batch]
+
+    def _check(self, picture: Tensor, masks: Tensor, prompts: Sequence[str], seeds: Sequence[int]) -> tuple[int, int]:
+        """Height and width of what is painted, which is as the protocol wants it."""
+        count, _, height, width = masks.shape
+        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
+        assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
+        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
+        return height, width
+
+    def _advanced(self, denoising: Denoising, steps: int, until: int, on_step: OnStep | None) -> list[InpaintingStage]:
+        """Candidates after `until` of `steps` steps, each alone."""
+        assert until >= 1, "a step at least"
+        finished = until >= steps
+        # Schedulers of second order ask the denoiser twice a step, and remember in between.
+        count = len(denoising.timesteps) if finished else until * denoising.scheduler.order
+        clean = denoising.run(self.parts.unet, count, on_step=on_step)
+        pictures = self.parts.decode_latents(denoising.latents if finished else clean)
+        alone = [None] * len(pictures) if finished else denoising.candidates()
+        return [
+            InpaintingStage(picture=picture, done=min(until, steps), steps=steps, state=state)
+            for picture, state in zip(pictures, alone, strict=True)
+        ]
+
+    @contextmanager
+    def _offloading(self) -> Iterator[None]:
+        """Within it, networks visit the accelerator in turns, if they were told to; after it none is left there."""
         try:
-            if tiled is not None:
-                self.pipeline.unet = tiled
-            latents = self.pipeline(
-                image=original,
-                mask_image=told,
-                masked_image_latents=self.parts.encode_image(picture * (1 - told)),
-                height=height,
-                width=width,
-                strength=strength,
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-                prompt_embeds=text,
-                negative_prompt_embeds=unwanted,
-                latents=noise if strength == 1 else None,
-                generator=generators if strength == 1 else seeded(seeds),
-                output_type="latent",
-                callback_on_step_end=after_step,
-            ).images
-            return self.parts.decode_latents(latents)
+            yield
         finally:
-            if tiled is not None:
-                self.pipeline.unet = self.parts.unet
             self.pipeline.maybe_free_model_hooks()
-
-    def _noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
-        """(B, C, h, w) latents as noisy as those that step `index` starts from; clean after the last step."""
-        scheduler = self.pipeline.scheduler
-        if index == self.pipeline.num_timesteps:
-            return clean
-        left_out = len(scheduler.timesteps) - self.pipeline.num_timesteps
-        step = left_out + index
-        noised: Tensor = scheduler.add_noise(clean, noise.to(clean.device), scheduler.timesteps[step : step + 1])
-        return noised
 
     @contextmanager
     def _autoencoder_in_tiles(self, wanted: bool) -> Iterator[None]:
@@ -254,14 +235,6 @@ class StableDiffusionInpainter:
         cells = F.max_pool2d(masks.float().cpu(), factor)
         return TiledDenoiser(self.parts.unet, side // factor, cells, 2 * self._fitting_batch(side, side))
 
-    def _start_noise(
-        self, generators: Sequence[torch.Generator], height: int, width: int, dtype: torch.dtype
-    ) -> Tensor:
-        """(B, C, h, w) noise, drawn on the CPU and one by one: the same on every device and in every batch."""
-        factor = self.pipeline.vae_scale_factor
-        shape = (1, self.pipeline.vae.config.latent_channels, height // factor, width // factor)
-        return torch.cat([torch.randn(shape, generator=generator, dtype=dtype) for generator in generators])
-
     def _fitting_batch(self, height: int, width: int) -> int:
         if self.max_batch is not None:
             return self.max_batch
@@ -272,22 +245,6 @@ class StableDiffusionInpainter:
             return max(1, CPU_CELLS // cells)
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, int(free // (cells * BYTES_PER_CELL)))
-
-
-def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
-    """Generators at their beginnings, on the CPU."""
-    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-
-
-def whole_steps(strength: float, steps: int) -> float:
-    """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7 in any rounding."""
-    done = max(int(steps * strength + ROUNDING), 1)
-    return 1.0 if done >= steps else (done + 0.5) / steps
-
-
-def batch_progress(on_step: OnStep, finished: int, batches: int) -> OnStep:
-    """Turn the steps of one batch into steps of the whole call, of which `finished` batches are done."""
-    return lambda done, steps: on_step(finished * steps + done, batches * steps)
 
 
 def choose_scheduler(scheduler: Any) -> Any:

@@ -92,8 +92,6 @@ class StableDiffusion:
             noisy: (B, C, h, w).
             timestep: one for all, or (B,).
             text: (B, L, D) states of the text encoder.
-
-        Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
         """
         seen = noisy.to(self.unet.dtype)
         if self.unet.config.in_channels != noisy.shape[1]:
@@ -104,13 +102,31 @@ class StableDiffusion:
         answer: Tensor = self.unet(seen, where, encoder_hidden_states=text, return_dict=False)[0].to(noisy.dtype)
         if answer.requires_grad:
             answer.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
-        alpha = self.alphas_cumprod[torch.as_tensor(timestep).cpu()].to(noisy.device, noisy.dtype).reshape(-1, 1, 1, 1)
+        return self.read_answer(noisy, answer, timestep)
+
+    def read_answer(self, noisy: Tensor, answer: Tensor, timestep: int | Tensor) -> Prediction:
+        """What the denoiser's answer says of the noise and of the clean latents.
+
+        Args:
+            noisy: (B, C, h, w), as the denoiser saw them.
+            answer: (B, C, h, w), what it was trained to predict.
+            timestep: one for all, or (B,).
+
+        Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
+        """
+        alpha = self.alphas_cumprod[torch.as_tensor(timestep).cpu().long()]
+        alpha = alpha.to(noisy.device, noisy.dtype).reshape(-1, 1, 1, 1)
         signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
         if self.prediction == "v_prediction":
             return Prediction(signal * noisy - sigma * answer, sigma * noisy + signal * answer)
         if self.prediction == "sample":
             return Prediction(answer, (noisy - signal * answer) / sigma)
         return Prediction((noisy - sigma * answer) / signal, answer)
+
+    def clean_latents(self, noisy: Tensor, answer: Tensor, timestep: int | Tensor) -> Tensor:
+        """(B, C, h, w) clean latents that the denoiser's answer predicts, float32: half precision is too coarse
+        for the division by little signal. See `read_answer`."""
+        return self.read_answer(noisy.float(), answer.float(), timestep).clean
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
