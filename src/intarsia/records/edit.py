@@ -27,6 +27,8 @@ class SearchSettings:
     """Denoising steps of each preview round; the better part of a round goes on to the next."""
     survivors: tuple[int, ...] = (8, 3)
     """How many candidates outlive each preview round; the last ones get the full schedule."""
+    continued: bool = False
+    """Previews are the first steps of the full schedule, judged by the image that the denoiser predicts there, and those that go on pay the remaining steps alone; else a preview has a short schedule of its own (preset default)."""
     enough: float = 0.8
     """Chance of success, as it is read off a finished picture, at which no other region is tried (preset default)."""
     network_weight: float = 1.0

@@ -38,6 +38,7 @@ def spend_as_needed(
             survivors=settings.survivors,
             steps=record.steps,
             enough=settings.enough,
+            continued=settings.continued,
         )
     evaluated = best_first(evaluated)
     return best_first(evaluated + more_noise(evaluated, evaluator, record))
