@@ -12,7 +12,7 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from intarsia.backbones import load_backbones
-from intarsia.backbones.denoising import begin, join
+from intarsia.backbones.denoising import begin, join, scale_embedding
 from intarsia.backbones.protocols import InpaintingStage, PaintsInStages
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter
 from intarsia.errors import Cancelled, ModelError
@@ -214,6 +214,14 @@ def test_candidates_at_other_steps_do_not_go_on_together(
     early, late = begun(painter, picture, masks[:1], 2), begun(painter, picture, masks[:1], 3)
     with pytest.raises(AssertionError):
         join([early[0].state, late[0].state])
+
+
+@pytest.mark.parametrize("width", [32, 33])
+def test_a_distilled_denoiser_is_told_of_the_guidance_as_diffusers_tells_it(
+    width: int, painter: StableDiffusionInpainter
+) -> None:
+    expected = painter.pipeline.get_guidance_scale_embedding(torch.tensor([7.5 - 1]), width)
+    assert torch.allclose(scale_embedding(7.5, width), expected, atol=1e-6)
 
 
 def test_the_pocket_models_paint_in_stages_what_they_paint_in_a_single_go() -> None:

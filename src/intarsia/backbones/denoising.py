@@ -90,11 +90,14 @@ class Denoising:
         inside = unet.config.in_channels != self.latents.shape[1]
         # A denoiser that was distilled from guided ones reads the scale itself.
         distilled = getattr(unet.config, "time_cond_proj_dim", None)
-        guided = told.unwanted is not None and distilled is None
-        text = torch.cat([told.unwanted, told.text]) if guided and told.unwanted is not None else told.text
+        unwanted = told.unwanted if distilled is None else None
+        guided = unwanted is not None
+        text = told.text if unwanted is None else torch.cat([unwanted, told.text])
         more = torch.cat([told.mask, told.hidden], 1)
         more = torch.cat([more] * 2) if guided else more
-        rest: dict[str, Any] = {"timestep_cond": self._scale_embedding(distilled) if distilled is not None else None}
+        rest: dict[str, Any] = {}
+        if distilled is not None:
+            rest["timestep_cond"] = scale_embedding(self.guidance, distilled).to(self.latents).expand(len(text), -1)
         extra = step_arguments(self.scheduler, self.generators)
         soft = bool((told.freedom < 1).any())
         while self.done < until:
@@ -134,17 +137,6 @@ class Denoising:
         noised: Tensor = self.scheduler.add_noise(told.original, told.noise, self.timesteps[index : index + 1])
         return noised
 
-    def _scale_embedding(self, width: int) -> Tensor:
-        """(B, width) sines and cosines of the guidance scale, as distilled denoisers read it.
-
-        Source: Luo et al. 2023, "Latent consistency models", arXiv:2310.04378, sec. 4.2.
-        """
-        half = width // 2
-        falling = torch.exp(torch.arange(half) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
-        angles = 1000 * (self.guidance - 1) * falling
-        wave = F.pad(torch.cat([angles.sin(), angles.cos()]), (0, width % 2))
-        return wave.to(self.latents).expand(len(self.latents), -1)
-
     def candidates(self) -> list[Denoising]:
         """Each candidate alone, to go on independently of the others."""
         return [join([self], [row]) for row in range(len(self.latents))]
@@ -173,24 +165,24 @@ def begin(
         answered: (h, w) bool, the latent cells that a denoiser in tiles answers for; by default all.
     """
     masks, cells = masks.to(picture), [side // parts.vae_scale_factor for side in masks.shape[-2:]]
-    text = parts.encode_text(prompts)
+    device, text = parts.device, parts.encode_text(prompts)
     generators, strength = [torch.Generator("cpu").manual_seed(seed) for seed in seeds], whole_steps(strength, steps)
     # Drawn on the CPU and one by one: the same on every device and in every batch. Where it begins with the picture
     # diffusers draws the noise in the networks' precision.
     drawn = torch.float32 if strength == 1 else text.dtype
     shape = (1, parts.vae.config.latent_channels, *cells)
     noise = torch.cat([torch.randn(shape, generator=generator, dtype=drawn) for generator in generators])
-    noise = noise.to(text.device, text.dtype)
+    noise = noise.to(device, text.dtype)
     # Pictures are encoded one by one, since networks round otherwise in a batch.
-    original = torch.cat([parts.encode_image(one[None]) for one in picture]).to(text.dtype)
+    original = torch.cat([parts.encode_image(one[None]) for one in picture]).to(device, text.dtype)
     original = original.expand(len(masks), -1, -1, -1)
     told = told_masks(masks) if parts.hides_masked else (masks > 0).to(masks)
-    hidden = parts.encode_image(picture * (1 - told)).to(text.dtype) if parts.hides_masked else original
-    freedom = cell_freedom(masks, *cells).to(text.device)
+    hidden = parts.encode_image(picture * (1 - told)).to(device, text.dtype) if parts.hides_masked else original
+    freedom = cell_freedom(masks, *cells).to(device)
     if answered is not None:
-        freedom = torch.where(answered.to(text.device), freedom, 0.0)
+        freedom = torch.where(answered.to(device), freedom, 0.0)
     scheduler = copy.deepcopy(scheduler)
-    scheduler.set_timesteps(steps, device=text.device)
+    scheduler.set_timesteps(steps, device=device)
     left_out = (steps - int(steps * strength)) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(left_out)
@@ -198,7 +190,7 @@ def begin(
         conditions=Conditions(
             text=text,
             unwanted=parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None,
-            mask=F.interpolate(told, cells).to(text.device, text.dtype),
+            mask=F.interpolate(told, cells).to(device, text.dtype),
             hidden=hidden,
             original=original,
             noise=noise,
@@ -220,6 +212,17 @@ def whole_steps(strength: float, steps: int) -> float:
     """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7 in any rounding."""
     done = max(int(steps * strength + ROUNDING), 1)
     return 1.0 if done >= steps else (done + 0.5) / steps
+
+
+def scale_embedding(guidance: float, width: int) -> Tensor:
+    """(1, width) sines and cosines of the guidance scale, as denoisers that were distilled from guided ones read it.
+
+    Source: Luo et al. 2023, "Latent consistency models", arXiv:2310.04378, sec. 4.2.
+    """
+    half = width // 2
+    falling = torch.exp(torch.arange(half) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
+    angles = 1000 * (guidance - 1) * falling
+    return F.pad(torch.cat([angles.sin(), angles.cos()]), (0, width % 2))[None]
 
 
 def join(parts: Sequence[Denoising], rows: Sequence[int] | None = None) -> Denoising:
