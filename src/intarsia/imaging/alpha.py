@@ -20,8 +20,8 @@ from scipy.sparse.linalg import splu
 
 from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside
-from intarsia.imaging.slices import Part
 from intarsia.imaging.photo import Bytes, Picture
+from intarsia.imaging.slices import Part
 
 Floats = npt.NDArray[np.float32]
 

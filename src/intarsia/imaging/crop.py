@@ -15,8 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, ROUNDING, Box, Size, to_stride
-from intarsia.imaging.slices import Part
 from intarsia.imaging.photo import Bytes
+from intarsia.imaging.slices import Part
 
 CONTEXT = 1.6
 """A window's side, in longer sides of the region that it is drawn around."""

@@ -17,9 +17,9 @@ from scipy import ndimage
 from intarsia.errors import EmptyMaskError, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.metadata import TURNS
-from intarsia.imaging.slices import Part, grown
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.slices import Part, grown
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Blend: TypeAlias = npt.NDArray[np.float32]

@@ -19,10 +19,10 @@ from scipy import ndimage
 from intarsia.imaging.features import Features
 from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask, bounds_of
-from intarsia.imaging.slices import Part, grown, shape_of, within
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.poisson import SCREEN, CopyBlend
 from intarsia.imaging.shift_map import Offset, find_shift_map, leading_to
+from intarsia.imaging.slices import Part, grown, shape_of, within
 
 MOST_PIXELS = 7000
 """Pixels of a hole that offsets are searched for; larger holes are searched on a smaller image."""

@@ -23,8 +23,8 @@ from scipy.spatial import KDTree
 
 from intarsia.imaging.features import features_of
 from intarsia.imaging.masks import Mask, bounds_of
-from intarsia.imaging.slices import Part, overlap, shape_of, whole, within
 from intarsia.imaging.photo import Picture
+from intarsia.imaging.slices import Part, overlap, shape_of, whole, within
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

@@ -14,8 +14,8 @@ from torch import Tensor
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.slices import Part
 from intarsia.imaging.photo import EVERYWHERE, Bytes, Floats, Photo, Picture
+from intarsia.imaging.slices import Part
 
 BAND = 256
 """Rows that are mixed at once, so that a large photo does not need a float copy of itself."""
