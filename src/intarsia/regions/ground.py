@@ -80,8 +80,8 @@ def over_new_ground(photo: Photo, crop: Crop, ground: Tensor, things: Sequence[T
         own = outline.on(part)
         if not own.any():
             continue
-        others = np.any([o.on(part) for o in outlines if o is not outline], axis=0) & ~own
-        layer = cut(photo.pixels[part], own, others | own, grain=outline.grain, reach=reach)
+        everything = np.any([o.on(part) for o in outlines], axis=0)
+        layer = cut(photo.pixels[part], own, everything, grain=outline.grain, reach=reach)
         laid = np.floor(layer.over(pixels[part].astype(np.float32)).clip(0, 255) + 0.5).astype(np.uint8)
         alpha = layer.seen_in(whole(own.shape)).alpha
         covered = alpha >= WHOLE
