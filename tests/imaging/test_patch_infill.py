@@ -165,15 +165,17 @@ def test_shifted_looks_right_and_down() -> None:
 
 def test_an_offset_leads_where_the_shifted_mask_says() -> None:
     rng = np.random.default_rng(0)
-    mask, pixels = rng.random((9, 7)) < 0.5, np.nonzero(rng.random((9, 7)) < 0.6)
+    mask = rng.random((9, 7)) < 0.5
+    rows, columns = np.nonzero(rng.random((9, 7)) < 0.6)
     for offset in ((0, 0), (2, -3), (-6, 8), (30, 1)):
-        assert np.array_equal(leading_to(mask, *pixels, offset), shifted(mask, offset)[pixels])
+        assert np.array_equal(leading_to(mask, rows, columns, offset), shifted(mask, offset)[rows, columns])
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_features_of_some_pixels_are_those_of_all(kind: type) -> None:
     rng = np.random.default_rng(0)
-    picture = rng.uniform(-9, 270, (20, 22, 3)).clip(*((0, 255) if kind is np.uint8 else (-9, 270))).astype(kind)
+    low, high = (0, 255) if kind is np.uint8 else (-9, 270)
+    picture: np.ndarray = rng.uniform(low, high, (20, 22, 3)).astype(kind)
     rows, columns = rng.integers(-3, 24, (2, 50))
     every = features_of(picture.astype(np.float32))
     assert np.array_equal(Features.of(picture).at(rows, columns), every[rows.clip(0, 19), columns.clip(0, 21)])

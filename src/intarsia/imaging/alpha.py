@@ -218,7 +218,8 @@ def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:
     foreign = levels * (1 - share)
 
     def blurred(values: Floats, side: int, at: tuple[Any, ...] = ()) -> Floats:
-        return np.asarray(cv2.blur(values, (side, side)), np.float32)[at]
+        even: Floats = np.asarray(cv2.blur(values, (side, side)), np.float32)[at]
+        return even
 
     def apart(colour: Picture, side: int, at: tuple[Any, ...] = ()) -> Picture:
         """The object's colours where they are mixed, from those that it has on average within a square."""

@@ -215,7 +215,8 @@ def _parents(coarse: Mask, fine: Mask) -> Integers:
     number = np.zeros(coarse.shape, np.int32)
     number[coarse] = np.arange(np.count_nonzero(coarse), dtype=np.int32)
     rows, columns = np.nonzero(fine)
-    return number[rows // 2, columns // 2]
+    parents: Integers = number[rows // 2, columns // 2]
+    return parents
 
 
 def _refined(offsets: Integers, label: Integers, level: _Level) -> Integers:

@@ -182,12 +182,12 @@ def _frequent(down: Integers, right: Integers, hole: Mask, source: Mask, most: i
     votes = cv2.GaussianBlur(votes, (0, 0), 1.4)
     peaks = (votes == ndimage.maximum_filter(votes, 9)) & (votes > 0)
     ys, xs = np.nonzero(peaks)
-    pixels = np.nonzero(hole)
+    rows, columns = np.nonzero(hole)
     best = np.argsort(-votes[ys, xs], kind="stable")
     chosen: list[Offset] = []
     for k in best:
         offset = int(xs[k]) - width, int(ys[k]) - height
-        if leading_to(source, *pixels, offset).sum() > LEAST_COVER * len(pixels[0]):
+        if leading_to(source, rows, columns, offset).sum() > LEAST_COVER * len(rows):
             chosen.append(offset)
         if len(chosen) == most:
             break
@@ -276,25 +276,24 @@ def covering_offsets(
     hole: Mask, source: Mask, offsets: Sequence[Offset], rng: np.random.Generator
 ) -> list[Offset] | None:
     """Further offsets, so that for each pixel of the hole one leads to something known; None where that takes many."""
-    left = np.nonzero(hole)
+    down, right = np.nonzero(hole)  # of the pixels that none has filled so far
 
     def missed(offset: Offset) -> tuple[Integers, Integers]:
-        some = ~leading_to(source, *left, offset)
-        return left[0][some], left[1][some]
+        left = ~leading_to(source, down, right, offset)
+        return down[left], right[left]
 
     for offset in offsets:
-        left = missed(offset)
+        down, right = missed(offset)
     rows, columns = np.nonzero(source)
     further: list[Offset] = []
-    while len(left[0]):
+    while len(down):
         if len(further) == COVERING:
             return None
-        wanted = rng.integers(len(left[0]))
-        down, right = left[0][wanted], left[1][wanted]
+        wanted = rng.integers(len(down))
         some = rng.choice(len(rows), min(60, len(rows)), replace=False)
-        tried = [(int(columns[k] - right), int(rows[k] - down)) for k in some]
-        best = max(tried, key=lambda offset: int(leading_to(source, *left, offset).sum()))
-        left = missed(best)
+        tried = [(int(columns[k] - right[wanted]), int(rows[k] - down[wanted])) for k in some]
+        best = max(tried, key=lambda offset: int(leading_to(source, down, right, offset).sum()))
+        down, right = missed(best)
         further.append(best)
     return further
 
