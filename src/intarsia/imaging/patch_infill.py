@@ -198,7 +198,7 @@ def _even(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _sums_of_four(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(H / 2, W / 2, ...) the sums of each block of four, of whole levels and masks in whole numbers."""
     kind = np.float32 if values.dtype == np.float32 else np.uint16
-    sums = np.add(values[0::2, 0::2], values[1::2, 0::2], dtype=kind)
+    sums: npt.NDArray[Any] = np.add(values[0::2, 0::2], values[1::2, 0::2], dtype=kind)
     sums += values[0::2, 1::2]
     sums += values[1::2, 1::2]
     return sums
