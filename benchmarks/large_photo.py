@@ -2,10 +2,12 @@
 
     python -m benchmarks.large_photo --json out.json
     python -m benchmarks.large_photo --photo mine.jpg --profile compose
+    python -m benchmarks.large_photo --objects small --only compose
 
 The photograph is scikit-learn's "china.jpg" (pip install scikit-learn), enlarged and with a camera's noise; another one
 is taken with --photo. On it lie three objects of irregular outlines: the "left" one stays and touches the border, the
-"middle" one goes by whole pixels behind it, and the "right" one is scaled and turned.
+"middle" one goes by whole pixels behind it, and the "right" one is scaled and turned. They cover 19 % of the photo;
+with --objects small 1.7 %.
 
 Stages:
     read          the scene folder: the photo, and the map of its objects in their colours, as PNG
@@ -14,11 +16,13 @@ Stages:
     stage         the cut-outs as the browser gets them
     cut           every object cut out at the photo's size, as they are for the stage
     layout        moves as placements
-    compose       the edit; `networks` is what the pocket models took of it, which are not asked about such a photo
+    compose       the edit; `networks` is what the pocket models took of it, which are not asked about such a photo, and
+                  `parts` what its steps took: cutting out, filling what is vacated, laying the objects on it
     write scene   the scene folder
     write result  the picture, its record, mask and drawing
 
-Seconds are of the processor, which other programs on the machine disturb less than the clock's. A digest is of the pixels and masks that a stage made, not of the bytes of files.
+Seconds are of the processor, which other programs on the machine disturb less than the clock's. A digest is of the pixels and masks that a stage made, not of the bytes of files. `peak_mb`
+is by how much the process grew at most in a stage, where the system tells (Linux).
 """
 
 from __future__ import annotations
@@ -48,9 +52,12 @@ from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.geometry import Point, Size
 from intarsia.imaging.masks import Mask
+from intarsia.imaging.matting import Layer
 from intarsia.imaging.parts import tidy_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.imaging.slices import whole
+from intarsia.layout import compose as compose_page
 from intarsia.layout.detect import split_touching
 from intarsia.layout.detect_at_point import component_at
 from intarsia.layout.edit import arrange
@@ -64,13 +71,19 @@ from intarsia.web.canvas import canvas_value, split_layers
 
 SIZE = Size(4000, 3000)
 
-BLOBS = {"left": (0.06, 0.55, 0.135), "middle": (0.33, 0.62, 0.135), "right": (0.72, 0.45, 0.11)}
+BLOBS = {
+    "large": {"left": (0.06, 0.55, 0.135), "middle": (0.33, 0.62, 0.135), "right": (0.72, 0.45, 0.11)},
+    "small": {"left": (0.06, 0.55, 0.04), "middle": (0.33, 0.62, 0.035), "right": (0.72, 0.45, 0.035)},
+}
 """Middle and mean radius of each object, in widths and heights of the photo, and in widths."""
 
 NOISE = 3.0
 """Deviation of the noise, in levels."""
 
 NETWORKS = ("encode_image", "decode_latents", "encode_text", "predict")
+
+PARTS = ("what_changes", "background_without", "stack_layers")
+"""Steps of compose that are timed each."""
 
 Stage = Callable[[], Any]
 
@@ -127,10 +140,10 @@ def blob(size: Size, x: float, y: float, radius: float, rng: np.random.Generator
     return np.asarray(away <= outline)
 
 
-def scene_on(photo: Photo) -> Scene:
-    """The photo with its three objects; where they overlap, the later one is in front."""
+def scene_on(photo: Photo, objects: str) -> Scene:
+    """The photo with its three objects, large or small; where they overlap, the later one is in front."""
     rng, taken, masks = np.random.default_rng(1), np.zeros(photo.pixels.shape[:2], np.bool_), {}
-    for name, place in reversed(BLOBS.items()):
+    for name, place in reversed(BLOBS[objects].items()):
         shape = blob(photo.size, *place, rng)
         masks[name], taken = shape & ~taken, taken | shape
     return scene_of(photo, dict(reversed(masks.items())))
@@ -144,8 +157,8 @@ def noisy(mask: Mask) -> Mask:
     return flipped
 
 
-def prepared(folder: Path, photo: Photo, backbones: Backbones) -> Workplace:
-    scene = scene_on(photo)
+def prepared(folder: Path, photo: Photo, backbones: Backbones, objects: str = "large") -> Workplace:
+    scene = scene_on(photo, objects)
     write_scene(scene, folder / "scene")
     for thing in scene.objects:
         Image.fromarray(thing.mask).save(folder / f"{thing.name}.png")
@@ -180,11 +193,18 @@ def stages_of(work: Workplace) -> dict[str, Stage]:
         assert part is not None, "the point lies on the right object"
         return [whole, part, *split_touching(whole, odds, ("thing 1", "thing 2"))]
 
+    def spread(layer: Layer) -> Layer:
+        return layer.seen_in(whole((size.height, size.width)))
+
     def cut_out() -> list[np.ndarray]:
         ground, layers = split_layers(scene.photo.pixels.astype(np.float32), masks)
         return [
             ground,
-            *(part for layer in layers.values() for part in (layer.colour, layer.transmittance, layer.alpha)),
+            *(
+                plane
+                for layer in map(spread, layers.values())
+                for plane in (layer.colour, layer.transmittance, layer.alpha)
+            ),
         ]
 
     def placed() -> list[Any]:
@@ -255,24 +275,47 @@ class Stopwatch:
         return call
 
 
+def memory_mb(field: str, *, forget: bool = False) -> float:
+    """What the system says of this process's memory, VmRSS (now) or VmHWM (at most); 0 where it says nothing.
+
+    Args:
+        forget: what was used at most before now.
+    """
+    try:
+        if forget:
+            Path("/proc/self/clear_refs").write_text("5")
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return float(next((line.split()[1] for line in lines if line.startswith(field)), 0)) / 1024
+
+
 def measured(work: Workplace, *, rounds: int, only: str | None = None, profile: bool = False) -> dict[str, Any]:
-    """Seconds and digests by stage: the best of some rounds."""
-    watch = Stopwatch()
+    """Seconds, memory and digests by stage: the best of some rounds."""
+    watch, parts = Stopwatch(), {name: Stopwatch() for name in PARTS}
     watch.over(work.backbones.diffusion, NETWORKS)
+    for name, part in parts.items():
+        part.over(compose_page, (name,))
     report: dict[str, Any] = {}
     for name, stage in stages_of(work).items():
         if only is not None and name != only:
             continue
-        best, networks, value = math.inf, 0.0, None
+        best, spent, value, grown = math.inf, {"networks": 0.0}, None, 0.0
         for _ in range(rounds):
-            watch.seconds, began = 0.0, time.process_time()
+            for each in (watch, *parts.values()):
+                each.seconds = 0.0
+            value, before = None, memory_mb("VmRSS", forget=True)
+            began = time.process_time()
             value = stage()
             seconds = time.process_time() - began
+            grown = max(grown, memory_mb("VmHWM") - before)
             if seconds < best:
-                best, networks = seconds, watch.seconds
-        report[name] = {"seconds": round(best, 3), "sha256": digest_of(value)}
+                best = seconds
+                spent = {"networks": watch.seconds, **{name: part.seconds for name, part in parts.items()}}
+        report[name] = {"seconds": round(best, 3), "peak_mb": round(grown), "sha256": digest_of(value)}
         if name == "compose":
-            report[name]["networks"] = round(networks, 3)
+            report[name]["networks"] = round(spent.pop("networks"), 3)
+            report[name]["parts"] = {name: round(seconds, 3) for name, seconds in spent.items()}
         print(f"{name:12} {best:7.3f} s", flush=True)
         if profile:
             profiler = cProfile.Profile()
@@ -285,13 +328,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photo", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--objects", choices=list(BLOBS), default="large")
+    parser.add_argument("--only", metavar="STAGE", help="measure this stage alone")
     parser.add_argument("--profile", metavar="STAGE", help="measure this stage alone, and say where its time goes")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        work = prepared(Path(folder), photograph(SIZE, asked.photo), load_backbones("pocket", device="cpu"))
-        stages = measured(work, rounds=asked.rounds, only=asked.profile, profile=asked.profile is not None)
+        backbones = load_backbones("pocket", device="cpu")
+        work = prepared(Path(folder), photograph(SIZE, asked.photo), backbones, asked.objects)
+        only = asked.profile or asked.only
+        stages = measured(work, rounds=asked.rounds, only=only, profile=asked.profile is not None)
     shares = {thing.name: round(float(thing.mask.mean()), 4) for thing in work.scene.objects}
     total = round(sum(stage["seconds"] for stage in stages.values()), 3)
     report = {"size": [SIZE.width, SIZE.height], "objects": shares, "stages": stages, "seconds": total}

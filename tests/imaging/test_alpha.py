@@ -8,6 +8,7 @@ import pytest
 from intarsia.imaging.alpha import grain_of, matte_of
 from intarsia.imaging.matting import adapted, cut
 from intarsia.imaging.shadows import measure_shadow
+from intarsia.imaging.slices import whole as everywhere
 
 NOTHING = np.zeros((160, 200), np.bool_)
 
@@ -77,13 +78,13 @@ def test_a_layer_brings_none_of_the_old_ground_along() -> None:
     edge = (alpha > 0) & (alpha < 1)
     assert np.abs(layer.over(white) - truth)[edge].mean() < 0.5 * np.abs(pasted - truth)[edge].mean()
     inside = alpha == 1
-    core = inside & (layer.alpha == 1)
+    core = inside & (layer.seen_in(everywhere(alpha.shape)).alpha == 1)
     assert core.sum() > 0.85 * inside.sum() and (layer.over(white)[core] == image[core]).all()
 
 
 def test_an_object_adapts_to_a_darker_place() -> None:
     image, alpha, _ = scene(3.0)
-    layer = cut(image, alpha > 0.5, NOTHING, edge=3.0)
+    layer = cut(image, alpha > 0.5, NOTHING, edge=3.0).seen_in(everywhere(alpha.shape))
     around = image[(alpha == 0)].astype(np.float32)
     dark = (image * 0.6).astype(np.float32)
     there = adapted(layer, around, dark, reach=10)

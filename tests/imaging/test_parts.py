@@ -16,6 +16,7 @@ from intarsia.imaging.infill import SWEEPS, crop_around, halve, membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground, interior_colour
 from intarsia.imaging.matting import warp
 from intarsia.imaging.parts import components, tidy_mask
+from intarsia.imaging.slices import beyond, grown, hull, is_empty, overlap, shape_of, whole, within
 from intarsia.layout.cache import default_cache
 from intarsia.layout.detect_at_point import component_at
 
@@ -140,19 +141,46 @@ def test_nothing_of_a_layer_lies_outside_its_part(mask: np.ndarray, seed: int, m
     rng = np.random.default_rng(seed)
     picture, ground = (rng.integers(0, 256, (*mask.shape, 3)).astype(np.float32) for _ in range(2))
     layer = cut_from_ground(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=2)
-    moved = warp(layer, matrix)
-    packed = np.concatenate([layer.colour, 1 - layer.transmittance[..., None], layer.alpha[..., None]], -1)
-    whole = warp_channels(packed, matrix, Size(mask.shape[1], mask.shape[0]))
-    assert np.array_equal(moved.colour, whole[..., :3])
-    for each in (layer, moved):
-        outside = np.ones_like(mask)
-        outside[each.part] = False
-        assert (
-            not each.colour[outside].any()
-            and not each.alpha[outside].any()
-            and (each.transmittance[outside] == 1).all()
-        )
-    assert np.array_equal(layer.over(ground)[crop_around(mask, 0)], layer.over(ground, crop_around(mask, 0)))
+    size = Size(mask.shape[1], mask.shape[0])
+    spread = layer.seen_in(whole(mask.shape))
+    moved = warp(layer, matrix, size).seen_in(whole(mask.shape))
+    packed = np.concatenate([spread.colour, 1 - spread.transmittance[..., None], spread.alpha[..., None]], -1)
+    assert np.array_equal(moved.colour, warp_channels(packed, matrix, size)[..., :3])
+    outside = np.ones_like(mask)
+    outside[layer.part] = False
+    assert not spread.colour[outside].any() and not spread.alpha[outside].any()
+    assert (spread.transmittance[outside] == 1).all()
+    near = crop_around(mask, 0)
+    assert np.array_equal(layer.over(ground)[near], layer.over(ground[near], near))
+    again = layer.seen_in(near).seen_in(whole(mask.shape))
+    assert np.array_equal(again.alpha[near], spread.alpha[near]) and np.array_equal(
+        again.colour[near], spread.colour[near]
+    )
+
+
+sides = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(lambda t: slice(min(t), max(t)))
+parts = st.tuples(sides, sides)
+
+
+def marked(part: tuple[slice, slice]) -> np.ndarray:
+    mask = np.zeros((9, 9), np.bool_)
+    mask[part] = True
+    return mask
+
+
+@given(parts, parts, st.integers(0, 4))
+def test_parts_share_what_their_pixels_share(first: tuple[slice, slice], second: tuple[slice, slice], by: int) -> None:
+    shared = overlap(first, second)
+    assert np.array_equal(marked(shared), marked(first) & marked(second))
+    assert is_empty(shared) == (not marked(shared).any())
+    around = hull([first, second])
+    assert is_empty(around) or (marked(first) | marked(second) <= marked(around)).all()
+    image = np.arange(81).reshape(9, 9)
+    assert np.array_equal(image[around][within(shared, around)], image[shared])
+    assert is_empty(shared) or beyond(within(shared, around), around) == shared
+    wide = grown(first, by, (9, 9))
+    assert marked(wide).sum() <= (shape_of(first)[0] + 2 * by) * (shape_of(first)[1] + 2 * by)
+    assert is_empty(first) or (marked(first) <= marked(wide)).all()
 
 
 def test_the_cache_lies_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intarsia.imaging import patch_infill
+from intarsia.imaging.features import Features, features_of
 from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.patch_infill import fill_by_copying
+from intarsia.imaging.photo import levels_to_bytes
 from intarsia.imaging.poisson import CopyBlend
-from intarsia.imaging.shift_map import _Energy, features_of, find_shift_map, label, shifted
+from intarsia.imaging.shift_map import _Energy, find_shift_map, label, leading_to, shifted
 
 
 def disc(side: int, x: float, y: float, radius: float) -> np.ndarray:
@@ -157,3 +160,64 @@ def test_shifted_looks_right_and_down() -> None:
     values = np.arange(12).reshape(3, 4)
     assert (shifted(values, (1, 1))[:2, :3] == values[1:, 1:]).all()
     assert (shifted(values, (1, 1))[2] == 0).all() and (shifted(values, (9, 0)) == 0).all()
+    assert (shifted(values, (1, -1), (slice(1, 3), slice(2, 4))) == [[3, 0], [7, 0]]).all()
+
+
+def test_an_offset_leads_where_the_shifted_mask_says() -> None:
+    rng = np.random.default_rng(0)
+    mask = rng.random((9, 7)) < 0.5
+    rows, columns = np.nonzero(rng.random((9, 7)) < 0.6)
+    for offset in ((0, 0), (2, -3), (-6, 8), (30, 1)):
+        assert np.array_equal(leading_to(mask, rows, columns, offset), shifted(mask, offset)[rows, columns])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_features_of_some_pixels_are_those_of_all(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    low, high = (0, 255) if kind is np.uint8 else (-9, 270)
+    picture: np.ndarray = rng.uniform(low, high, (20, 22, 3)).astype(kind)
+    rows, columns = rng.integers(-3, 24, (2, 50))
+    every = features_of(picture.astype(np.float32))
+    assert np.array_equal(Features.of(picture).at(rows, columns), every[rows.clip(0, 19), columns.clip(0, 21)])
+
+
+def test_a_fill_of_whole_levels_is_that_of_the_same_levels_as_numbers() -> None:
+    """Large images stay in bytes, which changes nothing."""
+    picture, hole = stripes(240, noise=9), disc(240, 90, 110, 60)
+    levels = levels_to_bytes(picture)
+    ours = fill_by_copying(levels, hole, ~hole, ~hole)
+    assert np.array_equal(ours, levels_to_bytes(fill_by_copying(levels.astype(np.float32), hole, ~hole, ~hole)))
+
+
+def test_what_cannot_get_better_is_left_as_it_is() -> None:
+    """A residual of nothing has no direction to go in."""
+    picture, hole = np.full((20, 22, 3), 90, np.float32), np.zeros((20, 22), np.bool_)
+    hole[4, 5:8] = True
+    blend = CopyBlend.of(picture, hole, ~hole, np.full((3, 2), 4))
+    assert np.allclose(blend.improved(picture[hole], 200), 90)
+
+
+@pytest.mark.parametrize("seed", [22, 33, 55])
+def test_copies_from_the_last_column_of_an_odd_number_stay_in_the_image(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block of the reduced image that reaches over the border has one pixel there, not two."""
+    monkeypatch.setattr(patch_infill, "MOST_PIXELS", 300)
+    monkeypatch.setattr(patch_infill, "MOST_SIDE", 50)
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(20, 150, 2)
+    picture = rng.uniform(0, 255, (height // 6 + 2, width // 6 + 2, 3)).repeat(6, 0).repeat(6, 1)[:height, :width]
+    levels = (picture + rng.normal(0, 5, picture.shape)).clip(0, 255).astype(np.uint8)
+    ys, xs = np.mgrid[:height, :width]
+
+    hole, short = np.zeros((height, width), np.bool_), min(height, width)
+    for _ in range(rng.integers(1, 4)):
+        down, right = rng.integers(height), rng.integers(width)
+        hole |= (ys - down) ** 2 + (xs - right) ** 2 < (rng.uniform(0.05, 0.4) * short) ** 2
+    other = np.zeros_like(hole)
+    if seed % 2:
+        down, right = rng.integers(height), rng.integers(width)
+        other = ((ys - down) ** 2 + (xs - right) ** 2 < (0.2 * short) ** 2) & ~hole
+    source = ~(hole | other)
+    filled = fill_by_copying(levels, hole, source, source if seed % 5 else ~hole, seed=seed)
+    assert np.array_equal(filled[~hole], levels[~hole])

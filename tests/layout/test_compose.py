@@ -20,6 +20,7 @@ from intarsia.imaging.masks import Mask, depth_inside, dilate
 from intarsia.imaging.matting import warp
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image
+from intarsia.imaging.slices import whole
 from intarsia.layout.background import detail_std, high_pass
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.compose import compose, description, what_changes
@@ -255,7 +256,7 @@ def test_a_layer_on_the_ground_that_it_was_cut_from_gives_the_picture_back() -> 
 def test_a_layer_leaves_the_old_ground_behind() -> None:
     ground, picture, mask, coverage = ground_and_picture()
     layer = cut_from_ground(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=6)
-    assert np.abs(layer.alpha - coverage).max() < 0.25
+    assert np.abs(layer.seen_in(whole(mask.shape)).alpha - coverage).max() < 0.25
     other = np.full_like(ground, 240)
     shade = np.where(coverage == 0, (picture / ground).mean(-1), 0)
     ring = (coverage == 0) & dilate(mask, 4)
@@ -268,13 +269,14 @@ def test_a_layer_leaves_the_old_ground_behind() -> None:
 def test_without_reach_the_shadow_stays_behind() -> None:
     ground, picture, mask, _ = ground_and_picture()
     layer = cut_from_ground(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=0)
-    assert (layer.transmittance[~dilate(mask, 2)] == 1).all()
+    assert (layer.seen_in(whole(mask.shape)).transmittance[~dilate(mask, 2)] == 1).all()
 
 
 def test_a_layer_moved_by_whole_pixels_keeps_its_numbers() -> None:
     ground, picture, mask, _ = ground_and_picture()
     layer = cut_from_ground(picture, mask, ground, np.zeros_like(mask), edge=1.5, reach=6)
-    there = warp(layer, (1.0, 0.0, 5.0, 0.0, 1.0, -3.0))
+    there = warp(layer, (1.0, 0.0, 5.0, 0.0, 1.0, -3.0), Size(48, 48)).seen_in(whole(mask.shape))
+    layer = layer.seen_in(whole(mask.shape))
     assert (there.colour[2:40, 10:45] == layer.colour[5:43, 5:40]).all()
     assert np.allclose(there.transmittance[2:40, 10:45], layer.transmittance[5:43, 5:40], atol=1e-6)
 

@@ -23,7 +23,8 @@ from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.patch_infill import context_of, fill_by_copying, separate
-from intarsia.imaging.photo import Bytes, Part, Picture, levels_to_bytes
+from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.imaging.slices import Part
 
 LARGEST = 1024
 """Longest side of what LaMa is shown, in pixels: it was trained at 256, and works well to about four times that."""

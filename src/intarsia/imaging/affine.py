@@ -14,7 +14,8 @@ from PIL import Image
 
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.masks import Mask, bounding_box
-from intarsia.imaging.photo import Bytes, Part
+from intarsia.imaging.photo import Bytes
+from intarsia.imaging.slices import Part
 
 Matrix = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): a source position (x, y) goes to (a x + b y + c, d x + e y + f), in pixels of the photo."""

@@ -10,6 +10,7 @@ Source: Levin et al. 2008, "A closed-form solution to natural image matting"; br
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,8 @@ from scipy.sparse.linalg import splu
 
 from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside
-from intarsia.imaging.photo import Bytes, Part, Picture
+from intarsia.imaging.photo import Bytes, Picture
+from intarsia.imaging.slices import Part
 
 Floats = npt.NDArray[np.float32]
 
@@ -211,13 +213,25 @@ def _at_reduced_size(
 
 def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:
     """(H, W, 3) an object's own colours, without those of the ground that mix with them at its border."""
-    colour = levels
-    for radius in (max(round(8 * edge), 3), max(round(1.5 * edge), 1)):
-        side = (2 * radius + 1, 2 * radius + 1)
-        share = cv2.blur(alpha, side)[..., None]
-        front = cv2.blur(colour * alpha[..., None], side) / np.maximum(share, 1e-4)
-        back = cv2.blur(levels * (1 - alpha[..., None]), side) / np.maximum(1 - share, 1e-4)
-        rest = levels - alpha[..., None] * front - (1 - alpha[..., None]) * back
-        colour = (front + alpha[..., None] * rest).clip(0, 255)
-    own: Picture = np.where((alpha == 1)[..., None], levels, colour).astype(np.float32)
+    share = alpha[..., None]
+    coarse, fine = (2 * max(round(reach * edge), least) + 1 for reach, least in ((8, 3), (1.5, 1)))
+    foreign = levels * (1 - share)
+
+    def blurred(values: Floats, side: int, at: tuple[Any, ...] = ()) -> Floats:
+        even: Floats = np.asarray(cv2.blur(values, (side, side)), np.float32)[at]
+        return even
+
+    def apart(colour: Picture, side: int, at: tuple[Any, ...] = ()) -> Picture:
+        """The object's colours where they are mixed, from those that it has on average within a square."""
+        covered, own = blurred(alpha, side, at)[..., None], share[at]
+        front = blurred(colour * share, side, at) / np.maximum(covered, 1e-4)
+        back = blurred(foreign, side, at) / np.maximum(1 - covered, 1e-4)
+        rest = levels[at] - own * front - (1 - own) * back
+        own_colour: Picture = (front + own * rest).clip(0, 255)
+        return own_colour
+
+    # Where nothing of the object is, its colours have no meaning, and where it is alone they are the image's.
+    own = levels.astype(np.float32)
+    mixed = np.nonzero((alpha > 0) & (alpha < 1))
+    own[mixed] = apart(apart(levels, coarse), fine, mixed)
     return own

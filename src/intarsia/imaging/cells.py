@@ -10,6 +10,7 @@ from torch import Tensor
 from intarsia.errors import EmptyMaskError
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.masks import Mask
+from intarsia.imaging.slices import Part
 
 TRACE = 1e-4
 """Share of a cell up to which a mask counts as rounding: where the grid does not divide the image."""
@@ -18,7 +19,9 @@ LEAST_COVERAGE = 0.05
 """An object vanishes where not one cell is covered to this share."""
 
 
-def cell_coverage(mask: Mask, rows: int, columns: int, *, pooled: bool = False, crop: Crop | None = None) -> Tensor:
+def cell_coverage(
+    mask: Mask, rows: int, columns: int, *, pooled: bool = False, crop: Crop | None = None, at: Part | None = None
+) -> Tensor:
     """Share of each cell of a coarser (or finer) grid that a mask covers, by exact area.
 
     Args:
@@ -26,12 +29,13 @@ def cell_coverage(mask: Mask, rows: int, columns: int, *, pooled: bool = False, 
         pooled: take the mean over all pixels that a cell touches instead, whole ones. It is the same, but for
             rounding, where the grid divides the image. Of the whole image alone.
         crop: of the image, on whose window the grid lies; by default on the whole image.
+        at: the part of the image that the mask holds, see `Crop.piece`; by default all of it.
 
     Returns:
         (rows, columns) in [0, 1] but for rounding; of exact areas, the mean over the image stays what it was.
     """
     if crop is not None:
-        piece = torch.from_numpy(crop.piece(mask).astype(np.float32))
+        piece = torch.from_numpy(crop.piece(mask, at).astype(np.float32))
         x, y, width, height = crop.inset
         return (
             _overlap_matrix(rows, len(piece), y, height) @ piece @ _overlap_matrix(columns, piece.shape[1], x, width).T
@@ -41,15 +45,17 @@ def cell_coverage(mask: Mask, rows: int, columns: int, *, pooled: bool = False, 
     return _mean_over_cells(torch.from_numpy(mask.astype(np.float32)), rows, columns)
 
 
-def touched_cells(mask: Mask, rows: int, columns: int, *, least: float = 0.0, crop: Crop | None = None) -> Tensor:
+def touched_cells(
+    mask: Mask, rows: int, columns: int, *, least: float = 0.0, crop: Crop | None = None, at: Part | None = None
+) -> Tensor:
     """(rows, columns) of 1 in each cell that a mask (H, W) touches, else 0.
 
     Args:
         least: share of the cell that it must cover more than; by default any of its pixels is enough.
-        crop: see `cell_coverage`.
+        crop, at: see `cell_coverage`.
     """
     if least > 0 or crop is not None:
-        return (cell_coverage(mask, rows, columns, crop=crop) > least).float()
+        return (cell_coverage(mask, rows, columns, crop=crop, at=at) > least).float()
     return F.adaptive_max_pool2d(torch.from_numpy(mask).float()[None, None], (rows, columns))[0, 0]
 
 

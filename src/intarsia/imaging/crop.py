@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, ROUNDING, Box, Size, to_stride
-from intarsia.imaging.photo import Bytes, Part
+from intarsia.imaging.photo import Bytes
+from intarsia.imaging.slices import Part
 
 CONTEXT = 1.6
 """A window's side, in longer sides of the region that it is drawn around."""
@@ -67,16 +68,21 @@ class Crop:
         """The rows and columns of the photo that the window touches."""
         return self.window.rounded().clipped(photo).slices()
 
-    def piece(self, layer: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(H, W, ...) of the photo -> the whole pixels that the window touches, continued where it reaches over."""
-        rows, columns = self.part(Size(width=layer.shape[1], height=layer.shape[0]))
+    def piece(self, layer: npt.NDArray[Any], at: Part | None = None) -> npt.NDArray[Any]:
+        """(H, W, ...) of the photo -> the whole pixels that the window touches, continued where it reaches over.
+
+        Args:
+            at: the part that the window touches, for a layer that holds no more than it.
+        """
+        if at is None:
+            at = self.part(Size(width=layer.shape[1], height=layer.shape[0]))
+            layer = layer[at]
+        rows, columns = at
         whole = self.window.rounded()
         missing = round(whole.height) - (rows.stop - rows.start), round(whole.width) - (columns.stop - columns.start)
         if not any(missing):
-            return layer[rows, columns]
-        return np.pad(
-            layer[rows, columns], [(0, missing[0]), (0, missing[1])] + [(0, 0)] * (layer.ndim - 2), mode="edge"
-        )
+            return layer
+        return np.pad(layer, [(0, missing[0]), (0, missing[1])] + [(0, 0)] * (layer.ndim - 2), mode="edge")
 
     @property
     def inset(self) -> tuple[float, float, float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from intarsia.imaging.masks import Mask, bounds_of
-from intarsia.imaging.photo import Part
+from intarsia.imaging.slices import Part
 
 Floats = npt.NDArray[np.float32]
 

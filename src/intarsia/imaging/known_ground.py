@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from intarsia.imaging.geometry import Size
 from intarsia.imaging.infill import Floats, crop_around, membrane_fill
 from intarsia.imaging.masks import Mask, depth_inside, dilate
 from intarsia.imaging.matting import Layer
@@ -72,10 +71,7 @@ def cut_from_ground(
     alpha[at] = np.clip(mixed, np.where(inside, LEAST_INSIDE, 0.0), np.where(inside, 1.0, MOST_OUTSIDE))
     transmittance = ((1 - alpha) * shade).astype(np.float32)
     colour = np.where((core | rim_)[..., None], picture_ - transmittance[..., None] * ground_, np.float32(0))
-    height, width = mask.shape
-    return Layer.within(
-        part, Size(width, height), colour=colour, transmittance=transmittance, alpha=alpha.astype(np.float32)
-    )
+    return Layer(part=part, colour=colour, transmittance=transmittance, alpha=alpha.astype(np.float32))
 
 
 def interior_colour(picture: Picture, depth: Floats, at: tuple[Places, Places], radius: int) -> Picture:

@@ -17,8 +17,9 @@ from scipy import ndimage
 from intarsia.errors import EmptyMaskError, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.metadata import TURNS
-from intarsia.imaging.photo import Part, Photo
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
+from intarsia.imaging.slices import Part, grown
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Blend: TypeAlias = npt.NDArray[np.float32]
@@ -142,11 +143,7 @@ def bounds_of(mask: Mask, margin: int = 0) -> Part | None:
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     columns = np.flatnonzero(mask[top:bottom].any(axis=0))
     left, right = int(columns[0]), int(columns[-1]) + 1
-    height, width = mask.shape
-    return (
-        slice(max(top - margin, 0), min(bottom + margin, height)),
-        slice(max(left - margin, 0), min(right + margin, width)),
-    )
+    return grown((slice(top, bottom), slice(left, right)), margin, mask.shape)
 
 
 def bounding_box(mask: Mask) -> Box:

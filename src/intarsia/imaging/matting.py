@@ -17,8 +17,9 @@ from intarsia.imaging.affine import Matrix, warped_part
 from intarsia.imaging.alpha import matte_of
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import Mask, bounds_of, depth_inside, dilate
-from intarsia.imaging.photo import EVERYWHERE, Bytes, Part, Picture
+from intarsia.imaging.photo import Bytes, Picture
 from intarsia.imaging.shadows import measure_shadow
+from intarsia.imaging.slices import NOWHERE, Part, beyond, grown, overlap, shape_of, whole, within
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,87 +39,88 @@ LEAN_INSIDE = 0.4
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """An object to be laid over a ground.
+    """An object to be laid over a ground: what there is of it, in its part of the image.
 
     Attributes:
-        colour: (H, W, 3) what it adds.
-        transmittance: (H, W) share of the ground comes through, in [0, 1]: less in its shadow, 1 beside it.
-        alpha: (H, W) how far the object itself covers a pixel, in [0, 1].
         part: the rows and columns outside which there is nothing of it: colour 0, transmittance 1, alpha 0.
+        colour: (h, w, 3) what it adds.
+        transmittance: (h, w) share of the ground that comes through, in [0, 1]: less in its shadow, 1 beside it.
+        alpha: (h, w) how far the object itself covers a pixel, in [0, 1].
     """
 
+    part: Part
     colour: Picture
     transmittance: Floats
     alpha: Floats
-    part: Part
 
-    @classmethod
-    def within(cls, part: Part, size: Size, *, colour: Picture, transmittance: Floats, alpha: Floats) -> Layer:
-        """A layer in a frame of some size, from what is in one part of it."""
-        shape = (size.height, size.width)
-        layer = cls(
+    def seen_in(self, part: Part) -> Layer:
+        """The same layer in another part: what lies there of it, and nothing around that."""
+        if part == self.part:
+            return self
+        shape = shape_of(part)
+        seen = Layer(
+            part=part,
             colour=np.zeros((*shape, 3), np.float32),
             transmittance=np.ones(shape, np.float32),
             alpha=np.zeros(shape, np.float32),
-            part=part,
         )
-        layer.colour[part], layer.transmittance[part], layer.alpha[part] = colour, transmittance, alpha
-        return layer
+        shared = overlap(part, self.part)
+        here, there = within(shared, self.part), within(shared, part)
+        seen.colour[there], seen.alpha[there] = self.colour[here], self.alpha[here]
+        seen.transmittance[there] = self.transmittance[here]
+        return seen
 
-    def over(self, ground: Picture, part: Part = EVERYWHERE) -> Picture:
-        """The layer laid over a ground (H, W, 3): what is then in a part of the picture."""
-        laid: Picture = self.colour[part] + self.transmittance[part][..., None] * ground[part]
+    def over(self, ground: Picture, at: Part | None = None) -> Picture:
+        """The layer laid over a ground (h, w, 3), which lies in a part of the image; by default it is all of it."""
+        seen = self.seen_in(whole(ground.shape) if at is None else at)
+        laid: Picture = seen.colour + seen.transmittance[..., None] * ground
         return laid
 
 
 def cut(
-    image: Bytes, mask: Mask, others: Mask, *, edge: float | None = None, grain: float = 1.0, reach: int = 0
+    image: Bytes, mask: Mask, everything: Mask, *, edge: float | None = None, grain: float = 1.0, reach: int = 0
 ) -> Layer:
     """Cut an object out of an image, with its soft border and the shadow that is measured around it.
 
     Args:
         image: (H, W, 3).
         mask: (H, W) the object, not empty.
-        others: (H, W) other objects, whose pixels are not this one's and say nothing of its shadow.
+        everything: (H, W) all objects: pixels of others are not this one's and say nothing of its shadow.
         edge, grain: how far to either side of its border the object is mixed with the ground; see `matte_of`.
         reach: how far its shadow goes at most, in pixels; 0 leaves the shadow behind.
     """
-    matte = matte_of(image, mask, others, edge=edge, grain=grain)
-    height, width = mask.shape
-    covered = np.zeros(mask.shape, np.bool_)
-    covered[matte.part] = (matte.alpha > 0) | mask[matte.part]
-    light = measure_shadow(image, covered, others, reach) if reach else np.ones(mask.shape, np.float32)
+    matte = matte_of(image, mask, everything, edge=edge, grain=grain)
+    around = grown(matte.part, 2 * reach, mask.shape)
+    own, inner = mask[around], within(matte.part, around)
+    covered = np.zeros(own.shape, np.bool_)
+    covered[inner] = (matte.alpha > 0) | own[inner]
+    light = np.ones(own.shape, np.float32)
+    if reach:
+        light = measure_shadow(image[around], covered, everything[around] & ~own, reach, min(mask.shape))
+    alpha, colour = np.zeros(own.shape, np.float32), np.zeros((*own.shape, 3), np.float32)
+    alpha[inner], colour[inner] = matte.alpha, matte.alpha[..., None] * matte.colour
     part = bounds_of(covered | (light < 1))
     assert part is not None, "an empty mask cannot be cut out"
-    alpha, colour = np.zeros(mask.shape, np.float32), np.zeros(image.shape, np.float32)
-    alpha[matte.part], colour[matte.part] = matte.alpha, matte.alpha[..., None] * matte.colour
-    return Layer.within(
-        part,
-        Size(width, height),
+    return Layer(
+        part=beyond(part, around),
         colour=colour[part],
         transmittance=((1 - alpha) * light)[part],
         alpha=alpha[part],
     )
 
 
-def warp(layer: Layer, matrix: Matrix) -> Layer:
-    """Take a layer to another place of the frame; a whole-pixel move copies its pixels exactly."""
-    height, width = layer.alpha.shape
-    size = Size(width, height)
-    colour, transmittance, alpha = layer.colour[layer.part], layer.transmittance[layer.part], layer.alpha[layer.part]
-    packed = np.concatenate([colour, 1 - transmittance[..., None], alpha[..., None]], -1)
+def warp(layer: Layer, matrix: Matrix, size: Size) -> Layer:
+    """Take a layer to another place of an image of a size; a whole-pixel move copies its pixels exactly."""
+    packed = np.concatenate([layer.colour, 1 - layer.transmittance[..., None], layer.alpha[..., None]], -1)
     there = warped_part(packed, matrix, size, at=layer.part)
-    if there is None:
-        nothing = np.zeros((0, 0, 5), np.float32)
-        there = (slice(0, 0), slice(0, 0)), nothing
-    part, warped = there
+    part, warped = (NOWHERE, np.zeros((0, 0, 5), np.float32)) if there is None else there
     # Sums of weights miss 1 by a rounding error, and bicubic ones overshoot.
     alpha = np.where(warped[..., 4] >= WHOLE, 1, warped[..., 4].clip(0, 1)).astype(np.float32)
     transmittance = np.where(alpha == 1, 0, (1 - warped[..., 3]).clip(0, 1)).astype(np.float32)
-    return Layer.within(part, size, colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
+    return Layer(part=part, colour=warped[..., :3], transmittance=transmittance, alpha=alpha)
 
 
-def adapted(layer: Layer, before: Picture | Bytes, after: Picture, *, reach: int) -> Layer:
+def adapted(layer: Layer, before: Picture | Bytes, ground: Picture, *, at: Part | None = None, reach: int) -> Layer:
     """A layer whose colours and exposure lean toward its new surroundings: most at its border, less inside.
 
     The mean light of each channel around the object, in its old place and in its new one, gives a gain; a colour
@@ -127,16 +129,18 @@ def adapted(layer: Layer, before: Picture | Bytes, after: Picture, *, reach: int
     Args:
         layer: at its new place.
         before: (n, 3) levels around the object in its old place, at least one.
-        after: (H, W, 3) what it is laid over.
+        ground: (h, w, 3) what it is laid over.
+        at: the part of the image that the ground lies in, with `reach` pixels around the object as far as the image
+            goes; by default it is all of it.
         reach: width of the surroundings, and of the border that leans most, in pixels.
     """
-    covered = layer.alpha > 0
+    at = whole(ground.shape) if at is None else at
+    covered = layer.seen_in(at).alpha > 0
     ring = dilate(covered, reach) & ~covered
     if not ring.any() or not len(before):
         return layer
-    gain = ((after[ring].mean(0) + 8) / (before.mean(0) + 8)).clip(1 / MOST_GAIN, MOST_GAIN)
-    inner = depth_inside(covered, reach + 1) / (reach + 1)
-    lean = (1 - (1 - LEAN_INSIDE) * inner)[layer.part]
-    colour = layer.colour.copy()
-    colour[layer.part] *= (1 + lean[..., None] * (gain - 1)).astype(np.float32)
+    gain = ((ground[ring].mean(0) + 8) / (before.mean(0) + 8)).clip(1 / MOST_GAIN, MOST_GAIN)
+    inner = depth_inside(covered, reach + 1)[within(layer.part, at)] / (reach + 1)
+    lean = 1 - (1 - LEAN_INSIDE) * inner
+    colour = layer.colour * (1 + lean[..., None] * (gain - 1)).astype(np.float32)
     return dataclasses.replace(layer, colour=np.minimum(colour, 255 * layer.alpha[..., None]))

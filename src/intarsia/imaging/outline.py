@@ -34,7 +34,8 @@ from intarsia.imaging.outline_vote import (
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
-    from intarsia.imaging.photo import Bytes, Part
+    from intarsia.imaging.photo import Bytes
+    from intarsia.imaging.slices import Part
 
 MARGIN = 0.2
 """How much of its surroundings is looked at, in widths and heights of the box."""

@@ -7,18 +7,22 @@ enlarged, so nothing is blurred.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from intarsia.imaging.features import Features
 from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask, bounds_of
-from intarsia.imaging.photo import Part, Picture, levels_to_bytes
+from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.poisson import SCREEN, CopyBlend
-from intarsia.imaging.shift_map import Offset, ShiftMap, features_of, find_shift_map
+from intarsia.imaging.shift_map import Offset, find_shift_map, leading_to
+from intarsia.imaging.slices import Part, grown, shape_of, within
 
 MOST_PIXELS = 7000
 """Pixels of a hole that offsets are searched for; larger holes are searched on a smaller image."""
@@ -35,7 +39,7 @@ LEAST_CONTEXT = 48
 ROUNDS = 24
 """Rounds of conjugate gradients at each finer size."""
 
-Integers = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.signedinteger[Any]]
 
 Level = TypeVar("Level", np.uint8, np.float32)
 
@@ -69,12 +73,12 @@ def fill_by_copying(
     filled = image.copy()
     for part, inside in separate(hole):
         context = context_of(part, inside, source)
-        here = np.zeros(hole.shape, np.bool_)
-        here[part] = inside
+        here = np.zeros(shape_of(context), np.bool_)
+        here[within(part, context)] = inside
         rng = np.random.default_rng(seed)
-        # A photo is large, and most of it is not looked at: only what is becomes floating.
-        picture = image[context].astype(np.float32)
-        made = _filled(picture, here[context], source[context], known[context], rng, guide)[here[context]]
+        # A photo is large, and little of it is looked at: only what is becomes floating.
+        level = _Level(picture=image[context], hole=here, source=source[context], known=known[context])
+        made = _filled(level, rng, guide)
         filled[part][inside] = levels_to_bytes(made) if image.dtype == np.uint8 else made
     return filled
 
@@ -129,105 +133,169 @@ def context_of(part: Part, inside: Mask, source: Mask) -> Part:
         margin *= 2
 
 
-def _filled(
-    picture: Picture, hole: Mask, source: Mask, known: Mask, rng: np.random.Generator, guide: Guide | None
-) -> Picture:
-    """A picture with its one hole filled, from a reduced image to the full one."""
-    levels = [(picture.astype(np.float32), hole, source, known)]
-    while levels[-1][1].sum() > MOST_PIXELS or max(levels[-1][1].shape) > MOST_SIDE:
-        levels.append(_halved(*levels[-1]))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Level:
+    """An image with a hole at one of the sizes that are worked at; see `fill_by_copying`."""
+
+    picture: Picture | Bytes
+    hole: Mask
+    source: Mask
+    known: Mask
+
+
+def _filled(level: _Level, rng: np.random.Generator, guide: Guide | None) -> Picture:
+    """(n, 3) what fills the n pixels of a hole, found on a reduced image and refined up to the full one."""
+    levels = [level]
+    while levels[-1].hole.sum() > MOST_PIXELS or max(levels[-1].hole.shape) > MOST_SIDE:
+        levels.append(_halved(levels[-1]))
     found = None
     while found is None:  # on the smallest images every block may touch the hole: then on the next larger one
-        small, hole_, source_, known_ = levels[-1]
-        found = find_shift_map(small, hole_, source_, rng, guide(small, hole_, source_) if guide else None)
+        small = levels[-1]
+        picture = small.picture.astype(np.float32)
+        wanted = guide(picture, small.hole, small.source) if guide else None
+        found = find_shift_map(picture, small.hole, small.source, rng, wanted)
         if found is None and len(levels) == 1:
-            return membrane_fill(picture, known)
+            return membrane_fill(level.picture.astype(np.float32), level.known)[level.hole]
         levels = levels if found is not None else levels[:-1]
     screen = SCREEN
-    offsets = np.array(found.offsets)[found.labels[hole_]]
-    blend = CopyBlend.of(small, hole_, known_, offsets, screen)
-    change = np.zeros_like(small)
-    change[hole_] = blend.solved() - blend.copied
-    for picture_, hole_, source_, known_ in reversed(levels[:-1]):
-        found = _doubled(found, picture_, hole_, source_)
-        shape = hole_.shape
-        change = change.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
+    offsets, label = np.array(found.offsets), found.labels[small.hole].astype(np.int32)
+    blend = CopyBlend.of(small.picture, small.hole, small.known, offsets[label], screen)
+    change = (blend.solved() - blend.copied).astype(np.float32)
+    for coarse, fine in itertools.pairwise(reversed(levels)):
+        parent = _parents(coarse.hole, fine.hole)
+        label, change = label[parent], change[parent]
+        offsets, label = _led_inside(_refined(2 * offsets, label, fine), label, fine)
         screen /= 4
-        offsets = np.array(found.offsets)[found.labels[hole_]]
-        blend = CopyBlend.of(picture_, hole_, known_, offsets, screen)
-        solved = blend.improved(blend.copied + change[hole_], ROUNDS)
-        change = np.zeros_like(picture_)
-        change[hole_] = solved - blend.copied
-    filled = picture.astype(np.float32)
-    filled[hole] = blend.copied + change[hole]
+        blend = CopyBlend.of(fine.picture, fine.hole, fine.known, offsets[label], screen)
+        change = (blend.improved(blend.copied + change, ROUNDS) - blend.copied).astype(np.float32)
+    filled: Picture = blend.copied + change
     return filled
 
 
-def _halved(picture: Picture, hole: Mask, source: Mask, known: Mask) -> tuple[Picture, Mask, Mask, Mask]:
+def _halved(level: _Level) -> _Level:
     """All at half the size: a block belongs to the hole if a pixel of it does, and is a source if all of it is."""
-    odd = [(0, side % 2) for side in hole.shape]
+    picture, hole = _even(level.picture), _even(level.hole)
+    small = _sums_of_four(picture) / np.float32(4)
+    part = bounds_of(hole)
+    if part is not None:  # only there some of the four do not count
+        blocks = tuple(slice(side.start // 2, -(-side.stop // 2)) for side in part)
+        around = tuple(slice(2 * side.start, 2 * side.stop) for side in blocks)
+        shown = ~hole[around]
+        weight = np.maximum(_sums_of_four(shown), 1)[..., None]
+        small[blocks] = _sums_of_four(np.where(shown[..., None], picture[around], picture.dtype.type(0))) / weight
+    touched = _any_of_four(hole)
+    source = ~_any_of_four(~_even(level.source)) & ~touched
+    known = source if level.known is level.source else ~_any_of_four(~_even(level.known)) & ~touched
+    return _Level(picture=small.astype(np.float32), hole=touched, source=source, known=known)
 
-    def blocks(values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        wide = np.pad(values, odd + [(0, 0)] * (values.ndim - 2), mode="edge")
-        return [wide[0::2, 0::2], wide[1::2, 0::2], wide[0::2, 1::2], wide[1::2, 1::2]]
 
-    shown = [b.astype(np.float32) for b in blocks(~hole)]
-    weight = np.maximum(sum(shown), 1)
-    small = sum(p * w[..., None] for p, w in zip(blocks(picture), shown, strict=True)) / weight[..., None]
-    hole_ = np.logical_or.reduce(blocks(hole))
-    source_, known_ = (np.logical_and.reduce(blocks(mask)) & ~hole_ for mask in (source, known))
-    return small.astype(np.float32), hole_, source_, known_
+def _even(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(H, W, ...) with the last row and column twice where their number is odd."""
+    odd = [(0, side % 2) for side in values.shape[:2]]
+    return np.pad(values, odd + [(0, 0)] * (values.ndim - 2), mode="edge") if any(end for _, end in odd) else values
 
 
-def _doubled(found: ShiftMap, picture: Picture, hole: Mask, source: Mask) -> ShiftMap:
-    """A shift map at twice the size: each offset moved by up to a pixel to where its seams differ least."""
-    height, width = hole.shape
-    labels = found.labels.repeat(2, 0).repeat(2, 1)[:height, :width]
-    offsets = np.array([(2 * right, 2 * down) for right, down in found.offsets])
-    features = features_of(picture)
-    rows, columns = np.nonzero(hole)
-    label = labels[rows, columns]
-    # Pairs of neighbours of which one is copied by an offset and the other is known, or copied by another one.
-    seam_of: dict[int, list[npt.NDArray[np.int64]]] = {}
-    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        there_row, there_column = rows + down, columns + right
-        inside = (there_row >= 0) & (there_row < height) & (there_column >= 0) & (there_column < width)
-        here = np.flatnonzero(inside)
-        y, x = there_row[here], there_column[here]
-        other = np.where(hole[y, x], labels[y, x], np.where(source[y, x], -1, -2))
-        seam = (other != label[here]) & (other != -2)
-        here, y, x, other = here[seam], y[seam], x[seam], other[seam]
-        for k in np.unique(label[here]):
-            mine = label[here] == k
-            seam_of.setdefault(int(k), []).append(np.stack([y[mine], x[mine], other[mine]]))
-    for k, pieces in seam_of.items():
-        y, x, other = np.concatenate(pieces, 1)
-        every = max(len(y) // 4000, 1)
-        y, x, other = y[::every], x[::every], other[::every]
+def _sums_of_four(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(H / 2, W / 2, ...) the sums of each block of four, of whole levels and masks in whole numbers."""
+    kind = np.float32 if values.dtype == np.float32 else np.uint16
+    sums: npt.NDArray[Any] = np.add(values[0::2, 0::2], values[1::2, 0::2], dtype=kind)
+    sums += values[0::2, 1::2]
+    sums += values[1::2, 1::2]
+    return sums
+
+
+def _any_of_four(mask: Mask) -> Mask:
+    """(H / 2, W / 2) whether any of each block of four is True."""
+    rows = mask[0::2] | mask[1::2]
+    return np.asarray(rows[:, 0::2] | rows[:, 1::2])
+
+
+def _parents(coarse: Mask, fine: Mask) -> Integers:
+    """(n,) for each pixel of a hole, the number of the one that it lies in at half the size."""
+    number = np.zeros(coarse.shape, np.int32)
+    number[coarse] = np.arange(np.count_nonzero(coarse), dtype=np.int32)
+    rows, columns = np.nonzero(fine)
+    parents: Integers = number[rows // 2, columns // 2]
+    return parents
+
+
+def _refined(offsets: Integers, label: Integers, level: _Level) -> Integers:
+    """(K, 2) each offset moved by up to a pixel to where its seams differ least.
+
+    Args:
+        offsets: (K, 2) right and down, of the level's pixels.
+        label: (n,) which of them each of the hole's pixels takes.
+    """
+    offsets, features = offsets.copy(), Features.of(level.picture)
+    rows, columns = np.nonzero(level.hole)
+    members = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label, minlength=len(offsets)))[:-1])
+    for k, seam in _seams_of(label, level).items():
+        y, x, other = seam[:, :: max(seam.shape[1] // 4000, 1)]
         step = np.where((other >= 0)[:, None], offsets[np.maximum(other, 0)], 0)
-        wanted = _look(features, y + step[:, 1], x + step[:, 0])
-        own = labels[rows, columns] == k
-        ys, xs = rows[own], columns[own]
+        wanted = features.at(y + step[:, 1], x + step[:, 0])
+        ys, xs = rows[members[k]], columns[members[k]]
         best: tuple[float, Offset] | None = None
         for down in (0, -1, 1):
             for right in (0, -1, 1):
                 move = offsets[k] + (right, down)
-                fits = _inside(ys + move[1], xs + move[0], source)
-                if not fits:
-                    continue
-                differs = np.sqrt(((_look(features, y + move[1], x + move[0]) - wanted) ** 2).sum(-1)).mean()
-                if best is None or differs < best[0] - 1e-6:
-                    best = float(differs), (int(move[0]), int(move[1]))
+                seen = features.at(y + move[1], x + move[0])
+                differs = float(np.sqrt(((seen - wanted) ** 2).sum(-1)).mean())
+                if (best is None or differs < best[0] - 1e-6) and _inside(ys + move[1], xs + move[0], level.source):
+                    best = differs, (int(move[0]), int(move[1]))
         if best is not None:
             offsets[k] = best[1]
-    return ShiftMap(offsets=tuple((int(a), int(b)) for a, b in offsets), labels=labels)
+    return offsets
 
 
-def _look(values: npt.NDArray[np.float32], rows: Integers, columns: Integers) -> npt.NDArray[np.float32]:
-    """(n, C) at n places, the nearest ones where they lie outside."""
-    height, width = values.shape[:2]
-    seen: npt.NDArray[np.float32] = values[rows.clip(0, height - 1), columns.clip(0, width - 1)]
-    return seen
+def _led_inside(offsets: Integers, label: Integers, level: _Level) -> tuple[Integers, Integers]:
+    """Offsets and labels by which every pixel of the hole is copied from a source.
+
+    At half the size a block may reach over the last row or column of an odd number of them: what is copied from its
+    outer half is copied from its inner one instead.
+    """
+    rows, columns = np.nonzero(level.hole)
+
+    def astray(some: Integers) -> Integers:
+        right, down = offsets[label[some]].T
+        return some[~leading_to(level.source, rows[some] + down, columns[some] + right, (0, 0))]
+
+    left = astray(np.arange(len(rows)))
+    if len(left):
+        count, label = len(offsets), label.copy()
+        offsets = np.concatenate([offsets, offsets - (1, 0), offsets - (0, 1), offsets - (1, 1)])
+        for _ in range(3):
+            label[left] += count
+            left = astray(left)
+    return offsets, label
+
+
+def _seams_of(label: Integers, level: _Level) -> dict[int, Integers]:
+    """The pairs of neighbours of which one is copied by an offset and the other is known, or copied by another one.
+
+    Returns:
+        By offset (3, m): row and column of the other pixel, and its offset, -1 where it is known.
+    """
+    part = bounds_of(level.hole)
+    assert part is not None, "an empty hole has no seams"
+    height, width = shape_of(part)
+    # Around the hole as well: -1 where an image's pixel is known, -2 elsewhere.
+    ring = grown(part, 1, level.hole.shape)
+    owner = np.full((height + 2, width + 2), -2, np.int32)
+    top, left = part[0].start - 1, part[1].start - 1
+    inner = tuple(slice(side.start - first, side.stop - first) for side, first in zip(ring, (top, left), strict=True))
+    owner[inner] = np.where(level.source[ring], -1, -2)
+    inside = level.hole[part]
+    owner[1:-1, 1:-1][inside] = label
+    rows, columns = np.nonzero(inside)
+    found: dict[int, list[Integers]] = {}
+    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        other = owner[1 + down : 1 + down + height, 1 + right : 1 + right + width][inside]
+        here = np.flatnonzero((other != label) & (other != -2))
+        y, x = rows[here] + (part[0].start + down), columns[here] + (part[1].start + right)
+        for k in np.unique(label[here]):
+            mine = label[here] == k
+            found.setdefault(int(k), []).append(np.stack([y[mine], x[mine], other[here[mine]]]))
+    return {k: np.concatenate(pieces, 1) for k, pieces in found.items()}
 
 
 def _inside(rows: Integers, columns: Integers, mask: Mask) -> bool:

@@ -17,15 +17,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import Size
+from intarsia.imaging.slices import Part
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 Picture: TypeAlias = npt.NDArray[np.float32]
 """(H, W, 3), in levels of 0 to 255, not rounded."""
-
-Part: TypeAlias = tuple[slice, slice]
-"""Rows and columns of an image."""
 
 EVERYWHERE: Part = (slice(None), slice(None))
 

@@ -40,7 +40,7 @@ WORK_SIDE = 512
 """Short side at which light is compared; it has no fine details."""
 
 
-def measure_shadow(image: Bytes, covered: Mask, others: Mask, reach: int) -> Floats:
+def measure_shadow(image: Bytes, covered: Mask, others: Mask, reach: int, short: int | None = None) -> Floats:
     """(H, W) share of the ground's light that an object's shadow leaves: smooth, and 1 wherever there is none.
 
     A shadow lies beside the object's lower part, is darker than the ground farther out, but of the same colour, and ends
@@ -51,15 +51,18 @@ def measure_shadow(image: Bytes, covered: Mask, others: Mask, reach: int) -> Flo
         covered: (H, W) the object with its soft border, not empty.
         others: (H, W) other objects, which say nothing of it.
         reach: how far a shadow goes at most, in pixels.
+        short: short side of the photo, in pixels, of which these arrays are a part: at least twice the reach around
+            the object is looked at; by default they are all of it.
     """
+    short = min(covered.shape) if short is None else short
     light = np.ones(covered.shape, np.float32)
     part = bounds_of(covered, 2 * reach)
     if part is None or reach < 2:
         return light
     height, width = covered[part].shape
-    factor = max(1.0, min(covered.shape) / WORK_SIDE)
+    factor = max(1.0, short / WORK_SIDE)
     small = max(round(width / factor), 8), max(round(height / factor), 8)
-    unit = min(covered.shape) / factor / SIDE
+    unit = short / factor / SIDE
     reach_ = reach / factor
 
     def reduced(values: npt.NDArray[np.generic]) -> Floats:

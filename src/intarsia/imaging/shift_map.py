@@ -21,8 +21,10 @@ from scipy import fft, ndimage, sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from scipy.spatial import KDTree
 
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.features import features_of
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Picture
+from intarsia.imaging.slices import Part, overlap, shape_of, whole, within
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -50,6 +52,9 @@ SECTORS = 12
 
 QUERIES = 6000
 """Most patches that are looked up."""
+
+AT_ONCE = 4096
+"""Patches that are collected at once, so that they stay in the processor's cache."""
 
 NEAR = 1 / 15
 """Offsets shorter than this share of the longer side only say that an image is smooth."""
@@ -177,11 +182,12 @@ def _frequent(down: Integers, right: Integers, hole: Mask, source: Mask, most: i
     votes = cv2.GaussianBlur(votes, (0, 0), 1.4)
     peaks = (votes == ndimage.maximum_filter(votes, 9)) & (votes > 0)
     ys, xs = np.nonzero(peaks)
+    rows, columns = np.nonzero(hole)
     best = np.argsort(-votes[ys, xs], kind="stable")
     chosen: list[Offset] = []
     for k in best:
         offset = int(xs[k]) - width, int(ys[k]) - height
-        if (shifted(source, offset) & hole).sum() > LEAST_COVER * hole.sum():
+        if leading_to(source, rows, columns, offset).sum() > LEAST_COVER * len(rows):
             chosen.append(offset)
         if len(chosen) == most:
             break
@@ -190,9 +196,15 @@ def _frequent(down: Integers, right: Integers, hole: Mask, source: Mask, most: i
 
 def _patches(picture: Picture, rows: Integers, columns: Integers) -> Floats:
     """(n, PATCH * PATCH * C) the patches around n pixels."""
-    reach = range(-(PATCH // 2), PATCH // 2 + 1)
-    values = [picture[rows + down, columns + right] for down in reach for right in reach]
-    return np.concatenate(values, 1).astype(np.float32)
+    reach = np.arange(-(PATCH // 2), PATCH // 2 + 1)
+    width, channels = picture.shape[1:]
+    pixels, middles = picture.reshape(-1, channels), rows * width + columns
+    around = (reach[:, None] * width + reach).ravel()
+    patches = np.empty((len(middles), len(around) * channels), np.float32)
+    for first in range(0, len(middles), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        patches[some] = pixels[middles[some, None] + around].reshape(-1, patches.shape[1])
+    return patches
 
 
 def _principal(patches: Floats, rng: np.random.Generator) -> Floats:
@@ -217,7 +229,13 @@ def rim_offsets(picture: Picture, hole: Mask, source: Mask) -> list[Offset]:
     shape = [fft.next_fast_len(2 * side, real=True) for side in hole.shape]
 
     def spectrum(values: npt.NDArray[Any]) -> npt.NDArray[np.complexfloating[Any]]:
-        return fft.rfft2(values.astype(np.float32), shape)
+        # A rim lies in few rows; those of nothing have nothing in their spectrum.
+        some = np.flatnonzero(values.any(1))
+        across = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
+        if len(some):
+            filled = slice(int(some[0]), int(some[-1]) + 1)
+            across[filled] = fft.rfft(values[filled].astype(np.float32), shape[1], axis=1)
+        return fft.fft(across, axis=0, overwrite_x=True)
 
     known = np.where(source[..., None], picture, 0).astype(np.float32)
     there = [spectrum(known[..., k]) for k in range(3)]
@@ -258,30 +276,26 @@ def covering_offsets(
     hole: Mask, source: Mask, offsets: Sequence[Offset], rng: np.random.Generator
 ) -> list[Offset] | None:
     """Further offsets, so that for each pixel of the hole one leads to something known; None where that takes many."""
-    left = hole.copy()
+    down, right = np.nonzero(hole)  # of the pixels that none has filled so far
+
+    def missed(offset: Offset) -> tuple[Integers, Integers]:
+        left = ~leading_to(source, down, right, offset)
+        return down[left], right[left]
+
     for offset in offsets:
-        left &= ~shifted(source, offset)
+        down, right = missed(offset)
     rows, columns = np.nonzero(source)
     further: list[Offset] = []
-    while left.any():
+    while len(down):
         if len(further) == COVERING:
             return None
-        wanted = np.argwhere(left)
-        down, right = wanted[rng.integers(len(wanted))]
+        wanted = rng.integers(len(down))
         some = rng.choice(len(rows), min(60, len(rows)), replace=False)
-        tried = [(int(columns[k] - right), int(rows[k] - down)) for k in some]
-        best = max(tried, key=lambda offset: int((shifted(source, offset) & left).sum()))
-        left &= ~shifted(source, best)
+        tried = [(int(columns[k] - right[wanted]), int(rows[k] - down[wanted])) for k in some]
+        best = max(tried, key=lambda offset: int(leading_to(source, down, right, offset).sum()))
+        down, right = missed(best)
         further.append(best)
     return further
-
-
-def features_of(picture: Picture) -> Floats:
-    """(H, W, 5) what copies are compared by: colours, and how the brightness changes across and down."""
-    grey = cv2.cvtColor(picture.clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3) / 4
-    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3) / 4
-    return np.dstack([picture / np.sqrt(np.float32(3)), across, down]).astype(np.float32)
 
 
 def label(
@@ -333,19 +347,23 @@ class _Energy:
         cls, features: Floats, hole: Mask, source: Mask, offsets: Sequence[Offset], guide: Picture | None
     ) -> _Energy:
         rows, columns = np.nonzero(hole)
-        rim = ndimage.maximum_filter(hole.view(np.uint8), 3, mode="constant").view(np.bool_) & source & ~hole
+        part = bounds_of(hole, 2)  # the hole, its rim, and a pixel more, as the cross below reaches
+        assert part is not None, "an empty hole needs no offsets"
+        inside, near = hole[part], features[part]
+        rim = ndimage.maximum_filter(inside.view(np.uint8), 3, mode="constant").view(np.bool_) & source[part] & ~inside
+        places = np.nonzero(inside)
         cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
         values = np.empty((len(offsets), len(rows), features.shape[2]), np.float32)
         alone = np.empty((len(offsets), len(rows)), np.int64)
         for k, offset in enumerate(offsets):
-            copied, known = shifted(features, offset), shifted(source, offset)
-            differs = np.where(known, np.sqrt(((copied - features) ** 2).sum(-1)), np.float32(FOREIGN)) * rim
-            cost = 2 * cv2.filter2D(differs, -1, cross, borderType=cv2.BORDER_CONSTANT)[rows, columns]
-            values[k] = copied[rows, columns]
+            copied, known = shifted(features, offset, part), shifted(source, offset, part)
+            differs = np.where(known, np.sqrt(((copied - near) ** 2).sum(-1)), np.float32(FOREIGN)) * rim
+            cost = 2 * cv2.filter2D(differs, -1, cross, borderType=cv2.BORDER_CONSTANT)[places]
+            values[k] = copied[places]
             if guide is not None:
                 wanted = guide[rows, columns] / np.sqrt(np.float32(3))
                 cost = cost + GUIDANCE * np.sqrt(((values[k, :, :3] - wanted) ** 2).sum(-1))
-            alone[k] = np.where(known[rows, columns], cost * UNITS, NEVER)
+            alone[k] = np.where(known[places], cost * UNITS, NEVER)
         number = np.full(hole.shape, -1, np.int64)
         number[rows, columns] = np.arange(len(rows))
         pairs = [
@@ -358,10 +376,15 @@ class _Energy:
         first, second = np.concatenate(pairs, 1)
         return cls(alone=alone, values=values, first=first, second=second)
 
-    def between(self, here: Integers, there: Integers) -> Integers:
-        """(m,) cost of pairs of neighbours with these labels: how much both copies differ at both pixels."""
+    def between(self, here: Integers, there: Integers, pairs: Mask | None = None) -> Integers:
+        """(m,) cost of pairs of neighbours with these labels: how much both copies differ at both pixels.
+
+        Args:
+            pairs: which of all they are; by default all.
+        """
         differs = np.full(len(here), LEAP, np.float32)
         for pixel in (self.first, self.second):
+            pixel = pixel if pairs is None else pixel[pairs]
             differs += np.sqrt(((self.values[here, pixel] - self.values[there, pixel]) ** 2).sum(-1))
         cost: Integers = (differs * UNITS * (here != there)).astype(np.int64)
         return cost
@@ -375,8 +398,11 @@ class _Energy:
         count = len(labels)
         here, there = labels[self.first], labels[self.second]
         all_to = np.full(len(here), to)
-        both_stay, second_takes = self.between(here, there), self.between(here, all_to)
-        first_takes = self.between(all_to, there)
+        second_takes = self.between(here, all_to)
+        # Neighbours with the same label cost nothing, and the same whichever of them takes another one.
+        both_stay, first_takes, apart = np.zeros_like(second_takes), second_takes.copy(), here != there
+        both_stay[apart] = self.between(here[apart], there[apart], apart)
+        first_takes[apart] = self.between(all_to[apart], there[apart], apart)
         takes = self.alone[to] - self.alone[labels, np.arange(count)]
         takes += np.bincount(self.first, first_takes - both_stay, count).astype(np.int64)
         takes -= np.bincount(self.second, first_takes, count).astype(np.int64)
@@ -398,13 +424,22 @@ class _Energy:
         return np.where(stay[:count], labels, to)
 
 
-def shifted(values: npt.NDArray[Any], offset: Offset) -> npt.NDArray[Any]:
-    """(H, W, ...) of what lies at an offset from each pixel; 0 where that is outside."""
-    right, down = offset
-    height, width = values.shape[:2]
-    moved = np.zeros_like(values)
-    top, bottom = max(0, -down), min(height, height - down)
-    left, end = max(0, -right), min(width, width - right)
-    if top < bottom and left < end:
-        moved[top:bottom, left:end] = values[top + down : bottom + down, left + right : end + right]
+def shifted(values: npt.NDArray[Any], offset: Offset, part: Part | None = None) -> npt.NDArray[Any]:
+    """(h, w, ...) of what lies at an offset from each pixel of a part, by default of all; 0 where that is outside."""
+    part = whole(values.shape) if part is None else part
+    rows, columns = (
+        slice(side.start + by, side.stop + by) for side, by in zip(part, (offset[1], offset[0]), strict=True)
+    )
+    moved = np.zeros((*shape_of(part), *values.shape[2:]), values.dtype)
+    shared = overlap((rows, columns), whole(values.shape))
+    moved[within(shared, (rows, columns))] = values[shared]
     return moved
+
+
+def leading_to(mask: Mask, rows: Integers, columns: Integers, offset: Offset) -> Mask:
+    """(n,) whether an offset leads from each of n pixels into a mask (H, W)."""
+    height, width = mask.shape
+    there_row, there_column = rows + offset[1], columns + offset[0]
+    led: Mask = (there_row >= 0) & (there_row < height) & (there_column >= 0) & (there_column < width)
+    led[led] = mask[there_row[led], there_column[led]]
+    return led

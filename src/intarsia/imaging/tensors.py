@@ -14,7 +14,8 @@ from torch import Tensor
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.photo import EVERYWHERE, Bytes, Floats, Part, Photo, Picture
+from intarsia.imaging.photo import EVERYWHERE, Bytes, Floats, Photo, Picture
+from intarsia.imaging.slices import Part
 
 BAND = 256
 """Rows that are mixed at once, so that a large photo does not need a float copy of itself."""
@@ -62,16 +63,17 @@ def image_to_tensor(
     return torch.from_numpy(np.stack(channels)).clamp(0, 255)[None] / 127.5 - 1
 
 
-def image_to_canvas(image: Picture | Bytes, crop: Crop) -> Tensor:
+def image_to_canvas(image: Picture | Bytes, crop: Crop, at: Part | None = None) -> Tensor:
     """What a crop's window shows of an image with levels between whole ones, antialiased.
 
     Args:
         image: (H, W, 3) in levels of 0 to 255.
+        at: the part of the photo that the image holds, see `Crop.piece`; by default all of it.
 
     Returns:
         (1, 3, h, w) float32 in [-1, 1], the canvas.
     """
-    return image_to_tensor(crop.piece(image), crop.size, crop.frame)
+    return image_to_tensor(crop.piece(image, at), crop.size, crop.frame)
 
 
 def change_to_part(change: Tensor, crop: Crop, photo: Size) -> Picture:

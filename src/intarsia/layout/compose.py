@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -21,10 +20,10 @@ from intarsia.imaging.cells import TRACE, touched_cells
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.infill import crop_around, membrane_fill
-from intarsia.imaging.known_ground import cut_from_ground
-from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside, dilate, feather
-from intarsia.imaging.matting import SMALL, WHOLE, Layer, adapted, cut, warp
-from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.imaging.masks import Blend, bounds_of, depth_inside, dilate, feather
+from intarsia.imaging.matting import SMALL, Layer, cut
+from intarsia.imaging.photo import Bytes, levels_to_bytes
+from intarsia.imaging.slices import NOWHERE
 from intarsia.imaging.tensors import change_to_part, image_to_canvas
 from intarsia.layout.background import DiffusionFill, detail_std, high_pass
 from intarsia.layout.cache import Cache, key_of, to_values
@@ -33,27 +32,10 @@ from intarsia.layout.gaps import GROWTH, left_by
 from intarsia.layout.layout import Layout
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
+from intarsia.layout.stack import Change, Stack, stack_layers
 from intarsia.layout.windows import one_of_many, windows_of
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """What a layout changes in an image, all masks (H, W) at the photo's size.
-
-    Attributes:
-        changed: the pixels of the objects that move or are removed.
-        vacated: the region that they leave, with their soft borders and the shadows that were measured around them.
-        objects: all objects, with their soft borders and shadows as far as they are known.
-        layers: where they stand, of the objects that change and of those that stay beside them; in a small image none,
-            since there they are cut out by the ground behind them.
-    """
-
-    changed: Mask
-    vacated: Mask
-    objects: Mask
-    layers: Mapping[str, Layer]
 
 
 def compose(
@@ -90,21 +72,24 @@ def compose(
     background = background_without(
         scene, change, record, choose_fill(scene, record, backbones, on_progress), seed=seed, cache=cache
     )
-    composite, region, alpha = _stack_layers(scene, layout, change, background, record)
+    stack = stack_layers(scene, layout, change, background, record)
+    blend = np.zeros(change.changed.shape, np.float32)
+    blend[stack.part] = stack.region
     if backbones is not None and paints_size(backbones.diffusion.native_side, photo.size):
-        windows = windows_of(region, record, backbones.diffusion)
+        windows = windows_of(blend > 0, record, backbones.diffusion)
         for number, crop in enumerate(windows):
+            seen = stack.seen_in(crop.part(photo.size), photo.pixels)
             healing = _refine(
-                scene, layout, composite, region, change, record, backbones,
+                scene, layout, seen, change, record, backbones,
                 crop=crop, seed=seed, on_progress=one_of_many(on_progress, number, len(windows)),
             )  # fmt: skip
             # The denoised image shows in the vacated region and around the objects, never in them.
-            part = crop.part(photo.size)
-            soft = feather(region[part] & (alpha[part] == 0), record.feather * crop.short_side(photo.size))
-            composite[part] += soft[..., None] * change_to_part(healing, crop, photo.size)
+            soft = feather(seen.region & (seen.alpha == 0), record.feather * crop.short_side(photo.size))
+            seen.picture[...] += soft[..., None] * change_to_part(healing, crop, photo.size)
+            stack.put(seen)
 
-    pixels = np.where(region[..., None], levels_to_bytes(composite), photo.pixels)
-    blend = region.astype(np.float32)
+    pixels = photo.pixels.copy()
+    pixels[stack.part][stack.region] = levels_to_bytes(stack.picture[stack.region])
     transparency = _compose_transparency(scene, layout, change, blend)
     return EditedPhoto(photo=dataclasses.replace(photo, pixels=pixels, alpha=transparency), blend=blend, seed=seed)
 
@@ -145,25 +130,23 @@ def _change_by_mattes(scene: Scene, names: Collection[str], record: ArrangeRecor
     grains = {obj.name: obj.grain for obj in scene.objects}
 
     def cut_out(name: str) -> Layer:
-        mask = scene.masks[name]
         reach = round(settings.border * short) if settings.shadows else 0
-        return cut(
-            image, mask, everything & ~mask, edge=max(1.0, settings.edge * short), grain=grains[name], reach=reach
-        )
+        edge = max(1.0, settings.edge * short)
+        return cut(image, scene.masks[name], everything, edge=edge, grain=grains[name], reach=reach)
 
     for name in scene.names:
         if name in names:
             layers[name] = layer = cut_out(name)
-            changed |= scene.masks[name]
-            left |= left_by(scene.masks[name], layer)
+            changed[layer.part] |= scene.masks[name][layer.part]
+            left[layer.part] |= left_by(scene.masks[name], layer)
     vacated = dilate(left, max(1, round(GROWTH * short)))
     objects = everything | vacated
     for name in scene.names:
         # What stays beside it keeps its own pixels; at its soft border the new ground shows.
         if name not in names and vacated[crop_around(scene.masks[name], 3)].any():
             layers[name] = layer = cut_out(name)
-            objects |= layer.alpha > 0
-            vacated &= layer.alpha < 1
+            objects[layer.part] |= layer.alpha > 0
+            vacated[layer.part] &= layer.alpha < 1
     return Change(changed=changed, vacated=vacated, objects=objects, layers=layers)
 
 
@@ -186,85 +169,21 @@ def choose_fill(
 
 def background_without(
     scene: Scene, change: Change, record: ArrangeRecord, fill: BackgroundFill, *, seed: int, cache: Cache
-) -> Picture:
-    """The image without the objects that move or are removed: made once for each set of them."""
-    image = scene.photo.pixels
+) -> Bytes:
+    """The image without the objects that move or are removed, (H, W, 3): made once for each set of them."""
+    image, part = scene.photo.pixels, bounds_of(change.vacated) or NOWHERE
     key = key_of(
-        "background", image, change.vacated, change.objects, fill.name, fill.version, fill.cache_key,
+        "vacated", image, change.vacated, change.objects, fill.name, fill.version, fill.cache_key,
         record.fill_model, seed,
     )  # fmt: skip
     cached = cache.get(key)
     if cached is None:
         filled = fill.fill(image, change.vacated, change.objects & ~change.vacated, seed=seed)
-        cached = to_values(plate=torch.from_numpy(filled))
+        cached = to_values(plate=torch.from_numpy(filled[part].copy()))
         cache.put(key, cached)
-    return cached["plate"].numpy().astype(np.float32)
-
-
-def _stack_layers(
-    scene: Scene, layout: Layout, change: Change, background: Picture, record: ArrangeRecord
-) -> tuple[Picture, Mask, Blend]:
-    """The background and the objects on it, from back to front.
-
-    Returns:
-        The composite, (H, W, 3); the region that changes in the image, (H, W); and the alpha of moved objects
-        in it, (H, W) in [0, 1].
-    """
-    image = scene.photo.pixels
-    composite, region = background.copy(), change.vacated.copy()
-    alpha = np.zeros(region.shape, np.float32)
-    small = scene.photo.size.short < SMALL
-    for placement in layout.placements:
-        name, mask = placement.name, scene.masks[placement.name]
-        if placement.moved:
-            standing = _cut_from(scene, mask, change, background, record) if small else change.layers[name]
-            layer = warp(standing, placement.matrix)
-            if record.compose.adapt:
-                around = round(record.compose.border * scene.photo.size.short)
-                beside = dilate(mask, around) & ~change.objects
-                layer = adapted(layer, image[beside], composite, reach=around)
-            part = layer.part
-            composite[part] = layer.over(composite, part)
-            region[part] |= layer.transmittance[part] < WHOLE
-            alpha[part] = layer.alpha[part] + (1 - layer.alpha[part]) * alpha[part]
-            continue
-        near = crop_around(mask, 2)
-        # Where something changed beneath its soft border, the new ground shows through.
-        beneath = ((alpha > 0) if small else region)[near] & dilate(mask[near], 2)
-        inside = mask[near]
-        if beneath.any():
-            layer = _layer_of_kept(scene, name, change, record)
-            own = layer.alpha[near]
-            beneath |= (own > 0) & (own < 1) & region[near]
-            composite[near] = np.where(beneath[..., None], layer.over(composite, near), composite[near])
-            alpha[near] = np.where(beneath, own + (1 - own) * alpha[near], alpha[near])
-            inside = (inside & ~beneath) | (own == 1)
-        composite[near] = np.where(inside[..., None], image[near], composite[near])
-        region[near] &= ~inside
-        alpha[near] = np.where(inside, np.float32(0), alpha[near])
-    return composite, region, alpha
-
-
-def _layer_of_kept(scene: Scene, name: str, change: Change, record: ArrangeRecord) -> Layer:
-    """An object that stays, as a layer where it stands."""
-    if scene.photo.size.short >= SMALL:
-        return change.layers.get(name) or cut(scene.photo.pixels, scene.masks[name], change.objects)
-    ground = membrane_fill(scene.photo.pixels.astype(np.float32), ~change.objects)
-    return _cut_from(scene, scene.masks[name], change, ground, record)
-
-
-def _cut_from(scene: Scene, mask: Mask, change: Change, ground: Picture, record: ArrangeRecord) -> Layer:
-    """An object of a small image as a layer, where it stands."""
-    settings, short = record.compose, scene.photo.size.short
-    others = np.logical_or.reduce(list(scene.masks.values())) & ~mask
-    return cut_from_ground(
-        scene.photo.pixels,
-        mask,
-        ground,
-        others,
-        edge=max(1.5, settings.edge * short),
-        reach=round(settings.border * short) if settings.shadows else 0,
-    )
+    background = image.copy()
+    background[part] = cached["plate"].numpy()
+    return background
 
 
 def _compose_transparency(scene: Scene, layout: Layout, change: Change, blend: Blend) -> Bytes | None:
@@ -286,8 +205,7 @@ def _compose_transparency(scene: Scene, layout: Layout, change: Change, blend: B
 def _refine(
     scene: Scene,
     layout: Layout,
-    composite: Picture,
-    region: Mask,
+    stack: Stack,
     change: Change,
     record: ArrangeRecord,
     backbones: Backbones,
@@ -298,8 +216,11 @@ def _refine(
 ) -> Tensor:
     """Denoise a window of the composite from a middle step on, with the source's self-attention at the new places.
 
-    Outside the region the composite's latents, which are the source's, are blended in at every step. What comes from
+    Outside the stack's region the composite's latents, which are the source's, are blended in at every step. What comes from
     outside of the window attends to itself alone.
+
+    Args:
+        stack: in the part of the photo that the crop's window touches.
 
     Returns:
         (3, h, w) by how much the composite changes on the crop's canvas, in [-1, 1].
@@ -307,7 +228,7 @@ def _refine(
     settings, diffusion, size = record.compose, backbones.diffusion, crop.size
     image = image_to_canvas(scene.photo.pixels, crop)
     source = diffusion.encode_image(image)
-    latents = diffusion.encode_image(image_to_canvas(composite, crop))
+    latents = diffusion.encode_image(image_to_canvas(stack.picture, crop, stack.part))
     noise = draw_noise(latents.shape, [seed]).to(latents)
     timesteps = last_timesteps(diffusion.timesteps(settings.refine_steps), settings.strength)
     prompt = description(scene, layout, record)
@@ -324,7 +245,11 @@ def _refine(
             correspondence=functools.cache(functools.partial(correspondence, scene, layout, crop=crop)),
         ),
         BlendOutside(
-            latents, noise, touched_cells(region, *latents.shape[-2:], least=TRACE, crop=crop).to(latents)[None, None]
+            latents,
+            noise,
+            touched_cells(stack.region, *latents.shape[-2:], least=TRACE, crop=crop, at=stack.part).to(latents)[
+                None, None
+            ],
         ),
         ReportProgress("joining the objects to the picture", on_progress),
     ]
@@ -334,8 +259,8 @@ def _refine(
     # What the denoiser changed, not what the autoencoder lost: both images went through it.
     changes = diffusion.decode_latents(refined) - diffusion.decode_latents(latents)
     objects, changing = (
-        touched_cells(mask, size.height, size.width, least=TRACE, crop=crop)[None, None]
-        for mask in (change.objects, region)
+        touched_cells(mask, size.height, size.width, least=TRACE, crop=crop, at=stack.part)[None, None]
+        for mask in (change.objects[stack.part], stack.region)
     )
     return high_pass(changes, changing, detail_std(image, 1 - objects))[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from intarsia.imaging.affine import IDENTITY, Matrix, inverse_map
 from intarsia.imaging.cells import cell_coverage
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box
-from intarsia.layout.layout import Layout
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.slices import shape_of, whole
+from intarsia.layout.layout import Layout, visible_ones
 from intarsia.layout.scene import Scene
 
 KNOWN = 0.25
@@ -26,22 +28,30 @@ def correspondence(scene: Scene, layout: Layout, rows: int, columns: int, crop: 
     Args:
         crop: on whose window the grid lies, in the source and in the layout; by default on the whole photo.
     """
-    visible = list(layout.visible_masks().values())
-    sources = [scene.masks[p.name] for p in layout.placements]
-    nothing = np.zeros(scene.photo.pixels.shape[:2], np.bool_)
-    after = [~np.any([nothing, *visible], axis=0), *visible]
-    before = [~np.any([nothing, *scene.masks.values()], axis=0), *sources]
+    size = scene.photo.size
+    part = whole((size.height, size.width)) if crop is None else crop.part(size)
+    visible = list(visible_ones({p.name: p.mask[part] for p in layout.placements}).values())
+    masks = {name: mask[part] for name, mask in scene.masks.items()}
+    after = [_none_of(visible, shape_of(part)), *visible]
+    before = [_none_of(masks.values(), shape_of(part)), *(masks[p.name] for p in layout.placements)]
     labels, source_labels = (
-        torch.stack([cell_coverage(mask, rows, columns, crop=crop).flatten() for mask in masks], 1)
-        for masks in (after, before)
+        torch.stack([cell_coverage(mask, rows, columns, crop=crop, at=part).flatten() for mask in each], 1)
+        for each in (after, before)
     )
     matrices = [IDENTITY, *(p.matrix for p in layout.placements)]
-    size = scene.photo.size
     window = Box(0, 0, size.width, size.height) if crop is None else crop.window
     index, inside = _source_cells(labels.argmax(1), matrices, window, rows, columns)
     source_labels = source_labels[index]
     known = inside & ((labels * source_labels).sum(1) >= KNOWN)
     return Correspondence(index=index, known=known, labels=labels, source_labels=source_labels)
+
+
+def _none_of(masks: Iterable[Mask], shape: tuple[int, int]) -> Mask:
+    """(h, w) what no mask covers."""
+    covered = np.zeros(shape, np.bool_)
+    for mask in masks:
+        covered |= mask
+    return ~covered
 
 
 def _source_cells(

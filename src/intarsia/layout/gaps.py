@@ -16,6 +16,6 @@ FAINT = 0.97
 
 
 def left_by(mask: Mask, layer: Layer) -> Mask:
-    """(H, W) what is to be replaced where an object was cut out."""
-    left: Mask = mask | (layer.alpha > 0) | (layer.transmittance < FAINT)
+    """What is to be replaced where an object (H, W) was cut out, in the layer's part: there is nothing beyond it."""
+    left: Mask = mask[layer.part] | (layer.alpha > 0) | (layer.transmittance < FAINT)
     return left

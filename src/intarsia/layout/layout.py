@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from intarsia.imaging.affine import IDENTITY, Matrix
@@ -44,9 +45,14 @@ class Layout:
 
     def visible_masks(self) -> dict[str, Mask]:
         """(H, W) the visible part of each object behind those in front of it, from back to front; some may be empty."""
-        visible: dict[str, Mask] = {}
-        taken: Mask | None = None
-        for placement in reversed(self.placements):
-            visible[placement.name] = placement.mask if taken is None else placement.mask & ~taken
-            taken = placement.mask if taken is None else placement.mask | taken
-        return dict(reversed(visible.items()))
+        return visible_ones({placement.name: placement.mask for placement in self.placements})
+
+
+def visible_ones(masks: Mapping[str, Mask]) -> dict[str, Mask]:
+    """The visible part of each mask (h, w) behind those that follow it."""
+    visible: dict[str, Mask] = {}
+    taken: Mask | None = None
+    for name, mask in reversed(list(masks.items())):
+        visible[name] = mask if taken is None else mask & ~taken
+        taken = mask if taken is None else mask | taken
+    return dict(reversed(visible.items()))

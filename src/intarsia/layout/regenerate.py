@@ -381,7 +381,7 @@ def emptied_scene(
     removed = tuple(name for name in scene.names if name not in {p.name for p in kept})
     change = what_changes(scene, Layout(placements=kept, removed=removed), record)
     fill = choose_fill(scene, record, backbones, on_progress)
-    return background_without(scene, change, record, fill, seed=record.seed, cache=cache)
+    return background_without(scene, change, record, fill, seed=record.seed, cache=cache).astype(np.float32)
 
 
 def _autoencoder_loss(source: MovedSource, painted: Tensor, diffusion: LatentDiffusion) -> Tensor:

@@ -122,11 +122,11 @@ def gap_of(scene: Scene, record: RemoveRecord) -> Mask:
         layer = cut(
             scene.photo.pixels,
             mask,
-            everything & ~mask,
+            everything,
             grain=obj.grain,
             reach=round(SHADOW * short) if record.shadows else 0,
         )
-        hole |= left_by(mask, layer)
+        hole[layer.part] |= left_by(mask, layer)
     hole = dilate(hole, max(1, round(GROWTH * short))) | dilate(exact, round((record.grow or 0) * short))
     check_source(hole, ~hole)
     return hole

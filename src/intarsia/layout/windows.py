@@ -8,7 +8,7 @@ import numpy as np
 from intarsia.backbones.protocols import LatentDiffusion
 from intarsia.imaging.crop import Crop, crop_around
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.masks import Mask
+from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
 
@@ -46,8 +46,17 @@ def windows_of(changing: Mask, record: ArrangeRecord, diffusion: LatentDiffusion
 
 def _boxes_of(mask: Mask) -> list[Box]:
     """Boxes around the connected parts of a mask, and a pixel more to each side, on which nothing changes."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return [Box(x - 1, y - 1, x + width + 1, y + height + 1) for x, y, width, height, _ in stats[1:].tolist()]
+    part = bounds_of(mask)
+    if part is None:
+        return []
+    # Labelling goes by blocks of two pixels: from an even row and column the order is that of the whole mask.
+    top, left = (side.start - side.start % 2 for side in part)
+    levels = np.ascontiguousarray(mask[top : part[0].stop, left : part[1].stop]).view(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(levels, connectivity=8)
+    return [
+        Box(left + x - 1, top + y - 1, left + x + width + 1, top + y + height + 1)
+        for x, y, width, height, _ in stats[1:].tolist()
+    ]
 
 
 def _overlap(first: Crop, second: Crop, photo: Size) -> bool:

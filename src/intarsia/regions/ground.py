@@ -19,8 +19,9 @@ from intarsia.imaging.crop import Crop
 from intarsia.imaging.masks import Blend, Mask
 from intarsia.imaging.matting import WHOLE, cut
 from intarsia.imaging.parts import tidy_mask
-from intarsia.imaging.photo import Part, Photo
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.settling import settle_masks
+from intarsia.imaging.slices import Part, overlap, shape_of, whole, within
 from intarsia.imaging.tensors import paste_crop
 from intarsia.regions.sight import Thing
 
@@ -50,16 +51,9 @@ class Outline:
 
     def on(self, window: Part) -> Mask:
         """(h, w) the mask in other rows and columns."""
-        rows, columns = window
-        found = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.bool_)
-        (top, bottom), (left, right) = (
-            (max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(self.part, window, strict=True)
-        )
-        if top < bottom and left < right:
-            there = self.mask[top - self.part[0].start : bottom - self.part[0].start]
-            found[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start] = there[
-                :, left - self.part[1].start : right - self.part[1].start
-            ]
+        found = np.zeros(shape_of(window), np.bool_)
+        shared = overlap(self.part, window)
+        found[within(shared, window)] = self.mask[within(shared, self.part)]
         return found
 
 
@@ -86,12 +80,13 @@ def over_new_ground(photo: Photo, crop: Crop, ground: Tensor, things: Sequence[T
         own = outline.on(part)
         if not own.any():
             continue
-        others = np.any([o.on(part) for o in outlines if o is not outline], axis=0) & ~own
-        layer = cut(photo.pixels[part], own, others | np.zeros_like(own), grain=outline.grain, reach=reach)
+        everything = np.any([o.on(part) for o in outlines], axis=0)
+        layer = cut(photo.pixels[part], own, everything, grain=outline.grain, reach=reach)
         laid = np.floor(layer.over(pixels[part].astype(np.float32)).clip(0, 255) + 0.5).astype(np.uint8)
-        covered = layer.alpha >= WHOLE
+        alpha = layer.seen_in(whole(own.shape)).alpha
+        covered = alpha >= WHOLE
         pixels[part] = np.where(covered[..., None], photo.pixels[part], laid)
-        blend[part] = np.where(covered, 0, np.minimum(blend[part], 1 - layer.alpha))
+        blend[part] = np.where(covered, 0, np.minimum(blend[part], 1 - alpha))
     return dataclasses.replace(photo, pixels=pixels), blend
 
 

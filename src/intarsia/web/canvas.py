@@ -22,9 +22,10 @@ from intarsia.imaging.affine import Matrix, compose_maps, rotation, scaling_map,
 from intarsia.imaging.geometry import Box, Size
 from intarsia.imaging.infill import halve, membrane_fill
 from intarsia.imaging.known_ground import cut_from_ground
-from intarsia.imaging.masks import Mask, bounding_box, dilate
+from intarsia.imaging.masks import Mask, bounding_box, bounds_of, dilate
 from intarsia.imaging.matting import Layer
 from intarsia.imaging.photo import Photo, Picture
+from intarsia.imaging.slices import beyond
 from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
@@ -206,7 +207,7 @@ def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[st
             {
                 "name": thing.name,
                 "box": list(bounding_box(thing.mask).as_tuple()),
-                **cutout_value(layers[thing.name], size),
+                **cutout_value(layers[thing.name], small, size),
             }
             for thing in scene.objects
         ],
@@ -253,22 +254,18 @@ def fill_ground(picture: Picture, known: Mask) -> Picture:
     return filled
 
 
-def cutout_value(layer: Layer, size: Size) -> dict[str, Any]:
-    """A layer as a cropped picture with transparency, and its box in pixels of the photo."""
-    cover = 1 - layer.transmittance
-    visible = cover > MIN_VISIBLE_ALPHA
-    if not visible.any():
-        visible[0, 0] = True
-    box = bounding_box(visible)
-    part = box.slices()
-    alpha = cover[part]
+def cutout_value(layer: Layer, shown: Size, size: Size) -> dict[str, Any]:
+    """A layer of an image of a size as a cropped picture with transparency, and its box in pixels of the photo."""
+    visible = bounds_of(1 - layer.transmittance > MIN_VISIBLE_ALPHA)
+    layer = layer.seen_in((slice(0, 1), slice(0, 1)) if visible is None else beyond(visible, layer.part))
+    alpha = 1 - layer.transmittance
     colour = np.where(
-        (alpha > MIN_VISIBLE_ALPHA)[..., None], layer.colour[part] / np.maximum(alpha, MIN_VISIBLE_ALPHA)[..., None], 0
+        (alpha > MIN_VISIBLE_ALPHA)[..., None], layer.colour / np.maximum(alpha, MIN_VISIBLE_ALPHA)[..., None], 0
     )
     pixels = np.dstack([to_uint8(colour), to_uint8(255 * alpha)])
-    height, width = cover.shape
-    wide, high = size.width / width, size.height / height
-    around = [box.x0 * wide, box.y0 * high, box.x1 * wide, box.y1 * high]
+    wide, high = size.width / shown.width, size.height / shown.height
+    rows, columns = layer.part
+    around = [columns.start * wide, rows.start * high, columns.stop * wide, rows.stop * high]
     return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
 
 
