@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-QUICK = ["--steps", "2", "--search.anchors", "2", "--search.proposals", "3"]
+QUICK = ["--steps", "2"]
 
 
 WORDS = ["--source", "cat", "--prompt", "a house"]

@@ -34,7 +34,7 @@ from tests.fake_work import FakeWork
 
 QUICK: dict[str, Any] = {
     "steps": 2,
-    "search": {"proposals": 2, "preview_steps": [1], "survivors": [1], "anchors": 2},
+    "search": {"preview_steps": [1], "survivors": [1]},
 }
 
 

@@ -95,7 +95,7 @@ def test_notes_are_in_the_json(tiny: Callable[..., int], photo: Path, capsys: py
 def test_a_job_keeps_its_notes(tiny_backbones: Backbones, photo: Path, tmp_path: Path) -> None:
     from intarsia.records.edit import EditRecord, SearchSettings
 
-    quick = SearchSettings(anchors=2, proposals=2, preview_steps=(1,), survivors=(1,))
+    quick = SearchSettings(preview_steps=(1,), survivors=(1,))
     record = EditRecord(photo=str(photo), prompt="a house with many flowers", models="tiny", steps=1, search=quick)
     pool = ModelPool(Machine(device="cpu"), load=lambda *_, **__: tiny_backbones)
     done = BatchWorker(pool, cached=False).edit(record, tmp_path / "job", lambda progress: None)

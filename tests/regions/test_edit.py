@@ -30,7 +30,7 @@ from tests import paths
 from tests.paths import SCENES
 
 SAMPLES = paths.SAMPLES / "learnable_regions"
-QUICK = SearchSettings(anchors=2, proposals=4, preview_steps=(1,), survivors=(1,))
+QUICK = SearchSettings(preview_steps=(1,), survivors=(1,))
 NEVER_ENOUGH = dataclasses.replace(QUICK, enough=1)
 
 
@@ -107,9 +107,8 @@ def test_the_same_record_gives_the_same_picture(pocket: Backbones) -> None:
 @pytest.mark.parametrize("number", range(6))
 def test_the_box_lies_on_what_the_source_words_name(pocket: Backbones, number: int) -> None:
     photo, fact = scene(number)
-    search = SearchSettings(proposals=1, network_weight=0.0)  # the words' own first choice
     for thing in fact["objects"]:
-        result = edit(photo, record(source=thing["name"], steps=1, search=search), pocket)
+        result = edit(photo, record(source=thing["name"], steps=1), pocket)
         assert result.candidates[0].box.iou(Box(*thing["box"])) >= 0.4
 
 
@@ -199,7 +198,8 @@ def test_without_source_words_the_edit_may_go_anywhere(pocket: Backbones) -> Non
 @pytest.mark.parametrize("preset", ["paper", "released", "exhaustive"])
 def test_presets_run_at_their_announced_cost(pocket: Backbones, preset: str) -> None:
     photo, _ = scene(0)
-    result = edit(photo, record(preset=preset, steps=1, fit=FitSettings(rounds=2)), pocket)
+    search = SearchSettings(anchors=2, proposals=4)
+    result = edit(photo, record(preset=preset, steps=1, search=search, fit=FitSettings(rounds=2)), pocket)
     assert untouched_equal(photo, result)
     if preset == "exhaustive":
         assert result.cost.evaluations == 2 * 4

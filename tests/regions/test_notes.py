@@ -19,8 +19,9 @@ from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
+from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
 from intarsia.regions.edit import edit
-from intarsia.regions.notes import BLUR, small_message, source_message, toy_world
+from intarsia.regions.notes import BLUR, setting_messages, small_message, source_message, toy_world, unread_settings
 from intarsia.results.document import edit_json, now
 from tests.paths import ROOT, SCENES
 from tests.regions.test_edit import record, scene
@@ -211,3 +212,30 @@ def test_the_notes_are_in_the_document(pocket: Backbones) -> None:
 def test_no_note_doubts_a_ground_that_was_found(pocket: Backbones, number: int) -> None:
     photo, fact = scene(number)
     assert noted(pocket, photo, source=f"the {fact['background']}", prompt="the snow") == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "unread"),
+    [
+        ({}, False, []),
+        ({"search": SearchSettings(enough=0.9, preview_steps=(2,), survivors=(1,))}, False, []),
+        ({"search": SearchSettings(proposals=5, anchors=3)}, False, ["search.anchors", "search.proposals"]),
+        ({"search": SearchSettings(proposals=5), "regions": "r.safetensors"}, False, []),
+        ({"score": ScoreSettings(text=1.0)}, False, ["score.text"]),
+        ({"score": ScoreSettings(shown=1.0)}, False, []),
+        ({"score": ScoreSettings(shown=1.0)}, True, []),
+        ({"search": SearchSettings(enough=0.9)}, True, ["search.enough"]),
+        ({"fit": FitSettings(rounds=3)}, False, ["fit.rounds"]),
+        ({"preset": "exhaustive", "search": SearchSettings(proposals=5, enough=0.9)}, False, ["search.enough"]),
+        ({"preset": "exhaustive", "score": ScoreSettings(text=1.0, gain=1.0)}, False, ["score.gain"]),
+        ({"preset": "paper", "fit": FitSettings(rounds=3, rate=1e-3, loss_text=2.0, epochs=3)}, False, ["fit.epochs"]),
+        ({"preset": "paper", "search": SearchSettings(anchors=3, survivors=(8, 2))}, False, ["search.survivors"]),
+        ({"preset": "released", "fit": FitSettings(rounds=3, rate=1e-3)}, False, ["fit.rate"]),
+        ({"preset": "released-exact", "score": ScoreSettings(image=1.0)}, False, ["score.image"]),
+    ],
+)
+def test_settings_that_a_preset_never_reads_are_named(asked: dict[str, Any], given: bool, unread: list[str]) -> None:
+    record = EditRecord(photo="photo.png", prompt="a cat", **asked)
+    assert unread_settings(record, given=given) == unread
+    notes = [str(message[0]) for message in setting_messages(record, 8, given=given)]
+    assert any("does not read " + ", ".join(unread) in note for note in notes) == bool(unread)

@@ -87,6 +87,8 @@ def over_new_ground(photo: Photo, crop: Crop, ground: Tensor, things: Sequence[T
         covered = alpha >= WHOLE
         pixels[part] = np.where(covered[..., None], photo.pixels[part], laid)
         blend[part] = np.where(covered, 0, np.minimum(blend[part], 1 - alpha))
+    kept = blend == 0  # also where the shadow of another thing fell on one
+    pixels[kept] = photo.pixels[kept]
     return dataclasses.replace(photo, pixels=pixels), blend
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box, Size, to_stride
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import open_image
+from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
 from intarsia.regions.intent import head, read_intent
 from intarsia.regions.sight import KINDS
@@ -28,6 +30,20 @@ FEWEST_CELLS = 2
 
 SHOWN_WORDS = 12
 """Unread words that are quoted; of more, the first."""
+
+WINDOWS = ("search.anchors", "search.smallest_window", "search.largest_window")
+ADVISED = (*WINDOWS, "search.proposals", "search.network_weight")
+APPRAISED = ("score.shown", "score.left", "score.lost", "score.gain", "score.bias")
+LOSSES = ("fit.loss_text", "fit.loss_direction", "fit.loss_structure", "fit.structure")
+
+READ: dict[Preset, tuple[str, ...]] = {
+    "default": ("search.preview_steps", "search.survivors", "search.continued", "search.enough", *APPRAISED),
+    "exhaustive": (*ADVISED, "score.text", "score.image", "score.crop", "score.direction", "score.relevance"),
+    "paper": (*WINDOWS, *LOSSES, "fit.rounds", "fit.rate", "fit.schedule"),
+    "released": (*WINDOWS, "fit.rounds"),
+    "released-exact": (*WINDOWS, "fit.rounds"),
+}
+"""Settings of search, score and fit that a preset reads; a region network reads `ADVISED`, too."""
 
 TEXTS = {"source": "text of what is there", "sentence": "prompt", "negative_prompt": "negative prompt"}
 """What the text encoders read of a record, as notes call it."""
@@ -140,6 +156,11 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
         messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
+    if unread := unread_settings(record, given=given):
+        more = "" if len(unread) <= SHOWN_WORDS else f" and {len(unread) - SHOWN_WORDS + 1} more"
+        listed = ", ".join(unread if not more else unread[: SHOWN_WORDS - 1])
+        reader = "An edit whose place is given" if given else f"The preset {record.preset!r}"
+        messages.append((f"{reader} does not read {listed}{more}.",))
     if record.refine and not given and record.preset != "default":
         messages.append(
             (f"The preset {record.preset!r} paints the whole picture at the models' size: nothing was refined.",)
@@ -152,6 +173,21 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
             (f"The models worked at {worked} instead of {record.size} pixels: multiples of {stride} alone.",)
         )
     return messages
+
+
+def unread_settings(record: EditRecord, *, given: bool) -> list[str]:
+    """The settings of search, score and fit that differ from the preset's own, and that it never reads."""
+    usual = EditRecord(photo=record.photo, prompt=record.prompt, preset=record.preset)
+    read = set(APPRAISED) if given else set(READ[record.preset])
+    if record.regions is not None and not given:
+        read |= set(ADVISED)
+    return [
+        f"{part}.{field.name}"
+        for part in ("search", "score", "fit")
+        for field in dataclasses.fields(getattr(usual, part))
+        if getattr(getattr(record, part), field.name) != getattr(getattr(usual, part), field.name)
+        and f"{part}.{field.name}" not in read
+    ]
 
 
 def clipped_message(record: EditRecord, size: Size) -> Message:

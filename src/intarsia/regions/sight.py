@@ -185,6 +185,8 @@ class Sight:
 
     def _closely(self, relevance: Levels, phrases: Sequence[str]) -> list[Thing]:
         found = [thing for box in self._places(relevance) for thing in self._close_up(box, phrases)]
+        left = self._without(relevance, found)  # of things that touch, a close-up is about one
+        found += [thing for box in self._places(left) for thing in self._close_up(box, phrases)] if found else []
         # A part of a thing is often taken for another thing.
         found.sort(key=Thing.weight, reverse=True)
         things: list[Thing] = []
@@ -193,6 +195,15 @@ class Sight:
             if max(inside, default=0) < HELD and thing.box.area >= SPECK * found[0].box.area:
                 things.append(thing)
         return things
+
+    def _without(self, relevance: Levels, things: Sequence[Thing]) -> Levels:
+        """A map of relevance of the whole photo, 0 where it shows things that are found."""
+        left = relevance.copy()
+        scale = relevance.shape[1] / self.photo.size.width
+        for thing in things:
+            edges = (v * scale for v in thing.box.expanded(0.5 / scale).as_tuple())
+            left[Box(*edges).rounded().clipped(Size(relevance.shape[1], relevance.shape[0])).slices()] = 0
+        return left
 
     def covered(self) -> Levels:
         """(rows, columns) over the whole photo: how much a place shows a thing of any kind."""

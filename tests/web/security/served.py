@@ -19,7 +19,7 @@ from intarsia.web.sessions import SessionStore
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 
-QUICK = {"steps": 2, "search": {"proposals": 2, "preview_steps": [1], "survivors": [1], "anchors": 2}}
+QUICK = {"steps": 2, "search": {"preview_steps": [1], "survivors": [1]}}
 
 
 class Site:
