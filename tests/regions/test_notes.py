@@ -67,7 +67,8 @@ def test_source_words_that_name_nothing_in_the_picture(pocket: Backbones) -> Non
         "Nothing in the photo looks like 'ball', so that the place was guessed from what stands out: "
         "name it otherwise, or say where with --box."
     )
-    assert (note,) == noted(pocket, source="ball", preset="exhaustive")
+    few = SearchSettings(anchors=2, proposals=4)
+    assert (note,) == noted(pocket, source="ball", preset="exhaustive", search=few)
     assert noted(pocket, source="ball", box=(8.0, 16.0, 40.0, 60.0)) == (), "they had no part in choosing the place"
 
 
@@ -215,27 +216,25 @@ def test_no_note_doubts_a_ground_that_was_found(pocket: Backbones, number: int) 
 
 
 @pytest.mark.parametrize(
-    ("asked", "given", "unread"),
+    ("asked", "unread"),
     [
-        ({}, False, []),
-        ({"search": SearchSettings(enough=0.9, preview_steps=(2,), survivors=(1,))}, False, []),
-        ({"search": SearchSettings(proposals=5, anchors=3)}, False, ["search.anchors", "search.proposals"]),
-        ({"search": SearchSettings(proposals=5), "regions": "r.safetensors"}, False, []),
-        ({"score": ScoreSettings(text=1.0)}, False, ["score.text"]),
-        ({"score": ScoreSettings(shown=1.0)}, False, []),
-        ({"score": ScoreSettings(shown=1.0)}, True, []),
-        ({"search": SearchSettings(enough=0.9)}, True, ["search.enough"]),
-        ({"fit": FitSettings(rounds=3)}, False, ["fit.rounds"]),
-        ({"preset": "exhaustive", "search": SearchSettings(proposals=5, enough=0.9)}, False, ["search.enough"]),
-        ({"preset": "exhaustive", "score": ScoreSettings(text=1.0, gain=1.0)}, False, ["score.gain"]),
-        ({"preset": "paper", "fit": FitSettings(rounds=3, rate=1e-3, loss_text=2.0, epochs=3)}, False, ["fit.epochs"]),
-        ({"preset": "paper", "search": SearchSettings(anchors=3, survivors=(8, 2))}, False, ["search.survivors"]),
-        ({"preset": "released", "fit": FitSettings(rounds=3, rate=1e-3)}, False, ["fit.rate"]),
-        ({"preset": "released-exact", "score": ScoreSettings(image=1.0)}, False, ["score.image"]),
+        ({}, []),
+        ({"search": SearchSettings(enough=0.9, preview_steps=(2,), survivors=(1,))}, []),
+        ({"search": SearchSettings(proposals=5, anchors=3)}, ["search.anchors", "search.proposals"]),
+        ({"search": SearchSettings(proposals=5), "regions": "r.safetensors"}, []),
+        ({"score": ScoreSettings(text=1.0)}, ["score.text"]),
+        ({"score": ScoreSettings(shown=1.0)}, []),
+        ({"fit": FitSettings(rounds=3)}, ["fit.rounds"]),
+        ({"preset": "exhaustive", "search": SearchSettings(proposals=5, enough=0.9)}, ["search.enough"]),
+        ({"preset": "exhaustive", "score": ScoreSettings(text=1.0, gain=1.0)}, ["score.gain"]),
+        ({"preset": "paper", "fit": FitSettings(rounds=3, rate=1e-3, loss_text=2.0, epochs=3)}, ["fit.epochs"]),
+        ({"preset": "paper", "search": SearchSettings(anchors=3, survivors=(8, 2))}, ["search.survivors"]),
+        ({"preset": "released", "fit": FitSettings(rounds=3, rate=1e-3)}, ["fit.rate"]),
+        ({"preset": "released-exact", "score": ScoreSettings(image=1.0)}, ["score.image"]),
     ],
 )
-def test_settings_that_a_preset_never_reads_are_named(asked: dict[str, Any], given: bool, unread: list[str]) -> None:
+def test_settings_that_a_preset_never_reads_are_named(asked: dict[str, Any], unread: list[str]) -> None:
     record = EditRecord(photo="photo.png", prompt="a cat", **asked)
-    assert unread_settings(record, given=given) == unread
-    notes = [str(message[0]) for message in setting_messages(record, 8, given=given)]
+    assert unread_settings(record) == unread
+    notes = [str(message[0]) for message in setting_messages(record, 8, given=False)]
     assert any("does not read " + ", ".join(unread) in note for note in notes) == bool(unread)

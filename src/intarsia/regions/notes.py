@@ -156,11 +156,10 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
         messages.append((f"The preset {record.preset!r} had nothing to choose, since the place was given.",))
-    if unread := unread_settings(record, given=given):
+    if not given and (unread := unread_settings(record)):
         more = "" if len(unread) <= SHOWN_WORDS else f" and {len(unread) - SHOWN_WORDS + 1} more"
         listed = ", ".join(unread if not more else unread[: SHOWN_WORDS - 1])
-        reader = "An edit whose place is given" if given else f"The preset {record.preset!r}"
-        messages.append((f"{reader} does not read {listed}{more}.",))
+        messages.append((f"The preset {record.preset!r} does not read {listed}{more}.",))
     if record.refine and not given and record.preset != "default":
         messages.append(
             (f"The preset {record.preset!r} paints the whole picture at the models' size: nothing was refined.",)
@@ -175,11 +174,11 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
     return messages
 
 
-def unread_settings(record: EditRecord, *, given: bool) -> list[str]:
+def unread_settings(record: EditRecord) -> list[str]:
     """The settings of search, score and fit that differ from the preset's own, and that it never reads."""
     usual = EditRecord(photo=record.photo, prompt=record.prompt, preset=record.preset)
-    read = set(APPRAISED) if given else set(READ[record.preset])
-    if record.regions is not None and not given:
+    read = set(READ[record.preset])
+    if record.regions is not None:
         read |= set(ADVISED)
     return [
         f"{part}.{field.name}"
