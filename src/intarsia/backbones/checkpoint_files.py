@@ -49,6 +49,17 @@ def pipeline_fault(folder: Path) -> Message | None:
     return family_fault(folder / unet_part(folder) / "config.json")
 
 
+def settings_fault(folder: Path, *, painter: bool) -> Message | None:
+    """Why a repository cannot be used, from its configurations alone, before its weights are fetched; else None.
+
+    Args:
+        folder: with the repository's configurations and nothing else.
+        painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
+    """
+    unet = folder / "unet" / "config.json"
+    return folder_refusal(folder, painter=painter) or (family_fault(unet) if unet.is_file() else None)
+
+
 def tokenizer_fault(folder: Path) -> Message | None:
     """What keeps a folder's tokenizer from being read, as a sentence; None where nothing does."""
     if not (folder / "tokenizer.json").is_file():

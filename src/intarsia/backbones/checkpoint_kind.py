@@ -154,6 +154,9 @@ def control(names: Names) -> Kind | None:
 
 def transformer(names: Names) -> Kind | None:
     """A denoiser of a family after Stable Diffusion XL, alone or with its text encoders and autoencoder."""
+    other = next((what for fragments, what in OTHERS if names.has(*fragments)), None)
+    if other is not None:
+        return Kind(group="transformer", what=other)
     kind: tuple[str, str, int] | None = None
     if names.has("distilled_guidance_layer."):
         kind = "chroma", "a Chroma", 0
@@ -162,7 +165,7 @@ def transformer(names: Names) -> Kind | None:
     ):
         kind = "flux2", "a Flux.2", 0
     elif names.has("double_blocks.0.img_attn.norm.") or (
-        names.has("single_transformer_blocks.0.") and names.has("transformer_blocks.0.attn.add_q_proj.")
+        names.has("single_transformer_blocks.0.") and names.has("x_embedder.weight\n")
     ):
         channels = (names.shape("img_in.weight") or names.shape("x_embedder.weight") or (0, 0))[-1]
         what = {384: "a Flux Fill", 128: "a Flux for depth or edges"}.get(channels, "a Flux")
@@ -176,24 +179,25 @@ def transformer(names: Names) -> Kind | None:
     ):
         kind = "qwen-image", "a Qwen-Image", 0
     elif names.has("noise_refiner.0.") and names.has("context_refiner.0.") and names.has("cap_embedder."):
-        if names.has("layers.0.adaLN_modulation.0.") or names.has("all_x_embedder."):
-            kind = "z-image", "a Z-Image", 0
-        else:
-            return Kind(group="transformer", what="a Lumina")
+        zimage = names.has("layers.0.adaLN_modulation.0.") or names.has("all_x_embedder.")
+        kind = ("z-image", "a Z-Image", 0) if zimage else ("", "a Lumina", 0)
     if kind is None:
-        return next((Kind(group="transformer", what=what) for fragments, what in OTHERS if names.has(*fragments)), None)
+        return None
     family, what, channels = kind
     return Kind(group="transformer", what=what, family=family, channels=channels)
 
 
 # Families of which no more than the name is said.
 OTHERS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("head.modulation\n", "vace_blocks.0."), "a Wan, which makes videos"),
-    (("txt_in.individual_token_refiner.",), "a HunyuanVideo, which makes videos"),
-    (("patchify_proj.weight",), "an LTX-Video, which makes videos"),
+    ((".ff.conv_inverted.", ".mlp.inverted_conv."), "a Sana"),
+    (("head.modulation\n", "vace_blocks.0.", "\ncondition_embedder.time_proj."), "a Wan, which makes videos"),
+    (("individual_token_refiner.", "context_embedder.token_refiner."), "a HunyuanVideo, which makes videos"),
+    (("patchify_proj.weight", "\ntime_embed.emb.timestep_embedder."), "an LTX-Video, which makes videos"),
+    (("temporal_res_block.", ".time_stack.", ".time_mixer."), "a Stable Video Diffusion, which makes videos"),
     (("double_stream_blocks.0.",), "a HiDream"),
     (("double_layers.0.attn.w2q.", "joint_transformer_blocks.0."), "an AuraFlow"),
-    (("blocks.0.cross_attn.q_linear.", "caption_projection.linear_1."), "a PixArt or Sana"),
+    (("time_caption_embed.",), "a Lumina"),
+    (("blocks.0.cross_attn.q_linear.", "\nadaln_single.linear.", "\ncaption_projection.linear_1."), "a PixArt"),
     (("clip_txt_mapper.", "down_blocks.1.0.channelwise."), "a Stable Cascade"),
     (("net.extra_pos_embedder.", "net.pos_embedder."), "a Cosmos"),
 )
@@ -207,8 +211,6 @@ def stable_diffusion(names: Names) -> Kind | None:
     cross = names.shape("attn2.to_k.weight")
     width = cross[-1] if len(cross) == 2 else 0
     family, channels = SD_FAMILIES.get(width, ""), first[1]
-    if names.has(".time_stack.", ".time_mixer."):
-        return Kind(group="other", what="a Stable Video Diffusion, which makes videos", channels=channels)
     if names.has("noise_augmentor."):
         return Kind(group="other", what="a Stable unCLIP, which varies whole pictures", channels=channels)
     if names.has("input_blocks.0.0.weight") and channels == 7:
@@ -251,6 +253,8 @@ def helper(names: Names) -> Kind | None:
     """Networks that look at pictures, ours among them."""
     if names.has("mask_decoder.", "sam_mask_decoder."):
         return Kind(group="segmenter", what="a SAM, which outlines what is in a picture")
+    if names.has("bbox_embed."):
+        return Kind(group="segmenter", what="an object detector, which finds in a picture what words name")
     if names.has("clip.text_model.") and names.has("\ndecoder."):
         return Kind(group="segmenter", what="a CLIPSeg, which finds in a picture what words name")
     if names.has("text_model.") and names.has("vision_model."):
@@ -266,7 +270,7 @@ def helper(names: Names) -> Kind | None:
 
 def text_encoder(names: Names) -> Kind | None:
     if names.has(
-        "text_model.encoder.layers.0.", "transformer.resblocks.0.", "cond_stage_model.", "conditioner.embedders."
+        "embeddings.token_embedding.", "transformer.resblocks.0.", "cond_stage_model.", "conditioner.embedders."
     ):
         return Kind(group="text-encoder", what="a text encoder (CLIP) alone")
     if names.has("encoder.block.0.layer.0.SelfAttention."):
@@ -277,7 +281,7 @@ def text_encoder(names: Names) -> Kind | None:
 
 
 def upscaler(names: Names) -> Kind | None:
-    if names.has(".RDB1.", ".rdb1.", "residual_group.blocks.", "\nconv_first.weight\n") or (
+    if names.has("\nswin2sr.", ".RDB1.", ".rdb1.", "residual_group.blocks.", "\nconv_first.weight\n") or (
         names.has("\nbody.0.weight\n") and names.has("\nbody.1.weight\n")
     ):
         return Kind(group="upscaler", what="an upscaler (such as ESRGAN)")

@@ -11,10 +11,10 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
 from intarsia.backbones.catalog import painters
-from intarsia.backbones.checkpoint_files import repository_fault
+from intarsia.backbones.checkpoint_files import repository_fault, settings_fault
 from intarsia.backbones.repository_files import SETTINGS, UNWANTED, WANTED, parts_of, wanted_files
 from intarsia.backbones.weight_sets import Precision
-from intarsia.backbones.wrong_kinds import files_refusal, repository_refusal
+from intarsia.backbones.wrong_kinds import files_refusal
 from intarsia.errors import Command, Message, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def fetch_snapshot(
     try:
         refuse(repository, files_refusal(list(sizes or ())))
         settings = Path(snapshot_download(repository, revision=revision, allow_patterns=SETTINGS))
-        refuse(repository, repository_refusal(settings, painter=painter))
+        refuse(repository, settings_fault(settings, painter=painter))
         if sizes is None:
             logger.warning("Downloading %s to %s.", repository, constants.HF_HUB_CACHE)
             folder = snapshot_download(repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)

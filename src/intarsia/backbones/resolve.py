@@ -127,7 +127,7 @@ def file_source(file: Path, *, name: str) -> ModelSource:
         ModelError: it is a pickle, no safetensors file, a part of one, or of another kind of model.
     """
     foreign = foreign_file(file)
-    if foreign == PICKLE or (foreign == SOMETHING and file.suffix.lower() in PICKLES):
+    if foreign in (PICKLE, SOMETHING) and file.suffix.lower() in PICKLES:
         raise ModelError(
             f"{file} is a pickle, which can run any code when it is opened. Convert it to .safetensors, "
             "or download that version of the checkpoint."

@@ -70,7 +70,7 @@ def clip_tokenizer(*, pad_token: str = "<|endoftext|>", limit: int = 77) -> Any:
     """
     from transformers import CLIPTokenizer
 
-    merges = clip_merges()
+    merges: Any = clip_merges()
     return CLIPTokenizer(
         vocab=clip_vocabulary(merges), merges=list(merges), pad_token=pad_token, model_max_length=limit
     )

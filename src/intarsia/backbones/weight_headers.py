@@ -51,7 +51,7 @@ def read_header(file: Path) -> WeightHeader:
     fault = foreign_file(file)
     if fault is not None:
         fact, remedy = fault
-        raise ModelError(f"{file} is not a safetensors file: {fact}.", remedy)
+        raise ModelError(f"{file} is not a safetensors file, since {fact}", remedy)
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -154,7 +154,11 @@ def text_fault(file: Path) -> str | None:
         parsed: Any = json.loads(text) if file.suffix == ".json" else None
     except (ValueError, RecursionError) as problem:
         cut = isinstance(problem, json.JSONDecodeError) and problem.pos >= len(problem.doc.rstrip()) - 1
-        return "is cut off" if cut else "is damaged" + (", no JSON" if file.suffix == ".json" else "")
+        return (
+            "is damaged, cut off before its end"
+            if cut
+            else "is damaged" + (", no JSON" if file.suffix == ".json" else "")
+        )
     if file.name.endswith("config.json") and not isinstance(parsed, dict):
         return "is damaged, since it holds no settings"
     return None

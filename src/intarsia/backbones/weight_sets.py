@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class WeightSet:
     absent: tuple[str, ...] = ()
 
 
-def weight_sets(names: Iterable[str], shards: dict[str, Iterable[str]] | None = None) -> list[WeightSet]:
+def weight_sets(names: Iterable[str], shards: Mapping[str, Iterable[str]] | None = None) -> list[WeightSet]:
     """The sets of weights that a folder's files make.
 
     Args:

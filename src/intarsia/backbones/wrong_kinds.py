@@ -168,23 +168,16 @@ def settings_of(file: Path) -> dict[str, object] | None:
     return settings if isinstance(settings, dict) else None
 
 
-def folder_refusal(folder: Path) -> Message | None:
-    """What a folder is that holds no checkpoint of ours, as a sentence that begins "it is"; None where it may hold one."""
+def folder_refusal(folder: Path, *, painter: bool = True) -> Message | None:
+    """What a folder is that holds no checkpoint of ours, as a sentence that begins "it is"; None where it may hold one.
+
+    Args:
+        painter: whether a network that is used beside a checkpoint is refused too.
+    """
     kind = folder_kind(folder)
     if kind is None:
         return loose_files(folder)
-    return (f"it is {kind.what}.", *REMEDIES[kind.group])
-
-
-def repository_refusal(settings: Path, *, painter: bool) -> Message | None:
-    """What a repository is that cannot be used, from its configurations alone; None where it may be used.
-
-    Args:
-        settings: a folder with the repository's configurations and nothing else.
-        painter: whether a network that is used beside a checkpoint is refused too.
-    """
-    kind = folder_kind(settings)
-    if kind is None or (kind.group in BESIDE and not painter):
+    if kind.group in BESIDE and not painter:
         return None
     return (f"it is {kind.what}.", *REMEDIES[kind.group])
 
