@@ -157,7 +157,7 @@ def test_a_single_file_by_a_name_of_its_own_is_the_weights(checkpoint: Path) -> 
     loaded = weights_of(load_network(AutoencoderKL, folder))
     assert all(torch.equal(loaded[key], expected[key]) for key in expected)
     shutil.copy(folder / "better-vae.safetensors", folder / "worse-vae.safetensors")
-    with pytest.raises(ModelError, match="vae/ holds better-vae.safetensors and others, of which none is named"):
+    with pytest.raises(ModelError, match=r"vae/ holds better-vae.safetensors and others, of which none is named"):
         resolve(str(checkpoint))
 
 
@@ -196,7 +196,7 @@ def test_merges_are_read_with_the_vocabulary(content: bytes, said: str, checkpoi
     with pytest.raises(ModelError, match=f"tokenizer/merges.txt .*{said}"):
         resolve(str(checkpoint))
     (checkpoint / "tokenizer" / "merges.txt").unlink()
-    with pytest.raises(ModelError, match="tokenizer/merges.txt is missing, which belongs to vocab.json"):
+    with pytest.raises(ModelError, match=r"tokenizer/merges.txt is missing, which belongs to vocab.json"):
         resolve(str(checkpoint))
 
 

@@ -6,13 +6,13 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -130,7 +130,7 @@ def test_a_configuration_of_the_first_layout_beside_the_file_is_heard(tmp_path: 
 
 
 @pytest.fixture
-def bare_file(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def bare_file(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny checkpoint in one file, taken for one of a family of which these are the configurations that ship."""
     shipped = tmp_path / "families"
     shipped.mkdir()
@@ -147,7 +147,8 @@ def bare_file(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("intarsia.backbones.checkpoint_kind.SD_FAMILIES", {tiny.WIDTH: "sd1"})
     file = tmp_path / "bare.safetensors"
     tiny.save_single_file(tiny_models, file)
-    yield file
+    save_file(load_file(file), file, metadata={"modelspec.prediction_type": "v"})
+    return file
 
 
 def test_a_bare_file_paints_as_its_folder_does(

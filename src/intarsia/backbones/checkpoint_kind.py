@@ -237,7 +237,7 @@ def diffusers_unet(names: Names) -> Kind | None:
 
 
 def autoencoder(names: Names) -> Kind | None:
-    if names.has("encoder.layers.0.", "decoder.layers.0.") and not names.has("self_attn", "attention"):
+    if re.search(r"\n(?:en|de)coder\.layers\.\d+\.conv\.", names.text):
         return Kind(group="vae", what="a tiny autoencoder (TAESD) alone")
     if all(re.match(r"\d+\.(?:weight|bias|conv\.)", name) for name in names.shapes) and names.has("\n1.weight\n"):
         return Kind(group="vae", what="one half of a tiny autoencoder (TAESD)")
