@@ -369,6 +369,15 @@ def test_a_repository_of_another_kind_is_refused_before_its_weights_are_fetched(
     assert not [name for name in repository.fetched if name.endswith(".safetensors")]
 
 
+@pytest.mark.parametrize(
+    "name", ["StableDiffusionPipeline", "StableDiffusionControlNetPipeline", "LatentConsistencyModelPipeline"]
+)
+def test_any_pipeline_over_the_same_parts_is_used_for_these(name: str, repository: Hub) -> None:
+    index = json.loads((repository.folder / "model_index.json").read_text())
+    (repository.folder / "model_index.json").write_text(json.dumps(index | {"_class_name": name}))
+    assert resolve(str(repository.folder)).kind == "folder"
+
+
 def test_a_repository_of_single_files_says_so(repository: Hub) -> None:
     shutil.rmtree(repository.folder)
     repository.folder.mkdir()

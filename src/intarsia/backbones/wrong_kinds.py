@@ -12,10 +12,8 @@ from intarsia.errors import Message, ModelError, Remedy, Setting
 
 USABLE_FILES = frozenset({"sd1", "sd2", ""})
 """Families of which single files load; one of a size of its own ("") with its configuration beside it."""
-USABLE_PIPELINES = re.compile(
-    r"StableDiffusion(?!XL|3|Upscale|LatentUpscale|Depth2Img|InstructPix2Pix)|LatentConsistency"
-)
-"""Classes of pipelines whose folders load."""
+USABLE_PIPELINES = re.compile(r"StableDiffusion(?!XL|3)|LatentConsistency")
+"""Classes of pipelines whose folders load; those that `OTHERS` lists do not, whatever they are called."""
 
 EXAMPLE = Setting("models", "sd15")
 ONLY = Remedy("only Stable Diffusion 1 and 2 can be used, e.g. ", EXAMPLE)
@@ -95,19 +93,25 @@ def check_file(file: Path, header: WeightHeader, *, configured: bool) -> Kind:
     return kind
 
 
-# Classes of networks and pipelines as configurations name them; the first that fits.
-CLASSES: tuple[tuple[str, str, str], ...] = (
+# Classes of networks as their configurations name them; the first that fits.
+NETWORKS: tuple[tuple[str, str, str], ...] = (
     (r"ControlNet", "controlnet", "a ControlNet"),
     (r"T2IAdapter|MultiAdapter", "adapter", "a T2I-Adapter"),
     (r"MotionAdapter", "adapter", "a motion module (AnimateDiff)"),
     (r"Autoencoder|VQModel|AsymmetricAutoencoder", "vae", "an autoencoder (VAE) alone"),
     (r"UNet\w*Model|\w*Transformer\w*Model", "unet", "a denoiser alone"),
+)
+# Pipelines that do not edit pictures by words.
+OTHERS: tuple[tuple[str, str, str], ...] = (
     (r"StableDiffusion(Latent)?Upscale", "upscaler", "the upscaler of Stable Diffusion"),
     (r"StableDiffusion(Depth2Img|InstructPix2Pix)", "other", "a Stable Diffusion of another task"),
-    (r"StableDiffusionXL", "other", "a Stable Diffusion XL"),
-    (r"StableDiffusion3", "transformer", "a Stable Diffusion 3"),
     (r"StableVideo|Video|Wan|LTX|CogVideo|Mochi|AnimateDiff|I2VGen|Cosmos", "other", "a checkpoint that makes videos"),
     (r"Audio|Music", "other", "a checkpoint that makes sound"),
+)
+# Families that paint by words, but later ones than those that load.
+LATER: tuple[tuple[str, str, str], ...] = (
+    (r"StableDiffusionXL", "other", "a Stable Diffusion XL"),
+    (r"StableDiffusion3", "transformer", "a Stable Diffusion 3"),
     (r"Flux2", "transformer", "a Flux.2"),
     (r"FluxFill", "transformer", "a Flux Fill"),
     (r"Flux", "transformer", "a Flux"),
@@ -134,24 +138,24 @@ def folder_kind(folder: Path) -> Kind | None:
     """
     index = settings_of(folder / "model_index.json")
     if index is not None:
-        name = str(index.get("_class_name", ""))
-        return None if USABLE_PIPELINES.match(name) or not name else pipeline_kind(name)
+        return pipeline_kind(str(index.get("_class_name", "")))
     if (folder / "unet").is_dir() or (folder / "transformer").is_dir():
         return None
     if any((folder / name).is_file() for name in LORA_FILES):
         return Kind(group="lora", what="a LoRA")
     settings = settings_of(folder / "config.json")
     if settings is not None:
-        kind = by_name(CLASSES, str(settings.get("_class_name", "")))
+        kind = by_name(NETWORKS, str(settings.get("_class_name", "")))
         return kind or by_name(MODEL_TYPES, str(settings.get("model_type", "")))
     return None
 
 
-def pipeline_kind(name: str) -> Kind:
-    """The kind of a folder whose model_index.json names this pipeline."""
-    return by_name(CLASSES, name) or Kind(
-        group="other", what=f"a checkpoint of the kind {name.removesuffix('Pipeline')}"
-    )
+def pipeline_kind(name: str) -> Kind | None:
+    """The kind of a folder whose model_index.json names this pipeline; None of those that load, and of no name."""
+    kind = by_name(OTHERS, name)
+    if kind is not None or not name or USABLE_PIPELINES.match(name):
+        return kind
+    return by_name(LATER, name) or Kind(group="other", what=f"a checkpoint of the kind {name.removesuffix('Pipeline')}")
 
 
 def by_name(table: tuple[tuple[str, str, str], ...], name: str) -> Kind | None:
