@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -23,6 +23,7 @@ from intarsia.backbones.single_files import prediction_of, single_file_configura
 from intarsia.backbones.weight_headers import WeightHeader
 from intarsia.errors import ModelError
 from tests import tiny
+from tests.original_layout import save_original
 
 # Of openai/clip-vit-large-patch14, as tests of other readers of that vocabulary publish them.
 PUBLISHED = {
@@ -160,6 +161,55 @@ def test_a_bare_file_paints_as_its_folder_does(
     expected = painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
     painted = loaded.inpainter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
     assert torch.allclose(painted, expected, atol=1e-5)
+
+
+def narrowed(settings: dict[str, Any]) -> dict[str, Any]:
+    """A family's configurations with all that makes its networks what they are but their width."""
+    settings["unet"] |= {"block_out_channels": [32, 32, 64, 64], "attention_head_dim": 8}
+    settings["vae"] |= {"block_out_channels": [32, 32, 32, 32]}
+    settings["text_encoder"] |= {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_attention_heads": 2,
+        "projection_dim": 32,
+    }
+    settings["text_encoder"]["num_hidden_layers"] = 2
+    return settings
+
+
+FILES = {
+    "sd1": ("sd1", 4, "epsilon", 64),
+    "sd1 inpainting": ("sd1", 9, "epsilon", 64),
+    "v2-1_768-ema-pruned": ("sd2", 4, "v_prediction", 96),
+    "v2-1_512-ema-pruned": ("sd2", 4, "epsilon", 64),
+    "512-inpainting-ema": ("sd2", 9, "epsilon", 64),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bare_file_of_each_family_loads_with_what_ships(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, channels, prediction, cells = FILES[name]
+    settings = narrowed(family_settings(cast(Any, family), channels=channels))
+    torch.manual_seed(1)
+    networks = {
+        "unet": UNet2DConditionModel.from_config(settings["unet"]),
+        "vae": AutoencoderKL.from_config(settings["vae"]),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**settings["text_encoder"])),
+    }
+    file = tmp_path / f"{name}.safetensors"
+    save_original(file, **networks, open_clip=family == "sd2")
+    monkeypatch.setattr(single_files, "family_settings", lambda *a, **b: narrowed(family_settings(*a, **b)))
+    loaded = load_single_file(file, None, name=name, device="cpu", dtype=torch.float32)
+    pipeline = loaded.pipeline
+    for part, network in networks.items():
+        there = getattr(pipeline, part).state_dict()
+        assert all(torch.equal(there[key], weight) for key, weight in network.state_dict().items()), part
+    assert pipeline.own_scheduler.config.prediction_type == loaded.scheduler.config.prediction_type == prediction
+    assert (pipeline.unet.config.in_channels, pipeline.unet.config.sample_size) == (channels, cells)
+    assert pipeline.tokenizer("a cat", padding="max_length").input_ids[:4] == [49406, 320, 2368, 49407]
+    assert pipeline.tokenizer.pad_token_id == (0 if family == "sd2" else 49407)
 
 
 def test_a_bare_file_that_does_not_fit_its_family_is_one_sentence(bare_file: Path) -> None:
