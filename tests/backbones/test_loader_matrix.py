@@ -42,7 +42,7 @@ def split(folder: Path, stem: str, names: list[str]) -> dict[str, str]:
     """Turn a network's one file into as many as there are names; returns which tensor lies where."""
     weights = load_file(folder / f"{stem}.safetensors")
     (folder / f"{stem}.safetensors").unlink()
-    placed = {}
+    placed: dict[str, str] = {}
     for number, name in enumerate(names):
         part = {key: weights[key] for key in list(weights)[number :: len(names)]}
         save_file(part, folder / name, metadata={"format": "pt"})
