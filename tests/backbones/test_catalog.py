@@ -270,6 +270,7 @@ def test_a_download_without_a_network_is_one_sentence(cache: Path, monkeypatch: 
         raise OSError("no route to host")
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "listed_files", lambda *_: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", unplugged)
     with pytest.raises(
         ModelError, match=r"could not be fetched \(OSError\).*hf download CompVis/stable-diffusion-v1-4"
@@ -287,6 +288,7 @@ def test_a_download_falls_back_to_the_hubs_own_conversion(
         return str(tiny_models / "clip" if revision == "refs/pr/7" else pickled)
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "listed_files", lambda *_: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", give)
     monkeypatch.setattr(hub, "converter_revision", lambda _: "refs/pr/7")
     assert hub.fetch("some/clip") == tiny_models / "clip"

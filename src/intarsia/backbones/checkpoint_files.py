@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from intarsia.backbones.catalog import SEGMENTERS, SegmenterKind
+from intarsia.backbones.weight_headers import text_fault, weights_fault
+from intarsia.backbones.weight_sets import folder_weights
+from intarsia.backbones.wrong_kinds import ONLY, folder_refusal
 from intarsia.errors import Message, ModelError, Remedy, Setting
 
 PIPELINE = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
-# A repository often holds the same weights many times over: pickles, other frameworks, single files, half precision.
-WANTED = ["*.json", "*.txt", *(f"{part}/*.safetensors" for part in PIPELINE), "model*.safetensors"]
-UNWANTED = ["*.fp16.*", "*non_ema*", "safety_checker/*", "feature_extractor/*"]
-
+INDEX = "model_index.json"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+UNUSED = ("safety_checker", "feature_extractor", "watermarker")
+"""Parts of pipelines that are never loaded."""
 
 AGAIN = "Download the whole checkpoint again."
 
@@ -22,6 +26,11 @@ AGAIN = "Download the whole checkpoint again."
 def pipeline_fault(folder: Path) -> Message | None:
     """What keeps a folder from being a Stable Diffusion 1 or 2 checkpoint, as a sentence; None when it is one."""
     fault: Message | None
+    refusal = folder_refusal(folder)
+    if refusal:
+        return refusal
+    if (folder / INDEX).is_file() and (fault := texts_fault(folder, [INDEX])):
+        return fault
     for part in PIPELINE:
         place = folder / (unet_part(folder) if part == "unet" else part)
         if not place.is_dir():
@@ -30,9 +39,9 @@ def pipeline_fault(folder: Path) -> Message | None:
         if part == "scheduler":
             there = (place / "scheduler_config.json").is_file()
             fault = None if there else ("scheduler/scheduler_config.json is missing.",)
+            fault = fault or texts_fault(place, ["scheduler_config.json"])
         elif part == "tokenizer":
-            files = (place / "tokenizer.json").is_file() or (place / "vocab.json").is_file()
-            fault = None if files else ("tokenizer/ has neither vocab.json nor tokenizer.json.",)
+            fault = tokenizer_fault(place)
         else:
             fault = network_fault(place)
         if fault:
@@ -40,11 +49,45 @@ def pipeline_fault(folder: Path) -> Message | None:
     return family_fault(folder / unet_part(folder) / "config.json")
 
 
+def settings_fault(folder: Path, *, painter: bool) -> Message | None:
+    """Why a repository cannot be used, from its configurations alone, before its weights are fetched; else None.
+
+    Args:
+        folder: with the repository's configurations and nothing else.
+        painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
+    """
+    unet = folder / "unet" / "config.json"
+    return folder_refusal(folder, painter=painter) or (family_fault(unet) if unet.is_file() else None)
+
+
+def tokenizer_fault(folder: Path) -> Message | None:
+    """What keeps a folder's tokenizer from being read, as a sentence; None where nothing does."""
+    if not (folder / "tokenizer.json").is_file():
+        if not (folder / "vocab.json").is_file():
+            return (f"{folder.name}/ has neither vocab.json nor tokenizer.json.",)
+        if not (folder / "merges.txt").is_file():
+            return (f"{folder.name}/merges.txt is missing, which belongs to vocab.json. {AGAIN}",)
+    return texts_fault(folder, TOKENIZER_FILES)
+
+
+def texts_fault(folder: Path, names: Iterable[str]) -> Message | None:
+    """The first of these small files that is there and cannot be read, and why; None where all can."""
+    for name in names:
+        if (folder / name).is_file() and (cause := text_fault(folder / name)):
+            shown = name if name == INDEX else f"{folder.name}/{name}"
+            return (f"{shown} {cause}. {AGAIN}",)
+    return None
+
+
 def network_fault(folder: Path) -> Message | None:
-    """What a network's folder lacks, as a sentence; None when it can be loaded."""
+    """What keeps a network's folder from being loaded, as a sentence that names the file; None when it can be."""
     if not (folder / "config.json").is_file():
         return (f"{folder.name}/config.json is missing. {AGAIN}",)
     found = sorted(file.name for file in folder.iterdir() if file.is_file())
+    indexes = [name for name in found if name.endswith(".safetensors.index.json")]
+    fault = texts_fault(folder, ["config.json", "preprocessor_config.json", *TOKENIZER_FILES, *indexes])
+    if fault:
+        return fault
     if not any(name.endswith(".safetensors") for name in found):
         pickles = [name for name in found if name.endswith(PICKLES)]
         if pickles:
@@ -53,12 +96,17 @@ def network_fault(folder: Path) -> Message | None:
                 "Convert it to .safetensors, or take a revision that has them.",
             )
         return (f"{folder.name}/ has no .safetensors weights. {AGAIN}",)
-    for index in folder.glob("*.safetensors.index.json"):
-        shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
-        absent = sorted(shards - set(found))
-        if absent:
-            return (f"{folder.name}/{absent[0]} is missing. {AGAIN}",)
-    return None
+    try:
+        weights = folder_weights(folder)
+    except ValueError as problem:
+        return (f"{folder.name}/ has an index that cannot be read ({problem}). {AGAIN}",)
+    if weights is None:
+        others = [name for name in found if name.endswith(".safetensors")]
+        return (f"{folder.name}/ holds {others[0]} and others, of which none is named as weights are. {AGAIN}",)
+    if weights.absent:
+        return (f"{folder.name}/{weights.absent[0]} is missing. {AGAIN}",)
+    faults = (weights_fault(folder / name, f"{folder.name}/{name}") for name in weights.files)
+    return next((fault for fault in faults if fault), None)
 
 
 def family_fault(config: Path) -> Message | None:
@@ -68,10 +116,7 @@ def family_fault(config: Path) -> Message | None:
     except ValueError:
         return (f"{config.parent.name}/config.json is damaged. {AGAIN}",)
     if settings.get("addition_embed_type"):
-        return (
-            "it is a Stable Diffusion XL.",
-            Remedy("only Stable Diffusion 1 and 2 can be used, e.g. ", Setting("models", "sd15")),
-        )
+        return ("it is a Stable Diffusion XL.", ONLY)
     channels = settings.get("in_channels", 4)
     if channels not in (4, 9):
         return (
@@ -83,7 +128,7 @@ def family_fault(config: Path) -> Message | None:
 
 def repository_fault(folder: Path) -> Message | None:
     """What a snapshot lacks, be it a pipeline or a single network."""
-    if (folder / "model_index.json").is_file() or (folder / "unet").is_dir():
+    if (folder / INDEX).is_file() or (folder / "unet").is_dir():
         return pipeline_fault(folder)
     return network_fault(folder)
 

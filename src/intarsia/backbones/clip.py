@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
-from intarsia.backbones.network_files import load_network
+from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 
 logger = logging.getLogger(__name__)
@@ -112,5 +112,5 @@ class ClipScorer:
 def load_scorer(folder: Path, *, device: str) -> ClipScorer:
     """Load a CLIP checkpoint from a folder, in float32: cosines of near-equal pictures need the digits."""
     model = load_network(CLIPModel, folder)
-    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(CLIPTokenizer, folder)
     return ClipScorer(model.to(device), tokenizer, read_preprocessing(folder))

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from intarsia.backbones.catalog import CATALOG, HELPERS
 from intarsia.backbones.hub import fetch
+from intarsia.backbones.placement import choose_device, choose_dtype
 from intarsia.backbones.resolve import resolve
+from intarsia.backbones.weight_sets import Precision, precision_named
 
 
 def download(name: str, on_progress: Callable[[int, int], None] | None = None) -> list[Path]:
     """Fetch a checkpoint and the helpers that it is used with, so that everything then works offline.
+
+    A checkpoint comes in the precision in which this machine works by default: of half precision where it has a GPU of
+    NVIDIA and the repository holds such files. Helpers work in full precision.
 
     Args:
         name: a catalogue name or a hub id owner/name[@revision].
@@ -25,18 +30,22 @@ def download(name: str, on_progress: Callable[[int, int], None] | None = None) -
     """
     if name in CATALOG and CATALOG[name].part not in ("inpainter", "painter"):
         entry = CATALOG[name]
-        wanted = [(str(entry.repository), entry.revision)]
+        wanted: list[tuple[str, str | None, Precision]] = [(str(entry.repository), entry.revision, "full")]
     else:
         source = resolve(name)
         if source.kind != "hub":
             return []
         helpers = [CATALOG[helper] for helper in HELPERS.values()]
-        wanted = [(source.location, source.revision), *((str(e.repository), e.revision) for e in helpers)]
+        precision = precision_named(str(choose_dtype("auto", choose_device("auto"))))
+        wanted = [
+            (source.location, source.revision, precision),
+            *((str(entry.repository), entry.revision, "full") for entry in helpers),
+        ]
     folders = []
-    for done, (repository, revision) in enumerate(wanted):
+    for done, (repository, revision, precision) in enumerate(wanted):
         if on_progress is not None:
             on_progress(done, len(wanted))
-        folders.append(fetch(repository, revision))
+        folders.append(fetch(repository, revision, precision=precision))
     if on_progress is not None:
         on_progress(len(wanted), len(wanted))
     return folders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
 from intarsia.backbones.catalog import painters
-from intarsia.backbones.checkpoint_files import UNWANTED, WANTED, repository_fault
-from intarsia.errors import Command, ModelError, Remedy, Setting
+from intarsia.backbones.checkpoint_files import repository_fault, settings_fault
+from intarsia.backbones.repository_files import SETTINGS, UNWANTED, WANTED, parts_of, wanted_files
+from intarsia.backbones.weight_sets import Precision
+from intarsia.backbones.wrong_kinds import files_refusal
+from intarsia.errors import Command, Message, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +49,18 @@ def snapshots(root: Path, revision: str | None) -> Iterator[Path]:
         yield from sorted((root / "snapshots").iterdir())
 
 
-def fetch(repository: str, revision: str | None = None) -> Path:
+def fetch(
+    repository: str, revision: str | None = None, *, precision: Precision = "full", painter: bool = False
+) -> Path:
     """The folder of a repository: from the hub's cache, else downloaded into it.
 
+    Args:
+        precision: in which its networks will work; half takes weights of half precision where there are some. What is
+            cached already does for every precision.
+        painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
+
     Raises:
-        ModelError: it is neither cached nor to be had.
+        ModelError: it is neither cached nor to be had, or of a kind that cannot be used.
     """
     found = cached_folder(repository, revision)
     if found is not None:
@@ -62,30 +73,46 @@ def fetch(repository: str, revision: str | None = None) -> Path:
             Remedy("run ", command, " with HF_HUB_OFFLINE=0 where there is a network"),
             Remedy(Setting("models", "pocket", verb="try")),
         )
-    logger.warning("Downloading %s to %s.", at, constants.HF_HUB_CACHE)
-    folder = fetch_snapshot(repository, revision, command)
+    folder = fetch_snapshot(repository, revision, command, precision=precision, painter=painter)
     fault = repository_fault(folder)
     if fault and revision is None:
         # The hub's own converter offers safetensors as a pull request where the owner never merged them.
         converted = converter_revision(repository)
         if converted is not None:
-            folder = fetch_snapshot(repository, converted, command)
+            folder = fetch_snapshot(repository, converted, command, precision=precision, painter=painter)
             fault = repository_fault(folder)
     if fault:
         raise ModelError(f"The checkpoint {at} cannot be used: ", *fault)
     return folder
 
 
-def fetch_snapshot(repository: str, revision: str | None, command: Command) -> Path:
-    """Download what is needed of a repository.
+def fetch_snapshot(
+    repository: str, revision: str | None, command: Command, *, precision: Precision = "full", painter: bool = False
+) -> Path:
+    """Download what is needed of a repository: first what says of which kind it is, then its weights.
 
     Raises:
-        ModelError: the hub cannot be reached, or does not give it out.
+        ModelError: the hub cannot be reached, or does not give it out; it is of a kind that cannot be used, or larger
+            than the disk has room for.
     """
     from huggingface_hub import errors, snapshot_download
 
+    sizes = listed_files(repository, revision)
     try:
-        folder = snapshot_download(repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
+        refuse(repository, files_refusal(list(sizes or ())))
+        settings = Path(snapshot_download(repository, revision=revision, allow_patterns=SETTINGS))
+        refuse(repository, settings_fault(settings, painter=painter))
+        if sizes is None:
+            logger.warning("Downloading %s to %s.", repository, constants.HF_HUB_CACHE)
+            folder = snapshot_download(repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
+        else:
+            wanted = wanted_files(sizes, parts_of(settings), precision)
+            size = sum(sizes[name] for name in wanted) / 1e9
+            check_room(repository, size)
+            logger.warning("Downloading %s (%.1f GB) to %s.", repository, size, constants.HF_HUB_CACHE)
+            folder = snapshot_download(repository, revision=revision, allow_patterns=wanted)
+    except ModelError:
+        raise
     except errors.GatedRepoError as fault:
         raise ModelError(
             f"{repository} is given out only to those who accepted its terms",
@@ -104,6 +131,50 @@ def fetch_snapshot(repository: str, revision: str | None, command: Command) -> P
             Remedy(Setting("models", "pocket", verb="try")),
         ) from fault
     return Path(folder)
+
+
+def listed_files(repository: str, revision: str | None) -> dict[str, int] | None:
+    """The files of a repository and their sizes in bytes; None where it cannot be listed.
+
+    Why it cannot is said by the download that follows.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        listed = HfApi().model_info(repository, revision=revision, files_metadata=True).siblings or []
+    # Whatever the network layer raises.
+    except Exception as fault:
+        logger.debug("%s cannot be listed (%s).", repository, type(fault).__name__)
+        return None
+    return {file.rfilename: file.size or 0 for file in listed}
+
+
+def refuse(repository: str, fault: Message | None) -> None:
+    """Stop where a repository is known to be of a kind that cannot be used.
+
+    Raises:
+        ModelError: it is.
+    """
+    if fault:
+        raise ModelError(f"The checkpoint {repository} cannot be used: ", *fault)
+
+
+def check_room(repository: str, gigabytes: float) -> None:
+    """Stop before a download that the disk has no room for; what an earlier one left there counts as done.
+
+    Raises:
+        ModelError: it has none.
+    """
+    place = Path(constants.HF_HUB_CACHE)
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    blobs = place / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
+    done = sum(blob.stat().st_size for blob in blobs.iterdir()) / 1e9 if blobs.is_dir() else 0.0
+    free = shutil.disk_usage(there).free / 1e9 + done
+    if gigabytes > free:
+        raise ModelError(
+            f"{repository} needs {gigabytes:.1f} GB, but {constants.HF_HUB_CACHE} has room for {free:.1f} GB",
+            Remedy("make room there, or name another folder in HF_HUB_CACHE"),
+        )
 
 
 def converter_revision(repository: str) -> str | None:

@@ -17,6 +17,7 @@ from intarsia.backbones.helpers import helper_folder, segmenter_folders
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.placement import choose_device, choose_dtype, quiet_loading
 from intarsia.backbones.resolve import resolve
+from intarsia.backbones.weight_sets import precision_named
 
 
 def load_backbones(
@@ -49,7 +50,9 @@ def load_backbones(
     source = resolve(models)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
-    folder = fetch(source.location, source.revision) if source.kind == "hub" else Path(source.location)
+    folder = Path(source.location)
+    if source.kind == "hub":
+        folder = fetch(source.location, source.revision, precision=precision_named(str(chosen_dtype)), painter=True)
     # Before the networks are loaded: a missing helper should be told at once.
     scorer_folder = helper_folder("clip", scorer, folder)
     patches_folder = helper_folder("dino", patches, folder)

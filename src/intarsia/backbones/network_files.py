@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from intarsia.backbones.checkpoint_files import short_reason
+from intarsia.backbones.checkpoint_files import network_fault, short_reason, tokenizer_fault
+from intarsia.backbones.weight_sets import folder_weights, plain_folder, precision_named
 from intarsia.errors import ModelError
 
 
@@ -18,27 +21,29 @@ def load_network(kind: Any, folder: Path, *, dtype: torch.dtype = torch.float32,
 
     Args:
         kind: a class of diffusers or transformers with `from_pretrained`.
-        folder: with its configuration and its weights; half-precision files (*.fp16.safetensors) will do.
+        folder: with its configuration and its weights. Where these are there in several precisions, those that suit
+            `dtype` are read; in shards, with or without an index; under any variant's name.
         dtype: to work in.
         settings: more for `from_pretrained`.
 
     Raises:
         ModelError: files are damaged, do not fit each other, or lack weights.
     """
-    files = list(folder.glob("*.safetensors"))
-    half_only = bool(files) and all(".fp16." in file.name for file in files)
     try:
-        network, found = kind.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            variant="fp16" if half_only else None,
-            output_loading_info=True,
-            **settings,
-        )
+        with readable_folder(kind, folder, dtype) as readable:
+            network, found = kind.from_pretrained(
+                readable,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **settings,
+            )
     # A damaged file shows as almost any exception: of safetensors, of json, or a shape that does not fit.
     except Exception as fault:
+        damaged = network_fault(folder)
+        if damaged is not None:
+            raise ModelError(f"{folder} could not be loaded as {kind.__name__}, since ", *damaged) from fault
         raise ModelError(
             f"{folder} could not be loaded as {kind.__name__} ({short_reason(fault)}): download the checkpoint again."
         ) from fault
@@ -49,3 +54,29 @@ def load_network(kind: Any, folder: Path, *, dtype: torch.dtype = torch.float32,
             "model, or incomplete. Download the checkpoint again."
         )
     return network.eval().requires_grad_(False)
+
+
+@contextmanager
+def readable_folder(kind: Any, folder: Path, dtype: torch.dtype) -> Iterator[Path]:
+    """A network's folder in which the weights for a precision have the names that `kind` looks for."""
+    stem = "model" if kind.__module__.startswith("transformers.") else "diffusion_pytorch_model"
+    weights = folder_weights(folder, precision_named(str(dtype)))
+    if weights is None or weights.files == (f"{stem}.safetensors",):
+        yield folder
+    else:
+        with plain_folder(folder, weights, stem) as plain:
+            yield plain
+
+
+def load_tokenizer(kind: Any, folder: Path) -> Any:
+    """A tokenizer of a checkpoint.
+
+    Raises:
+        ModelError: one of its files is missing or damaged; the message names it.
+    """
+    try:
+        return kind.from_pretrained(folder, local_files_only=True)
+    # tokenizers raises plain exceptions for what it cannot parse.
+    except Exception as fault:
+        damaged = tokenizer_fault(folder) or (f"{short_reason(fault)}: download the checkpoint again.",)
+        raise ModelError(f"The tokenizer in {folder} could not be loaded: ", *damaged) from fault

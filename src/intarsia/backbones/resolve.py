@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from intarsia.backbones.catalog import CATALOG, HELPERS, MIRRORS, POCKET, painters
-from intarsia.backbones.checkpoint_files import PICKLES, pipeline_fault
+from intarsia.backbones.checkpoint_files import PICKLES, config_folder, pipeline_fault
 from intarsia.backbones.fills import PHOTOGRAPHIC
 from intarsia.backbones.hub import cached
+from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file, read_headers, shards_of
+from intarsia.backbones.wrong_kinds import check_file
 from intarsia.errors import Command, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -119,22 +121,30 @@ def folder_source(folder: Path, *, name: str) -> ModelSource:
 
 
 def file_source(file: Path, *, name: str) -> ModelSource:
-    """A single-file checkpoint, checked by its name and first bytes.
+    """A single-file checkpoint, checked by its header alone.
 
     Raises:
-        ModelError: it is a pickle, or not a safetensors file.
+        ModelError: it is a pickle, no safetensors file, a part of one, or of another kind of model.
     """
-    if file.suffix.lower() in PICKLES:
+    foreign = foreign_file(file)
+    if foreign in (PICKLE, SOMETHING) and file.suffix.lower() in PICKLES:
         raise ModelError(
             f"{file} is a pickle, which can run any code when it is opened. Convert it to .safetensors, "
             "or download that version of the checkpoint."
         )
-    # A safetensors file starts with the length of its JSON header.
-    with file.open("rb") as stream:
-        start = stream.read(9)
-    if file.suffix.lower() != ".safetensors" or len(start) < 9 or start[8:] != b"{":
+    if foreign is None and file.suffix.lower() != ".safetensors":
+        raise ModelError(f"{file} may be a safetensors file, but does not end so", Remedy("rename it to .safetensors"))
+    shards = shards_of(file)
+    absent = [shard for shard in shards if not shard.is_file()]
+    if absent:
         raise ModelError(
-            f"{file} is not a safetensors file, or only part of one",
-            Remedy("download it again, or ", Setting("models", "pocket", verb="try")),
+            f"{file} is one of {len(shards)} parts, and {absent[0].name} is missing beside it",
+            Remedy("download the whole checkpoint again"),
+        )
+    check_file(file, read_headers(shards), configured=config_folder(file) is not None)
+    if len(shards) > 1:
+        raise ModelError(
+            f"{file} is one of {len(shards)} parts, which are not read one by one",
+            Remedy("pass the folder of the whole checkpoint, or its version in one file"),
         )
     return ModelSource(name=name, kind="file", location=str(file))

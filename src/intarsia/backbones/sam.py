@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import CLIPTokenizer, Sam2Model, Sam3Model, SamModel
 
 from intarsia.backbones.clip import tokenize
-from intarsia.backbones.network_files import load_network
+from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import MaskProposals
 from intarsia.imaging.geometry import Box, Point
@@ -119,5 +119,5 @@ def load_mask_refiner(folder: Path, kind: Literal["sam", "sam2"], *, device: str
 def load_sam3(folder: Path, *, device: str) -> Sam3Segmenter:
     """Load a SAM 3 checkpoint from a folder, in float32."""
     model = load_network(Sam3Model, folder)
-    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(CLIPTokenizer, folder)
     return Sam3Segmenter(model.to(device), tokenizer, read_preprocessing(folder))

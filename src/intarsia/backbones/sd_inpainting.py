@@ -23,8 +23,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from intarsia.backbones.batches import in_batches
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
-from intarsia.backbones.network_files import load_network
+from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.protocols import InpaintingStage, OnStep
+from intarsia.backbones.single_files import single_file_configuration
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError, Remedy, Setting
@@ -278,7 +279,7 @@ def load_inpainter(
     pipeline = assemble_pipeline(
         vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
         text_encoder=load_network(CLIPTextModel, folder / "text_encoder", dtype=dtype),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        tokenizer=load_tokenizer(CLIPTokenizer, folder / "tokenizer"),
         unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
         scheduler=load_scheduler(folder / "scheduler"),
     )
@@ -291,32 +292,34 @@ def load_single_file(
     """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
 
     Args:
-        config: a folder in diffusers layout that holds the configurations and the tokenizer; without
-            it they come from the hub, or its cache.
+        config: a folder in diffusers layout that holds the configurations and the tokenizer; without it those of
+            the file's family are used, which ship with the package.
 
     Raises:
-        ModelError: the configurations are not at hand, or the file is of another kind of model.
+        ModelError: the file is of another kind of model, damaged, or does not fit its configuration.
     """
     try:
-        loaded = StableDiffusionInpaintPipeline.from_single_file(
-            str(file),
-            config=None if config is None else str(config),
-            local_files_only=config is not None,
-            use_safetensors=True,
-            dtype=dtype,
-            safety_checker=None,
-            feature_extractor=None,
-        )
+        with single_file_configuration(file, config) as (settings, components):
+            loaded = StableDiffusionInpaintPipeline.from_single_file(
+                str(file),
+                config=str(settings),
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=dtype,
+                safety_checker=None,
+                feature_extractor=None,
+                **components,
+            )
+    except ModelError:
+        raise
     # diffusers answers with whatever the broken part raises, down to KeyError and AttributeError.
     except Exception as fault:
-        remedy = (
-            f"compare it with {config}"
-            if config
-            else f"without network, put the checkpoint's diffusers configuration and tokenizer into {file.with_suffix('')}"
-        )
         raise ModelError(
             f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)})",
-            Remedy(f"{remedy}, or ", Setting("models", "pocket", verb="try")),
+            Remedy(
+                f"compare it with {config}, or " if config else "download the checkpoint again, or ",
+                Setting("models", "pocket", verb="try"),
+            ),
         ) from fault
     pipeline = assemble_pipeline(
         vae=loaded.vae,

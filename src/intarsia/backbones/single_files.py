@@ -1,0 +1,79 @@
+"""The configuration of a single-file checkpoint: what lies beside it, else what ships for its family."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from intarsia.backbones.shipped_configs import PIPELINES, Family, clip_tokenizer, family_settings, write_configuration
+from intarsia.backbones.weight_headers import WeightHeader, read_header
+from intarsia.backbones.wrong_kinds import check_file
+
+logger = logging.getLogger(__name__)
+
+FAMILIES: dict[str, Family] = {"sd1": "sd1", "sd2": "sd2", "sdxl": "sdxl"}
+PREDICTIONS = {
+    "v": "v_prediction",
+    "v_prediction": "v_prediction",
+    "v-prediction": "v_prediction",
+    "epsilon": "epsilon",
+    "eps": "epsilon",
+}
+
+
+@contextmanager
+def single_file_configuration(file: Path, beside: Path | None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A folder with the configurations for a single-file checkpoint, and the parts that need no weights of it.
+
+    Args:
+        beside: a folder in diffusers layout that the user put there, which is then all that is needed.
+
+    Raises:
+        ModelError: the file is of a kind that cannot be used, or of a size for which nothing ships.
+    """
+    header = read_header(file)
+    kind = check_file(file, header, configured=beside is not None)
+    if beside is not None:
+        yield beside, {}
+        return
+    family = FAMILIES[kind.family]
+    prediction = prediction_of(file, header, family, inpaints=kind.inpaints)
+    settings = family_settings(family, channels=kind.channels, prediction=prediction)
+    if "ztsnr" in header.shapes:
+        settings["scheduler"] |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    with TemporaryDirectory(prefix="intarsia-") as place:
+        write_configuration(Path(place), settings, pipeline=PIPELINES[family])
+        tokenizers = {
+            part: clip_tokenizer(**values) for part, values in settings.items() if part.startswith("tokenizer")
+        }
+        yield Path(place), tokenizers
+
+
+def prediction_of(file: Path, header: WeightHeader, family: Family, *, inpaints: bool) -> str:
+    """What the denoiser of a single file predicts, epsilon or v_prediction: the weights themselves do not say.
+
+    Asked in turn: tensors that name it (as finetunes of XL carry), the writer's metadata (modelspec, kohya's), a
+    configuration of the first layout beside the file (.yaml). A Stable Diffusion 2 that says nothing is taken for the
+    release for 768 px, which predicts v, unless its name says 512 or base or it inpaints.
+    """
+    if "v_pred" in header.shapes:
+        return "v_prediction"
+    told = PREDICTIONS.get(header.metadata.get("modelspec.prediction_type", "").lower())
+    if told is not None:
+        return told
+    if header.metadata.get("ss_v_parameterization", "").lower() == "true":
+        return "v_prediction"
+    yaml = file.with_suffix(".yaml")
+    if yaml.is_file():
+        written = re.search(r"^\s*parameterization:\s*[\"']?(\w+)", yaml.read_text("utf-8", "replace"), re.MULTILINE)
+        return PREDICTIONS.get(written[1] if written else "eps", "epsilon")
+    if family != "sd2" or inpaints:
+        return "epsilon"
+    by_name = "epsilon" if re.search(r"512|base|inpaint|eps", file.stem, re.IGNORECASE) else "v_prediction"
+    logger.info("%s does not say what it predicts: taken for %s, by its name.", file.name, by_name)
+    return by_name
