@@ -242,7 +242,7 @@ def _refine(
             source=source,
             noise=noise,
             steps=round(settings.injection * len(timesteps)),
-            correspondence=functools.cache(functools.partial(correspondence, scene, layout, crop=crop)),
+            correspondence=functools.partial(correspondence, scene, layout, crop=crop),
         ),
         BlendOutside(
             latents,
