@@ -208,6 +208,13 @@ def _without_local_mean(images: Tensor, region: Tensor) -> Tensor:
     radius = max(round(DRIFT * min(images.shape[-2:])), 1)
     mean = images * region
     for _ in range(2):
-        total, weight = (F.avg_pool2d(part, 2 * radius + 1, stride=1, padding=radius) for part in (mean, region))
+        total, weight = (_local_mean(part, radius) for part in (mean, region))
         mean = total / weight.clamp(min=1e-6) * region
     return (images - mean) * region
+
+
+def _local_mean(images: Tensor, radius: int) -> Tensor:
+    """(B, C, H, W) -> mean over squares, along one side and then the other: the square's cost would be its area."""
+    side = 2 * radius + 1
+    along = F.avg_pool2d(images, (1, side), stride=1, padding=(0, radius))
+    return F.avg_pool2d(along, (side, 1), stride=1, padding=(radius, 0))
