@@ -226,9 +226,9 @@ def test_no_matrix_of_all_scores_is_made(width: int, monkeypatch: pytest.MonkeyP
     fused = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
     unet, attention, widths = OneLayer(layer), F.scaled_dot_product_attention, set[int]()
 
-    def watched(*operands: Tensor, **settings: Any) -> Tensor:
-        widths.update(operand.shape[-1] for operand in operands)
-        return attention(*operands, **settings)
+    def watched(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> Tensor:
+        widths.update(operand.shape[-1] for operand in (query, key, value))
+        return attention(query, key, value, **settings)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", watched)
     with SourceInjection(unet, 8, 8, moved_halves).attached(), sdpa_kernel(fused):

@@ -15,6 +15,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from intarsia.backbones.clip import tokenize
+from intarsia.backbones.memory_format import to_channels_last
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.protocols import EvalCounter
 from intarsia.diffusion.ddim import Prediction
@@ -198,8 +199,9 @@ def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torc
     """
     if not ((folder / "inpainting_unet").is_dir() and (folder / "unet").is_dir()):
         return inpainting
-    unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype).to(inpainting.device)
-    unet.to(memory_format=torch.channels_last)
+    unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype)
+    to_channels_last(unet)
+    unet.to(inpainting.device)
     return StableDiffusion(
         unet=unet,
         vae=inpainting.vae,

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -91,7 +91,8 @@ class SourceInjection:
         return self._channels[key]
 
 
-class _Channels(NamedTuple):
+@dataclass(frozen=True)
+class _Channels:
     """Channels that are added to the queries and keys of one layer, (n, e) each, and how it finds its source.
 
     The preference for the own object is a product of labels: it fits into the product of queries and keys as
@@ -173,12 +174,15 @@ class InjectSelfAttention:
         if encoder_hidden_states is not None or attention_mask is not None or len(hidden_states) < 2:
             return default_attention(self, attn, hidden_states, encoder_hidden_states, attention_mask, temb)
         query, key, value = split_heads(attn, hidden_states)
-        index, asked, nothing, labels = self.channels_of(query)
+        added = self.channels_of(query)
         others, width = len(query) - 1, query.shape[-1]
-        scaled = extend_features(query[1:] * attn.scale, asked)
-        own, source = extend_features(key[1:], nothing), extend_features(key[:1, :, index], labels)
+        scaled = extend_features(query[1:] * attn.scale, added.queries)
+        own, source = (
+            extend_features(key[1:], added.own),
+            extend_features(key[:1, :, added.index], added.source),
+        )
         keys = torch.cat([own, source.expand(others, -1, -1, -1)], 2)
-        values = torch.cat([value[1:], value[:1, :, index].expand(others, -1, -1, -1)], 2)
+        values = torch.cat([value[1:], value[:1, :, added.index].expand(others, -1, -1, -1)], 2)
         # Fused kernels want values as wide as the keys; what is added is zero, and cut off again.
         values = F.pad(values, (0, keys.shape[-1] - width))
         moved = F.scaled_dot_product_attention(scaled, keys, values, scale=1.0)[..., :width]

@@ -120,7 +120,8 @@ def paint_background(
         touched_cells(mask, size.height, size.width, least=TRACE, crop=crop)[None, None]
         for mask in (vacated, objects | vacated)
     )
-    changes = diffusion.decode_latents(painted) - diffusion.decode_latents(latents)
+    # One by one: the autoencoder takes more memory than the denoiser, and no less time for a batch.
+    changes = torch.cat([diffusion.decode_latents(one) for one in painted.split(1)]) - diffusion.decode_latents(latents)
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))
     best = _least_like_the_objects(start + changes, region, words, backbones)
     photo = Size(vacated.shape[1], vacated.shape[0])

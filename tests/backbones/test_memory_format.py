@@ -1,0 +1,63 @@
+"""Weights in another layout: the same numbers, in memory once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from intarsia.backbones import memory_format
+from intarsia.backbones.memory_format import give_back_pages, to_channels_last
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is mapped")
+
+
+def mapped_network(folder: Path) -> nn.Sequential:
+    """A network whose weights lie in a file of 9 MB."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(256, 256, 3), nn.Flatten(), nn.Linear(1024, 1600))
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    network.load_state_dict(load_file(folder / "weights.safetensors"), assign=True)
+    return network.requires_grad_(False)
+
+
+def resident_file_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_weights_keep_their_values_in_the_other_layout(tmp_path: Path) -> None:
+    network = mapped_network(tmp_path)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    to_channels_last(network)
+    convolution = network.state_dict()["0.weight"]
+    assert convolution.is_contiguous(memory_format=torch.channels_last) and not convolution.is_contiguous()
+    assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
+
+
+@linux
+def test_pages_of_the_file_are_given_back_and_read_again(tmp_path: Path) -> None:
+    network = mapped_network(tmp_path)
+    total = sum(float(weight.sum()) for weight in network.parameters())
+    read = resident_file_bytes()
+    to_channels_last(network)
+    assert read - resident_file_bytes() > 8e6
+    assert sum(float(weight.sum()) for weight in network.parameters()) == pytest.approx(total, rel=1e-5)
+
+
+@linux
+def test_what_was_written_into_a_mapping_is_not_lost(tmp_path: Path) -> None:
+    network = mapped_network(tmp_path)
+    last = network.state_dict()["2.weight"]
+    last[0, 0] = 7.0
+    give_back_pages([parameter.data_ptr() for parameter in network.parameters()])
+    assert float(last[0, 0]) == 7.0
+
+
+def test_where_nothing_says_what_is_mapped_pages_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_format, "MAPPINGS", tmp_path / "nothing")
+    to_channels_last(mapped_network(tmp_path))
