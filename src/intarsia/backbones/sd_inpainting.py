@@ -23,7 +23,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from intarsia.backbones.batches import in_batches
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
-from intarsia.backbones.memory_format import to_channels_last
+from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
@@ -373,6 +373,8 @@ def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDif
     """
     for network in (pipeline.unet, pipeline.vae):
         to_channels_last(network)
+    if device == "cpu":
+        give_back_after_use(pipeline.unet, pipeline.text_encoder)
     if device == "cpu" or vram == "auto":
         return StableDiffusionInpainter(pipeline.to(device), name=name)
     pipeline.vae.enable_slicing()

@@ -1,7 +1,7 @@
-"""The layout of a network's weights in memory, and the memory that is mapped from their files.
+"""Weights that lie in their files: these are mapped into memory, and a page of them takes memory once it is read.
 
-On a CPU a loaded checkpoint's weights lie in its files, which are mapped into memory: a page of them takes memory once
-it is read. What was copied from there into another layout would be held twice.
+On a CPU a loaded checkpoint is so mapped. Pages that were copied into another layout would be held twice, and those of
+a network that has done its work are held for nothing: the system, asked to, takes both back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ MAPPINGS = Path("/proc/self/smaps")
 
 AT_ONCE = 2**28
 """Bytes that are copied before pages of the files are given back."""
+
+LARGE = 2**27
+"""Bytes of weights from which a network gives back pages after use; for fewer it is not worth the asking."""
 
 
 def to_channels_last(network: Any) -> None:
@@ -43,12 +46,27 @@ def to_channels_last(network: Any) -> None:
     give_back_pages(addresses)
 
 
+def give_back_after_use(*modules: Any) -> None:
+    """Let modules on a CPU give back the pages of their files whenever they have answered.
+
+    They are read again at the next use, from the system's cache of files as long as there is room for them: a little
+    time, of work that takes seconds.
+    """
+    for module in modules:
+        if sum(parameter.nbytes for parameter in module.parameters()) >= LARGE:
+            module.register_forward_hook(_give_back)
+
+
+def _give_back(module: Any, _inputs: object, _answer: object) -> None:
+    give_back_pages({parameter.data_ptr() for parameter in module.parameters() if parameter.device.type == "cpu"})
+
+
 def give_back_pages(addresses: Collection[int]) -> None:
     """Let the system take back the pages of files that lie at these addresses; who reads there gets them again.
 
     A mapping in which something was written stays as it is: what was written is in no file.
     """
-    if not MAPPINGS.is_file() or not hasattr(mmap, "MADV_DONTNEED"):
+    if not addresses or not MAPPINGS.is_file() or not hasattr(mmap, "MADV_DONTNEED"):
         return
     advise = ctypes.CDLL(None).madvise
     for start, end in _unwritten_mappings(MAPPINGS.read_text()):

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from intarsia.backbones import memory_format
-from intarsia.backbones.memory_format import give_back_pages, to_channels_last
+from intarsia.backbones import mapped_weights
+from intarsia.backbones.mapped_weights import give_back_after_use, give_back_pages, to_channels_last
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is mapped")
 
@@ -59,5 +59,21 @@ def test_what_was_written_into_a_mapping_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_where_nothing_says_what_is_mapped_pages_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_format, "MAPPINGS", tmp_path / "nothing")
+    monkeypatch.setattr(mapped_weights, "MAPPINGS", tmp_path / "nothing")
     to_channels_last(mapped_network(tmp_path))
+
+
+@linux
+def test_a_large_network_gives_back_its_pages_after_use_and_answers_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, picture = mapped_network(tmp_path), torch.ones(1, 256, 4, 4)
+    give_back_after_use(network)
+    assert not network._forward_hooks  # too small
+    monkeypatch.setattr(mapped_weights, "LARGE", 1)
+    before = network(picture)
+    read = resident_file_bytes()
+    give_back_after_use(network)
+    after = network(picture)
+    assert read - resident_file_bytes() > 8e6
+    assert torch.equal(before, after) and torch.equal(before, network(picture))
