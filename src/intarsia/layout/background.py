@@ -121,7 +121,7 @@ def paint_background(
         for mask in (vacated, objects | vacated)
     )
     # One by one: the autoencoder takes more memory than the denoiser, and no less time for a batch.
-    changes = torch.cat([diffusion.decode_latents(one) for one in painted.split(1)]) - diffusion.decode_latents(latents)
+    changes = torch.cat([diffusion.decode_latents(one) for one in painted[:, None]]) - diffusion.decode_latents(latents)
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))
     best = _least_like_the_objects(start + changes, region, words, backbones)
     photo = Size(vacated.shape[1], vacated.shape[0])
@@ -169,7 +169,7 @@ def _denoise(
         hooks.append(ClassifierFreeGuidance(settings.plate_guidance))
     model = Conditioned(diffusion, text.repeat_interleave(len(seeds), 0))
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
-    with mask_self_attention(diffusion.unet, hidden):
+    with torch.inference_mode(), mask_self_attention(diffusion.unet, hidden):
         return sample(model, noisy, timesteps, hooks)
 
 
