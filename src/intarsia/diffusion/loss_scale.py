@@ -27,9 +27,9 @@ class LossScale:
     value: float = 1.0
 
     @classmethod
-    def of(cls, dtype: torch.dtype) -> LossScale:
-        """For gradients that pass through a network in this precision."""
-        return cls(START if dtype == torch.float16 else 1.0)
+    def of(cls, dtype: torch.dtype, start: float = START) -> LossScale:
+        """For gradients that pass through a network in this precision; in half precision it begins at `start`."""
+        return cls(start if dtype == torch.float16 else 1.0)
 
     def fits(self, gradient: Tensor, loss: Tensor) -> bool:
         """Whether a scaled gradient is finite; where it is not, the factor is halved, for the next time.

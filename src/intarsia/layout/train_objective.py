@@ -30,6 +30,9 @@ from intarsia.records.arrange import ArrangeRecord, LearnSettings
 MOST_EMPHASIS = 5.0
 """Most that the error at a noisy timestep weighs over that at a clean one; see `emphasis`."""
 
+HALF_SCALE = 1024.0
+"""Factor with which losses begin in half precision: less than for guidance, since an update that overflows is lost."""
+
 SAMPLE_STEPS = 12
 """Denoising steps of a whole schedule: enough to see what is painted."""
 
@@ -122,7 +125,7 @@ class ConceptTrainer:
         self.optimizer = torch.optim.Adam(
             {"params": [tensor], "lr": self._rate(name, tensor)} for name, tensor in self.parameters.items()
         )
-        self.loss_scale = LossScale.of(diffusion.unet.dtype)
+        self.loss_scale = LossScale.of(diffusion.unet.dtype, HALF_SCALE)
         self.scene_prompt, *self.object_prompts = self._prompts(phrases)
 
     def _rate(self, name: str, tensor: Tensor) -> float:
