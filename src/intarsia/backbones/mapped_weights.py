@@ -38,7 +38,7 @@ def to_channels_last(network: Any) -> None:
     for parameter in network.parameters():
         if parameter.dim() != 4:
             continue
-        parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        parameter.data = parameter.data.to(memory_format=torch.channels_last)
         copied += parameter.nbytes
         if copied >= AT_ONCE:
             give_back_pages(addresses)
