@@ -6,6 +6,7 @@ import copy
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,8 @@ def resident_file_bytes() -> int:
 
 def test_weights_keep_their_values_in_the_other_layout(tmp_path: Path) -> None:
     network = mapped_network(tmp_path)
-    wanted = copy.deepcopy(network).to(memory_format=torch.channels_last).state_dict()
+    plain: Any = copy.deepcopy(network)
+    wanted = plain.to(memory_format=torch.channels_last).state_dict()
     to_channels_last(network)
     weights = network.state_dict()
     assert not weights["0.weight"].is_contiguous()
