@@ -150,3 +150,50 @@ def test_the_published_variant_leaves_out_the_begin_token_and_makes_tokens_compe
     assert sharp.shape == (2, 1, 1, 2)
     assert torch.allclose(sharp[0, 0, 0], torch.softmax(torch.tensor([2.0, 8.0]), 0))
     assert torch.allclose(sharp[1, 0, 0], torch.tensor([0.5, 0.5]))
+
+
+@pytest.mark.parametrize("side", [4, 8])
+def test_an_evaluation_for_maps_alone_ends_at_the_last_recorded_layer(unet: UNet2DConditionModel, side: int) -> None:
+    noisy, text = inputs()
+    recorder = AttentionRecorder(side)
+    with recorder.attached(unet):
+        unet(noisy, 10, encoder_hidden_states=text)
+        wanted = recorder.mean()
+    processors, hooks, finished = dict(unet.attn_processors), len(unet._forward_pre_hooks), list[str]()
+    watches = [
+        module.register_forward_hook(lambda *_, name=name: finished.append(name))
+        for name, module in unet.named_modules()
+        if name.endswith("attn2") or name in ("conv_out", "up_blocks.0", "up_blocks.1")
+    ]
+    maps = recorder.mean_of(unet, lambda: unet(noisy, 10, encoder_hidden_states=text))
+    for watch in watches:
+        watch.remove()
+    assert torch.equal(maps, wanted)
+    assert "conv_out" not in finished and "up_blocks.1" not in finished
+    assert len([name for name in finished if name.endswith("attn2")]) == len(processors) // 2 - 1  # all but the last
+    assert dict(unet.attn_processors) == processors and len(unet._forward_pre_hooks) == hooks
+
+
+def test_the_gradient_of_maps_alone_is_that_of_the_whole_evaluation(pocket: Backbones) -> None:
+    diffusion, recorder = pocket.diffusion, AttentionRecorder()
+    text = diffusion.encode_text(["a cat"]).detach()
+    latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(4)).requires_grad_(True)
+    with recorder.attached(diffusion.unet):
+        diffusion.predict(latents, 500, text)
+        (whole,) = torch.autograd.grad(recorder.mean()[..., 2].square().sum(), latents)
+    maps = recorder.mean_of(diffusion.unet, lambda: diffusion.predict(latents, 500, text))
+    (part,) = torch.autograd.grad(maps[..., 2].square().sum(), latents)
+    assert torch.equal(part, whole)
+
+
+def test_an_error_on_the_way_to_the_maps_is_the_callers(unet: UNet2DConditionModel) -> None:
+    def fail() -> None:
+        raise RuntimeError("stop")
+
+    processors, recorder = dict(unet.attn_processors), AttentionRecorder()
+    with pytest.raises(RuntimeError, match="stop"):
+        recorder.mean_of(unet, fail)
+    assert dict(unet.attn_processors) == processors
+    noisy, text = inputs()
+    with recorder.attached(unet):
+        assert unet(noisy, 10, encoder_hidden_states=text).sample.shape == noisy.shape  # it ends early no more

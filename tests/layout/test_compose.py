@@ -318,3 +318,25 @@ def test_each_cell_is_given_what_the_layout_brings_there(scene: Scene) -> None:
     assert index[15, 0] == 15 * 16 and known[15, 0]
     assert torch.allclose(match.labels.sum(1), torch.ones(256))
     assert match.labels.sum(0)[1] == pytest.approx(ball.sum() / 16) and match.labels.sum(0)[2] == cake.sum() / 16
+
+
+def test_evaluations_keep_nothing_for_gradients_and_spoil_none_that_follow(
+    scene: Scene, tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inpainting = tiny_backbones.inpainter.parts  # type: ignore[attr-defined]
+    models = replace(tiny_backbones, diffusion=inpainting)
+    kind, inferring = type(inpainting), list[bool]()
+    predict = kind.predict
+
+    def watched(self: object, *asked: object) -> object:
+        inferring.append(torch.is_inference_mode_enabled())
+        return predict(self, *asked)
+
+    monkeypatch.setattr(kind, "predict", watched)
+    record = replace(RECORD, fill="diffusion", size=32)
+    composed(scene, layout_of(scene, {"ball 1": RIGHT}), models, record)
+    assert len(inferring) > 2 and all(inferring)
+
+    latents = torch.zeros(1, 4, 8, 8).requires_grad_(True)  # as large as those before: what was kept for them serves
+    inpainting.predict(latents, 500, inpainting.encode_text(["a cat"])).noise.square().sum().backward()
+    assert latents.grad is not None and latents.grad.isfinite().all()

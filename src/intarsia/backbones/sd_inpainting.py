@@ -23,6 +23,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from intarsia.backbones.batches import in_batches
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
+from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.single_files import single_file_configuration
@@ -374,8 +375,9 @@ def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDif
             decodes in tiles. On a CPU all three are the same.
     """
     for network in (pipeline.unet, pipeline.vae):
-        # Convolutions of this layout run several times faster on CPUs, and no slower on accelerators.
-        network.to(memory_format=torch.channels_last)
+        to_channels_last(network)
+    if device == "cpu":
+        give_back_after_use(pipeline.unet, pipeline.text_encoder)
     if device == "cpu" or vram == "auto":
         return StableDiffusionInpainter(pipeline.to(device), name=name)
     pipeline.vae.enable_slicing()

@@ -12,6 +12,7 @@ from intarsia.backbones import sam
 from intarsia.backbones.checkpoint_files import segmenter_kind
 from intarsia.backbones.clipseg import ClipSegSegmenter
 from intarsia.backbones.helpers import nouns_of
+from intarsia.backbones.mapped_weights import give_back_after_use
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import read_preprocessing
 from intarsia.backbones.protocols import MaskProposals, MaskRefiner
@@ -64,5 +65,6 @@ def load_word_segmenter(folder: Path, *, device: str) -> ClipSegSegmenter | sam.
     if segmenter_kind(folder) == "sam3":
         return sam.load_sam3(folder, device=device)
     model = load_network(CLIPSegForImageSegmentation, folder)
+    give_back_after_use(model.clip.vision_model, model.clip.text_model)
     tokenizer = load_tokenizer(CLIPTokenizer, folder)
     return ClipSegSegmenter(model.to(device), tokenizer, read_preprocessing(folder), nouns_of(folder))

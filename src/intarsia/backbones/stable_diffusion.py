@@ -15,6 +15,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from intarsia.backbones.clip import tokenize
+from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.protocols import EvalCounter
 from intarsia.diffusion.ddim import Prediction
@@ -176,8 +177,10 @@ class StableDiffusion:
     def _everything_masked(self, rows: int, columns: int) -> Tensor:
         """(1, 5, rows, columns): a mask of ones over the latents of a picture with everything hidden."""
         if (rows, columns) not in self._hidden:
-            hidden = self.encode_image(torch.zeros(1, 3, rows * self.vae_scale_factor, columns * self.vae_scale_factor))
-            self._hidden[rows, columns] = torch.cat([torch.ones_like(hidden[:, :1]), hidden], 1).to(self.unet.dtype)
+            sides = (rows * self.vae_scale_factor, columns * self.vae_scale_factor)
+            with torch.inference_mode(False):  # what is kept may serve an evaluation with gradients next
+                hidden = self.encode_image(torch.zeros(1, 3, *sides))
+                self._hidden[rows, columns] = torch.cat([torch.ones_like(hidden[:, :1]), hidden], 1).to(self.unet.dtype)
         return self._hidden[rows, columns]
 
     def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:
@@ -198,8 +201,10 @@ def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torc
     """
     if not ((folder / "inpainting_unet").is_dir() and (folder / "unet").is_dir()):
         return inpainting
-    unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype).to(inpainting.device)
-    unet.to(memory_format=torch.channels_last)
+    unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype)
+    to_channels_last(unet)
+    give_back_after_use(unet)
+    unet.to(inpainting.device)
     return StableDiffusion(
         unet=unet,
         vae=inpainting.vae,

@@ -1,6 +1,7 @@
 """Self-attention control: cells attend to a source image as well, or are kept from attending to some cells.
 
-    with inject_self_attention(diffusion.unet, rows, columns, correspondence):
+    injection = SourceInjection(diffusion.unet, rows, columns, correspondence)
+    with injection.attached():
         diffusion.predict(torch.cat([noisy_source, noisy]), timestep, text)  # the first row is the source
 
     with mask_self_attention(diffusion.unet, hidden):
@@ -28,6 +29,9 @@ FIRMNESS = 6.0
 NEVER = -1e4
 """Added before the softmax where a cell may not attend; finite, and within half precision."""
 
+FUSED_WIDTH = 8
+"""Fused attention kernels take heads whose width is a multiple of this; others are left to a matrix of all scores."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Correspondence:
@@ -46,14 +50,13 @@ class Correspondence:
     source_labels: Tensor
 
 
-@contextmanager
-def inject_self_attention(
-    unet: Any, rows: int, columns: int, correspondence: Callable[[int, int], Correspondence]
-) -> Iterator[None]:
-    """Give the self-attention of a batch the keys and values of its first row, each at its new place.
+class SourceInjection:
+    """Gives the self-attention of a batch the keys and values of its first row, each at its new place.
 
     The first row, the source, answers as always. The others attend to their own cells and, as much, to the
     source's: softly kept to those of the same object, so that an object's looks come from that object.
+
+    What does not depend on the step of sampling is computed once, however often it is attached.
 
     Args:
         unet: a UNet2DConditionModel.
@@ -63,16 +66,59 @@ def inject_self_attention(
     Source: mutual self-attention, Cao et al. 2023, arXiv:2304.08465, eq. 3; here with own and source keys
     side by side, the source's moved with its objects.
     """
-    found: dict[tuple[int, int], Correspondence] = {}
 
-    def seen(cells: int) -> Correspondence:
-        grid = grid_of(cells, rows, columns)
-        if grid not in found:
-            found[grid] = correspondence(*grid)
-        return found[grid]
+    def __init__(
+        self, unet: Any, rows: int, columns: int, correspondence: Callable[[int, int], Correspondence]
+    ) -> None:
+        self.unet, self.rows, self.columns, self.correspondence = unet, rows, columns, correspondence
+        self._matches: dict[int, Correspondence] = {}
+        self._channels: dict[tuple[int, int, torch.device, torch.dtype], _Channels] = {}
 
-    with replaced_processors(unet, lambda answering: InjectSelfAttention(answering, seen)):
-        yield
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Inject inside the block; afterwards the network is as it was."""
+        with replaced_processors(self.unet, lambda answering: InjectSelfAttention(answering, self._channels_of)):
+            yield
+
+    def _channels_of(self, states: Tensor) -> _Channels:
+        """What is added to queries and keys, (B, heads, n, d), of a layer."""
+        cells, width = states.shape[-2:]
+        key = (cells, width, states.device, states.dtype)
+        if key not in self._channels:
+            if cells not in self._matches:
+                self._matches[cells] = self.correspondence(*grid_of(cells, self.rows, self.columns))
+            self._channels[key] = _channels_for(self._matches[cells], width, states)
+        return self._channels[key]
+
+
+@dataclass(frozen=True)
+class _Channels:
+    """Channels that are added to the queries and keys of one layer, (n, e) each, and how it finds its source.
+
+    The preference for the own object is a product of labels: it fits into the product of queries and keys as
+    further channels, which spares a matrix of all cells against all cells. Channels of zeros, which change no
+    product, fill the width up to one that fused kernels take.
+
+    Attributes:
+        index: (n,) the source's cell that belongs at each cell.
+        queries: of all rows but the source's.
+        own, source: of a cell's keys, own and the source's.
+    """
+
+    index: Tensor
+    queries: Tensor
+    own: Tensor
+    source: Tensor
+
+
+def _channels_for(match: Correspondence, width: int, like: Tensor) -> _Channels:
+    """The channels of layers whose heads are `width` wide, on the device and in the precision of `like`."""
+    offset = torch.where(match.known, -FIRMNESS, NEVER)[:, None]
+    queries = torch.cat([FIRMNESS * match.labels, torch.ones_like(offset)], 1)
+    source = torch.cat([match.source_labels, offset], 1)
+    padding = (0, -(width + queries.shape[1]) % FUSED_WIDTH)
+    queries, source = (F.pad(part, padding).to(like.device, like.dtype) for part in (queries, source))
+    return _Channels(match.index.to(like.device), queries, torch.zeros_like(source), source)
 
 
 @contextmanager
@@ -112,10 +158,10 @@ def replaced_processors(unet: Any, wrap: Callable[[Any], Any]) -> Iterator[None]
 
 
 class InjectSelfAttention:
-    """An attention processor: see `inject_self_attention`."""
+    """An attention processor: see `SourceInjection`."""
 
-    def __init__(self, answering: Any, seen: Callable[[int], Correspondence]) -> None:
-        self.answering, self.seen = answering, seen
+    def __init__(self, answering: Any, channels_of: Callable[[Tensor], _Channels]) -> None:
+        self.answering, self.channels_of = answering, channels_of
 
     def __call__(
         self,
@@ -127,24 +173,19 @@ class InjectSelfAttention:
     ) -> Tensor:
         if encoder_hidden_states is not None or attention_mask is not None or len(hidden_states) < 2:
             return default_attention(self, attn, hidden_states, encoder_hidden_states, attention_mask, temb)
-        count, cells, _ = hidden_states.shape
-        match = self.seen(cells)
         query, key, value = split_heads(attn, hidden_states)
-        index = match.index.to(key.device)
-        # The preference for the own object is a product of labels: it fits into the product of queries and
-        # keys as further channels, which spares a matrix of all cells against all cells.
-        ours, theirs = (labels.to(key.device, key.dtype) for labels in (match.labels, match.source_labels))
-        offset = torch.where(match.known.to(key.device), -FIRMNESS, NEVER).to(key.dtype)[:, None]
-        nothing = torch.zeros_like(torch.cat([theirs, offset], 1))
-        asked = torch.cat([FIRMNESS * ours, torch.ones_like(offset)], 1)
-        scaled = extend_features(query[1:] * attn.scale, asked)
+        added = self.channels_of(query)
+        others, width = len(query) - 1, query.shape[-1]
+        scaled = extend_features(query[1:] * attn.scale, added.queries)
         own, source = (
-            extend_features(key[1:], nothing),
-            extend_features(key[:1, :, index], torch.cat([theirs, offset], 1)),
+            extend_features(key[1:], added.own),
+            extend_features(key[:1, :, added.index], added.source),
         )
-        keys = torch.cat([own, source.expand(count - 1, -1, -1, -1)], 2)
-        values = torch.cat([value[1:], value[:1, :, index].expand(count - 1, -1, -1, -1)], 2)
-        moved = F.scaled_dot_product_attention(scaled, keys, values, scale=1.0)
+        keys = torch.cat([own, source.expand(others, -1, -1, -1)], 2)
+        values = torch.cat([value[1:], value[:1, :, added.index].expand(others, -1, -1, -1)], 2)
+        # Fused kernels want values as wide as the keys; what is added is zero, and cut off again.
+        values = F.pad(values, (0, keys.shape[-1] - width))
+        moved = F.scaled_dot_product_attention(scaled, keys, values, scale=1.0)[..., :width]
         first = F.scaled_dot_product_attention(query[:1], key[:1], value[:1], scale=attn.scale)
         return join_heads(attn, torch.cat([first, moved]))
 

@@ -5,6 +5,8 @@
         diffusion.predict(noisy, timestep, text)
         maps = recorder.mean()  # (B, rows, columns, tokens)
 
+    maps = recorder.mean_of(diffusion.unet, lambda: diffusion.predict(noisy, timestep, text))  # and nothing else
+
 Recording changes no output: the network's own attention processors still answer, and the probabilities
 are computed beside them.
 """
@@ -12,7 +14,7 @@ are computed beside them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,7 +50,8 @@ class AttentionRecorder:
         self.side = side
         self.maps: list[Tensor] = []
         self.rows = self.columns = 0
-        self._level = 0
+        self._level = self._layers = 0
+        self._only_maps = False
 
     @contextmanager
     def attached(self, unet: Any) -> Iterator[AttentionRecorder]:
@@ -62,7 +65,7 @@ class AttentionRecorder:
 
         def begin(_network: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             noisy = positional[0] if positional else named["sample"]
-            self._begin(noisy.shape[-2:], sorted(set(levels.values())))
+            self._begin(noisy.shape[-2:], sorted(levels.values()))
 
         wrapped = {
             name: Recording(processor, self, levels[name]) if name in levels else processor
@@ -76,6 +79,26 @@ class AttentionRecorder:
             hook.remove()
             unet.set_attn_processor(dict(original))  # a copy: the call empties the dictionary it is given
             self.maps = []
+
+    def mean_of(self, unet: Any, evaluate: Callable[[], object]) -> Tensor:
+        """The maps of one evaluation that is asked for nothing else: it ends at the last layer that is recorded.
+
+        Args:
+            unet: a UNet2DConditionModel.
+            evaluate: evaluates it, and returns nothing that is needed; hooks that follow the evaluation do not run.
+
+        Returns:
+            As `mean`.
+        """
+        with self.attached(unet):
+            self._only_maps = True
+            try:
+                evaluate()
+            except _LastRecordedError:
+                pass
+            finally:
+                self._only_maps = False
+            return self.mean()
 
     def mean(self) -> Tensor:
         """Mean over layers and heads of the last evaluation.
@@ -91,6 +114,7 @@ class AttentionRecorder:
         # A level halves both sides; a side that is odd is rounded up by the strided convolution.
         sides = {n: tuple(math.ceil(side / 2**n) for side in latents) for n in levels}
         self._level = max((n for n in levels if min(sides[n]) >= SLACK * self.side), default=min(levels))
+        self._layers = levels.count(self._level)
         self.rows, self.columns = sides[self._level]
         self.maps = []
 
@@ -106,6 +130,12 @@ class AttentionRecorder:
             prepared = attention.prepare_attention_mask(mask, text.shape[1], len(states))
             scores = scores + prepared.reshape(len(states), attention.heads, -1, text.shape[1])
         self.maps.append(scores.softmax(-1))
+        if self._only_maps and len(self.maps) == self._layers:
+            raise _LastRecordedError
+
+
+class _LastRecordedError(Exception):
+    """Leaves a network of which nothing but its maps is wanted; never seen outside."""
 
 
 class Recording:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from intarsia.diffusion.attention_control import Correspondence, inject_self_attention
+from intarsia.diffusion.attention_control import Correspondence, SourceInjection
 from intarsia.diffusion.ddim import Prediction, SamplingHook, Step, add_noise, blend, cfg
 from intarsia.progress import OnProgress, Progress
 
@@ -66,7 +67,7 @@ class InjectSource(SamplingHook):
         source: (1, C, h, w) clean latents of the source.
         noise: (1, C, h, w).
         steps: how many steps have the source's attention, from the first on.
-        correspondence: see `inject_self_attention`.
+        correspondence: see `SourceInjection`.
     """
 
     unet: Any
@@ -81,8 +82,12 @@ class InjectSource(SamplingHook):
     def attached(self, step: Step) -> AbstractContextManager[object]:
         if step.index >= self.steps:
             return nullcontext()
+        return self._injection.attached()
+
+    @cached_property
+    def _injection(self) -> SourceInjection:
         rows, columns = self.source.shape[-2:]
-        return inject_self_attention(self.unet, rows, columns, self.correspondence)
+        return SourceInjection(self.unet, rows, columns, self.correspondence)
 
     def after_prediction(self, prediction: Prediction, step: Step) -> Prediction:
         return Prediction(*(part[1:] for part in prediction))

@@ -120,7 +120,8 @@ def paint_background(
         touched_cells(mask, size.height, size.width, least=TRACE, crop=crop)[None, None]
         for mask in (vacated, objects | vacated)
     )
-    changes = diffusion.decode_latents(painted) - diffusion.decode_latents(latents)
+    # One by one: the autoencoder takes more memory than the denoiser, and no less time for a batch.
+    changes = torch.cat([diffusion.decode_latents(one) for one in painted[:, None]]) - diffusion.decode_latents(latents)
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))
     best = _least_like_the_objects(start + changes, region, words, backbones)
     photo = Size(vacated.shape[1], vacated.shape[0])
@@ -168,7 +169,7 @@ def _denoise(
         hooks.append(ClassifierFreeGuidance(settings.plate_guidance))
     model = Conditioned(diffusion, text.repeat_interleave(len(seeds), 0))
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
-    with mask_self_attention(diffusion.unet, hidden):
+    with torch.inference_mode(), mask_self_attention(diffusion.unet, hidden):
         return sample(model, noisy, timesteps, hooks)
 
 
@@ -208,6 +209,13 @@ def _without_local_mean(images: Tensor, region: Tensor) -> Tensor:
     radius = max(round(DRIFT * min(images.shape[-2:])), 1)
     mean = images * region
     for _ in range(2):
-        total, weight = (F.avg_pool2d(part, 2 * radius + 1, stride=1, padding=radius) for part in (mean, region))
+        total, weight = (_local_mean(part, radius) for part in (mean, region))
         mean = total / weight.clamp(min=1e-6) * region
     return (images - mean) * region
+
+
+def _local_mean(images: Tensor, radius: int) -> Tensor:
+    """(B, C, H, W) -> mean over squares, along one side and then the other: the square's cost would be its area."""
+    side = 2 * radius + 1
+    along = F.avg_pool2d(images, (1, side), stride=1, padding=(0, radius))
+    return F.avg_pool2d(along, (side, 1), stride=1, padding=(radius, 0))

@@ -242,7 +242,7 @@ def _refine(
             source=source,
             noise=noise,
             steps=round(settings.injection * len(timesteps)),
-            correspondence=functools.cache(functools.partial(correspondence, scene, layout, crop=crop)),
+            correspondence=functools.partial(correspondence, scene, layout, crop=crop),
         ),
         BlendOutside(
             latents,
@@ -254,7 +254,8 @@ def _refine(
         ReportProgress("joining the objects to the picture", on_progress),
     ]
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
-    refined = sample(Conditioned(diffusion, text), noisy, timesteps, hooks)
+    with torch.inference_mode():
+        refined = sample(Conditioned(diffusion, text), noisy, timesteps, hooks)
 
     # What the denoiser changed, not what the autoencoder lost: both images went through it.
     changes = diffusion.decode_latents(refined) - diffusion.decode_latents(latents)

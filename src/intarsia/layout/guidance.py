@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from intarsia.diffusion.loss_scale import LossScale
+
 SMALL = 1e-8
 
 
@@ -80,6 +82,7 @@ def guided_step(
     *,
     enough: float = 0.0,
     where: Tensor | None = None,
+    scale: LossScale | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One step down the gradient of the layout loss.
 
@@ -92,15 +95,22 @@ def guided_step(
         size: of the step.
         enough: the loss below which an object no longer pulls.
         where: (1, 1, h, w) cells that may move, in [0, 1]; all when None.
+        scale: of the loss, for the gradient; where it overflows, it is halved and the gradient taken again.
 
     Returns:
         The moved latents; (B, N) losses before.
     """
-    with torch.enable_grad():
-        moving = latents.detach().requires_grad_(True)
-        losses = losses_of(moving)
-        pulling = torch.where(losses > enough, losses, losses.detach())
-        (gradient,) = torch.autograd.grad(total(pulling).sum(), moving)
+    scale = scale or LossScale()
+    while True:
+        with torch.enable_grad():
+            moving = latents.detach().requires_grad_(True)
+            losses = losses_of(moving)
+            pulling = torch.where(losses > enough, losses, losses.detach())
+            factor = scale.value
+            (gradient,) = torch.autograd.grad(total(pulling).sum() * factor, moving)
+        if scale.fits(gradient, losses):
+            break
+    gradient = gradient / factor
     if where is not None:
         gradient = gradient * where
     return latents.detach() - size * gradient, losses.detach()
@@ -115,16 +125,20 @@ def refine(
     most: int,
     together: bool = False,
     where: Tensor | None = None,
+    scale: LossScale | None = None,
     on_step: Callable[[], None] | None = None,
 ) -> Tensor:
     """Guided steps until every object's loss is low enough, or `most` were taken.
 
     Args:
         together: as published: until mean + max of the losses is low enough, and all objects pull to the end.
+        scale: as for `guided_step`.
         on_step: called after each; may raise `Cancelled`.
     """
     for _ in range(most):
-        moved, losses = guided_step(losses_of, latents, size, enough=0.0 if together else enough, where=where)
+        moved, losses = guided_step(
+            losses_of, latents, size, enough=0.0 if together else enough, where=where, scale=scale
+        )
         unfinished = total(losses) > enough if together else (losses > enough).any(1)
         if not bool(unfinished.any()):
             break

@@ -55,6 +55,8 @@ def invert(
     kept = cache.get(key)
     if kept is None:
         report = ReportProgress("inverting the picture", on_progress)
-        kept = to_values(latents=ddim_invert(Conditioned(diffusion, text), clean, timesteps, [report]))
+        with torch.inference_mode():
+            latents = ddim_invert(Conditioned(diffusion, text), clean, timesteps, [report])
+        kept = to_values(latents=latents)
         cache.put(key, kept)
     return Inversion(timesteps=tuple(timesteps), latents=kept["latents"].to(clean), clean=clean)

@@ -35,6 +35,7 @@ from intarsia.diffusion.ddim import (
     draw_noise,
     sample,
 )
+from intarsia.diffusion.loss_scale import LossScale
 from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance, ReportProgress
 from intarsia.imaging.cells import cell_coverage, touched_cells
 from intarsia.imaging.crop import Crop
@@ -208,10 +209,11 @@ def _sample(
     conditional, negative = (
         diffusion.encode_text([prompt, record.negative_prompt]).repeat_interleave(len(latents), 0).chunk(2)
     )
-    recorder, published = AttentionRecorder(), record.preset == "paper"
+    published = record.preset == "paper"
     guide = LayoutGuidance(
         diffusion=diffusion,
-        recorder=recorder,
+        recorder=AttentionRecorder(),
+        loss_scale=LossScale.of(diffusion.unet.dtype),
         text=conditional,
         positions=token_positions(diffusion.tokenizer, prompt, list(tokens.values()), limit),
         goal=goal_of(scene, layout, latents),
@@ -221,8 +223,7 @@ def _sample(
         on_progress=on_progress,
     )
     hooks = [background, guide, ClassifierFreeGuidance(record.guidance), ReportProgress("painting", on_progress)]
-    with recorder.attached(diffusion.unet):
-        return sample(Conditioned(diffusion, torch.cat([negative, conditional])), latents, timesteps, hooks)
+    return sample(Conditioned(diffusion, torch.cat([negative, conditional])), latents, timesteps, hooks)
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,8 @@ class LayoutGuidance(SamplingHook):
     """Moves latents down the gradient of the layout loss before each of the first steps.
 
     Attributes:
-        recorder: attached to the denoiser.
+        recorder: of the maps that the losses are of.
+        loss_scale: of the denoiser's precision.
         text: (B, L, D) states of the prompt.
         positions: of the objects' tokens in the prompt.
         goal: in latent cells.
@@ -279,6 +281,7 @@ class LayoutGuidance(SamplingHook):
 
     diffusion: LatentDiffusion
     recorder: AttentionRecorder
+    loss_scale: LossScale
     text: Tensor
     positions: Sequence[int]
     goal: Goal
@@ -309,15 +312,16 @@ class LayoutGuidance(SamplingHook):
                 most=self.settings.refine_most,
                 together=self.published,
                 where=self.where,
+                scale=self.loss_scale,
                 on_step=report,
             )
-        return guided_step(losses_of, latents, size, where=self.where)[0]
+        return guided_step(losses_of, latents, size, where=self.where, scale=self.loss_scale)[0]
 
     def losses(self, latents: Tensor, timestep: int) -> Tensor:
         """(B, N) losses of the layout, differentiable in the latents."""
-        self.diffusion.predict(latents, timestep, self.text)
-        maps = self.recorder.mean()
-        # The gradient leaves the network where attention was recorded, before the output that else counts it.
+        maps = self.recorder.mean_of(self.diffusion.unet, lambda: self.diffusion.predict(latents, timestep, self.text))
+        # The evaluation ends, and the gradient begins, where attention was recorded: before the output that counts them.
+        self.diffusion.counter.evaluations += len(latents)
         maps.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         grid = (self.recorder.rows, self.recorder.columns)
         goal = Goal(*(F.adaptive_avg_pool2d(part, grid) for part in self.goal))

@@ -15,6 +15,7 @@ from torch import Tensor
 from intarsia.backbones.protocols import LatentDiffusion
 from intarsia.diffusion.attention_maps import AttentionRecorder
 from intarsia.diffusion.ddim import Conditioned, add_noise, draw_noise, last_timesteps, masked_noise_loss, sample
+from intarsia.diffusion.loss_scale import LossScale
 from intarsia.diffusion.sampling_hooks import ClassifierFreeGuidance
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.photo import Photo
@@ -30,7 +31,7 @@ MOST_EMPHASIS = 5.0
 """Most that the error at a noisy timestep weighs over that at a clean one; see `emphasis`."""
 
 HALF_SCALE = 1024.0
-"""Factor of losses where networks work in half precision, whose smallest gradients would vanish."""
+"""Factor with which losses begin in half precision: less than for guidance, since an update that overflows is lost."""
 
 SAMPLE_STEPS = 12
 """Denoising steps of a whole schedule: enough to see what is painted."""
@@ -124,7 +125,7 @@ class ConceptTrainer:
         self.optimizer = torch.optim.Adam(
             {"params": [tensor], "lr": self._rate(name, tensor)} for name, tensor in self.parameters.items()
         )
-        self.loss_scale = HALF_SCALE if diffusion.unet.dtype == torch.float16 else 1.0
+        self.loss_scale = LossScale.of(diffusion.unet.dtype, HALF_SCALE)
         self.scene_prompt, *self.object_prompts = self._prompts(phrases)
 
     def _rate(self, name: str, tensor: Tensor) -> float:
@@ -169,15 +170,17 @@ class ConceptTrainer:
         for part in range(self.settings.accumulate):
             generator = torch.Generator("cpu").manual_seed(seed_of(seed, part))
             loss = self.loss(generator) / self.settings.accumulate
-            (loss * self.loss_scale).backward()  # type: ignore[no-untyped-call]
+            (loss * self.loss_scale.value).backward()  # type: ignore[no-untyped-call]
             mean_loss += float(loss.detach())
         if self.held and self.embeddings.grad is not None:
             self.embeddings.grad[: self.held] = 0
         gradients = [tensor.grad for tensor in self.parameters.values() if tensor.grad is not None]
         for gradient in gradients:
-            gradient /= self.loss_scale
-        if all(bool(gradient.isfinite().all()) for gradient in gradients):  # half precision overflows now and then
+            gradient /= self.loss_scale.value
+        if all(bool(gradient.isfinite().all()) for gradient in gradients):
             self.optimizer.step()
+        else:  # half precision overflowed: this update is left out, the next ones are scaled less
+            self.loss_scale.halve()
         self.optimizer.zero_grad()
         return mean_loss
 
