@@ -95,8 +95,8 @@ def test_networks_that_take_turns_give_the_pixels_of_the_cpu(
 @pytest.mark.parametrize("flow", [pytest.param(f, marks=[pytest.mark.slow] if f != "learn" else []) for f in FLOWS])
 def test_networks_that_take_turns_work_in_half_precision(flow: str, vram: Any, card: None, scene: Scene) -> None:
     models = load_backbones("pocket", device="cuda", dtype="float16", vram=vram)
-    for part in (models.scorer, models.patches, models.segmenter):
-        assert part.model.dtype == torch.float16  # type: ignore[attr-defined]
+    helpers: list[Any] = [models.scorer, models.patches, models.segmenter]
+    assert all(helper.model.dtype == torch.float16 for helper in helpers)
     made = FLOWS[flow](scene, models)
     assert np.isfinite(made).all() and made.std() > 0
 
@@ -111,11 +111,11 @@ def test_helpers_keep_their_digits_unless_another_precision_is_asked_for(card: N
 
 
 def test_work_goes_on_from_its_step_when_memory_is_short(
-    card: None, on_cpu: dict[str, np.ndarray], scene: Scene, caplog: pytest.LogCaptureFixture
+    card: None, pocket: Backbones, caplog: pytest.LogCaptureFixture
 ) -> None:
     models = load_backbones("pocket", device="cuda", dtype="float32")
-    offloader, unet = models.diffusion.memory.offloader, models.diffusion.unet
-    forward, calls = unet.forward, 0
+    unet, calls = models.diffusion.unet, 0
+    forward = unet.forward
 
     def short(*args: Any, **named: Any) -> Any:
         nonlocal calls
@@ -125,18 +125,14 @@ def test_work_goes_on_from_its_step_when_memory_is_short(
         return forward(*args, **named)
 
     unet.forward = short
-    before = models.diffusion.counter.evaluations
-    made = composed(scene, models)
-    assert np.array_equal(made, on_cpu["compose"])
-    assert offloader.level == "min"
+    there, here = (next(prior("cat", 1, m, seed=3, steps=6)).pixels for m in (models, pocket))
+    assert np.array_equal(there, here)
+    assert models.diffusion.memory.offloader.level == "min"
+    assert models.diffusion.counter.evaluations == 6 * 2, "no step was done twice"
     assert [r.message.rpartition("on, ")[2] for r in caplog.records if "is short" in r.message] == [
         "networks take turns on it.",
         "layers take turns on it.",
     ]
-    again = models.diffusion.counter.evaluations
-    calls = 10
-    composed(scene, models)
-    assert models.diffusion.counter.evaluations - again == again - before, "no step was done twice"
 
 
 def test_learning_computes_activations_twice_when_memory_is_short(

@@ -190,7 +190,7 @@ def test_a_batch_that_does_not_fit_is_halved(
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(painter.pipeline.unet, "forward", shorter)
-    with pytest.raises(ModelError, match=r"too short even for one picture.* smaller --size"):
+    with pytest.raises(ModelError, match=r"too short even for one picture: pass --vram low"):
         painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
 
 

@@ -153,7 +153,8 @@ def test_what_is_not_about_memory_is_raised_as_it_is() -> None:
 
 @pytest.mark.parametrize("problem", [torch.OutOfMemoryError(), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")])
 def test_the_outermost_work_begins_again(problem: Exception) -> None:
-    memory, begun, relief = Memory("cpu"), [], ["half", None]
+    memory, relief = Memory("cpu"), ["half", None]
+    begun: list[int] = []
 
     def inner() -> int:
         if len(begun) < 2:

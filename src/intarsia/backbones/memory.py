@@ -155,11 +155,12 @@ class Memory:
 
     def shortage(self) -> ModelError:
         """The sentence for when nothing is left to do."""
+        saving = [Remedy(Setting("vram", "low", verb="pass"), " (or min)")] if self.offloader.level != "min" else []
         return ModelError(
-            f"The memory of {self.device} is too short even for one picture, with all that saves it",
+            f"The memory of {self.device} is too short even for one picture",
+            *saving,
             Remedy("a smaller ", Setting("size"), page=("choose a smaller ", Setting("size"))),
             Remedy("close other programs that use it"),
-            Remedy(Setting("device", "cpu", verb="pass")),
         )
 
     def _tighten(self) -> str | None:
