@@ -1,7 +1,8 @@
 """A pretended CUDA device: its tensors say cuda:0, compute on the CPU, and refuse to meet those of the CPU as CUDA would.
 
-    with pretended_cuda():
+    with pretended_cuda() as traffic:
         models = load_backbones("pocket", device="cuda", dtype="float32")
+    print(traffic.to_card, traffic.to_host)
 
 Inside the block torch says that it has one CUDA device; afterwards torch is as it was. What is not pretended:
 streams, the kernels' own arithmetic, generators on the device, shapes that change in place, and gradient checkpoints.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -34,6 +36,26 @@ INDEXES = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_p
 
 TOGETHER = ("aten::cat", "aten::stack")
 """What takes no tensor without dimensions from the CPU either: it is not computed element by element."""
+
+READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::item")
+"""What makes the host wait for a value of the card."""
+
+
+@dataclass
+class Traffic:
+    """What went between the host and the card, in tensors.
+
+    Attributes:
+        to_card: copies from the host, which a graphics card does beside its work.
+        to_host: copies to the host and values that were read there, for which the host waits.
+    """
+
+    to_card: int = 0
+    to_host: int = 0
+
+
+TRAFFIC = Traffic()
+"""Of the block that runs; a new block begins at zero."""
 
 
 class CardTensor(torch.Tensor):
@@ -87,6 +109,7 @@ class CardTensor(torch.Tensor):
         return self.numpy()
 
     def tolist(self) -> Any:
+        TRAFFIC.to_host += 1
         return self.inner.tolist()
 
     def __repr__(self, *, tensor_contents: object = None) -> str:  # type: ignore[override]
@@ -116,6 +139,7 @@ def answer(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, meta:
     on_card = bool(cards) if asked is None else asked.type == "cuda" or (asked.type == "meta" and not meta)
     if cards:
         refuse_other_devices(func, args, leaves)
+    count_traffic(func, args, leaves, on_card=on_card)
     if on_card and any(isinstance(g, torch.Generator) and g.device == CPU for g in leaves):
         raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
     plain_args = mapped(plain, args)
@@ -138,6 +162,21 @@ def answer(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, meta:
         return CardTensor(value) if on_card else value
 
     return mapped(placed, result)
+
+
+def count_traffic(func: Any, args: tuple[Any, ...], leaves: Sequence[Any], *, on_card: bool) -> None:
+    """Count what an operation carries to the card or to the host."""
+    name = func._schema.name
+    here = [t for t in leaves if isinstance(t, Tensor) and not isinstance(t, CardTensor)]
+    there = len(here) < sum(isinstance(t, Tensor) for t in leaves)
+    if name in COPIES:
+        on_card = isinstance(args[0], CardTensor) if func._schema.is_mutable else on_card
+        TRAFFIC.to_card += bool(here and on_card)
+        TRAFFIC.to_host += bool(there and not on_card)
+    elif name in READS:
+        TRAFFIC.to_host += there
+    elif name in INDEXES and there:
+        TRAFFIC.to_card += len(here)
 
 
 def flat(values: Any) -> Iterator[Any]:
@@ -289,6 +328,8 @@ STANDINS: dict[str, Any] = {
     "get_device_name": lambda *_: "Pretended",
     "get_device_properties": lambda *_: SimpleNamespace(total_memory=12 * GIGABYTE, name="Pretended"),
     "mem_get_info": lambda *_: (8 * GIGABYTE, 12 * GIGABYTE),
+    "memory_allocated": lambda *_: 2**30,
+    "memory_reserved": lambda *_: 2**30,
     "max_memory_allocated": lambda *_: 2**20,
     "reset_peak_memory_stats": lambda *_: None,
     "empty_cache": lambda: None,
@@ -301,8 +342,12 @@ STANDINS: dict[str, Any] = {
 
 
 @contextmanager
-def pretended_cuda() -> Iterator[None]:
-    """A machine with one CUDA device, for the time of a block and for this thread."""
+def pretended_cuda() -> Iterator[Traffic]:
+    """A machine with one CUDA device, for the time of a block and for this thread.
+
+    Yields:
+        What goes between host and card, counted as it goes.
+    """
     swapped = torch.__future__.get_swap_module_params_on_conversion()
     with ExitStack() as stack:
         for name, standin in STANDINS.items():
@@ -313,4 +358,5 @@ def pretended_cuda() -> Iterator[None]:
         calls = Calls()
         stack.enter_context(calls)
         stack.enter_context(Operations(calls))
-        yield
+        TRAFFIC.to_card = TRAFFIC.to_host = 0
+        yield TRAFFIC

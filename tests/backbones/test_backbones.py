@@ -183,7 +183,14 @@ def test_a_batch_that_does_not_fit_is_halved(
     monkeypatch.setattr(painter.pipeline.unet, "forward", short)
     parts = painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=2, guidance=1.0)
     assert torch.allclose(parts, whole, atol=1e-4)
-    with pytest.raises(ModelError, match="--vram low"):
+    # Even the two halves of a guided step may be taken one by one.
+    assert painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0).isfinite().all()
+
+    def shorter(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(painter.pipeline.unet, "forward", shorter)
+    with pytest.raises(ModelError, match=r"too short even for one picture: pass --vram low"):
         painter.inpaint(picture, masks[:1], ["a cat"], seeds=[1], steps=2, guidance=2.0)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from intarsia.backbones.clip import tokenize
+from intarsia.backbones.memory import Memory
 from intarsia.backbones.preprocessing import Preprocessing
 
 TEXTS_AT_ONCE = 32
@@ -19,8 +20,17 @@ TEXTS_AT_ONCE = 32
 class ClipSegSegmenter:
     """A `Segmenter` over CLIPSeg (Lueddecke & Ecker 2022, arXiv:2112.10003)."""
 
-    def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing, nouns: Sequence[str] = ()) -> None:
-        """Take a loaded model; `nouns` are all that it knows, where they are few."""
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        preparation: Preprocessing,
+        nouns: Sequence[str] = (),
+        *,
+        memory: Memory | None = None,
+    ) -> None:
+        """Take a loaded model; `nouns` are all that it knows, where they are few, and `memory` took the model in."""
+        self.memory = memory or Memory()
         self.nouns = tuple(nouns)
         self.model = model
         self.tokenizer = tokenizer
@@ -33,20 +43,23 @@ class ClipSegSegmenter:
     def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
         """(1, 3, H, W) in [-1, 1], T texts -> (T, H, W) probability that a pixel shows the text, on the CPU."""
         height, width = picture.shape[-2:]
-        prepared = self.preparation(picture.to(self.model.device, self.model.dtype), (self.side, self.side))
+        prepared = self.preparation(picture.to(self.memory.device), (self.side, self.side)).to(self.model.dtype)
         tokens = tokenize(self.tokenizer, texts, self.text_limit)
+        tokens = {name: ids.to(self.memory.device) for name, ids in tokens.items()}
+        logits = self.memory.attempt(lambda: self._logits(prepared, tokens))
+        heat = torch.sigmoid(logits.float()).reshape(len(texts), 1, *logits.shape[-2:])
+        resized = functional.interpolate(heat, size=(height, width), mode="bilinear", align_corners=False)
+        return resized[:, 0].clamp(0, 1).cpu()
+
+    def _logits(self, prepared: Tensor, tokens: dict[str, Tensor]) -> Tensor:
+        """(1, 3, h, w) and T texts -> (T, rows, columns)."""
         # The picture is looked at once, whatever the number of texts; the model itself would look for each.
         seen = self.model.clip.get_image_features(prepared, interpolate_pos_encoding=True, output_hidden_states=True)
         layers = [seen.hidden_states[layer + 1] for layer in self.model.extract_layers]
-        asked = self.model.get_conditional_embeddings(
-            len(texts), **{name: ids.to(self.model.device) for name, ids in tokens.items()}
-        )
-        logits = torch.cat(
+        asked = self.model.get_conditional_embeddings(len(tokens["input_ids"]), **tokens)
+        return torch.cat(
             [
                 self.model.decoder([layer.expand(len(part), -1, -1) for layer in layers], part).logits
                 for part in asked.split(TEXTS_AT_ONCE)
             ]
         )
-        heat = torch.sigmoid(logits.float()).reshape(len(texts), 1, *logits.shape[-2:])
-        resized = functional.interpolate(heat, size=(height, width), mode="bilinear", align_corners=False)
-        return resized[:, 0].clamp(0, 1).cpu()

@@ -173,16 +173,15 @@ def begin(
     shape = (1, parts.vae.config.latent_channels, *cells)
     noise = torch.cat([torch.randn(shape, generator=generator, dtype=drawn) for generator in generators])
     noise = noise.to(device, text.dtype)
-    # Pictures are encoded one by one, since networks round otherwise in a batch.
-    original = torch.cat([parts.encode_image(one[None]) for one in picture]).to(device, text.dtype)
-    original = original.expand(len(masks), -1, -1, -1)
     told = told_masks(masks) if parts.hides_masked else (masks > 0).to(masks)
-    hidden = parts.encode_image(picture * (1 - told)).to(device, text.dtype) if parts.hides_masked else original
     freedom = cell_freedom(masks, *cells).to(device)
     if answered is not None:
         freedom = torch.where(answered.to(device), freedom, 0.0)
+    blends = strength < 1 or bool((freedom < 1).any())
+    original, hidden = (part.to(device, text.dtype) for part in encoded(parts, picture, told, blends=blends))
+    original = original.expand(len(masks), -1, -1, -1)
     scheduler = copy.deepcopy(scheduler)
-    scheduler.set_timesteps(steps, device=device)
+    scheduler.set_timesteps(steps)  # on the host: schedulers compare them, and would wait for the device
     left_out = (steps - int(steps * strength)) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(left_out)
@@ -206,6 +205,26 @@ def begin(
     if strength < 1:
         denoising.latents = denoising.noised(0)
     return denoising
+
+
+def encoded(parts: StableDiffusion, picture: Tensor, told: Tensor, *, blends: bool) -> tuple[Tensor, Tensor]:
+    """(B, C, h, w) latents of a picture, and of what is shown of it; without meaning where nobody uses them.
+
+    A denoiser that is told what is hidden has no use for the rest, unless the picture is blended in.
+
+    Args:
+        told: (B, 1, H, W) of 0 and 1, what the denoiser is told is hidden.
+        blends: whether the latents of the picture come in besides.
+    """
+
+    def encode(pictures: Tensor) -> Tensor:  # one by one, since networks round otherwise in a batch
+        return torch.cat([parts.encode_image(one[None]) for one in pictures])
+
+    if not parts.hides_masked:
+        original = encode(picture)
+        return original, original.expand(len(told), -1, -1, -1)
+    shown = encode(picture * (1 - told))
+    return encode(picture) if blends else torch.zeros_like(shown[: len(picture)]), shown
 
 
 def whole_steps(strength: float, steps: int) -> float:

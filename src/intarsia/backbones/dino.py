@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
+from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import PatchFeatures
@@ -36,10 +37,12 @@ class DinoPatchEncoder:
         model: with eager attention, since the attention itself is wanted.
         preparation: of its checkpoint.
         side: pixels of the square whose area every picture is scaled to.
+        memory: of the device on which it works, where the model was taken in; by default the CPU's.
     """
 
-    def __init__(self, model: Any, preparation: Preprocessing, *, side: int) -> None:
+    def __init__(self, model: Any, preparation: Preprocessing, *, side: int, memory: Memory | None = None) -> None:
         self.model = model
+        self.memory = memory or Memory()
         self.preparation = preparation
         patch = model.config.patch_size
         self.patch: int = patch if isinstance(patch, int) else patch[0]
@@ -51,14 +54,14 @@ class DinoPatchEncoder:
     def encode(self, picture: Tensor) -> PatchFeatures:
         """(1, 3, H, W) in [-1, 1] -> features (D, rows, columns) and saliency (rows, columns) that sums to 1."""
         rows, columns = grid_size(picture.shape[-2], picture.shape[-1], self.cells)
-        picture = picture.to(self.model.device, self.model.dtype)
-        prepared = self.preparation(picture, (rows * self.patch, columns * self.patch))
+        prepared = self.preparation(picture.to(self.memory.device), (rows * self.patch, columns * self.patch))
+        prepared = prepared.to(self.model.dtype)
         # The DINOv2 classes always interpolate their positions and take no such argument.
         fitting = {"interpolate_pos_encoding": True} if self.model.config.model_type == "vit" else {}
-        output = self.model(pixel_values=prepared, output_attentions=True, **fitting)
+        output = self.memory.attempt(lambda: self.model(pixel_values=prepared, output_attentions=True, **fitting))
         features = output.last_hidden_state[0, self.leading :].T.reshape(-1, rows, columns)
-        saliency = output.attentions[-1][0].mean(0)[0, self.leading :].reshape(rows, columns)
-        return PatchFeatures(features=features.float().cpu(), saliency=(saliency / saliency.sum()).float().cpu())
+        saliency = output.attentions[-1][0].float().mean(0)[0, self.leading :].reshape(rows, columns)
+        return PatchFeatures(features=features.float().cpu(), saliency=(saliency / saliency.sum()).cpu())
 
     def encode_keys(self, picture: Tensor) -> Tensor:
         """(1, 3, H, W) in [-1, 1] -> (T, D) keys of the last layer's self-attention, heads joined; [CLS] comes first."""
@@ -69,17 +72,27 @@ class DinoPatchEncoder:
             self.encode(picture)
         finally:
             handle.remove()
-        return caught[0][0].float().cpu()
+        return caught[-1][0].float().cpu()
 
 
-def load_patch_encoder(folder: Path, *, device: str, side: int | None = None) -> DinoPatchEncoder:
-    """Load a DINO checkpoint from a folder, in float32.
+def load_patch_encoder(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    memory: Memory | None = None,
+    side: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> DinoPatchEncoder:
+    """Load a DINO checkpoint from a folder.
 
     Args:
+        memory: of the device, where other networks share it.
         side: working size in pixels; by default the size that the network was trained at.
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     # Self-supervised checkpoints have no pooler; asking for one would draw it at random.
     without: dict[str, Any] = {"add_pooling_layer": False} if config.model_type == "vit" else {}
-    model = load_network(AutoModel, folder, config=config, attn_implementation="eager", **without)
-    return DinoPatchEncoder(model.to(device), read_preprocessing(folder), side=side or config.image_size)
+    model = load_network(AutoModel, folder, dtype=dtype, config=config, attn_implementation="eager", **without)
+    memory = memory or Memory(device)
+    memory.offloader.admit(model, finest="low")
+    return DinoPatchEncoder(model, read_preprocessing(folder), side=side or config.image_size, memory=memory)

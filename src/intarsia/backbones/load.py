@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from intarsia.backbones.offload import Vram
     from intarsia.backbones.protocols import Backbones
-    from intarsia.backbones.sd_inpainting import Vram
 from intarsia.backbones.catalog import CATALOG
 from intarsia.backbones.checkpoint_files import config_folder, unet_part, version_of
 from intarsia.backbones.helpers import helper_folder, segmenter_folders
 from intarsia.backbones.hub import fetch
-from intarsia.backbones.placement import choose_device, choose_dtype, quiet_loading
+from intarsia.backbones.placement import choose_device, choose_dtype, choose_helper_dtype, quiet_loading
 from intarsia.backbones.resolve import resolve
 from intarsia.backbones.weight_sets import precision_named
 
@@ -33,19 +33,21 @@ def load_backbones(
     """Load every network that an edit needs, once.
 
     A checkpoint folder may bring helpers of its own in clip/, dino/ and clipseg/, as the pocket models
-    do; else those of the catalogue are used. Helpers work in float32 always.
+    do; else those of the catalogue are used. Helpers work in float32, but on an accelerator in the precision that is
+    asked for.
 
     Args:
         models: see `resolve`.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: of the painting networks: auto (float16 on CUDA, else float32), float32, bfloat16 or float16.
-        vram: auto, low or min: how hard to save the memory of an accelerator.
+        vram: how hard to save the memory of an accelerator: low moves whole networks in and out, min single layers;
+            auto as little of it as will do.
         scorer: hub id or folder of another CLIP model.
         patches: hub id or folder of another DINO model.
         segmenter: catalogue name, hub id or folder of another one: see `segmenter_folders`.
 
     Raises:
-        ModelError: a checkpoint is unknown, incomplete or not to be had; the device is not there.
+        ModelError: a checkpoint is unknown, incomplete, not to be had or too large; the device is not there.
     """
     source = resolve(models)
     chosen_device = choose_device(device)
@@ -58,11 +60,16 @@ def load_backbones(
     patches_folder = helper_folder("dino", patches, folder)
     segmenter_folder, refiner_folder = segmenter_folders(segmenter, folder)
 
+    helper_dtype = choose_helper_dtype(dtype, chosen_device)
     own_dino = patches_folder == folder / "dino"
     with quiet_loading():
         from intarsia.backbones import clip, dino, sd_inpainting, segmenters, stable_diffusion
+        from intarsia.backbones.memory_needs import choose_vram, needs_of
         from intarsia.backbones.protocols import Backbones
 
+        helpers = [scorer_folder, patches_folder, segmenter_folder, *([refiner_folder] if refiner_folder else [])]
+        needs = needs_of(folder, helpers, dtype=chosen_dtype, helper_dtype=helper_dtype)
+        vram = choose_vram(vram, chosen_device, needs, source.name)
         if source.kind == "file":
             inpainter = sd_inpainting.load_single_file(
                 folder, config_folder(folder), name=source.name, device=chosen_device, dtype=chosen_dtype, vram=vram
@@ -76,17 +83,19 @@ def load_backbones(
                 dtype=chosen_dtype,
                 vram=vram,
             )
+        memory = inpainter.parts.memory
         return Backbones(
             name=source.name,
             inpainter=inpainter,
             diffusion=stable_diffusion.load_text_to_image(inpainter.parts, folder, dtype=chosen_dtype),
-            scorer=clip.load_scorer(scorer_folder, device=chosen_device),
+            scorer=clip.load_scorer(scorer_folder, memory=memory, dtype=helper_dtype),
             patches=dino.load_patch_encoder(
                 patches_folder,
-                device=chosen_device,
+                memory=memory,
+                dtype=helper_dtype,
                 side=None if own_dino or patches else CATALOG["dino"].native_side,
             ),
-            segmenter=segmenters.load_segmenter(segmenter_folder, refiner_folder, device=chosen_device),
+            segmenter=segmenters.load_segmenter(segmenter_folder, refiner_folder, memory=memory, dtype=helper_dtype),
             device=chosen_device,
             versions={
                 "inpainter": version_of(folder),

@@ -70,6 +70,17 @@ def choose_dtype(dtype: str, device: str) -> torch.dtype:
     return known[dtype]
 
 
+def choose_helper_dtype(dtype: str, device: str) -> torch.dtype:
+    """The precision of the networks that look and judge, for --dtype.
+
+    Half precision is for accelerators, and where it is asked for: cosines of near-equal pictures need the digits.
+    """
+    import torch
+
+    chosen = choose_dtype(dtype, device)
+    return torch.float32 if dtype == "auto" or device == "cpu" else chosen
+
+
 @contextmanager
 def quiet_loading() -> Iterator[None]:
     """Hold back what diffusers and transformers say while they load, and give the host its settings back.

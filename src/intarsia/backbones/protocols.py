@@ -17,6 +17,7 @@ from intarsia.imaging.photo import Bytes
 if TYPE_CHECKING:  # what fills a background on a plain CPU needs no torch
     from torch import Tensor
 
+    from intarsia.backbones.memory import Memory
     from intarsia.diffusion.ddim import Prediction
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in all) of one call; may raise Cancelled
@@ -163,6 +164,8 @@ class LatentDiffusion(Protocol):
     """The denoising network, for what attaches to its attention; frozen."""
     tokenizer: Any
     text_encoder: Any
+    memory: Memory
+    """Of its device; what takes gradients through it is attempted there."""
 
     @property
     def device(self) -> str: ...

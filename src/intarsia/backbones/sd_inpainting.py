@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import diffusers
 import torch
@@ -24,21 +24,20 @@ from intarsia.backbones.batches import in_batches
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
+from intarsia.backbones.memory import FittingDenoiser, Memory, free_memory
+from intarsia.backbones.memory_needs import denoiser_bytes
 from intarsia.backbones.network_files import load_network, load_tokenizer
+from intarsia.backbones.offload import Vram
 from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.single_files import single_file_configuration
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError, Remedy, Setting
 
-Vram = Literal["auto", "low", "min"]
-
 # Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
 CPU_CELLS = 16_384
 # Pixels of the largest picture that the autoencoder takes as a whole where the denoiser works in tiles.
 WHOLE_PIXELS = 1024 * 1024
-# Bytes that the denoiser needs a latent cell on an accelerator, guidance included: about 1 GB for 512 px.
-BYTES_PER_CELL = 256 * 1024
 
 
 class StableDiffusionInpainter:
@@ -48,9 +47,11 @@ class StableDiffusionInpainter:
         pipeline: a StableDiffusionInpaintPipeline on its device, in its precision, from `assemble_pipeline`.
         name: what the record calls this checkpoint.
         max_batch: most candidates a denoiser call; by default what fits the memory.
+        memory: of the device, where the networks were taken in; by default of that on which they lie.
     """
 
-    def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
+    def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None, memory: Memory | None = None) -> None:
+        memory = memory or Memory(str(pipeline._execution_device))
         self.scheduler = pipeline.scheduler
         self.own_scheduler = getattr(pipeline, "own_scheduler", pipeline.scheduler)
         self.pipeline = pipeline
@@ -63,7 +64,8 @@ class StableDiffusionInpainter:
             text_encoder=pipeline.text_encoder,
             scheduler=pipeline.scheduler,
             name=name,
-            device=str(pipeline._execution_device),
+            device=str(memory.device),
+            memory=memory,
         )
         self.counter = self.parts.counter
         self.stride, self.native_side = self.parts.stride, self.parts.native_side
@@ -119,7 +121,7 @@ class StableDiffusionInpainter:
 
         def paint(chosen: slice, on_step: OnStep | None) -> Tensor:
             tiled = None if tile is None else self._tiled(tile, masks[chosen])
-            with self._autoencoder_in_tiles(tile is not None and height * width > WHOLE_PIXELS), self._offloading():
+            with self._autoencoder_in_tiles(tile is not None and height * width > WHOLE_PIXELS):
                 denoising = begin(
                     self.parts,
                     self.scheduler,
@@ -133,7 +135,7 @@ class StableDiffusionInpainter:
                     strength=strength,
                     answered=None if tiled is None else tiled.answered,
                 )
-                denoising.run(tiled or self.parts.unet, len(denoising.timesteps), on_step=on_step)
+                denoising.run(tiled or self._denoiser(), len(denoising.timesteps), on_step=on_step)
                 return self.parts.decode_latents(denoising.latents)
 
         most = 1 if tile is not None else self._fitting_batch(height, width)
@@ -156,19 +158,18 @@ class StableDiffusionInpainter:
         height, width = self._check(picture, masks, prompts, seeds)
 
         def first(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
-            with self._offloading():
-                denoising = begin(
-                    self.parts,
-                    self.scheduler,
-                    picture if len(picture) == 1 else picture[chosen],
-                    masks[chosen],
-                    prompts[chosen],
-                    negative_prompt=negative_prompt,
-                    seeds=seeds[chosen],
-                    steps=steps,
-                    guidance=guidance,
-                )
-                return self._advanced(denoising, steps, until, on_step)
+            denoising = begin(
+                self.parts,
+                self.scheduler,
+                picture if len(picture) == 1 else picture[chosen],
+                masks[chosen],
+                prompts[chosen],
+                negative_prompt=negative_prompt,
+                seeds=seeds[chosen],
+                steps=steps,
+                guidance=guidance,
+            )
+            return self._advanced(denoising, steps, until, on_step)
 
         batches = in_batches(first, len(masks), (height, width), self._fitting_batch(height, width), on_step)
         return [stage for batch in batches for stage in batch]
@@ -182,8 +183,7 @@ class StableDiffusionInpainter:
         assert all(s.state is not None and s.steps == steps for s in stages), "unfinished, and of one schedule"
 
         def following(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
-            with self._offloading():
-                return self._advanced(join([s.state for s in stages[chosen]]), steps, until, on_step)
+            return self._advanced(join([s.state for s in stages[chosen]]), steps, until, on_step)
 
         batches = in_batches(following, len(stages), (height, width), self._fitting_batch(height, width), on_step)
         return [stage for batch in batches for stage in batch]
@@ -202,21 +202,13 @@ class StableDiffusionInpainter:
         finished = until >= steps
         # Schedulers of second order ask the denoiser twice a step, and remember in between.
         count = len(denoising.timesteps) if finished else until * denoising.scheduler.order
-        clean = denoising.run(self.parts.unet, count, on_step=on_step)
+        clean = denoising.run(self._denoiser(), count, on_step=on_step)
         pictures = self.parts.decode_latents(denoising.latents if finished else clean)
         alone = [None] * len(pictures) if finished else denoising.candidates()
         return [
             InpaintingStage(picture=picture, done=min(until, steps), steps=steps, state=state)
             for picture, state in zip(pictures, alone, strict=True)
         ]
-
-    @contextmanager
-    def _offloading(self) -> Iterator[None]:
-        """Within it, networks visit the accelerator in turns, if they were told to; after it none is left there."""
-        try:
-            yield
-        finally:
-            self.pipeline.maybe_free_model_hooks()
 
     @contextmanager
     def _autoencoder_in_tiles(self, wanted: bool) -> Iterator[None]:
@@ -235,18 +227,21 @@ class StableDiffusionInpainter:
         """The denoiser in tiles of so many pixels, where masks (B, 1, H, W) are not black."""
         factor: int = self.pipeline.vae_scale_factor
         cells = F.max_pool2d(masks.float().cpu(), factor)
-        return TiledDenoiser(self.parts.unet, side // factor, cells, 2 * self._fitting_batch(side, side))
+        return TiledDenoiser(self._denoiser(), side // factor, cells, 2 * self._fitting_batch(side, side))
+
+    def _denoiser(self) -> FittingDenoiser:
+        return FittingDenoiser(self.parts.unet, self.parts.memory)
 
     def _fitting_batch(self, height: int, width: int) -> int:
         if self.max_batch is not None:
             return self.max_batch
         factor: int = self.pipeline.vae_scale_factor
         cells = (height // factor) * (width // factor)
-        device = self.pipeline._execution_device
-        if device.type != "cuda":
+        free = free_memory(self.parts.memory.device)
+        if free is None:
             return max(1, CPU_CELLS // cells)
-        free, _ = torch.cuda.mem_get_info(device)
-        return max(1, int(free // (cells * BYTES_PER_CELL)))
+        unet = self.parts.unet
+        return max(1, free // (cells * denoiser_bytes(unet.config.block_out_channels[0], unet.dtype)))
 
 
 def choose_scheduler(scheduler: Any) -> Any:
@@ -376,14 +371,14 @@ def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDif
     """
     for network in (pipeline.unet, pipeline.vae):
         to_channels_last(network)
-    if device == "cpu":
+    memory = Memory(device, vram)
+    if memory.device.type == "cpu":
         give_back_after_use(pipeline.unet, pipeline.text_encoder)
-    if device == "cpu" or vram == "auto":
-        return StableDiffusionInpainter(pipeline.to(device), name=name)
+    for network in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+        memory.offloader.admit(network)
+    if memory.offloader.level == "auto":
+        return StableDiffusionInpainter(pipeline, name=name, memory=memory)
     pipeline.vae.enable_slicing()
-    if vram == "low":
-        pipeline.enable_model_cpu_offload(device=device)
-    else:
+    if vram == "min":
         pipeline.vae.enable_tiling()
-        pipeline.enable_sequential_cpu_offload(device=device)
-    return StableDiffusionInpainter(pipeline, name=name, max_batch=1)
+    return StableDiffusionInpainter(pipeline, name=name, max_batch=1, memory=memory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 
@@ -13,6 +14,7 @@ from intarsia.backbones.checkpoint_files import segmenter_kind
 from intarsia.backbones.clipseg import ClipSegSegmenter
 from intarsia.backbones.helpers import nouns_of
 from intarsia.backbones.mapped_weights import give_back_after_use
+from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import read_preprocessing
 from intarsia.backbones.protocols import MaskProposals, MaskRefiner
@@ -41,30 +43,43 @@ class RefinedSegmenter:
 LoadedSegmenter = ClipSegSegmenter | sam.Sam3Segmenter | RefinedSegmenter
 
 
-def load_segmenter(words: Path, refiner: Path | None = None, *, device: str) -> LoadedSegmenter:
-    """Load a segmenter in float32.
+def load_segmenter(
+    words: Path,
+    refiner: Path | None = None,
+    *,
+    device: str = "cpu",
+    memory: Memory | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> LoadedSegmenter:
+    """Load a segmenter.
 
     Args:
         words: folder of a checkpoint that finds by words: CLIPSeg or SAM 3.
         refiner: folder of one that outlines what was found: SAM or SAM 2.
         device: where it works.
+        memory: of the device, where other networks share it.
 
     Raises:
         ModelError: a checkpoint is of another kind, or damaged.
     """
-    by_words = load_word_segmenter(words, device=device)
+    memory = memory or Memory(device)
+    by_words = load_word_segmenter(words, memory=memory, dtype=dtype)
     if refiner is None:
         return by_words
     kind = segmenter_kind(refiner)
     assert kind in ("sam", "sam2"), f"{refiner} outlines nothing"
-    return RefinedSegmenter(by_words, sam.load_mask_refiner(refiner, kind, device=device))
+    return RefinedSegmenter(by_words, sam.load_mask_refiner(refiner, kind, memory=memory, dtype=dtype))
 
 
-def load_word_segmenter(folder: Path, *, device: str) -> ClipSegSegmenter | sam.Sam3Segmenter:
-    """Load a CLIPSeg or SAM 3 checkpoint from a folder, in float32."""
+def load_word_segmenter(
+    folder: Path, *, memory: Memory, dtype: torch.dtype = torch.float32
+) -> ClipSegSegmenter | sam.Sam3Segmenter:
+    """Load a CLIPSeg or SAM 3 checkpoint from a folder."""
     if segmenter_kind(folder) == "sam3":
-        return sam.load_sam3(folder, device=device)
-    model = load_network(CLIPSegForImageSegmentation, folder)
-    give_back_after_use(model.clip.vision_model, model.clip.text_model)
+        return sam.load_sam3(folder, memory=memory, dtype=dtype)
+    model = load_network(CLIPSegForImageSegmentation, folder, dtype=dtype)
+    if memory.device.type == "cpu":
+        give_back_after_use(model.clip.vision_model, model.clip.text_model)
+    memory.offloader.admit(model, finest="low")
     tokenizer = load_tokenizer(CLIPTokenizer, folder)
-    return ClipSegSegmenter(model.to(device), tokenizer, read_preprocessing(folder), nouns_of(folder))
+    return ClipSegSegmenter(model, tokenizer, read_preprocessing(folder), nouns_of(folder), memory=memory)

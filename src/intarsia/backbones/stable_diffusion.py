@@ -6,17 +6,21 @@ What the denoiser was trained to predict is turned into noise and clean latents 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 
+from intarsia.backbones.caching import ValueCache, content_key
 from intarsia.backbones.clip import tokenize
 from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
+from intarsia.backbones.memory import Memory, free_memory
+from intarsia.backbones.memory_needs import decoder_bytes
 from intarsia.backbones.network_files import load_network
+from intarsia.backbones.offload import to_precision
 from intarsia.backbones.protocols import EvalCounter
 from intarsia.diffusion.ddim import Prediction
 from intarsia.errors import ModelError, Remedy, Setting
@@ -40,6 +44,7 @@ class StableDiffusion:
         name: what the record calls this checkpoint.
         device: where the networks work, which is not where they lie while they are offloaded.
         counter: of the sample-evaluations, whatever asks for them; shared where several denoisers serve one edit.
+        memory: of the device, where its networks were taken in; shared likewise.
 
     Raises:
         ModelError: the denoiser predicts something that is not known here.
@@ -56,10 +61,12 @@ class StableDiffusion:
         name: str,
         device: str = "cpu",
         counter: EvalCounter | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.unet, self.vae, self.tokenizer, self.text_encoder = unet, vae, tokenizer, text_encoder
         self.name, self.device = name, device
         self.counter = counter or EvalCounter()
+        self.memory = memory or Memory(device)
         unet.register_forward_hook(self._count, with_kwargs=True)
         kind: Any = DDIMScheduler
         self.scheduler = kind.from_config(scheduler.config)
@@ -75,6 +82,7 @@ class StableDiffusion:
         cells = unet.config.sample_size
         self.native_side: int = self.vae_scale_factor * (cells if isinstance(cells, int) else min(cells))
         self._hidden: dict[tuple[int, int], Tensor] = {}
+        self._texts, self._images = ValueCache(), ValueCache()
 
     @property
     def hides_masked(self) -> bool:
@@ -100,7 +108,9 @@ class StableDiffusion:
             seen = torch.cat([seen, condition.expand(len(noisy), -1, -1, -1)], 1)
         text = text.to(self.unet.dtype)
         where = timestep.to(noisy.device) if isinstance(timestep, Tensor) else timestep
-        answer: Tensor = self.unet(seen, where, encoder_hidden_states=text, return_dict=False)[0].to(noisy.dtype)
+        answer: Tensor = self.memory.attempt(
+            lambda: self.unet(seen, where, encoder_hidden_states=text, return_dict=False)[0]
+        ).to(noisy.dtype)
         if answer.requires_grad:
             answer.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         return self.read_answer(noisy, answer, timestep)
@@ -115,8 +125,9 @@ class StableDiffusion:
 
         Source: Salimans & Ho 2022, arXiv:2202.00512, app. D.
         """
-        alpha = self.alphas_cumprod[torch.as_tensor(timestep).cpu().long()]
-        alpha = alpha.to(noisy.device, noisy.dtype).reshape(-1, 1, 1, 1)
+        alpha = self.alphas_cumprod[torch.as_tensor(timestep).cpu().long()].to(noisy.dtype)
+        if alpha.dim():  # a single number may stay on the host
+            alpha = alpha.to(noisy.device).reshape(-1, 1, 1, 1)
         signal, sigma = alpha.sqrt(), (1 - alpha).sqrt()
         if self.prediction == "v_prediction":
             return Prediction(signal * noisy - sigma * answer, sigma * noisy + signal * answer)
@@ -132,23 +143,57 @@ class StableDiffusion:
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
         different = list(dict.fromkeys(texts))
-        tokens = tokenize(self.tokenizer, different, self.text_encoder.config.max_position_embeddings, whole=True)
+        vocabulary = self.text_encoder.get_input_embeddings()
+        if torch.is_grad_enabled() or not isinstance(vocabulary, nn.Embedding):  # words are being learned, or were
+            states = self._read(different)
+        else:
+            states = self._texts.get((*different, self.text_encoder.dtype), lambda: self._read_once(different))
+        return states[[different.index(text) for text in texts]]
+
+    # What is remembered may serve an evaluation with gradients next.
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _read_once(self, texts: list[str]) -> Tensor:
+        return self._read(texts)
+
+    def _read(self, texts: list[str]) -> Tensor:
+        tokens = tokenize(self.tokenizer, texts, self.text_encoder.config.max_position_embeddings, whole=True)
         tokens = {name: ids.to(self.device) for name, ids in tokens.items()}
         if not getattr(self.text_encoder.config, "use_attention_mask", False):
             # Stable Diffusion was trained with its text encoder reading the padding too.
             del tokens["attention_mask"]
-        states: Tensor = self.text_encoder(**tokens)[0]
-        return states[[different.index(text) for text in texts]]
+        states: Tensor = self.memory.attempt(lambda: self.text_encoder(**tokens)[0])
+        return states
 
-    @torch.no_grad()
     def encode_image(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.
 
-        The mode, because a sample would be a second source of luck beside the seed.
+        The mode, because a sample would be a second source of luck beside the seed. What was encoded lately is
+        remembered.
+
+        Raises:
+            ModelError: the autoencoder returns no finite numbers in float32 either.
         """
-        moments = self.vae.encode(pictures.to(self.device, self.vae.dtype)).latent_dist
-        mode: Tensor = moments.mode()
-        return mode * float(self.vae.config.scaling_factor)
+        key = (*content_key(pictures), self.vae.use_tiling)
+        return self._images.get(key, lambda: self._encode(pictures)).clone()
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _encode(self, pictures: Tensor) -> Tensor:
+        def encode(part: slice) -> Tensor:
+            mode: Tensor = self.vae.encode(pictures[part].to(self.device, self.vae.dtype)).latent_dist.mode()
+            return mode
+
+        pixels = pictures.shape[-2] * pictures.shape[-1]
+        latents = self._finite(
+            lambda: self.memory.in_parts(len(pictures), pixels, "encoder", encode, fewer=lambda: self._tile(pixels))
+        )
+        if not latents.isfinite().all():
+            raise ModelError(
+                f"The autoencoder of {self.name} returned numbers that are not finite for this picture: its files are "
+                "damaged. Download the checkpoint again."
+            )
+        return latents * float(self.vae.config.scaling_factor)
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> Tensor:
@@ -161,11 +206,20 @@ class StableDiffusion:
             ModelError: the latents themselves are not finite.
         """
         latents = latents / self.vae.config.scaling_factor
-        decoded: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
-        if not decoded.isfinite().all() and latents.isfinite().all() and self.vae.dtype != torch.float32:
-            logger.warning("The autoencoder overflowed in %s and goes on in float32.", self.vae.dtype)
-            self.vae.to(torch.float32)
-            decoded = self.vae.decode(latents.float(), return_dict=False)[0]
+        pixels = latents.shape[-2] * latents.shape[-1] * self.vae_scale_factor**2
+        free = free_memory(self.memory.device)
+        room = free and free // decoder_bytes(self.vae.config.block_out_channels[0], self.vae.dtype)
+
+        def decode(part: slice) -> Tensor:
+            decoded: Tensor = self.vae.decode(latents[part].to(self.vae.dtype), return_dict=False)[0]
+            return decoded
+
+        def decode_all() -> Tensor:
+            return self.memory.in_parts(
+                len(latents), pixels, "decoder", decode, room=room, fewer=lambda: self._tile(pixels)
+            )
+
+        decoded = self._finite(decode_all) if latents.isfinite().all() else decode_all()
         if not decoded.isfinite().all():
             raise ModelError(
                 f"The denoiser of {self.name} returned numbers that are not finite, which would be a black picture. "
@@ -173,6 +227,22 @@ class StableDiffusion:
                 Remedy(Setting("dtype", "float32", verb="pass")),
             )
         return decoded.float().clamp(-1, 1).cpu()
+
+    def _finite(self, work: Callable[[], Tensor]) -> Tensor:
+        """What the autoencoder makes; where half precision overflows in it, it goes on in float32."""
+        made = work()
+        if self.vae.dtype != torch.float32 and not made.isfinite().all():
+            logger.warning("The autoencoder overflowed in %s and goes on in float32.", self.vae.dtype)
+            to_precision(self.vae, torch.float32)
+            made = work()
+        return made
+
+    def _tile(self, pixels: int) -> str | None:
+        """Let the autoencoder work in tiles where that makes its work smaller; says so, or None."""
+        if self.vae.use_tiling or pixels <= self.vae.tile_sample_min_size**2:
+            return None
+        self.vae.enable_tiling()
+        return "the autoencoder in tiles"
 
     def _everything_masked(self, rows: int, columns: int) -> Tensor:
         """(1, 5, rows, columns): a mask of ones over the latents of a picture with everything hidden."""
@@ -203,8 +273,9 @@ def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torc
         return inpainting
     unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype)
     to_channels_last(unet)
-    give_back_after_use(unet)
-    unet.to(inpainting.device)
+    if inpainting.memory.device.type == "cpu":
+        give_back_after_use(unet)
+    inpainting.memory.offloader.admit(unet)
     return StableDiffusion(
         unet=unet,
         vae=inpainting.vae,
@@ -214,4 +285,5 @@ def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torc
         name=inpainting.name,
         device=inpainting.device,
         counter=inpainting.counter,
+        memory=inpainting.memory,
     )

@@ -253,7 +253,8 @@ def ddim_step(prediction: Prediction, next_alpha: float | Tensor) -> Tensor:
 
 
 def _like(alpha: float | Tensor, latents: Tensor) -> Tensor:
-    return torch.as_tensor(alpha, dtype=latents.dtype, device=latents.device)
+    power = torch.as_tensor(alpha, dtype=latents.dtype)
+    return power.to(latents.device) if power.dim() else power.cpu()  # a single number need not be where the latents are
 
 
 def cfg(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:

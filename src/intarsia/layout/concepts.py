@@ -94,7 +94,10 @@ class Concepts:
             ModelError: they were learned on a model of other widths.
         """
         self.check(diffusion)
-        with tokens_added(diffusion, self.tokens) as tokens, weights_updated(diffusion.unet, self.updates):
+        # Moved once, rather than at every step.
+        here = {name: update.to(diffusion.device, diffusion.unet.dtype) for name, update in self.updates.items()}
+        known = self.tokens.to(diffusion.device)
+        with tokens_added(diffusion, known) as tokens, weights_updated(diffusion.unet, here):
             yield Phrases(self.names, tokens)
 
     @property

@@ -14,7 +14,7 @@ Source: Zhang et al. 2023, "Continuous layout editing of single images", arXiv:2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,7 +55,7 @@ from intarsia.layout.padding import padded, padded_layout
 from intarsia.layout.prompts import prompt_for, token_positions, with_additions, without_brackets
 from intarsia.layout.scene import Scene
 from intarsia.layout.train import learn, settings_of, training_data_of
-from intarsia.layout.train_objective import TrainingData
+from intarsia.layout.train_objective import TrainingData, checkpoint_gradients, gradient_checkpointing
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord, GuideSettings
 
@@ -223,7 +223,8 @@ def _sample(
         on_progress=on_progress,
     )
     hooks = [background, guide, ClassifierFreeGuidance(record.guidance), ReportProgress("painting", on_progress)]
-    return sample(Conditioned(diffusion, torch.cat([negative, conditional])), latents, timesteps, hooks)
+    with gradient_checkpointing(diffusion.unet, False):
+        return sample(Conditioned(diffusion, torch.cat([negative, conditional])), latents, timesteps, hooks)
 
 
 @dataclass(frozen=True)
@@ -303,8 +304,8 @@ class LayoutGuidance(SamplingHook):
             if self.on_progress is not None:
                 self.on_progress(Progress(stage="painting", done=step.index, total=step.count))
 
-        if step.index in thresholds:
-            latents = refine(
+        def refined() -> Tensor:
+            return refine(
                 losses_of,
                 latents,
                 size,
@@ -315,7 +316,13 @@ class LayoutGuidance(SamplingHook):
                 scale=self.loss_scale,
                 on_step=report,
             )
-        return guided_step(losses_of, latents, size, where=self.where, scale=self.loss_scale)[0]
+
+        moved = self._attempt(refined) if step.index in thresholds else latents
+        return self._attempt(lambda: guided_step(losses_of, moved, size, where=self.where, scale=self.loss_scale)[0])
+
+    def _attempt(self, work: Callable[[], Tensor]) -> Tensor:
+        unet = self.diffusion.unet
+        return self.diffusion.memory.attempt(work, fewer=lambda: checkpoint_gradients(unet))
 
     def losses(self, latents: Tensor, timestep: int) -> Tensor:
         """(B, N) losses of the layout, differentiable in the latents."""

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from intarsia.backbones.offload import staying
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
 from intarsia.errors import EmptyMaskError, LayoutError, Remedy, Setting
 from intarsia.imaging.cells import shrink_to_cells
@@ -157,7 +158,11 @@ def _train(
     objects = learned["embeddings"][: len(data.scene.objects)]
     stages = stages_of(data.scene, settings, float(objects.square().mean().sqrt()), published=published)
     total, begin, resumed = sum(stage.steps for stage in stages), 0, checkpointer.restore(learned)
-    with tokens_added(diffusion, learned["embeddings"]) as tokens, gradient_checkpointing(diffusion.unet, settings):
+    with (
+        tokens_added(diffusion, learned["embeddings"]) as tokens,
+        gradient_checkpointing(diffusion.unet, settings.checkpointing),
+        staying(diffusion.unet, diffusion.text_encoder),
+    ):
         phrases = Phrases(data.scene.names, tokens)
         for index, stage in enumerate(stages):
             if resumed < begin + stage.steps:
@@ -180,7 +185,9 @@ def initial_values(
     """The tokens, (N + E, D), as "embeddings", and the updates of keys and values, before learning."""
     words = [*(obj.words or obj.name for obj in scene.objects), *[ADDITION] * settings.additions]
     tokens = torch.stack([token_of(diffusion, text) for text in words])
-    updates = weights_to_learn(diffusion.unet, settings, full=full, seed=seed) if settings.weight_steps else {}
+    if not settings.weight_steps:
+        return {"embeddings": tokens}
+    updates = weights_to_learn(diffusion.unet, settings, full=full, seed=seed, device=diffusion.device)
     return {"embeddings": tokens, **updates}
 
 
@@ -270,10 +277,13 @@ def token_of(diffusion: LatentDiffusion, words: str) -> Tensor:
         raise LayoutError(f"The object's name {words!r} has no letters that the model reads: give it another name.")
     matrix = diffusion.text_encoder.get_input_embeddings().weight
     mean: Tensor = matrix[torch.tensor(ids, device=matrix.device)].float().mean(0)
-    return mean
+    # Not where the weights lie: while other networks work they may be elsewhere.
+    return mean.to(diffusion.device)
 
 
-def weights_to_learn(unet: Any, settings: LearnSettings, *, full: bool, seed: int) -> dict[str, Tensor]:
+def weights_to_learn(
+    unet: Any, settings: LearnSettings, *, full: bool, seed: int, device: str = "cpu"
+) -> dict[str, Tensor]:
     """Keys and values of the cross-attention: whole, as they are; or low-rank updates that start at zero.
 
     Source: Hu et al. 2021, arXiv:2106.09685, sec. 4.1.
@@ -285,10 +295,10 @@ def weights_to_learn(unet: Any, settings: LearnSettings, *, full: bool, seed: in
             continue
         weight = layer.weight
         if full:
-            values[f"{name}.weight"] = weight.detach().float().clone()
+            values[f"{name}.weight"] = weight.detach().float().clone().to(device)
         else:
             outputs, inputs = weight.shape
             down = torch.randn(settings.rank, inputs, generator=generator) / math.sqrt(inputs)
-            values[f"{name}.down"] = down.to(weight.device)
-            values[f"{name}.up"] = torch.zeros(outputs, settings.rank, device=weight.device)
+            values[f"{name}.down"] = down.to(device)
+            values[f"{name}.up"] = torch.zeros(outputs, settings.rank, device=device)
     return values

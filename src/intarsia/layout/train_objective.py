@@ -166,6 +166,11 @@ class ConceptTrainer:
 
     def update(self, seed: int) -> float:
         """One update; returns the loss before it."""
+        unet = self.diffusion.unet
+        return self.diffusion.memory.attempt(lambda: self._update(seed), fewer=lambda: checkpoint_gradients(unet))
+
+    def _update(self, seed: int) -> float:
+        self.optimizer.zero_grad()  # of an attempt that ended halfway
         mean_loss = 0.0
         for part in range(self.settings.accumulate):
             generator = torch.Generator("cpu").manual_seed(seed_of(seed, part))
@@ -177,7 +182,8 @@ class ConceptTrainer:
         gradients = [tensor.grad for tensor in self.parameters.values() if tensor.grad is not None]
         for gradient in gradients:
             gradient /= self.loss_scale.value
-        if all(bool(gradient.isfinite().all()) for gradient in gradients):
+        finite = [gradient.isfinite().all() for gradient in gradients]
+        if not finite or bool(torch.stack(finite).all()):
             self.optimizer.step()
         else:  # half precision overflowed: this update is left out, the next ones are scaled less
             self.loss_scale.halve()
@@ -289,16 +295,24 @@ class ConceptTrainer:
 
 
 @contextlib.contextmanager
-def gradient_checkpointing(unet: Any, settings: LearnSettings) -> Iterator[None]:
-    """Activations computed twice instead of kept, where the settings ask for it."""
+def gradient_checkpointing(unet: Any, wanted: bool) -> Iterator[None]:
+    """Activations computed twice instead of kept, where it is wanted; afterwards the network is as it was."""
     before = bool(unet.is_gradient_checkpointing)
     try:
-        if settings.checkpointing:
+        if wanted:
             unet.enable_gradient_checkpointing()
         yield
     finally:
-        if settings.checkpointing and not before:
+        if unet.is_gradient_checkpointing and not before:
             unet.disable_gradient_checkpointing()
+
+
+def checkpoint_gradients(unet: Any) -> str | None:
+    """Compute activations twice instead of keeping them, where memory is short; says so, or None where it is done already."""
+    if unet.is_gradient_checkpointing:
+        return None
+    unet.enable_gradient_checkpointing()
+    return "activations are computed twice"
 
 
 def seed_of(*numbers: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
 
@@ -49,6 +50,7 @@ class ModelPool:
         with self._loading_backbones:
             if self._backbones is None or self._backbones[0] != name:
                 self._backbones = None  # both at once may not fit
+                gc.collect()  # networks and what is attached to them refer to each other
                 machine = self.machine
                 loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram)
                 self._backbones = (name, with_caches(loaded))

@@ -13,9 +13,9 @@ class Machine:
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     dtype: str = "auto"
-    """Precision of the painting networks: auto, float32, bfloat16 or float16."""
+    """Precision of the painting networks: auto, float32, bfloat16 or float16; asked for, it holds on a graphics card for all networks."""
     vram: Literal["auto", "low", "min"] = "auto"
-    """How hard to save the memory of a graphics card."""
+    """How hard to save the memory of a graphics card: low moves networks in and out, min layers; auto as the memory demands."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,172 @@
+"""How much memory networks need: of weights, from the headers of their files; of work, from the networks' own widths."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from intarsia.backbones.checkpoint_files import unet_part
+from intarsia.backbones.memory import free_memory
+from intarsia.backbones.offload import LEVELS, Vram
+from intarsia.errors import ModelError, Remedy, Setting
+
+logger = logging.getLogger(__name__)
+
+# Numbers that a denoiser holds at its peak beside its weights, for each latent cell and each channel of its first
+# level. Measured on a CPU in float32 with random weights of Stable Diffusion 1.5's size: a batch of 1 at 512 px
+# (4,096 cells, 320 channels) took 146 MiB, one of 2 took 263 MiB. The difference is 29,950 bytes a cell, 23.4 numbers
+# a channel; what they have in common are weights that the CPU's convolution reorders. Doubled for accelerators, whose
+# convolutions take a workspace.
+DENOISER_NUMBERS = 2 * 24
+# The same of an autoencoder that decodes, for each pixel and each channel of its last level.
+DECODER_NUMBERS = 2 * 6
+LATENTS_A_PICTURE = 2
+"""A picture is denoised twice, with its words and without."""
+
+RESERVE = 512 * 2**20
+"""Bytes that are left to the driver, its libraries, and what else shows on the screen."""
+
+TRAINING_STATE = "model_ema."
+"""What single files hold besides weights that are loaded begins with this."""
+
+
+def denoiser_bytes(width: int, dtype: torch.dtype) -> int:
+    """Bytes that a denoiser needs for each latent cell of a picture, guidance included.
+
+    Args:
+        width: channels of its first level.
+    """
+    return LATENTS_A_PICTURE * DENOISER_NUMBERS * width * dtype.itemsize
+
+
+def decoder_bytes(width: int, dtype: torch.dtype) -> int:
+    """Bytes that an autoencoder needs for each pixel of a picture that it decodes.
+
+    Args:
+        width: channels of its last level.
+    """
+    return DECODER_NUMBERS * width * dtype.itemsize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a checkpoint needs, bytes.
+
+    Attributes:
+        networks: weights of each network that paints.
+        helpers: weights of each network besides.
+        layer: weights of the largest layer.
+        work: of painting one picture.
+    """
+
+    networks: Sequence[int]
+    helpers: Sequence[int]
+    layer: int
+    work: int
+
+    def at(self, level: Vram) -> int:
+        """With so much offloading."""
+        if level == "auto":
+            return sum(self.networks) + sum(self.helpers) + self.work
+        if level == "low":
+            return max(*self.networks, *self.helpers) + self.work
+        # Helpers move as wholes, when nothing is painted.
+        return max(self.layer + self.work, *self.helpers)
+
+
+def weights_in(files: Iterable[Path]) -> list[int]:
+    """Numbers of elements of the tensors in safetensors files, read from their headers alone."""
+    counts: list[int] = []
+    for file in files:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header: dict[str, Any] = json.loads(stream.read(length))
+        counts += [
+            math.prod(entry["shape"])
+            for name, entry in header.items()
+            if name != "__metadata__" and not name.startswith(TRAINING_STATE)
+        ]
+    return counts
+
+
+def network_files(folder: Path) -> list[Path]:
+    """The files of one network that are loaded: not those of half precision beside the others."""
+    files = sorted(folder.glob("*.safetensors"))
+    return [file for file in files if ".fp16." not in file.name] or files
+
+
+def needs_of(
+    checkpoint: Path, helpers: Iterable[Path], *, dtype: torch.dtype, helper_dtype: torch.dtype, side: int | None = None
+) -> Needs:
+    """What a checkpoint and its helpers need, by their files.
+
+    Args:
+        checkpoint: folder in diffusers layout, or one file.
+        helpers: folders.
+        dtype, helper_dtype: that they are loaded in.
+        side: short side of the pictures, pixels; by default the one that the denoiser was trained at.
+    """
+    if checkpoint.is_file():
+        parts = [weights_in([checkpoint])]
+        unet, vae = {}, {}
+    else:
+        names = dict.fromkeys((unet_part(checkpoint), "unet", "vae", "text_encoder"))
+        parts = [weights_in(network_files(checkpoint / name)) for name in names if (checkpoint / name).is_dir()]
+        unet, vae = (
+            json.loads((checkpoint / name / "config.json").read_text(encoding="utf-8"))
+            for name in (unet_part(checkpoint), "vae")
+        )
+    others = [weights_in(network_files(folder)) for folder in helpers]
+    width = unet.get("block_out_channels", [320])[0]
+    levels = vae.get("block_out_channels", [128, 256, 512, 512])
+    factor = 2 ** (len(levels) - 1)
+    cells = unet.get("sample_size", 64)
+    side = side or factor * (cells if isinstance(cells, int) else min(cells))
+    work = max(
+        (side // factor) ** 2 * denoiser_bytes(width, dtype),
+        side**2 * decoder_bytes(levels[0], dtype),
+    )
+    return Needs(
+        networks=[sum(part) * dtype.itemsize for part in parts],
+        helpers=[sum(part) * helper_dtype.itemsize for part in others],
+        layer=max(max(part, default=0) for part in parts) * dtype.itemsize,
+        work=work,
+    )
+
+
+def choose_vram(vram: Vram, device: str, needs: Needs, name: str) -> Vram:
+    """How hard to save an accelerator's memory: as asked for, or for auto as little as will do.
+
+    Raises:
+        ModelError: the checkpoint does not fit, whatever is saved.
+    """
+    free = free_memory(device)
+    if free is None:
+        return vram
+    room = free - RESERVE
+    if needs.at("min") > room:
+        raise ModelError(
+            f"{name} needs about {needs.at('min') / 2**30:.1f} GB of the memory of {device} even where all is saved, but "
+            f"{max(room, 0) / 2**30:.1f} GB are free",
+            Remedy("close other programs that use it"),
+            Remedy(Setting("device", "cpu", verb="pass")),
+            Remedy("choose smaller ", Setting("models")),
+        )
+    if vram != "auto":
+        return vram
+    level = next(level for level in LEVELS if needs.at(level) <= room or level == "min")
+    if level != "auto":
+        logger.warning(
+            "%s and its helpers need about %.1f GB of the memory of %s, of which %.1f GB are free: saving memory as with "
+            "vram %s.",
+            name, needs.at("auto") / 2**30, device, room / 2**30, level,
+        )  # fmt: skip
+    return level

@@ -1,0 +1,165 @@
+"""Every flow with networks that take turns on a graphics card, as wholes or layer by layer: the pixels stay the CPU's.
+
+The device is a pretended one (tests/pretended_cuda.py), which refuses what CUDA refuses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from intarsia.backbones import load_backbones
+from intarsia.backbones.protocols import Backbones
+from intarsia.layout.edit import arrange
+from intarsia.layout.layout_files import read_layout
+from intarsia.layout.prior import prior
+from intarsia.layout.scene import Scene
+from intarsia.layout.train import learn
+from intarsia.records.remove import RemoveRecord
+from intarsia.regions.edit import edit
+from intarsia.tasks.remove import paint
+from tests.pretended_cuda import pretended_cuda
+from tests.test_devices import ARRANGE, EDIT, PHOTO
+from tests.test_devices import scene as scene  # a fixture
+
+
+def edited(scene: Scene, models: Backbones) -> np.ndarray:
+    return edit(scene.photo, dataclasses.replace(EDIT, steps=1), models).photo.pixels
+
+
+def composed(scene: Scene, models: Backbones) -> np.ndarray:
+    record = dataclasses.replace(ARRANGE, mode="compose", fill="diffusion")
+    return arrange(scene, read_layout(record, scene), record, models).photo.pixels
+
+
+def regenerated(scene: Scene, models: Backbones) -> np.ndarray:
+    record = dataclasses.replace(ARRANGE, mode="regenerate")
+    return arrange(scene, read_layout(record, scene), record, models).photo.pixels
+
+
+def learned(scene: Scene, models: Backbones) -> np.ndarray:
+    concepts = learn(scene, ARRANGE, models, seed=0)
+    assert all(type(update) is torch.Tensor for update in concepts.updates.values())
+    return concepts.embeddings.numpy()
+
+
+def removed(scene: Scene, models: Backbones) -> np.ndarray:
+    record = RemoveRecord(photo=str(PHOTO), box=("30,30,60,60",), fill="diffusion", models="pocket")
+    return paint(scene, record, models, None, None).photo.pixels
+
+
+def prior_picture(scene: Scene, models: Backbones) -> np.ndarray:
+    return next(prior("cat", 1, models, seed=3, steps=2)).pixels
+
+
+FLOWS: dict[str, Callable[[Scene, Backbones], np.ndarray]] = {
+    "edit": edited,
+    "compose": composed,
+    "regenerate": regenerated,
+    "learn": learned,
+    "remove": removed,
+    "prior": prior_picture,
+}
+
+
+@pytest.fixture(scope="module")
+def on_cpu(pocket: Backbones, scene: Scene) -> dict[str, np.ndarray]:
+    return {name: flow(scene, pocket) for name, flow in FLOWS.items()}
+
+
+@pytest.fixture
+def card() -> Iterator[None]:
+    with pretended_cuda():
+        yield
+
+
+@pytest.mark.parametrize("vram", ["low", "min"])
+@pytest.mark.parametrize("flow", FLOWS)
+def test_networks_that_take_turns_give_the_pixels_of_the_cpu(
+    flow: str, vram: Any, card: None, on_cpu: dict[str, np.ndarray], scene: Scene
+) -> None:
+    # Just loaded, so that no flow finds networks where another one has left them.
+    models = load_backbones("pocket", device="cuda", dtype="float32", vram=vram)
+    made = FLOWS[flow](scene, models)
+    # Gradients are added up in another order, so that last bits differ.
+    levels = 1 if flow == "regenerate" else 0
+    assert np.allclose(made.astype(float), on_cpu[flow], rtol=0, atol=1e-4 if flow == "learn" else levels)
+
+
+@pytest.mark.parametrize("vram", ["low", "min"])
+@pytest.mark.parametrize("flow", [pytest.param(f, marks=[pytest.mark.slow] if f != "learn" else []) for f in FLOWS])
+def test_networks_that_take_turns_work_in_half_precision(flow: str, vram: Any, card: None, scene: Scene) -> None:
+    models = load_backbones("pocket", device="cuda", dtype="float16", vram=vram)
+    helpers: list[Any] = [models.scorer, models.patches, models.segmenter]
+    assert all(helper.model.dtype == torch.float16 for helper in helpers)
+    made = FLOWS[flow](scene, models)
+    assert np.isfinite(made).all() and made.std() > 0
+
+
+def test_helpers_keep_their_digits_unless_another_precision_is_asked_for(card: None) -> None:
+    models = load_backbones("pocket", device="cuda")
+    assert models.diffusion.unet.dtype == torch.float16
+    assert models.scorer.model.dtype == torch.float32  # type: ignore[attr-defined]
+
+
+# When memory is short
+
+
+def test_work_goes_on_from_its_step_when_memory_is_short(
+    card: None, pocket: Backbones, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = load_backbones("pocket", device="cuda", dtype="float32")
+    unet, calls = models.diffusion.unet, 0
+    forward = unet.forward
+
+    def short(*args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls in (3, 4):
+            raise torch.OutOfMemoryError
+        return forward(*args, **named)
+
+    unet.forward = short
+    there, here = (next(prior("cat", 1, m, seed=3, steps=6)).pixels for m in (models, pocket))
+    assert np.array_equal(there, here)
+    assert models.diffusion.memory.offloader.level == "min"
+    assert models.diffusion.counter.evaluations == 6 * 2, "no step was done twice"
+    assert [r.message.rpartition("on, ")[2] for r in caplog.records if "is short" in r.message] == [
+        "networks take turns on it.",
+        "layers take turns on it.",
+    ]
+
+
+def test_learning_computes_activations_twice_when_memory_is_short(
+    pocket: Backbones, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unet = pocket.diffusion.unet
+    whole = learn(scene, ARRANGE, pocket, seed=0)
+    forward = unet.forward
+
+    def short(*args: Any, **named: Any) -> Any:
+        if torch.is_grad_enabled() and not unet.is_gradient_checkpointing:
+            raise torch.OutOfMemoryError
+        return forward(*args, **named)
+
+    monkeypatch.setattr(unet, "forward", short)
+    concepts = learn(scene, ARRANGE, pocket, seed=0)
+    assert torch.allclose(concepts.embeddings, whole.embeddings, atol=1e-5)
+    assert not unet.is_gradient_checkpointing
+
+
+# Evaluation alone
+
+
+def test_nothing_is_kept_for_gradients_where_none_is_taken(pocket: Backbones, scene: Scene) -> None:
+    def refuse(tensor: torch.Tensor) -> Any:
+        raise AssertionError(f"a tensor of {tuple(tensor.shape)} is kept")
+
+    with torch.autograd.graph.saved_tensors_hooks(refuse, lambda kept: kept):
+        for flow in ("edit", "compose", "remove", "prior"):
+            FLOWS[flow](scene, pocket)
