@@ -153,6 +153,26 @@ def test_learning_computes_activations_twice_when_memory_is_short(
     assert not unet.is_gradient_checkpointing
 
 
+def test_guidance_computes_activations_twice_when_memory_is_short(
+    pocket: Backbones, scene: Scene, on_cpu: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unet, refused = pocket.diffusion.unet, 0
+    forward = unet.forward
+
+    def short(*args: Any, **named: Any) -> Any:
+        nonlocal refused
+        noisy = args[0] if args else named["sample"]
+        if noisy.requires_grad and not unet.is_gradient_checkpointing:
+            refused += 1
+            raise torch.OutOfMemoryError
+        return forward(*args, **named)
+
+    monkeypatch.setattr(unet, "forward", short)
+    made = regenerated(scene, pocket)
+    assert refused and not unet.is_gradient_checkpointing
+    assert np.allclose(made.astype(float), on_cpu["regenerate"], rtol=0, atol=1)
+
+
 # Evaluation alone
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from intarsia.backbones.memory import Memory, free_memory
 from intarsia.backbones.memory_needs import Needs, choose_vram, needs_of, weights_in
-from intarsia.backbones.offload import Offloader, staying, to_precision, visitor_of
+from intarsia.backbones.offload import Offloader, Vram, staying, to_precision, visitor_of
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.sd_inpainting import load_inpainter
 from intarsia.backbones.stable_diffusion import StableDiffusion
@@ -128,6 +128,22 @@ def test_torchs_own_attention_moves_as_one() -> None:
         card = states.to("cuda")
         answer = attention(card, card, card)[0].cpu()
     assert torch.allclose(answer, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", ["auto", "low"])
+def test_weights_that_move_within_an_evaluation_alone_take_gradients_later(level: Vram) -> None:
+    with pretended_cuda():
+        offloader = Offloader("cuda", level)
+        network = offloader.admit(linear())
+        with torch.inference_mode():
+            network(torch.ones(2, 4, device="cuda"))
+            assert offloader.tighten() is not None
+            network(torch.ones(2, 4, device="cuda"))
+            to_precision(network, torch.float64)
+        moving = torch.ones(2, 4, device="cuda", dtype=torch.float64).requires_grad_()
+        network(moving).square().sum().backward()
+        assert moving.grad is not None and bool(moving.grad.isfinite().all())
+    assert not any(tensor.is_inference() for tensor in (*network.parameters(), *network.buffers()))
 
 
 def test_precision_changes_for_good_wherever_the_weights_lie() -> None:

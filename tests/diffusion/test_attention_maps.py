@@ -186,6 +186,25 @@ def test_the_gradient_of_maps_alone_is_that_of_the_whole_evaluation(pocket: Back
     assert torch.equal(part, whole)
 
 
+def test_maps_alone_have_their_gradient_where_activations_are_computed_twice(pocket: Backbones) -> None:
+    diffusion, recorder = pocket.diffusion, AttentionRecorder()
+    text = diffusion.encode_text(["a cat"]).detach()
+    latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(4)).requires_grad_(True)
+
+    def gradient() -> torch.Tensor:
+        with recorder.attached(diffusion.unet):
+            maps = recorder.mean_alone(lambda: diffusion.predict(latents, 500, text))
+            return torch.autograd.grad(maps[..., 2].square().sum(), latents)[0]
+
+    wanted = gradient()
+    diffusion.unet.enable_gradient_checkpointing()
+    try:
+        assert torch.equal(gradient(), wanted) and torch.equal(gradient(), wanted)
+    finally:
+        diffusion.unet.disable_gradient_checkpointing()
+    assert torch.equal(gradient(), wanted)
+
+
 def test_an_error_on_the_way_to_the_maps_is_the_callers(unet: UNet2DConditionModel) -> None:
     def fail() -> None:
         raise RuntimeError("stop")

@@ -113,6 +113,7 @@ class Visitor:
         self.hooks: list[Any] = []
         network._intarsia_visitor = self
 
+    @torch.inference_mode(False)  # weights may serve a gradient later, whatever the evaluation that moves them
     def settle(self, level: Vram) -> None:
         """Lie as a level has it: on the accelerator, or on the host until it is called."""
         level = self.finest if level == "min" else level
@@ -187,6 +188,7 @@ def staying(*networks: Any) -> Iterator[None]:
             visitor.offloader.staying.remove(visitor)
 
 
+@torch.inference_mode(False)  # as for moving them
 def to_precision(network: Any, dtype: torch.dtype) -> None:
     """Change the precision of a network's weights, wherever they lie."""
     visitor = visitor_of(network)

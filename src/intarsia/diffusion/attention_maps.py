@@ -81,24 +81,31 @@ class AttentionRecorder:
             self.maps = []
 
     def mean_of(self, unet: Any, evaluate: Callable[[], object]) -> Tensor:
-        """The maps of one evaluation that is asked for nothing else: it ends at the last layer that is recorded.
+        """The maps of one evaluation that is asked for nothing else; see `mean_alone`.
+
+        The network is left as it was: where it computes activations twice for gradients, the recorder must stay
+        attached until the gradient is taken, and `mean_alone` serves instead.
+        """
+        with self.attached(unet):
+            return self.mean_alone(evaluate)
+
+    def mean_alone(self, evaluate: Callable[[], object]) -> Tensor:
+        """The maps of one evaluation of the attached network, which ends at the last layer that is recorded.
 
         Args:
-            unet: a UNet2DConditionModel.
             evaluate: evaluates it, and returns nothing that is needed; hooks that follow the evaluation do not run.
 
         Returns:
             As `mean`.
         """
-        with self.attached(unet):
-            self._only_maps = True
-            try:
-                evaluate()
-            except _LastRecordedError:
-                pass
-            finally:
-                self._only_maps = False
-            return self.mean()
+        self._only_maps = True
+        try:
+            evaluate()
+        except _LastRecordedError:
+            pass
+        finally:
+            self._only_maps = False
+        return self.mean()
 
     def mean(self) -> Tensor:
         """Mean over layers and heads of the last evaluation.

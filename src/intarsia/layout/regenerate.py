@@ -322,11 +322,17 @@ class LayoutGuidance(SamplingHook):
 
     def _attempt(self, work: Callable[[], Tensor]) -> Tensor:
         unet = self.diffusion.unet
-        return self.diffusion.memory.attempt(work, fewer=lambda: checkpoint_gradients(unet))
+
+        def recorded() -> Tensor:
+            # Until the gradient is taken, which may compute activations a second time.
+            with self.recorder.attached(unet):
+                return work()
+
+        return self.diffusion.memory.attempt(recorded, fewer=lambda: checkpoint_gradients(unet))
 
     def losses(self, latents: Tensor, timestep: int) -> Tensor:
         """(B, N) losses of the layout, differentiable in the latents."""
-        maps = self.recorder.mean_of(self.diffusion.unet, lambda: self.diffusion.predict(latents, timestep, self.text))
+        maps = self.recorder.mean_alone(lambda: self.diffusion.predict(latents, timestep, self.text))
         # The evaluation ends, and the gradient begins, where attention was recorded: before the output that counts them.
         self.diffusion.counter.evaluations += len(latents)
         maps.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
