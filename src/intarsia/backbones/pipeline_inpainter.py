@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import EvalCounter, OnStep
 from intarsia.backbones.sd_inpainting import BYTES_PER_CELL, CPU_CELLS, batch_progress, seeded
 from intarsia.diffusion.soft_masks import ROUNDING, cell_freedom, held_cells
@@ -70,8 +71,12 @@ class PipelineInpainter:
             )
         self.pipeline, self.name, self.max_batch = pipeline, name, max_batch
         self.counter = EvalCounter()
-        self.denoiser = pipeline.unet if getattr(pipeline, "unet", None) is not None else pipeline.transformer
+        self.over_unet = getattr(pipeline, "unet", None) is not None
+        self.denoiser = pipeline.unet if self.over_unet else pipeline.transformer
         self.denoiser.register_forward_hook(self._count, with_kwargs=True)
+        if type(pipeline).__name__.startswith("Chroma") and "guidance_embeds" not in self.denoiser.config:
+            # Its pipeline asks for a setting that its denoiser does not have (diffusers 0.42).
+            self.denoiser.register_to_config(guidance_embeds=False)
         self.dtype: torch.dtype = self.denoiser.dtype
         self.cell: int = getattr(pipeline, "vae_scale_factor", 1)
         self.stride = stride_of(pipeline, self.denoiser)
@@ -121,7 +126,7 @@ class PipelineInpainter:
             negative_prompt=negative_prompt,
             steps=steps,
             guidance=guidance,
-            strength=whole_strength(strength, steps),
+            strength=whole_strength(strength, steps, rounds_down=self.over_unet),
         )
         if tile is None or tile >= max(height, width):
             return self._in_batches(paint, pictures, masks.float(), prompts, seeds, on_step)
@@ -152,7 +157,7 @@ class PipelineInpainter:
     ) -> Tensor:
         """(B, 3, H, W) pictures, (B, 1, H, W) masks -> (B, 3, H, W), in batches that fit the memory."""
         count, _, height, width = masks.shape
-        size = self._fitting_batch(height, width)
+        size = min(self._fitting_batch(height, width), count)
         painted: list[Tensor] = []
         start = finished = 0
         while start < count:
@@ -217,20 +222,22 @@ class PipelineInpainter:
                 on_step(index + 1, pipeline.num_timesteps)
             return changed
 
+        guided = self._guidance(guidance, negative_prompt, count)
         try:
-            images = self.pipeline(
-                prompt=list(prompts),  # some pipelines write into the list
-                image=(pictures + 1) / 2,
-                mask_image=(masks > 0).float(),
-                num_inference_steps=steps,
-                strength=strength,
-                generator=seeded(seeds),
-                output_type="pt",
-                callback_on_step_end=after_step,
-                callback_on_step_end_tensor_inputs=["latents", *(BLENDED if soft else ())],
-                **self._size(height, width),
-                **self._guidance(guidance, negative_prompt, count),
-            ).images
+            with quiet_loading():  # pipelines warn of what is meant here: guidance that is off, precision that changes
+                images = self.pipeline(
+                    prompt=list(prompts),  # some pipelines write into the list
+                    image=(pictures + 1) / 2,
+                    mask_image=(masks > 0).float(),
+                    num_inference_steps=steps,
+                    strength=strength,
+                    generator=seeded(seeds),
+                    output_type="pt",
+                    callback_on_step_end=after_step,
+                    callback_on_step_end_tensor_inputs=["latents", *(BLENDED if soft else ())],
+                    **self._size(height, width),
+                    **guided,
+                ).images
         finally:
             self.pipeline.maybe_free_model_hooks()
         painted: Tensor = images.float().cpu() * 2 - 1
@@ -393,14 +400,12 @@ def reading_of(pipeline: Any, takes: dict[str, inspect.Parameter]) -> tuple[Any,
     return tokenizer, min(int(tokenizer.model_max_length), int(most))
 
 
-def whole_strength(strength: float, steps: int) -> float:
+def whole_strength(strength: float, steps: int, *, rounds_down: bool) -> float:
     """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7, however a pipeline rounds.
 
-    Some do floor(steps * strength) steps, others leave floor(steps - steps * strength) out.
+    Args:
+        rounds_down: whether a pipeline does floor(steps * strength) steps, as those over a UNet, or leaves
+            floor(steps - steps * strength) out, as those over a transformer.
     """
     done = max(int(steps * strength + ROUNDING), 1)
-    if done >= steps:
-        return 1.0
-    share = done / steps
-    near = (share, math.nextafter(share, 1), math.nextafter(share, 0))
-    return next((value for value in near if value * steps == done), share)
+    return 1.0 if done >= steps else (done + (0.5 if rounds_down else -0.5)) / steps
