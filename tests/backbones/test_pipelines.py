@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from intarsia.backbones import load_backbones
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter, tile_plan, whole_strength
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.sd_inpainting import seeded
+from intarsia.backbones.sd_inpainting import Vram, seeded
 from intarsia.errors import Cancelled
+from tests.pretended_cuda import pretended_cuda
 from tests.tiny_families import FAMILIES
 
 SIDE = 32
@@ -264,3 +266,25 @@ def test_families_are_saved_as_what_paints_from_text(families: Load) -> None:
     index = Path(families("kontext").name) / "model_index.json"
     assert '"FluxKontextPipeline"' in index.read_text()
     assert families("kontext").diffusion is None
+
+
+@pytest.mark.parametrize("vram", ["auto", "low"])
+@pytest.mark.parametrize("name", ["sdxl", "flux", "z_image"])
+def test_on_another_device_the_pixels_are_the_cpus(name: str, vram: Vram, families: Load, picture: Tensor) -> None:
+    masks = torch.zeros(2, 1, SIDE, SIDE)
+    masks[0, :, 8:24, 8:24], masks[1, :, :16] = 1, 0.5
+    settings: dict[str, Any] = {"seeds": [1, 2], "steps": 3, "guidance": 3.0, "strength": 0.7}
+    here = painter_of(families, name).inpaint(picture, masks, PROMPTS, **settings)
+    with pretended_cuda():
+        models = load_backbones(families(name).name, device="cuda", dtype="float32", vram=vram)
+        there = models.inpainter.inpaint(picture.to("cuda"), masks, PROMPTS, **settings)
+    assert there.device.type == "cpu"
+    assert (there - here).abs().max() < (0 if vram == "auto" else 1e-4) + 1e-6  # one by one, they round otherwise
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("sdxl", torch.float16), ("flux", torch.bfloat16)])
+def test_a_card_works_in_the_half_precision_that_the_family_was_trained_for(
+    name: str, dtype: torch.dtype, families: Load
+) -> None:
+    with pretended_cuda():
+        assert load_backbones(families(name).name, device="cuda").inpainter.dtype == dtype

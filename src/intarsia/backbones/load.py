@@ -96,7 +96,7 @@ def load_backbones(
 def load_painters(
     source: ModelSource, folder: Path, *, device: str, dtype: torch.dtype, vram: Vram
 ) -> tuple[Inpainter, LatentDiffusion | None]:
-    """What paints: a Stable Diffusion 1 or 2 also in its parts; any other checkpoint through its pipeline alone.
+    """What paints: a Stable Diffusion also in its parts; any other checkpoint through its pipeline alone.
 
     Args:
         folder: of the checkpoint, or its one file.
@@ -107,8 +107,11 @@ def load_painters(
     index = None if source.kind == "file" else other_pipeline(folder)
     if index is not None:
         from intarsia.backbones.pipeline_loading import load_pipeline_inpainter
+        from intarsia.backbones.stable_diffusion_xl import StableDiffusionXL, used_in_parts
 
-        return load_pipeline_inpainter(folder, index, name=source.name, device=device, dtype=dtype, vram=vram), None
+        painter = load_pipeline_inpainter(folder, index, name=source.name, device=device, dtype=dtype, vram=vram)
+        known = used_in_parts(painter.pipeline)
+        return painter, StableDiffusionXL(painter.pipeline, name=source.name) if known else None
     from intarsia.backbones import sd_inpainting, stable_diffusion
 
     if source.kind == "file":

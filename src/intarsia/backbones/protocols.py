@@ -173,6 +173,8 @@ class LatentDiffusion(Protocol):
     """The denoising network, for what attaches to its attention; frozen."""
     tokenizer: Any
     text_encoder: Any
+    learns: bool
+    """Whether it can learn words for objects, and paint them at the places of a layout."""
 
     @property
     def device(self) -> str: ...
@@ -355,7 +357,21 @@ class Backbones:
         """
         if self.diffusion is None:
             raise ModelError(
-                f"{self.name} repaints regions, but its denoiser cannot be guided by a layout, nor learn objects' looks",
+                f"{self.name} repaints regions, but its sampling cannot be guided step by step",
+                Remedy(Setting("models", "sd15", verb="pass")),
+            )
+        return self.diffusion
+
+    @property
+    def learner(self) -> LatentDiffusion:
+        """The checkpoint in its parts, for what learns words for objects and paints them at the places of a layout.
+
+        Raises:
+            ModelError: it does not learn any.
+        """
+        if self.diffusion is None or not self.diffusion.learns:
+            raise ModelError(
+                f"{self.name} cannot learn objects' looks, nor be guided by a layout to paint them again",
                 Remedy(Setting("models", "sd15", verb="pass")),
             )
         return self.diffusion

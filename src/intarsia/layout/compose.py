@@ -75,7 +75,7 @@ def compose(
     stack = stack_layers(scene, layout, change, background, record)
     blend = np.zeros(change.changed.shape, np.float32)
     blend[stack.part] = stack.region
-    diffusion = None if backbones is None else backbones.diffusion  # another checkpoint's denoiser is not looked into
+    diffusion = None if backbones is None else backbones.diffusion  # None: its attention cannot be looked into
     if backbones is not None and diffusion is not None and paints_size(diffusion.native_side, photo.size):
         windows = windows_of(blend > 0, record, diffusion)
         for number, crop in enumerate(windows):

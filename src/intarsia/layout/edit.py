@@ -112,9 +112,9 @@ def arrange(
                 Remedy("load one"),
                 Remedy(Setting("mode", "compose", verb="pass"), " to move them as they are"),
             )
-        if backbones.diffusion is None:
+        if backbones.diffusion is None or not backbones.diffusion.learns:
             raise ModelError(
-                f"{backbones.name} repaints regions, but cannot be guided by a layout to paint objects again",
+                f"{backbones.name} cannot learn objects' looks, nor be guided by a layout to paint them again",
                 Remedy(Setting("mode", "compose", verb="pass"), " to move them as they are"),
                 Remedy(Setting("models", "sd15", verb="pass")),
             )
