@@ -63,10 +63,12 @@ def test_what_paints_from_text_is_used_as_what_repaints(saved: str, used: str) -
     ("name", "why"),
     [
         ("NewestPipeline", "which the installed diffusers does not have"),
-        ("UNet2DConditionModel", "no inpainting"),
+        ("UNet2DConditionModel", "which the installed diffusers does not have"),
+        ("schedulers", "which the installed diffusers does not have"),
         ("SanaPipeline", "no inpainting"),
         ("FluxControlNetPipeline", "no inpainting"),
         ("KandinskyV22Pipeline", "no inpainting"),
+        ("QwenImageEditPipeline", "no inpainting"),
     ],
 )
 def test_what_cannot_repaint_by_words_is_refused(name: str, why: str, flux: Path) -> None:

@@ -63,12 +63,12 @@ class PipelineInpainter:
     """
 
     def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None) -> None:
-        self.takes = call_parameters(type(pipeline))
-        if missing := missing_arguments(self.takes):
+        if fault := pipeline_fault(type(pipeline)):
             raise ModelError(
-                f"The pipeline {type(pipeline).__name__} of {name} {missing}, so that it cannot repaint a region by words",
+                f"The pipeline {type(pipeline).__name__} of {name} {fault}, so that it cannot repaint a region by words",
                 Remedy(Setting("models", "sd15", verb="try")),
             )
+        self.takes = call_parameters(type(pipeline))
         self.pipeline, self.name, self.max_batch = pipeline, name, max_batch
         self.counter = EvalCounter()
         self.over_unet = getattr(pipeline, "unet", None) is not None
@@ -228,7 +228,7 @@ class PipelineInpainter:
                 images = self.pipeline(
                     prompt=list(prompts),  # some pipelines write into the list
                     image=(pictures + 1) / 2,
-                    mask_image=(masks > 0).float(),
+                    mask_image=(masks > 0).to(pictures),
                     num_inference_steps=steps,
                     strength=strength,
                     generator=seeded(seeds),
@@ -363,8 +363,11 @@ def call_parameters(kind: type) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(kind.__call__).parameters)
 
 
-def missing_arguments(takes: dict[str, inspect.Parameter]) -> str:
-    """What keeps a pipeline of these parameters from being used, as half a sentence; empty where nothing does."""
+def pipeline_fault(kind: type) -> str:
+    """What keeps a class of pipelines from being used, as half a sentence; empty where nothing does."""
+    takes = call_parameters(kind)
+    if kind.__name__.startswith("QwenImageEdit"):
+        return "takes instructions, and works at a size of its own"
     for name in NEEDED:
         if name not in takes:
             return f"takes no {name}"
