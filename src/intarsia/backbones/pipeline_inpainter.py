@@ -20,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from intarsia.backbones.batches import batch_progress, in_batches
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import EvalCounter, OnStep
-from intarsia.backbones.sd_inpainting import BYTES_PER_CELL, CPU_CELLS, batch_progress, seeded
+from intarsia.backbones.sd_inpainting import BYTES_PER_CELL, CPU_CELLS
 from intarsia.diffusion.soft_masks import ROUNDING, cell_freedom, held_cells
 from intarsia.diffusion.tiles import tile_starts
 from intarsia.errors import ModelError, Remedy, Setting
@@ -158,27 +159,11 @@ class PipelineInpainter:
         """(B, 3, H, W) pictures, (B, 1, H, W) masks -> (B, 3, H, W), in batches that fit the memory."""
         count, _, height, width = masks.shape
         size = min(self._fitting_batch(height, width), count)
-        painted: list[Tensor] = []
-        start = finished = 0
-        while start < count:
-            part = slice(start, start + size)
-            left = finished + -(-(count - start) // size)
-            report = on_step and batch_progress(on_step, finished, left)
-            try:
-                painted.append(paint(pictures[part], masks[part], prompts[part], seeds=seeds[part], on_step=report))
-            except torch.OutOfMemoryError as short:
-                if size == 1:
-                    raise ModelError(
-                        f"The device's memory is too short for one picture of {width} x {height} pixels.",
-                        Remedy(Setting("vram", "low", verb="pass"), " (or min)"),
-                        Remedy("a smaller ", Setting("size"), page=("choose a smaller ", Setting("size"))),
-                    ) from short
-                size = max(1, size // 2)
-                logger.warning("The device's memory is short: going on with %d pictures a batch.", size)
-                torch.cuda.empty_cache()
-                continue
-            start, finished = start + size, finished + 1
-        return torch.cat(painted)
+
+        def batch(part: slice, report: OnStep | None) -> Tensor:
+            return paint(pictures[part], masks[part], prompts[part], seeds=seeds[part], on_step=report)
+
+        return torch.cat(in_batches(batch, count, (height, width), size, on_step))
 
     def _fitting_batch(self, height: int, width: int) -> int:
         """Candidates of a size that are painted at once."""
@@ -325,6 +310,11 @@ class PipelineInpainter:
         names = ("hidden_states", "sample")
         latents = positional[0] if positional else next(named[name] for name in names if name in named)
         self.counter.evaluations += len(latents)
+
+
+def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
+    """Generators at their beginnings, on the CPU."""
+    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
 
 TILE_SEEDS = 1_000_003
