@@ -64,7 +64,8 @@ def settings_fault(folder: Path, *, painter: bool) -> Message | None:
         painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
     """
     unet = folder / "unet" / "config.json"
-    return folder_refusal(folder, painter=painter) or (family_fault(unet) if unet.is_file() else None)
+    in_parts = unet.is_file() and other_pipeline(folder) is None
+    return folder_refusal(folder, painter=painter) or (family_fault(unet) if in_parts else None)
 
 
 def tokenizer_fault(folder: Path) -> Message | None:
