@@ -175,7 +175,7 @@ def test_an_evaluation_for_maps_alone_ends_at_the_last_recorded_layer(unet: UNet
 
 
 def test_the_gradient_of_maps_alone_is_that_of_the_whole_evaluation(pocket: Backbones) -> None:
-    diffusion, recorder = pocket.diffusion, AttentionRecorder()
+    diffusion, recorder = pocket.in_parts, AttentionRecorder()
     text = diffusion.encode_text(["a cat"]).detach()
     latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(4)).requires_grad_(True)
     with recorder.attached(diffusion.unet):
