@@ -362,9 +362,9 @@ def test_an_unknown_prediction_is_refused() -> None:
 
 
 def test_the_pocket_models_paint_and_repaint_with_a_denoiser_each(pocket: Backbones) -> None:
-    assert pocket.diffusion.unet.config.in_channels == 4
-    assert pocket.diffusion.counter is pocket.inpainter.counter
-    painter, repainter = cast(Any, pocket.diffusion), cast(Any, pocket.inpainter)
+    assert pocket.in_parts.unet.config.in_channels == 4
+    assert pocket.in_parts.counter is pocket.inpainter.counter
+    painter, repainter = cast(Any, pocket.in_parts), cast(Any, pocket.inpainter)
     assert painter.vae is repainter.pipeline.vae
 
 

@@ -67,6 +67,10 @@ class StableDiffusionInpainter:
         )
         self.counter = self.parts.counter
         self.stride, self.native_side = self.parts.stride, self.parts.native_side
+        self.cell: int = self.parts.vae_scale_factor
+        self.tokenizer = self.parts.tokenizer
+        self.text_limit: int = self.parts.text_encoder.config.max_position_embeddings
+        self.dtype: torch.dtype = self.parts.unet.dtype
         pipeline.set_progress_bar_config(disable=True)
 
     def with_own_scheduler(self) -> StableDiffusionInpainter:

@@ -108,7 +108,7 @@ OTHERS: tuple[tuple[str, str, str], ...] = (
     (r"StableVideo|Video|Wan|LTX|CogVideo|Mochi|AnimateDiff|I2VGen|Cosmos", "other", "a checkpoint that makes videos"),
     (r"Audio|Music", "other", "a checkpoint that makes sound"),
 )
-# Families that paint by words, but later ones than those that load.
+# Families that load from folders, through their pipelines.
 LATER: tuple[tuple[str, str, str], ...] = (
     (r"StableDiffusionXL", "other", "a Stable Diffusion XL"),
     (r"StableDiffusion3", "transformer", "a Stable Diffusion 3"),
@@ -117,6 +117,7 @@ LATER: tuple[tuple[str, str, str], ...] = (
     (r"Flux", "transformer", "a Flux"),
     (r"QwenImage", "transformer", "a Qwen-Image"),
     (r"ZImage", "transformer", "a Z-Image"),
+    (r"Chroma", "transformer", "a Chroma"),
 )
 MODEL_TYPES: tuple[tuple[str, str, str], ...] = (
     (r"clipseg", "segmenter", "a CLIPSeg, which finds in a picture what words name"),
@@ -155,7 +156,9 @@ def pipeline_kind(name: str) -> Kind | None:
     kind = by_name(OTHERS, name)
     if kind is not None or not name or USABLE_PIPELINES.match(name):
         return kind
-    return by_name(LATER, name) or Kind(group="other", what=f"a checkpoint of the kind {name.removesuffix('Pipeline')}")
+    if by_name(LATER, name) is not None:
+        return None
+    return Kind(group="other", what=f"a checkpoint of the kind {name.removesuffix('Pipeline')}")
 
 
 def by_name(table: tuple[tuple[str, str, str], ...], name: str) -> Kind | None:
