@@ -325,17 +325,17 @@ def test_evaluations_keep_nothing_for_gradients_and_spoil_none_that_follow(
 ) -> None:
     inpainting = tiny_backbones.inpainter.parts  # type: ignore[attr-defined]
     models = replace(tiny_backbones, diffusion=inpainting)
-    kind, inferring = type(inpainting), list[bool]()
+    kind, without = type(inpainting), list[bool]()
     predict = kind.predict
 
     def watched(self: object, *asked: object) -> object:
-        inferring.append(torch.is_inference_mode_enabled())
+        without.append(not torch.is_grad_enabled())
         return predict(self, *asked)
 
     monkeypatch.setattr(kind, "predict", watched)
     record = replace(RECORD, fill="diffusion", size=32)
     composed(scene, layout_of(scene, {"ball 1": RIGHT}), models, record)
-    assert len(inferring) > 2 and all(inferring)
+    assert len(without) > 2 and all(without)
 
     latents = torch.zeros(1, 4, 8, 8).requires_grad_(True)  # as large as those before: what was kept for them serves
     inpainting.predict(latents, 500, inpainting.encode_text(["a cat"])).noise.square().sum().backward()

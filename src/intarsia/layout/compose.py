@@ -255,7 +255,7 @@ def _refine(
         ReportProgress("joining the objects to the picture", on_progress),
     ]
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
-    with torch.inference_mode():
+    with torch.no_grad():
         refined = sample(Conditioned(diffusion, text), noisy, timesteps, hooks)
 
     # What the denoiser changed, not what the autoencoder lost: both images went through it.

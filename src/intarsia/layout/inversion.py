@@ -55,7 +55,7 @@ def invert(
     kept = cache.get(key)
     if kept is None:
         report = ReportProgress("inverting the picture", on_progress)
-        with torch.inference_mode():
+        with torch.no_grad():
             latents = ddim_invert(Conditioned(diffusion, text), clean, timesteps, [report])
         kept = to_values(latents=latents)
         cache.put(key, kept)
