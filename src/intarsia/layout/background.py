@@ -175,7 +175,7 @@ def _denoise(
         hooks.append(ClassifierFreeGuidance(settings.plate_guidance))
     model = Conditioned(diffusion, text.repeat_interleave(len(seeds), 0))
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
-    with torch.inference_mode(), mask_self_attention(diffusion.unet, hidden):
+    with torch.no_grad(), mask_self_attention(diffusion.unet, hidden):
         return sample(model, noisy, timesteps, hooks)
 
 
