@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones import load_backbones
-from intarsia.backbones.pipeline_inpainter import PipelineInpainter, seeded, tile_plan, whole_strength
+from intarsia.backbones.batches import seeded
+from intarsia.backbones.denoising import whole_strength
+from intarsia.backbones.pipeline_inpainter import PipelineInpainter, tile_plan
+from intarsia.backbones.pipeline_placement import Vram
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.sd_inpainting import Vram
 from intarsia.errors import Cancelled
 from tests.pretended_cuda import pretended_cuda
 from tests.tiny_families import FAMILIES

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from intarsia.backbones.pipeline_placement import Vram
     from intarsia.backbones.protocols import Backbones, Inpainter, LatentDiffusion
-    from intarsia.backbones.sd_inpainting import Vram
 from intarsia.backbones.catalog import CATALOG
 from intarsia.backbones.checkpoint_files import config_folder, unet_part, version_of
 from intarsia.backbones.helpers import helper_folder, segmenter_folders

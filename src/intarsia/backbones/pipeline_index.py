@@ -12,7 +12,7 @@ INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")
 """Where the classes of a checkpoint's parts may come from: a name of another library would be imported, and run."""
 
-OWN_LOOP = re.compile(r"StableDiffusion(?!XL|3)|LatentConsistencyModel|AltDiffusion")
+OWN_LOOP = re.compile(r"StableDiffusion(?!XL|3)|LatentConsistency")
 """Pipelines over the parts of a Stable Diffusion 1 or 2, which are used without their pipeline."""
 
 

@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.backbones.batches import batch_progress, in_batches
+from intarsia.backbones.batches import batch_progress, checked_size, fitting_batch, in_batches, seeded
+from intarsia.backbones.denoising import whole_strength
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import EvalCounter, OnStep
-from intarsia.backbones.sd_inpainting import BYTES_PER_CELL, CPU_CELLS
-from intarsia.diffusion.soft_masks import ROUNDING, cell_freedom, held_cells
+from intarsia.diffusion.soft_masks import cell_freedom, held_cells
 from intarsia.diffusion.tiles import tile_starts
 from intarsia.errors import ModelError, Remedy, Setting
 
@@ -115,13 +115,10 @@ class PipelineInpainter:
         Raises:
             ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
         """
-        count, _, height, width = masks.shape
-        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
-        assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
-        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
+        height, width = checked_size(picture, masks, prompts, seeds, self.stride)
         assert 0 < strength <= 1, f"a strength of {strength}"
         assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
-        pictures = picture.float().expand(count, -1, -1, -1)
+        pictures = picture.float().expand(len(masks), -1, -1, -1)
         paint = partial(
             self._paint_batch,
             negative_prompt=negative_prompt,
@@ -158,23 +155,13 @@ class PipelineInpainter:
     ) -> Tensor:
         """(B, 3, H, W) pictures, (B, 1, H, W) masks -> (B, 3, H, W), in batches that fit the memory."""
         count, _, height, width = masks.shape
-        size = min(self._fitting_batch(height, width), count)
+        cells = (height // self.cell) * (width // self.cell)
+        size = self.max_batch or fitting_batch(self.pipeline._execution_device, cells)
 
         def batch(part: slice, report: OnStep | None) -> Tensor:
             return paint(pictures[part], masks[part], prompts[part], seeds=seeds[part], on_step=report)
 
         return torch.cat(in_batches(batch, count, (height, width), size, on_step))
-
-    def _fitting_batch(self, height: int, width: int) -> int:
-        """Candidates of a size that are painted at once."""
-        if self.max_batch is not None:
-            return self.max_batch
-        cells = (height // self.cell) * (width // self.cell)
-        device = self.pipeline._execution_device
-        if device.type != "cuda":
-            return max(1, CPU_CELLS // cells)
-        free, _ = torch.cuda.mem_get_info(device)
-        return max(1, int(free // (cells * BYTES_PER_CELL)))
 
     def _paint_batch(
         self,
@@ -312,11 +299,6 @@ class PipelineInpainter:
         self.counter.evaluations += len(latents)
 
 
-def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
-    """Generators at their beginnings, on the CPU."""
-    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-
-
 TILE_SEEDS = 1_000_003
 """Between the seeds of neighbouring tiles: were their noise the same, their textures would repeat."""
 
@@ -391,14 +373,3 @@ def reading_of(pipeline: Any, takes: dict[str, inspect.Parameter]) -> tuple[Any,
     tokenizer: Any = next(t for t in tokenizers if t is not None)
     most = takes["max_sequence_length"].default if "max_sequence_length" in takes else tokenizer.model_max_length
     return tokenizer, min(int(tokenizer.model_max_length), int(most))
-
-
-def whole_strength(strength: float, steps: int, *, rounds_down: bool) -> float:
-    """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7, however a pipeline rounds.
-
-    Args:
-        rounds_down: whether a pipeline does floor(steps * strength) steps, as those over a UNet, or leaves
-            floor(steps - steps * strength) out, as those over a transformer.
-    """
-    done = max(int(steps * strength + ROUNDING), 1)
-    return 1.0 if done >= steps else (done + (0.5 if rounds_down else -0.5)) / steps

@@ -14,7 +14,8 @@ from intarsia.backbones.checkpoint_files import UNUSED, short_reason
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.pipeline_index import INDEX, LIBRARIES, PipelineIndex
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter, pipeline_fault
-from intarsia.backbones.sd_inpainting import Vram, load_scheduler
+from intarsia.backbones.pipeline_placement import Vram, placed
+from intarsia.backbones.sd_inpainting import load_scheduler
 from intarsia.errors import ModelError, Remedy, Setting
 
 BY_NAME = {
@@ -34,7 +35,7 @@ def load_pipeline_inpainter(
         folder: in diffusers layout.
         index: of the folder.
         name: what the record calls this checkpoint.
-        vram: auto keeps everything on the device; low moves whole networks there in turns, min layers.
+        vram: see `placed`.
 
     Raises:
         ModelError: a part cannot be read, or there is no inpainting pipeline over these parts.
@@ -42,19 +43,7 @@ def load_pipeline_inpainter(
     kind = inpainting_class(index.pipeline)
     parts = {name: load_wanted(name, wanted, folder, index, dtype) for name, wanted in own_parameters(kind).items()}
     pipeline = kind(**parts)
-    for network in (parts.get("unet"), parts["vae"]):
-        if isinstance(network, diffusers.AutoencoderKL | diffusers.UNet2DConditionModel):
-            # Convolutions of this layout run several times faster on CPUs, and no slower on accelerators.
-            network.to(memory_format=torch.channels_last)
-    if device == "cpu" or vram == "auto":
-        return PipelineInpainter(pipeline.to(device), name=name)
-    pipeline.vae.enable_slicing()
-    if vram == "low":
-        pipeline.enable_model_cpu_offload(device=device)
-    else:
-        pipeline.vae.enable_tiling()
-        pipeline.enable_sequential_cpu_offload(device=device)
-    return PipelineInpainter(pipeline, name=name, max_batch=1)
+    return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, device, vram))
 
 
 def inpainting_class(name: str) -> Any:

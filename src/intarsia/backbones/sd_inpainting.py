@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import diffusers
 import torch
@@ -20,25 +20,19 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from intarsia.backbones.batches import in_batches
+from intarsia.backbones.batches import checked_size, fitting_batch, in_batches
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
-from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
 from intarsia.backbones.network_files import load_network, load_tokenizer
+from intarsia.backbones.pipeline_placement import Vram, placed
 from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.single_files import single_file_configuration
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError, Remedy, Setting
 
-Vram = Literal["auto", "low", "min"]
-
-# Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
-CPU_CELLS = 16_384
 # Pixels of the largest picture that the autoencoder takes as a whole where the denoiser works in tiles.
 WHOLE_PIXELS = 1024 * 1024
-# Bytes that the denoiser needs a latent cell on an accelerator, guidance included: about 1 GB for 512 px.
-BYTES_PER_CELL = 256 * 1024
 
 
 class StableDiffusionInpainter:
@@ -116,7 +110,7 @@ class StableDiffusionInpainter:
         Raises:
             ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
         """
-        height, width = self._check(picture, masks, prompts, seeds)
+        height, width = checked_size(picture, masks, prompts, seeds, self.stride)
         assert 0 < strength <= 1, f"a strength of {strength}"
         assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
         tile = tile if tile is not None and tile < max(height, width) else None
@@ -157,7 +151,7 @@ class StableDiffusionInpainter:
         on_step: OnStep | None = None,
     ) -> list[InpaintingStage]:
         """Do the first steps of a schedule; see `PaintsInStages.begin_inpainting`."""
-        height, width = self._check(picture, masks, prompts, seeds)
+        height, width = checked_size(picture, masks, prompts, seeds, self.stride)
 
         def first(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
             with self._offloading():
@@ -191,14 +185,6 @@ class StableDiffusionInpainter:
 
         batches = in_batches(following, len(stages), (height, width), self._fitting_batch(height, width), on_step)
         return [stage for batch in batches for stage in batch]
-
-    def _check(self, picture: Tensor, masks: Tensor, prompts: Sequence[str], seeds: Sequence[int]) -> tuple[int, int]:
-        """Height and width of what is painted, which is as the protocol wants it."""
-        count, _, height, width = masks.shape
-        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
-        assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
-        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
-        return height, width
 
     def _advanced(self, denoising: Denoising, steps: int, until: int, on_step: OnStep | None) -> list[InpaintingStage]:
         """Candidates after `until` of `steps` steps, each alone."""
@@ -242,15 +228,8 @@ class StableDiffusionInpainter:
         return TiledDenoiser(self.parts.unet, side // factor, cells, 2 * self._fitting_batch(side, side))
 
     def _fitting_batch(self, height: int, width: int) -> int:
-        if self.max_batch is not None:
-            return self.max_batch
-        factor: int = self.pipeline.vae_scale_factor
-        cells = (height // factor) * (width // factor)
-        device = self.pipeline._execution_device
-        if device.type != "cuda":
-            return max(1, CPU_CELLS // cells)
-        free, _ = torch.cuda.mem_get_info(device)
-        return max(1, int(free // (cells * BYTES_PER_CELL)))
+        cells = (height // self.cell) * (width // self.cell)
+        return self.max_batch or fitting_batch(self.pipeline._execution_device, cells)
 
 
 def choose_scheduler(scheduler: Any) -> Any:
@@ -372,22 +351,5 @@ def assemble_pipeline(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any,
 
 
 def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDiffusionInpainter:
-    """Move a pipeline to its device, or arrange that its parts visit the accelerator in turns.
-
-    Args:
-        vram: auto keeps everything there; low moves whole networks in and out; min moves layers, and
-            decodes in tiles. On a CPU all three are the same.
-    """
-    for network in (pipeline.unet, pipeline.vae):
-        to_channels_last(network)
-    if device == "cpu":
-        give_back_after_use(pipeline.unet, pipeline.text_encoder)
-    if device == "cpu" or vram == "auto":
-        return StableDiffusionInpainter(pipeline.to(device), name=name)
-    pipeline.vae.enable_slicing()
-    if vram == "low":
-        pipeline.enable_model_cpu_offload(device=device)
-    else:
-        pipeline.vae.enable_tiling()
-        pipeline.enable_sequential_cpu_offload(device=device)
-    return StableDiffusionInpainter(pipeline, name=name, max_batch=1)
+    """The inpainter over a pipeline, on its device; see `placed`."""
+    return StableDiffusionInpainter(pipeline, name=name, max_batch=placed(pipeline, device, vram))
