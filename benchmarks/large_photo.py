@@ -293,7 +293,7 @@ def memory_mb(field: str, *, forget: bool = False) -> float:
 def measured(work: Workplace, *, rounds: int, only: str | None = None, profile: bool = False) -> dict[str, Any]:
     """Seconds, memory and digests by stage: the best of some rounds."""
     watch, parts = Stopwatch(), {name: Stopwatch() for name in PARTS}
-    watch.over(work.backbones.diffusion, NETWORKS)
+    watch.over(work.backbones.in_parts, NETWORKS)
     for name, part in parts.items():
         part.over(compose_page, (name,))
     report: dict[str, Any] = {}

@@ -94,7 +94,7 @@ def arranged(mode: Mode, preset: LayoutPreset = "default", *, named: bool = Fals
         record = ArrangeRecord(
             photo="scene.png", models="pocket", mode=mode, preset=preset, background=background, seed=case.seed
         )
-        meter = backbones.diffusion.counter
+        meter = backbones.in_parts.counter
         evaluations, backward, started = meter.evaluations, meter.backward, time.monotonic()
         concepts = learned(case, record, backbones) if mode == "regenerate" else None
         learning = Cost(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from intarsia.records.edit import EditRecord
 def pytest_configure(config: pytest.Config) -> None:
     # Of diffusers' own arithmetic between numpy and torch; nothing here can mend it.
     config.addinivalue_line("filterwarnings", "ignore:__array__ implementation:DeprecationWarning")
+    config.addinivalue_line("filterwarnings", "ignore:`FluxPosEmbed` is deprecated:FutureWarning")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,6 +50,20 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_backbones(tiny_models: Path) -> Backbones:
     return load_backbones(str(tiny_models), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def families(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Backbones]:
+    """Gives the networks of a random checkpoint of a family by its name, made and loaded once."""
+    from tests import tiny_families
+
+    folder = tmp_path_factory.mktemp("families")
+
+    @functools.cache
+    def load(name: str) -> Backbones:
+        return load_backbones(str(tiny_families.save_family(name, folder, tiny_models)), device="cpu")
+
+    return load
 
 
 @pytest.fixture

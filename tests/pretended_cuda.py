@@ -243,6 +243,8 @@ class Calls(TorchFunctionMode):
             return args[0].to(CARD)
         if func in (torch.tensor, torch.as_tensor) and names("cuda", kwargs.get("device")):
             return made_there(func, args, kwargs)
+        if func is torch.tensor and isinstance(args[0], list):  # their numbers are read, as of tensors on the CPU
+            args = ([value.inner if isinstance(value, CardTensor) else value for value in args[0]], *args[1:])
         if func is F.scaled_dot_product_attention and any(isinstance(t, CardTensor) for t in (*args, *kwargs.values())):
             return attention(*args, **kwargs)
         if func is F.group_norm and isinstance(args[0], CardTensor):

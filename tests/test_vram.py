@@ -103,7 +103,7 @@ def test_networks_that_take_turns_work_in_half_precision(flow: str, vram: Any, c
 
 def test_helpers_keep_their_digits_unless_another_precision_is_asked_for(card: None) -> None:
     models = load_backbones("pocket", device="cuda")
-    assert models.diffusion.unet.dtype == torch.float16
+    assert models.in_parts.unet.dtype == torch.float16
     assert models.scorer.model.dtype == torch.float32  # type: ignore[attr-defined]
 
 
@@ -114,7 +114,7 @@ def test_work_goes_on_from_its_step_when_memory_is_short(
     card: None, pocket: Backbones, caplog: pytest.LogCaptureFixture
 ) -> None:
     models = load_backbones("pocket", device="cuda", dtype="float32")
-    unet, calls = models.diffusion.unet, 0
+    unet, calls = models.in_parts.unet, 0
     forward = unet.forward
 
     def short(*args: Any, **named: Any) -> Any:
@@ -127,8 +127,8 @@ def test_work_goes_on_from_its_step_when_memory_is_short(
     unet.forward = short
     there, here = (next(prior("cat", 1, m, seed=3, steps=6)).pixels for m in (models, pocket))
     assert np.array_equal(there, here)
-    assert models.diffusion.memory.offloader.level == "min"
-    assert models.diffusion.counter.evaluations == 6 * 2, "no step was done twice"
+    assert models.in_parts.memory.offloader.level == "min"
+    assert models.in_parts.counter.evaluations == 6 * 2, "no step was done twice"
     assert [r.message.rpartition("on, ")[2] for r in caplog.records if "is short" in r.message] == [
         "networks take turns on it.",
         "layers take turns on it.",
@@ -138,7 +138,7 @@ def test_work_goes_on_from_its_step_when_memory_is_short(
 def test_learning_computes_activations_twice_when_memory_is_short(
     pocket: Backbones, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unet = pocket.diffusion.unet
+    unet = pocket.in_parts.unet
     whole = learn(scene, ARRANGE, pocket, seed=0)
     forward = unet.forward
 
@@ -156,7 +156,7 @@ def test_learning_computes_activations_twice_when_memory_is_short(
 def test_guidance_computes_activations_twice_when_memory_is_short(
     pocket: Backbones, scene: Scene, on_cpu: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unet, refused = pocket.diffusion.unet, 0
+    unet, refused = pocket.in_parts.unet, 0
     forward = unet.forward
 
     def short(*args: Any, **named: Any) -> Any:

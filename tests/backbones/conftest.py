@@ -64,13 +64,13 @@ def masks() -> Tensor:
 
 @pytest.fixture
 def painter(tiny_models: Path) -> StableDiffusionInpainter:
-    return load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.float32)
+    return load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", dtype=torch.float32)
 
 
 @pytest.fixture
 def blender(tiny_models: Path, tmp_path: Path) -> StableDiffusionInpainter:
     """A 4-channel denoiser with a scheduler that is not kept."""
-    return load_inpainter(four_channels(tiny_models, tmp_path), name="tiny", device="cpu", dtype=torch.float32)
+    return load_inpainter(four_channels(tiny_models, tmp_path), name="tiny", dtype=torch.float32)
 
 
 def four_channels(tiny_models: Path, folder: Path) -> Path:

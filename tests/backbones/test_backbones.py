@@ -195,7 +195,7 @@ def test_a_batch_that_does_not_fit_is_halved(
 
 
 def test_the_autoencoder_goes_on_in_float32_when_half_precision_overflows(tiny_models: Path) -> None:
-    painter = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.float16)
+    painter = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", dtype=torch.float16)
     # Weights whose activations pass 65,504, the largest number of half precision.
     painter.pipeline.vae.decoder.conv_in.weight.mul_(3e4)
     latents = torch.full((1, 4, 8, 8), 30.0)
@@ -208,7 +208,7 @@ def test_the_autoencoder_goes_on_in_float32_when_half_precision_overflows(tiny_m
 def test_bfloat16_paints_nearly_the_same(
     painter: StableDiffusionInpainter, tiny_models: Path, picture: Tensor, masks: Tensor
 ) -> None:
-    half = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.bfloat16)
+    half = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", dtype=torch.bfloat16)
     exact = painter.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=3, guidance=2.0)
     rounded = half.inpaint(picture, masks, PROMPTS, seeds=[1, 2, 3], steps=3, guidance=2.0)
     assert rounded.dtype == torch.float32
@@ -369,9 +369,9 @@ def test_an_unknown_prediction_is_refused() -> None:
 
 
 def test_the_pocket_models_paint_and_repaint_with_a_denoiser_each(pocket: Backbones) -> None:
-    assert pocket.diffusion.unet.config.in_channels == 4
-    assert pocket.diffusion.counter is pocket.inpainter.counter
-    painter, repainter = cast(Any, pocket.diffusion), cast(Any, pocket.inpainter)
+    assert pocket.in_parts.unet.config.in_channels == 4
+    assert pocket.in_parts.counter is pocket.inpainter.counter
+    painter, repainter = cast(Any, pocket.in_parts), cast(Any, pocket.inpainter)
     assert painter.vae is repainter.pipeline.vae
 
 

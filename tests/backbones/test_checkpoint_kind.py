@@ -185,7 +185,9 @@ def test_only_the_header_is_read(tmp_path: Path) -> None:
         stream.write(len(text).to_bytes(8, "little") + text)
         stream.truncate(8 + len(text) + place)
     assert file.stat().st_size > 5 * 2**30
-    with pytest.raises(ModelError, match="since it is a Stable Diffusion XL: only Stable Diffusion 1 and 2"):
+    with pytest.raises(
+        ModelError, match="since it is a Stable Diffusion XL: of single files only Stable Diffusion 1 and 2"
+    ):
         resolve(str(file))
 
 

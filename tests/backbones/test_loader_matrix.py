@@ -342,9 +342,8 @@ def test_a_repository_is_fetched_in_the_precision_asked_for_and_loads(precision:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model_index.json": {"_class_name": "StableDiffusionXLPipeline"}}, "it is a Stable Diffusion XL"),
+        ({"model_index.json": {"_class_name": "SanaPipeline"}}, "it is a checkpoint of the kind Sana"),
         ({"model_index.json": {"_class_name": "WanPipeline"}}, "it is a checkpoint that makes videos"),
-        ({"model_index.json": {"_class_name": "FluxFillPipeline"}}, "it is a Flux Fill"),
         ({"unet/config.json": {"in_channels": 8}}, "its denoiser reads 8 channels"),
         ({"unet/config.json": {"addition_embed_type": "text_time"}}, "it is a Stable Diffusion XL"),
         ({"model_index.json": None, "adapter_config.json": {}}, "it is a LoRA"),

@@ -204,7 +204,7 @@ def test_a_batch_is_parted_and_the_size_remembered() -> None:
 
 
 def test_an_autoencoder_goes_on_in_float32_when_encoding_overflows(tiny_models: Path) -> None:
-    painter = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", device="cpu", dtype=torch.float16)
+    painter = load_inpainter(tiny_models, name="tiny", unet="inpainting_unet", dtype=torch.float16)
     # Weights whose activations pass 65,504, the largest number of half precision.
     painter.pipeline.vae.encoder.conv_in.weight.mul_(3e4)
     assert painter.parts.encode_image(torch.full((1, 3, 32, 32), 30.0)).isfinite().all()

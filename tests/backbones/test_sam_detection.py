@@ -212,8 +212,8 @@ def test_sam3_looks_at_its_own_size(
 
 
 def told_side(init, side: int):
-    def initialise(self: Sam3Segmenter, *parts: object) -> None:
-        init(self, *parts)
+    def initialise(self: Sam3Segmenter, *parts: object, **named: object) -> None:
+        init(self, *parts, **named)
         self.side = side
 
     return initialise

@@ -201,7 +201,7 @@ def test_a_bare_file_of_each_family_loads_with_what_ships(
     file = tmp_path / f"{name}.safetensors"
     save_original(file, **networks, open_clip=family == "sd2")
     monkeypatch.setattr(single_files, "family_settings", lambda *a, **b: narrowed(family_settings(*a, **b)))
-    loaded = load_single_file(file, None, name=name, device="cpu", dtype=torch.float32)
+    loaded = load_single_file(file, None, name=name, dtype=torch.float32)
     pipeline = loaded.pipeline
     for part, network in networks.items():
         there = getattr(pipeline, part).state_dict()
@@ -217,7 +217,7 @@ def test_a_bare_file_that_does_not_fit_its_family_is_one_sentence(bare_file: Pat
     settings["unet"]["block_out_channels"] = [16, 16]
     (shipped_configs.FAMILIES / "sd1.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError, match="could not be loaded as a Stable Diffusion 1 or 2 checkpoint"):
-        load_single_file(bare_file, None, name="bare", device="cpu", dtype=torch.float32)
+        load_single_file(bare_file, None, name="bare", dtype=torch.float32)
 
 
 def test_the_shipped_configuration_leaves_nothing_behind(bare_file: Path) -> None:
@@ -244,6 +244,6 @@ from intarsia.backbones import single_files
 from transformers import CLIPTokenizer
 single_files.clip_tokenizer = lambda **_: CLIPTokenizer.from_pretrained({str(tiny_models / "tokenizer")!r})
 from intarsia.backbones.sd_inpainting import load_single_file
-load_single_file(Path({str(bare_file)!r}), None, name="bare", device="cpu", dtype=torch.float32)
+load_single_file(Path({str(bare_file)!r}), None, name="bare", dtype=torch.float32)
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -56,7 +56,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones) -
     (w / "taken" / "cat-0002.png").touch()
     (w / "cut.scene").mkdir()
     Image.open(w / "photo.png").save(w / "cut.scene" / "photo.png")
-    cat = Concepts(names=("dog",), words=("dog",), embeddings=tiny_backbones.diffusion.encode_text(["a"])[0, :1])
+    cat = Concepts(names=("dog",), words=("dog",), embeddings=tiny_backbones.in_parts.encode_text(["a"])[0, :1])
     cat.save(w / "dog.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_models, "load", lambda models, machine: tiny_backbones)

@@ -137,7 +137,7 @@ def test_interrupted_prior_pictures_are_kept_and_the_same_command_goes_on(
     said = capsys.readouterr().err
     assert "stopped; 4 of 6 pictures are in kinds: the same command goes on from there." in said
     assert sorted(f.name for f in Path("kinds").iterdir()) == [f"cat-000{k}.png" for k in range(1, 5)]
-    meter = tiny_backbones.diffusion.counter
+    meter = tiny_backbones.in_parts.counter
     kept, before = [f.stat().st_mtime_ns for f in sorted(Path("kinds").iterdir())], meter.evaluations
     assert tiny(*command, "--json") == 0
     assert json.loads(capsys.readouterr().out)["painted"] == 2

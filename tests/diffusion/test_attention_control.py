@@ -28,7 +28,7 @@ ROWS = COLUMNS = 16
 
 @pytest.fixture(scope="module")
 def diffusion(pocket: Backbones) -> LatentDiffusion:
-    return pocket.diffusion
+    return pocket.in_parts
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ def inputs(rows: int = 8, columns: int = 8) -> tuple[Tensor, Tensor]:
 
 def test_an_attached_recorder_changes_no_output(pocket: Backbones) -> None:
     torch.manual_seed(3)
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     noisy = torch.randn(2, 4, 16, 16)
     text = diffusion.encode_text(["a cat", "a house on the sand"])
     plain = diffusion.predict(noisy, 500, text)
@@ -112,9 +112,9 @@ def test_the_coarsest_resolution_that_will_do_is_recorded_with_the_aspect_ratio_
     pocket: Backbones, side: int, latents: tuple[int, int], shape: tuple[int, int]
 ) -> None:
     recorder = AttentionRecorder(side)
-    text = pocket.diffusion.encode_text(["a cat"])
-    with torch.no_grad(), recorder.attached(pocket.diffusion.unet):
-        pocket.diffusion.predict(torch.zeros(1, 4, *latents), 100, text)
+    text = pocket.in_parts.encode_text(["a cat"])
+    with torch.no_grad(), recorder.attached(pocket.in_parts.unet):
+        pocket.in_parts.predict(torch.zeros(1, 4, *latents), 100, text)
         assert recorder.mean().shape[1:3] == shape == (recorder.rows, recorder.columns)
 
 
@@ -131,7 +131,7 @@ def test_a_token_looks_at_its_object(pocket: Backbones) -> None:
     thing = scene["objects"][0]
     colours = np.asarray(Image.open(SCENES / "0000.mask.png").convert("RGB"))
     mask = torch.from_numpy((colours == thing["colour"]).all(2)).float()[None, None]
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     clean = diffusion.encode_image(to_tensor(read_photo(SCENES / scene["image"]), Size(64, 64)))
     prompt = f"a {thing['name']} on the {scene['background']}"
     recorder = AttentionRecorder()
@@ -175,7 +175,7 @@ def test_an_evaluation_for_maps_alone_ends_at_the_last_recorded_layer(unet: UNet
 
 
 def test_the_gradient_of_maps_alone_is_that_of_the_whole_evaluation(pocket: Backbones) -> None:
-    diffusion, recorder = pocket.diffusion, AttentionRecorder()
+    diffusion, recorder = pocket.in_parts, AttentionRecorder()
     text = diffusion.encode_text(["a cat"]).detach()
     latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(4)).requires_grad_(True)
     with recorder.attached(diffusion.unet):
@@ -187,7 +187,7 @@ def test_the_gradient_of_maps_alone_is_that_of_the_whole_evaluation(pocket: Back
 
 
 def test_maps_alone_have_their_gradient_where_activations_are_computed_twice(pocket: Backbones) -> None:
-    diffusion, recorder = pocket.diffusion, AttentionRecorder()
+    diffusion, recorder = pocket.in_parts, AttentionRecorder()
     text = diffusion.encode_text(["a cat"]).detach()
     latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(4)).requires_grad_(True)
 

@@ -43,7 +43,7 @@ def count_hooks(network: Any) -> int:
 
 
 def look(backbones: Backbones) -> Tensor:
-    diffusion = backbones.diffusion
+    diffusion = backbones.in_parts
     noisy = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         return diffusion.predict(noisy, 500, diffusion.encode_text(["a cat"])).noise

@@ -21,7 +21,7 @@ def learned(tiny_backbones: Backbones) -> Concepts:
 @pytest.fixture
 def untouched(tiny_backbones: Backbones) -> Iterator[None]:
     """Whatever happens in a test, the models are afterwards what they were."""
-    diffusion = tiny_backbones.diffusion
+    diffusion = tiny_backbones.in_parts
     tokenizer, length, embedding = (
         diffusion.tokenizer,
         len(diffusion.tokenizer),

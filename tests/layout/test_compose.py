@@ -92,10 +92,10 @@ def same(first: Photo, second: Photo) -> bool:
 
 
 def test_a_layout_that_changes_nothing_gives_the_very_photo_back_at_no_cost(scene: Scene, pocket: Backbones) -> None:
-    before = pocket.diffusion.counter.evaluations
+    before = pocket.in_parts.counter.evaluations
     made = composed(scene, layout_of(scene, {}), pocket)
     assert made.photo is scene.photo and not made.blend.any()
-    assert pocket.diffusion.counter.evaluations == before
+    assert pocket.in_parts.counter.evaluations == before
 
 
 def test_where_blend_is_zero_the_picture_is_the_input(scene: Scene, moved: EditedPhoto) -> None:
@@ -132,17 +132,17 @@ def test_the_second_layout_of_the_same_objects_pays_for_the_joining_alone(scene:
     cache, costs, made = MemoryCache(), [], []
     record = replace(RECORD, fill="diffusion")
     for matrix in (RIGHT, (1.0, 0.0, 20.0, 0.0, 1.0, 30.0)):
-        before = pocket.diffusion.counter.evaluations
+        before = pocket.in_parts.counter.evaluations
         layout = layout_of(scene, {"ball 1": matrix})
         made.append(compose(scene, layout, record, pocket, seed=0, cache=cache, on_progress=None))
-        costs.append(pocket.diffusion.counter.evaluations - before)
+        costs.append(pocket.in_parts.counter.evaluations - before)
     assert costs == [2 * 2 * 2 + 2 * 3, 2 * 3]
     again = compose(scene, layout, record, pocket, seed=0, cache=MemoryCache(), on_progress=None)
     assert same(made[1].photo, again.photo)
 
 
 def test_cancelling_leaves_the_models_as_they_were(scene: Scene, moved: EditedPhoto, pocket: Backbones) -> None:
-    processors = dict(pocket.diffusion.unet.attn_processors)
+    processors = dict(pocket.in_parts.unet.attn_processors)
     layout = layout_of(scene, {"ball 1": RIGHT})
     stages = []
 
@@ -155,7 +155,7 @@ def test_cancelling_leaves_the_models_as_they_were(scene: Scene, moved: EditedPh
     for _ in range(2):
         with pytest.raises(Cancelled):
             compose(scene, layout, record, pocket, seed=0, cache=cache, on_progress=stop)
-        assert dict(pocket.diffusion.unet.attn_processors) == processors
+        assert dict(pocket.in_parts.unet.attn_processors) == processors
     assert len(stages) == 2
     assert same(compose(scene, layout, RECORD, pocket, seed=0, cache=cache, on_progress=stop).photo, moved.photo)
 

@@ -23,27 +23,27 @@ from tests.layout.concept_scenes import look, record_of, same, scene_of
 
 def test_concepts_leave_no_trace(tiny_backbones: Backbones, learned: Concepts, untouched: None) -> None:
     before = look(tiny_backbones)
-    with learned.attached(tiny_backbones.diffusion) as phrases:
+    with learned.attached(tiny_backbones.in_parts) as phrases:
         assert list(phrases) == ["cat", "dog"]
-        assert len(tiny_backbones.diffusion.tokenizer) > 190
+        assert len(tiny_backbones.in_parts.tokenizer) > 190
         assert not torch.equal(look(tiny_backbones), before)
-    with pytest.raises(RuntimeError, match="stop"), learned.attached(tiny_backbones.diffusion):
+    with pytest.raises(RuntimeError, match="stop"), learned.attached(tiny_backbones.in_parts):
         raise RuntimeError("stop")
 
 
 def test_old_words_read_the_same_while_tokens_are_added(tiny_backbones: Backbones, untouched: None) -> None:
-    diffusion = tiny_backbones.diffusion
+    diffusion = tiny_backbones.in_parts
     before = diffusion.encode_text(["a cat"])
     with tokens_added(diffusion, torch.randn(2, tiny_width(tiny_backbones))):
         assert torch.equal(diffusion.encode_text(["a cat"]), before)
 
 
 def tiny_width(backbones: Backbones) -> int:
-    return int(backbones.diffusion.text_encoder.get_input_embeddings().weight.shape[1])
+    return int(backbones.in_parts.text_encoder.get_input_embeddings().weight.shape[1])
 
 
 def test_a_token_with_a_words_embedding_reads_as_that_word(pocket: Backbones) -> None:
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     (cat,) = diffusion.tokenizer("cat", add_special_tokens=False).input_ids
     embedding = diffusion.text_encoder.get_input_embeddings().weight[cat][None]
     wanted = diffusion.encode_text(["a cat on the grass"])
@@ -52,7 +52,7 @@ def test_a_token_with_a_words_embedding_reads_as_that_word(pocket: Backbones) ->
 
 
 def test_text_is_differentiable_in_the_tokens_alone(tiny_backbones: Backbones, untouched: None) -> None:
-    diffusion = tiny_backbones.diffusion
+    diffusion = tiny_backbones.in_parts
     embeddings = torch.randn(2, tiny_width(tiny_backbones), requires_grad=True)
     with tokens_added(diffusion, embeddings) as (first, _):
         diffusion.encode_text([f"a {first}"]).square().sum().backward()
@@ -63,7 +63,7 @@ def test_text_is_differentiable_in_the_tokens_alone(tiny_backbones: Backbones, u
 def test_tokens_never_collide_even_with_those_of_other_concepts(
     tiny_backbones: Backbones, learned: Concepts, untouched: None
 ) -> None:
-    diffusion = tiny_backbones.diffusion
+    diffusion = tiny_backbones.in_parts
     with learned.attached(diffusion) as outer, learned.attached(diffusion) as inner:
         assert len({*outer.values(), *inner.values()}) == 4
         ids = diffusion.tokenizer(" ".join([*outer.values(), *inner.values()]), add_special_tokens=False).input_ids
@@ -73,7 +73,7 @@ def test_tokens_never_collide_even_with_those_of_other_concepts(
 def test_two_objects_of_one_class_get_two_tokens(tiny_backbones: Backbones, untouched: None) -> None:
     concepts = learn(scene_of("dog 1", "dog 2"), record_of(), tiny_backbones, seed=0)
     assert concepts.names == ("dog 1", "dog 2") and concepts.words == ("dog", "dog")
-    with concepts.attached(tiny_backbones.diffusion) as phrases:
+    with concepts.attached(tiny_backbones.in_parts) as phrases:
         assert len(set(phrases.values())) == 2
     assert not torch.equal(concepts.embeddings[0], concepts.embeddings[1])
 
@@ -104,22 +104,22 @@ def test_concepts_of_another_model_are_refused(
 ) -> None:
     with (
         pytest.raises(ModelError, match=r"16 wide .* but those of .* are 160 wide"),
-        learned.attached(pocket.diffusion),
+        learned.attached(pocket.in_parts),
     ):
         pass
     elsewhere = dataclasses.replace(learned, updates={"blocks.7.attn2.to_k.down": torch.zeros(4, 16)})
-    with pytest.raises(ModelError, match=r"layer blocks\.7\.attn2\.to_k"), elsewhere.attached(tiny_backbones.diffusion):
+    with pytest.raises(ModelError, match=r"layer blocks\.7\.attn2\.to_k"), elsewhere.attached(tiny_backbones.in_parts):
         pass
     layer = next(iter(learned.updates))
     wider = dataclasses.replace(learned, updates={layer: torch.zeros(4, 17)})
-    with pytest.raises(ModelError, match="in this size"), wider.attached(tiny_backbones.diffusion):
+    with pytest.raises(ModelError, match="in this size"), wider.attached(tiny_backbones.in_parts):
         pass
 
 
 def test_the_published_codes_file_is_read_and_its_weights_are_used_as_they_are(
     tiny_backbones: Backbones, untouched: None, tmp_path: Path
 ) -> None:
-    diffusion = tiny_backbones.diffusion
+    diffusion = tiny_backbones.in_parts
     layers = {n: m for n, m in diffusion.unet.named_modules() if n.endswith(("attn2.to_k", "attn2.to_v"))}
     weights = {f"{name}.weight": torch.randn_like(layer.weight) for name, layer in layers.items()}
     tokens = {"<new1>": torch.randn(16), "<new2>": torch.randn(16)}

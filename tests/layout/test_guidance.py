@@ -62,7 +62,7 @@ def test_the_scale_falls_as_published() -> None:
 
 
 def looking(backbones: Backbones, there: Goal) -> Callable[[Tensor], Tensor]:
-    diffusion = backbones.diffusion
+    diffusion = backbones.in_parts
     text = diffusion.encode_text(["a cat and a house"]).detach()
 
     def look(latents: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def test_one_guided_step_is_plain_autograd(pocket: Backbones) -> None:
     look = looking(pocket, there)
     moved, losses = guided_step(look, latents, 3.0)
 
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     plain = latents.clone().requires_grad_(True)
     recorder = AttentionRecorder()
     with recorder.attached(diffusion.unet):

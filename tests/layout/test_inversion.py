@@ -66,7 +66,7 @@ def test_there_and_back_is_identity_for_a_linear_denoiser_in_the_limit_of_small_
 
 
 def test_the_first_timestep_of_a_zero_terminal_schedule_is_left_out(pocket: Backbones) -> None:
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     timesteps = diffusion.timesteps(20)
     assert float(diffusion.alphas_cumprod[timesteps[0]]) == 0
     assert with_signal(timesteps, diffusion.alphas_cumprod) == timesteps[1:]
@@ -74,7 +74,7 @@ def test_the_first_timestep_of_a_zero_terminal_schedule_is_left_out(pocket: Back
 
 
 def test_with_the_pocket_models_the_way_back_ends_close_to_the_picture(pocket: Backbones) -> None:
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     clean = diffusion.encode_image(to_tensor(read_photo(SCENE), Size(64, 64)))
     text = diffusion.encode_text(["a cake on a wood table"])
     inversion = invert(diffusion, clean, text, 25, cache=MemoryCache(), known_by="")
@@ -92,7 +92,7 @@ def test_with_the_pocket_models_the_way_back_ends_close_to_the_picture(pocket: B
 
 
 def test_an_inversion_is_computed_once_for_a_picture_its_prompt_and_its_model(tiny_backbones: Backbones) -> None:
-    diffusion, cache = tiny_backbones.diffusion, MemoryCache()
+    diffusion, cache = tiny_backbones.in_parts, MemoryCache()
     clean = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     text = diffusion.encode_text(["cat"])
     told: list[Progress] = []
@@ -114,7 +114,7 @@ def test_inversion_can_be_cancelled(tiny_backbones: Backbones) -> None:
         raise Cancelled("stop")
 
     cache = MemoryCache()
-    diffusion = tiny_backbones.diffusion
+    diffusion = tiny_backbones.in_parts
     with pytest.raises(Cancelled):
         invert(
             diffusion,

@@ -56,7 +56,7 @@ def test_a_photo_of_another_aspect_ratio_is_regenerated_without_stretching(
         photo=replace(scene.photo, pixels=scene.photo.pixels[:, :width].copy()),
         objects=tuple(replace(obj, mask=obj.mask[:, :width].copy()) for obj in scene.objects),
     )
-    data = training_data_of(scene, record_of(), tiny_backbones.diffusion)
+    data = training_data_of(scene, record_of(), tiny_backbones.in_parts)
     seen = data.scene.photo.size
     assert data.size.width / seen.width == pytest.approx(data.size.height / seen.height, rel=0.02)
     assert data.scene.photo.size != scene.photo.size

@@ -91,7 +91,7 @@ def test_brackets_about_anything_else_are_one_clear_sentence(
 ) -> None:
     scene, record = scene_of("cat", "dog"), record_of(prompt=prompt)
     name = prompt[prompt.index("<") : prompt.index(">") + 1]
-    meter = tiny_backbones.diffusion.counter
+    meter = tiny_backbones.in_parts.counter
     before = meter.evaluations
     for attempt in (
         lambda: learn(scene, record, tiny_backbones, seed=0),
@@ -128,7 +128,7 @@ def test_brackets_change_nothing_of_what_is_learned(tiny_backbones: Backbones) -
 
 
 def test_tokens_are_found_in_a_prompt_and_too_long_a_prompt_is_an_error(pocket: Backbones) -> None:
-    diffusion = pocket.diffusion
+    diffusion = pocket.in_parts
     with tokens_added(diffusion, torch.zeros(2, 160)) as (first, second):
         assert token_positions(diffusion.tokenizer, f"a {first} and a {second}", [first, second], 32) == [2, 5]
         with pytest.raises(LayoutError, match="longer than the 32 tokens"):

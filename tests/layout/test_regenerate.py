@@ -95,7 +95,7 @@ def test_seeds_paint_the_same_alone_and_in_a_batch(tiny_backbones: Backbones, le
 
 
 def test_an_unchanged_layout_gives_the_photo_itself(tiny_backbones: Backbones, learned: Concepts) -> None:
-    scene, meter = scene_of("cat", "dog"), tiny_backbones.diffusion.counter
+    scene, meter = scene_of("cat", "dog"), tiny_backbones.in_parts.counter
     before = meter.evaluations
     (one,), _ = regenerate(
         scene,
@@ -120,7 +120,7 @@ def test_objects_may_be_removed_all_of_them_too(tiny_backbones: Backbones, learn
 
 
 def test_the_next_edit_pays_for_sampling_only(tiny_backbones: Backbones, untouched: None) -> None:
-    scene, cache, meter = scene_of("cat", "dog"), MemoryCache(), tiny_backbones.diffusion.counter
+    scene, cache, meter = scene_of("cat", "dog"), MemoryCache(), tiny_backbones.in_parts.counter
     told: list[Progress] = []
 
     def edit(right: int) -> int:

@@ -136,7 +136,7 @@ def test_a_window_sees_of_its_part_what_it_sees_of_the_whole(scene: Scene, pocke
     layout = layout_of(scene, *EDITS["turned, and partly out"])
     changing = np.logical_or.reduce([p.mask for p in layout.placements])
     image = scene.photo.pixels.astype(np.float32) + 0.25
-    for crop in windows_of(changing, RECORD, pocket.diffusion):
+    for crop in windows_of(changing, RECORD, pocket.painter):
         part = crop.part(SIZE)
         assert (image_to_canvas(image[part], crop, part) == image_to_canvas(image, crop)).all()
         found = correspondence(scene, layout, 16, 16, crop=crop)

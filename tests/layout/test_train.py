@@ -199,7 +199,7 @@ def test_tokens_learn_from_their_own_pixels_alone(tiny_backbones: Backbones) -> 
 
 
 def test_what_was_learned_explains_each_object_better_than_its_word(pocket: Backbones) -> None:
-    diffusion, scene = pocket.diffusion, rendered("0002")
+    diffusion, scene = pocket.in_parts, rendered("0002")
     data = learning.training_data_of(scene, record_of(), diffusion)
     noise = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(9))
     timesteps = torch.tensor([300, 500, 700])
@@ -221,7 +221,7 @@ def test_what_was_learned_explains_each_object_better_than_its_word(pocket: Back
 def test_the_published_schedule_learns_one_token_after_the_other_and_full_weights(
     tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch, untouched: None
 ) -> None:
-    scene, meter = scene_of("cat", "dog"), tiny_backbones.diffusion.counter
+    scene, meter = scene_of("cat", "dog"), tiny_backbones.in_parts.counter
     short = dataclasses.replace(learning.PAPER, token_steps=2, weight_steps=3)
     monkeypatch.setattr(learning, "PAPER", short)
     told: list[Progress] = []
@@ -270,17 +270,17 @@ def test_prior_pictures_are_painted_saved_and_read(tiny_backbones: Backbones, tm
     (tmp_path / "potted plant").mkdir()
     write_photo(pictures[0], tmp_path / "potted plant" / "0001.png")
     write_photo(pictures[1], tmp_path / "cat-0002.png")
-    found = prior_module.read_prior(tmp_path, tiny_backbones.diffusion)
+    found = prior_module.read_prior(tmp_path, tiny_backbones.in_parts)
     assert sorted(words for words, _ in found) == ["cat", "potted plant"]
     settings = LearnSettings(token_steps=0, weight_steps=2, batch=1, prior=str(tmp_path))
-    meter = tiny_backbones.diffusion.counter
+    meter = tiny_backbones.in_parts.counter
     before = meter.backward
     with_prior = learn(scene_of("cat"), record_of(learn=settings), tiny_backbones, seed=0)
     assert meter.backward - before == 2 * (1 + 1)
     without = learn(scene_of("cat"), record_of(learn=dataclasses.replace(settings, prior=None)), tiny_backbones, seed=0)
     assert not same(with_prior, without)
     with pytest.raises(RecordError, match="holds no pictures"):
-        prior_module.read_prior(tmp_path / "nothing", tiny_backbones.diffusion)
+        prior_module.read_prior(tmp_path / "nothing", tiny_backbones.in_parts)
 
 
 def test_timesteps_are_spread_and_noisy_ones_count_more() -> None:
@@ -306,7 +306,7 @@ def test_tokens_besides_the_objects_learn_with_keys_and_values(
     record = record_of(preset=preset, learn=few)
     concepts = learn(scene, record, tiny_backbones, seed=0)
     assert concepts.embeddings.shape[0] == 2 and concepts.additions.shape == concepts.embeddings.shape
-    start = learning.token_of(tiny_backbones.diffusion, learning.ADDITION)
+    start = learning.token_of(tiny_backbones.in_parts, learning.ADDITION)
     assert not torch.equal(concepts.additions[0], start) and torch.allclose(concepts.additions[0], start, atol=0.1)
     # The objects' tokens are those of the first stage, as they are without further ones.
     without = learn(
@@ -318,7 +318,7 @@ def test_tokens_besides_the_objects_learn_with_keys_and_values(
     concepts.save(tmp_path / "learned.safetensors")
     again = Concepts.load(tmp_path / "learned.safetensors")
     assert same(again, concepts) and torch.equal(again.additions, concepts.additions)
-    with again.for_scene(scene_of("dog")).attached(tiny_backbones.diffusion) as phrases:
+    with again.for_scene(scene_of("dog")).attached(tiny_backbones.in_parts) as phrases:
         assert list(phrases) == ["dog"] and len(phrases.additions) == 2
         assert len({*phrases.values(), *phrases.additions}) == 3
 
@@ -327,7 +327,7 @@ def test_the_published_schedule_adds_up_batches_where_it_is_asked_to(
     tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "PAPER", dataclasses.replace(learning.PAPER, token_steps=1, weight_steps=1))
-    meter, spent = tiny_backbones.diffusion.counter, []
+    meter, spent = tiny_backbones.in_parts.counter, []
     for batches in (1, 3):
         before = meter.backward
         record = record_of(preset="paper", learn=LearnSettings(accumulate=batches))

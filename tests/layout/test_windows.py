@@ -59,7 +59,7 @@ def test_each_part_that_changes_has_a_window_of_the_models_size_and_those_that_o
     pocket: Backbones,
 ) -> None:
     changing = disc(400, 300, 40, 40, 9) | disc(400, 300, 350, 250, 50) | disc(400, 300, 56, 50, 4)
-    crops = windows_of(changing, RECORD, pocket.diffusion)
+    crops = windows_of(changing, RECORD, pocket.in_parts)
     assert len(crops) == 2
     small, large = sorted(crops, key=lambda crop: crop.window.width)
     assert small.scale == 1 and small.size == Size(64, 64)
@@ -74,12 +74,12 @@ def test_each_part_that_changes_has_a_window_of_the_models_size_and_those_that_o
 def test_a_photo_of_the_models_size_is_one_window_and_so_is_any_with_enough_context(
     size: tuple[int, int], record: ArrangeRecord, pocket: Backbones
 ) -> None:
-    crops = windows_of(disc(*size, 20, 20, 8), record, pocket.diffusion)
-    assert crops == [whole_crop(Size(*size), 64, pocket.diffusion.stride)]
+    crops = windows_of(disc(*size, 20, 20, 8), record, pocket.in_parts)
+    assert crops == [whole_crop(Size(*size), 64, pocket.in_parts.stride)]
 
 
 def test_nothing_that_changes_has_no_window(pocket: Backbones) -> None:
-    assert windows_of(np.zeros((300, 400), np.bool_), RECORD, pocket.diffusion) == []
+    assert windows_of(np.zeros((300, 400), np.bool_), RECORD, pocket.in_parts) == []
 
 
 @pytest.mark.parametrize("side", [64, 100, 150])
@@ -116,7 +116,7 @@ def test_cells_of_a_window_between_pixels_count_by_area_and_go_on_over_the_borde
 def test_a_far_move_is_worked_on_in_two_windows_and_nothing_else_changes(pocket: Backbones) -> None:
     scene = scene_of(160, 160)
     layout, seen = layout_of(scene, FAR), list[Progress]()
-    meter = pocket.diffusion.counter
+    meter = pocket.in_parts.counter
     before = meter.evaluations
     made = compose(scene, layout, RECORD, pocket, seed=0, cache=MemoryCache(), on_progress=seen.append)
     assert meter.evaluations - before == 1 * 2 * 2 + 2 * (2 * 3)  # the gap once, the joining in both windows
@@ -129,7 +129,7 @@ def test_a_far_move_is_worked_on_in_two_windows_and_nothing_else_changes(pocket:
 def test_a_window_keeps_the_grain_of_the_ground_that_the_whole_photo_loses(pocket: Backbones) -> None:
     """What the checkpoint adds to a gap is as fine as the photo is, not an enlargement."""
     scene = scene_of(160, 160)
-    crop = windows_of(scene.masks["ball"], RECORD, pocket.diffusion)[0]
+    crop = windows_of(scene.masks["ball"], RECORD, pocket.in_parts)[0]
     assert crop.scale == 1
     seen = image_to_canvas(scene.photo.pixels, crop)[0].permute(1, 2, 0).numpy() * 127.5 + 127.5
     assert np.abs(seen - scene.photo.pixels[crop.part(scene.photo.size)]).max() < 1e-3

@@ -33,6 +33,7 @@ class PausingInpainter:
     """Paints a canvas with (seed + 1) / 100, and counts; what it begins it can go on with."""
 
     name, native_side, stride = "pausing", 64, 8
+    cell, tokenizer, text_limit, dtype = 4, None, 16, torch.float32
 
     def __init__(self) -> None:
         self.counter = EvalCounter()
@@ -148,6 +149,7 @@ def test_an_inpainter_that_cannot_pause_previews_with_schedules_of_their_own() -
 
     class Plain:
         name, native_side, stride, counter = "plain", 64, 8, inner.counter
+        cell, tokenizer, text_limit, dtype = inner.cell, inner.tokenizer, inner.text_limit, inner.dtype
         inpaint, with_own_scheduler = inner.inpaint, inner.with_own_scheduler
 
     search.inpainter = Plain()

@@ -117,17 +117,17 @@ def test_each_text_that_is_cut_is_named(pocket: Backbones) -> None:
 
 
 def test_unread_words_are_those_behind_the_last_whole_one(pocket: Backbones, tiny_backbones: Backbones) -> None:
-    tokenizer = tiny_backbones.diffusion.tokenizer  # a token a letter
+    tokenizer = tiny_backbones.in_parts.tokenizer  # a token a letter
     assert unread_words(tokenizer, "four four four", 16) == ""
     assert unread_words(tokenizer, "four four fours extra", 16) == "extra"
     assert unread_words(tokenizer, "four four fourteen extra", 16) == "fourteen extra"
     assert unread_words(tokenizer, "  ", 16) == ""
     for count in (29, 30, 31, 40):
         text = " ".join(["tree"] * count)
-        unread = unread_words(pocket.diffusion.tokenizer, text, 32).split()
+        unread = unread_words(pocket.in_parts.tokenizer, text, 32).split()
         assert len(unread) == max(0, count - 30)
-        read = tokenize(pocket.diffusion.tokenizer, [text], 32)["input_ids"]
-        whole = tokenize(pocket.diffusion.tokenizer, [" ".join(["tree"] * (count - len(unread)))], 32)["input_ids"]
+        read = tokenize(pocket.in_parts.tokenizer, [text], 32)["input_ids"]
+        whole = tokenize(pocket.in_parts.tokenizer, [" ".join(["tree"] * (count - len(unread)))], 32)["input_ids"]
         assert read.tolist() == whole.tolist()
 
 

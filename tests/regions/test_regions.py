@@ -55,6 +55,7 @@ class FakeInpainter:
     """Paints the hole with its seed's value, and counts."""
 
     name, native_side, stride = "fake", 64, 8
+    cell, tokenizer, text_limit, dtype = 4, None, 16, torch.float32
 
     def __init__(self) -> None:
         self.counter = EvalCounter()

@@ -8,12 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from intarsia.backbones.catalog import SEGMENTERS, SegmenterKind
+from intarsia.backbones.pipeline_index import PipelineIndex, other_pipeline
 from intarsia.backbones.weight_headers import text_fault, weights_fault
 from intarsia.backbones.weight_sets import folder_weights
-from intarsia.backbones.wrong_kinds import ONLY, folder_refusal
+from intarsia.backbones.wrong_kinds import folder_refusal
 from intarsia.errors import Message, ModelError, Remedy, Setting
 
 PIPELINE = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+"""Parts of a Stable Diffusion 1 or 2."""
+MORE_PARTS = ("transformer", "text_encoder_2", "text_encoder_3")
+"""Networks that pipelines of other families have besides."""
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
 INDEX = "model_index.json"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
@@ -24,13 +28,16 @@ AGAIN = "Download the whole checkpoint again."
 
 
 def pipeline_fault(folder: Path) -> Message | None:
-    """What keeps a folder from being a Stable Diffusion 1 or 2 checkpoint, as a sentence; None when it is one."""
+    """What keeps a folder from being a checkpoint that can be used, as a sentence; None when it is one."""
     fault: Message | None
     refusal = folder_refusal(folder)
     if refusal:
         return refusal
     if (folder / INDEX).is_file() and (fault := texts_fault(folder, [INDEX])):
         return fault
+    index = other_pipeline(folder)
+    if index is not None:
+        return parts_fault(folder, index)
     for part in PIPELINE:
         place = folder / (unet_part(folder) if part == "unet" else part)
         if not place.is_dir():
@@ -57,7 +64,8 @@ def settings_fault(folder: Path, *, painter: bool) -> Message | None:
         painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
     """
     unet = folder / "unet" / "config.json"
-    return folder_refusal(folder, painter=painter) or (family_fault(unet) if unet.is_file() else None)
+    in_parts = unet.is_file() and other_pipeline(folder) is None
+    return folder_refusal(folder, painter=painter) or (family_fault(unet) if in_parts else None)
 
 
 def tokenizer_fault(folder: Path) -> Message | None:
@@ -76,6 +84,19 @@ def texts_fault(folder: Path, names: Iterable[str]) -> Message | None:
         if (folder / name).is_file() and (cause := text_fault(folder / name)):
             shown = name if name == INDEX else f"{folder.name}/{name}"
             return (f"{shown} {cause}. {AGAIN}",)
+    return None
+
+
+def parts_fault(folder: Path, index: PipelineIndex) -> Message | None:
+    """What a pipeline's folder lacks of the parts that its index names, as a sentence; None when all are there."""
+    for part, kind in index.parts.items():
+        place = folder / part
+        if kind is None or part in UNUSED:
+            continue
+        if not place.is_dir():
+            return (f"the part {part}/ is missing, which {INDEX} names. {AGAIN}",)
+        if (place / "config.json").is_file() and (fault := network_fault(place)):
+            return fault
     return None
 
 
@@ -116,7 +137,11 @@ def family_fault(config: Path) -> Message | None:
     except ValueError:
         return (f"{config.parent.name}/config.json is damaged. {AGAIN}",)
     if settings.get("addition_embed_type"):
-        return ("it is a Stable Diffusion XL.", ONLY)
+        return (
+            f"it is a Stable Diffusion XL, which its {INDEX} must say to be used.",
+            Remedy("download the whole checkpoint again"),
+            Remedy(Setting("models", "sd15", verb="try")),
+        )
     channels = settings.get("in_channels", 4)
     if channels not in (4, 9):
         return (
@@ -168,7 +193,8 @@ def version_of(location: Path) -> str:
     if location.parent.name == "snapshots":
         repository = location.parent.parent.name.removeprefix("models--").replace("--", "/")
         return f"{repository}@{location.name[:12]}"
-    folders = [location / part for part in (unet_part(location), "vae", "text_encoder") if (location / part).is_dir()]
+    parts = (unet_part(location), "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
+    folders = [location / part for part in parts if (location / part).is_dir()]
     files = (
         [location]
         if location.is_file()

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from intarsia.backbones.batches import seeded
 from intarsia.backbones.protocols import OnStep
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.soft_masks import ROUNDING, cell_freedom, held_cells, told_masks
@@ -166,7 +167,7 @@ def begin(
     """
     masks, cells = masks.to(picture), [side // parts.vae_scale_factor for side in masks.shape[-2:]]
     device, text = parts.device, parts.encode_text(prompts)
-    generators, strength = [torch.Generator("cpu").manual_seed(seed) for seed in seeds], whole_steps(strength, steps)
+    generators, strength = seeded(seeds), whole_strength(strength, steps, rounds_down=True)
     # Drawn on the CPU and one by one: the same on every device and in every batch. Where it begins with the picture
     # diffusers draws the noise in the networks' precision.
     drawn = torch.float32 if strength == 1 else text.dtype
@@ -227,10 +228,15 @@ def encoded(parts: StableDiffusion, picture: Tensor, told: Tensor, *, blends: bo
     return encode(picture) if blends else torch.zeros_like(shown[: len(picture)]), shown
 
 
-def whole_steps(strength: float, steps: int) -> float:
-    """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7 in any rounding."""
+def whole_strength(strength: float, steps: int, *, rounds_down: bool) -> float:
+    """A strength that does whole steps of a schedule, at least one: 0.7 of 10 are 7, however a loop rounds.
+
+    Args:
+        rounds_down: whether the loop does floor(steps * strength) steps, as this one and diffusers' over a UNet, or
+            leaves floor(steps - steps * strength) out, as those over a transformer.
+    """
     done = max(int(steps * strength + ROUNDING), 1)
-    return 1.0 if done >= steps else (done + 0.5) / steps
+    return 1.0 if done >= steps else (done + (0.5 if rounds_down else -0.5)) / steps
 
 
 def scale_embedding(guidance: float, width: int) -> Tensor:

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
+
+    from intarsia.backbones.memory import Memory
     from intarsia.backbones.offload import Vram
-    from intarsia.backbones.protocols import Backbones
+    from intarsia.backbones.protocols import Backbones, Inpainter, LatentDiffusion
 from intarsia.backbones.catalog import CATALOG
 from intarsia.backbones.checkpoint_files import config_folder, unet_part, version_of
 from intarsia.backbones.helpers import helper_folder, segmenter_folders
 from intarsia.backbones.hub import fetch
+from intarsia.backbones.pipeline_index import other_pipeline
 from intarsia.backbones.placement import choose_device, choose_dtype, choose_helper_dtype, quiet_loading
-from intarsia.backbones.resolve import resolve
+from intarsia.backbones.resolve import ModelSource, resolve
 from intarsia.backbones.weight_sets import precision_named
 
 
@@ -39,7 +43,8 @@ def load_backbones(
     Args:
         models: see `resolve`.
         device: auto, cpu, cuda, cuda:N or mps.
-        dtype: of the painting networks: auto (float16 on CUDA, else float32), float32, bfloat16 or float16.
+        dtype: of the painting networks: auto (on CUDA float16, of a transformer bfloat16; else float32), float32,
+            bfloat16 or float16.
         vram: how hard to save the memory of an accelerator: low moves whole networks in and out, min single layers;
             auto as little of it as will do.
         scorer: hub id or folder of another CLIP model.
@@ -55,6 +60,9 @@ def load_backbones(
     folder = Path(source.location)
     if source.kind == "hub":
         folder = fetch(source.location, source.revision, precision=precision_named(str(chosen_dtype)), painter=True)
+    if dtype == "auto" and chosen_device.startswith("cuda") and (folder / "transformer").is_dir():
+        # That in which they were trained: float16 overflows in them and in their text encoders.
+        chosen_dtype = choose_dtype("bfloat16", chosen_device)
     # Before the networks are loaded: a missing helper should be told at once.
     scorer_folder = helper_folder("clip", scorer, folder)
     patches_folder = helper_folder("dino", patches, folder)
@@ -63,31 +71,19 @@ def load_backbones(
     helper_dtype = choose_helper_dtype(dtype, chosen_device)
     own_dino = patches_folder == folder / "dino"
     with quiet_loading():
-        from intarsia.backbones import clip, dino, sd_inpainting, segmenters, stable_diffusion
+        from intarsia.backbones import clip, dino, segmenters
+        from intarsia.backbones.memory import Memory
         from intarsia.backbones.memory_needs import choose_vram, needs_of
         from intarsia.backbones.protocols import Backbones
 
         helpers = [scorer_folder, patches_folder, segmenter_folder, *([refiner_folder] if refiner_folder else [])]
         needs = needs_of(folder, helpers, dtype=chosen_dtype, helper_dtype=helper_dtype)
-        vram = choose_vram(vram, chosen_device, needs, source.name)
-        if source.kind == "file":
-            inpainter = sd_inpainting.load_single_file(
-                folder, config_folder(folder), name=source.name, device=chosen_device, dtype=chosen_dtype, vram=vram
-            )
-        else:
-            inpainter = sd_inpainting.load_inpainter(
-                folder,
-                unet=unet_part(folder),
-                name=source.name,
-                device=chosen_device,
-                dtype=chosen_dtype,
-                vram=vram,
-            )
-        memory = inpainter.parts.memory
+        memory = Memory(chosen_device, choose_vram(vram, chosen_device, needs, source.name))
+        inpainter, diffusion = load_painters(source, folder, memory=memory, dtype=chosen_dtype)
         return Backbones(
             name=source.name,
             inpainter=inpainter,
-            diffusion=stable_diffusion.load_text_to_image(inpainter.parts, folder, dtype=chosen_dtype),
+            diffusion=diffusion,
             scorer=clip.load_scorer(scorer_folder, memory=memory, dtype=helper_dtype),
             patches=dino.load_patch_encoder(
                 patches_folder,
@@ -105,3 +101,36 @@ def load_backbones(
                 **({"outliner": version_of(refiner_folder)} if refiner_folder else {}),
             },
         )
+
+
+def load_painters(
+    source: ModelSource, folder: Path, *, memory: Memory, dtype: torch.dtype
+) -> tuple[Inpainter, LatentDiffusion | None]:
+    """What paints: a Stable Diffusion also in its parts; any other checkpoint through its pipeline alone.
+
+    Args:
+        folder: of the checkpoint, or its one file.
+        memory: takes the networks in.
+
+    Raises:
+        ModelError: a part cannot be read.
+    """
+    index = None if source.kind == "file" else other_pipeline(folder)
+    if index is not None:
+        from intarsia.backbones.pipeline_loading import load_pipeline_inpainter
+        from intarsia.backbones.stable_diffusion_xl import StableDiffusionXL, used_in_parts
+
+        painter = load_pipeline_inpainter(folder, index, name=source.name, memory=memory, dtype=dtype)
+        known = used_in_parts(painter.pipeline)
+        return painter, StableDiffusionXL(painter.pipeline, name=source.name, memory=memory) if known else None
+    from intarsia.backbones import sd_inpainting, stable_diffusion
+
+    if source.kind == "file":
+        inpainter = sd_inpainting.load_single_file(
+            folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype
+        )
+    else:
+        inpainter = sd_inpainting.load_inpainter(
+            folder, unet=unet_part(folder), name=source.name, memory=memory, dtype=dtype
+        )
+    return inpainter, stable_diffusion.load_text_to_image(inpainter.parts, folder, dtype=dtype)

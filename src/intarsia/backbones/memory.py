@@ -82,7 +82,9 @@ class Memory:
         """Where the networks work."""
         return self.offloader.device
 
-    def attempt(self, work: Callable[[], Value], *, fewer: Callable[[], str | None] = lambda: None) -> Value:
+    def attempt(
+        self, work: Callable[[], Value], *, fewer: Callable[[], str | None] = lambda: None, alone: bool = True
+    ) -> Value:
         """Do some work; when the memory is short, find relief and do it again.
 
         Of calls within each other the outermost begins again, since what it holds is what takes the room.
@@ -90,13 +92,14 @@ class Memory:
         Args:
             work: may be begun again, as if it had not been before.
             fewer: makes the work smaller, and says how; None where it cannot be. It is asked first.
+            alone: whether calls within the work find no relief of their own; else they do so first.
 
         Raises:
             ModelError: nothing is left to do.
         """
         if getattr(self._state, "attempting", False):
             return work()
-        self._state.attempting = True
+        self._state.attempting = alone
         try:
             while True:
                 try:

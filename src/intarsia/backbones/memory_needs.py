@@ -6,16 +6,17 @@ import json
 import logging
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from intarsia.backbones.checkpoint_files import unet_part
+from intarsia.backbones.checkpoint_files import UNUSED, unet_part
 from intarsia.backbones.memory import free_memory
 from intarsia.backbones.offload import LEVELS, Vram
+from intarsia.backbones.pipeline_index import read_index
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,9 @@ LATENTS_A_PICTURE = 2
 RESERVE = 512 * 2**20
 """Bytes that are left to the driver, its libraries, and what else shows on the screen."""
 
+USUAL_WIDTH = 3072
+"""Channels of a transformer's tokens where its configuration does not say it."""
+
 TRAINING_STATE = "model_ema."
 """What single files hold besides weights that are loaded begins with this."""
 
@@ -45,6 +49,20 @@ def denoiser_bytes(width: int, dtype: torch.dtype) -> int:
         width: channels of its first level.
     """
     return LATENTS_A_PICTURE * DENOISER_NUMBERS * width * dtype.itemsize
+
+
+def width_of(denoiser: Mapping[str, Any]) -> int:
+    """Channels that a denoiser holds for each latent cell.
+
+    Args:
+        denoiser: its configuration: of a UNet, whose first level counts, or of a transformer, whose tokens stand for
+            2 x 2 cells each.
+    """
+    levels = denoiser.get("block_out_channels")
+    if levels:
+        return int(levels[0])
+    heads, width = denoiser.get("num_attention_heads"), denoiser.get("attention_head_dim")
+    return -(-(int(heads * width) if heads and width else int(denoiser.get("dim", USUAL_WIDTH))) // 4)
 
 
 def decoder_bytes(width: int, dtype: torch.dtype) -> int:
@@ -103,6 +121,21 @@ def network_files(folder: Path) -> list[Path]:
     return [file for file in files if ".fp16." not in file.name] or files
 
 
+def painting_folders(checkpoint: Path) -> list[str]:
+    """Names of the folders of the networks that paint, the denoiser's first: as its index says, else of Stable Diffusion."""
+    first = "transformer" if (checkpoint / "transformer").is_dir() else unet_part(checkpoint)
+    index = read_index(checkpoint)
+    named = [] if index is None else [name for name, kind in index.parts.items() if kind and name not in UNUSED]
+    names = dict.fromkeys((first, "unet", "vae", "text_encoder", *named))
+    return [name for name in names if any((checkpoint / name).glob("*.safetensors"))]
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """The configuration of one network."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
 def needs_of(
     checkpoint: Path, helpers: Iterable[Path], *, dtype: torch.dtype, helper_dtype: torch.dtype, side: int | None = None
 ) -> Needs:
@@ -116,22 +149,18 @@ def needs_of(
     """
     if checkpoint.is_file():
         parts = [weights_in([checkpoint])]
-        unet, vae = {}, {}
+        denoiser, vae = {}, {}
     else:
-        names = dict.fromkeys((unet_part(checkpoint), "unet", "vae", "text_encoder"))
-        parts = [weights_in(network_files(checkpoint / name)) for name in names if (checkpoint / name).is_dir()]
-        unet, vae = (
-            json.loads((checkpoint / name / "config.json").read_text(encoding="utf-8"))
-            for name in (unet_part(checkpoint), "vae")
-        )
+        own = painting_folders(checkpoint)
+        parts = [weights_in(network_files(checkpoint / name)) for name in own]
+        denoiser, vae = (config_of(checkpoint / name) for name in (own[0], "vae"))
     others = [weights_in(network_files(folder)) for folder in helpers]
-    width = unet.get("block_out_channels", [320])[0]
     levels = vae.get("block_out_channels", [128, 256, 512, 512])
     factor = 2 ** (len(levels) - 1)
-    cells = unet.get("sample_size", 64)
+    cells = denoiser.get("sample_size") or (64 if "block_out_channels" in denoiser else 128)
     side = side or factor * (cells if isinstance(cells, int) else min(cells))
     work = max(
-        (side // factor) ** 2 * denoiser_bytes(width, dtype),
+        (side // factor) ** 2 * denoiser_bytes(width_of(denoiser), dtype),
         side**2 * decoder_bytes(levels[0], dtype),
     )
     return Needs(

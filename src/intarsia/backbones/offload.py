@@ -108,10 +108,21 @@ class Visitor:
         # Listed once: a module that is replaced for a while, such as the embedding of a text encoder to which tokens
         # are added, is still used by what stands in its place.
         self.units = list(_units(network))
-        self.size = sum(tensor.nbytes for tensor in {id(t): t for unit in self.units for t in _own(unit)}.values())
+        self.size = self._measured()
         self.kept: dict[nn.Module, tuple[dict[str, Any], dict[str, Any]]] = {}
         self.hooks: list[Any] = []
         network._intarsia_visitor = self
+        network._apply = self.apply  # through which a module changes its precision
+
+    def apply(self, function: Any, recurse: bool = True) -> Any:
+        """Change all weights and buffers: those of the host, since copies are forgotten."""
+        self.leave()
+        changed = type(self.network)._apply(self.network, function, recurse)
+        self.size = self._measured()
+        return changed
+
+    def _measured(self) -> int:
+        return sum(tensor.nbytes for tensor in {id(t): t for unit in self.units for t in _own(unit)}.values())
 
     @torch.inference_mode(False)  # weights may serve a gradient later, whatever the evaluation that moves them
     def settle(self, level: Vram) -> None:
@@ -191,9 +202,6 @@ def staying(*networks: Any) -> Iterator[None]:
 @torch.inference_mode(False)  # as for moving them
 def to_precision(network: Any, dtype: torch.dtype) -> None:
     """Change the precision of a network's weights, wherever they lie."""
-    visitor = visitor_of(network)
-    if visitor is not None:
-        visitor.leave()
     network.to(dtype)
 
 

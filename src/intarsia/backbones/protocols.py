@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Bytes
 
 if TYPE_CHECKING:  # what fills a background on a plain CPU needs no torch
+    import torch
     from torch import Tensor
 
     from intarsia.backbones.memory import Memory
@@ -46,7 +48,15 @@ class Inpainter(Protocol):
     """Short side of the pictures that it was trained on, pixels."""
     stride: int
     """Sides of its pictures must be multiples of this, pixels."""
+    cell: int
+    """Pixels of a latent cell's side."""
     counter: EvalCounter
+    tokenizer: Any
+    """Of the text encoder that reads most of a prompt."""
+    text_limit: int
+    """Tokens that it reads, begin and end included."""
+    dtype: torch.dtype
+    """Precision of the denoiser."""
 
     def with_own_scheduler(self) -> Inpainter:
         """The same model, stepping as its checkpoint's own scheduler does; its name tells it from this one."""
@@ -166,6 +176,8 @@ class LatentDiffusion(Protocol):
     text_encoder: Any
     memory: Memory
     """Of its device; what takes gradients through it is attempted there."""
+    learns: bool
+    """Whether it can learn words for objects, and paint them at the places of a layout."""
 
     @property
     def device(self) -> str: ...
@@ -325,13 +337,14 @@ class Backbones:
 
     Attributes:
         name: what the user asked for, after `auto` was resolved.
-        diffusion: paints from text alone, in its parts; shares networks with the inpainter where it can.
+        diffusion: paints from text alone, in its parts; shares networks with the inpainter where it can. None where
+            the checkpoint is not used in its parts.
         versions: repository and revision of each part, for the record.
     """
 
     name: str
     inpainter: Inpainter
-    diffusion: LatentDiffusion
+    diffusion: LatentDiffusion | None
     scorer: ImageTextScorer
     patches: PatchEncoder
     segmenter: Segmenter
@@ -339,7 +352,40 @@ class Backbones:
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
+    def in_parts(self) -> LatentDiffusion:
+        """The checkpoint in its parts, for what guides its sampling step by step.
+
+        Raises:
+            ModelError: it is not used in its parts.
+        """
+        if self.diffusion is None:
+            raise ModelError(
+                f"{self.name} repaints regions, but its sampling cannot be guided step by step",
+                Remedy(Setting("models", "sd15", verb="pass")),
+            )
+        return self.diffusion
+
+    @property
+    def learner(self) -> LatentDiffusion:
+        """The checkpoint in its parts, for what learns words for objects and paints them at the places of a layout.
+
+        Raises:
+            ModelError: it does not learn any.
+        """
+        if self.diffusion is None or not self.diffusion.learns:
+            raise ModelError(
+                f"{self.name} cannot learn objects' looks, nor be guided by a layout to paint them again",
+                Remedy(Setting("models", "sd15", verb="pass")),
+            )
+        return self.diffusion
+
+    @property
+    def painter(self) -> LatentDiffusion | Inpainter:
+        """What a layout's regions are painted with: the checkpoint in its parts where it is used so."""
+        return self.inpainter if self.diffusion is None else self.diffusion
+
+    @property
     def cache_key(self) -> tuple[str, ...]:
         """All that a computed value depends on beside its inputs: weights, device and precision."""
         weights = [f"{part}={version}" for part, version in sorted(self.versions.items())]
-        return (self.name, self.diffusion.name, *weights, self.device, str(self.diffusion.unet.dtype))
+        return (self.name, self.painter.name, *weights, self.device, str(self.inpainter.dtype))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from intarsia.backbones.catalog import HELPERS
-from intarsia.backbones.checkpoint_files import INDEX, PIPELINE, UNUSED
+from intarsia.backbones.checkpoint_files import INDEX, MORE_PARTS, PIPELINE, UNUSED
 from intarsia.backbones.weight_sets import Precision, choose_weights, weight_sets
 
 SETTINGS = [INDEX, "*config.json", "*.safetensors.index*.json"]
@@ -15,7 +15,7 @@ SETTINGS = [INDEX, "*config.json", "*.safetensors.index*.json"]
 SMALL = (".json", ".txt", ".model", ".jinja")
 """Endings of configurations, tokenizers and templates."""
 # What is fetched of a repository that cannot be listed: plain weights, in no other form.
-WANTED = ["*.json", "*.txt", *(f"{part}/*.safetensors" for part in PIPELINE), "model*.safetensors"]
+WANTED = ["*.json", "*.txt", *(f"{part}/*.safetensors" for part in (*PIPELINE, *MORE_PARTS)), "model*.safetensors"]
 UNWANTED = ["*.fp16.*", "*non_ema*", *(f"{part}/*" for part in UNUSED)]
 
 

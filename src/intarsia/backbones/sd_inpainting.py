@@ -20,22 +20,18 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from intarsia.backbones.batches import in_batches
+from intarsia.backbones.batches import checked_size, fitting_batch, in_batches
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
-from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
-from intarsia.backbones.memory import FittingDenoiser, Memory, free_memory
-from intarsia.backbones.memory_needs import denoiser_bytes
+from intarsia.backbones.memory import FittingDenoiser, Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
-from intarsia.backbones.offload import Vram
+from intarsia.backbones.pipeline_placement import placed
 from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.single_files import single_file_configuration
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError, Remedy, Setting
 
-# Latent cells of one batch on a CPU: four pictures of 512 px, or 64 of the pocket's 64 px. More gains no speed.
-CPU_CELLS = 16_384
 # Pixels of the largest picture that the autoencoder takes as a whole where the denoiser works in tiles.
 WHOLE_PIXELS = 1024 * 1024
 
@@ -69,6 +65,10 @@ class StableDiffusionInpainter:
         )
         self.counter = self.parts.counter
         self.stride, self.native_side = self.parts.stride, self.parts.native_side
+        self.cell: int = self.parts.vae_scale_factor
+        self.tokenizer = self.parts.tokenizer
+        self.text_limit: int = self.parts.text_encoder.config.max_position_embeddings
+        self.dtype: torch.dtype = self.parts.unet.dtype
         pipeline.set_progress_bar_config(disable=True)
 
     def with_own_scheduler(self) -> StableDiffusionInpainter:
@@ -114,7 +114,7 @@ class StableDiffusionInpainter:
         Raises:
             ModelError: memory is short even for one picture, or the denoiser returns no finite numbers.
         """
-        height, width = self._check(picture, masks, prompts, seeds)
+        height, width = checked_size(picture, masks, prompts, seeds, self.stride)
         assert 0 < strength <= 1, f"a strength of {strength}"
         assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
         tile = tile if tile is not None and tile < max(height, width) else None
@@ -139,7 +139,7 @@ class StableDiffusionInpainter:
                 return self.parts.decode_latents(denoising.latents)
 
         most = 1 if tile is not None else self._fitting_batch(height, width)
-        return torch.cat(in_batches(paint, len(masks), (height, width), most, on_step))
+        return torch.cat(in_batches(paint, len(masks), most, on_step, self.parts.memory))
 
     def begin_inpainting(
         self,
@@ -155,7 +155,7 @@ class StableDiffusionInpainter:
         on_step: OnStep | None = None,
     ) -> list[InpaintingStage]:
         """Do the first steps of a schedule; see `PaintsInStages.begin_inpainting`."""
-        height, width = self._check(picture, masks, prompts, seeds)
+        height, width = checked_size(picture, masks, prompts, seeds, self.stride)
 
         def first(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
             denoising = begin(
@@ -171,7 +171,7 @@ class StableDiffusionInpainter:
             )
             return self._advanced(denoising, steps, until, on_step)
 
-        batches = in_batches(first, len(masks), (height, width), self._fitting_batch(height, width), on_step)
+        batches = in_batches(first, len(masks), self._fitting_batch(height, width), on_step, self.parts.memory)
         return [stage for batch in batches for stage in batch]
 
     def continue_inpainting(
@@ -185,16 +185,8 @@ class StableDiffusionInpainter:
         def following(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
             return self._advanced(join([s.state for s in stages[chosen]]), steps, until, on_step)
 
-        batches = in_batches(following, len(stages), (height, width), self._fitting_batch(height, width), on_step)
+        batches = in_batches(following, len(stages), self._fitting_batch(height, width), on_step, self.parts.memory)
         return [stage for batch in batches for stage in batch]
-
-    def _check(self, picture: Tensor, masks: Tensor, prompts: Sequence[str], seeds: Sequence[int]) -> tuple[int, int]:
-        """Height and width of what is painted, which is as the protocol wants it."""
-        count, _, height, width = masks.shape
-        assert len(prompts) == len(seeds) == count, "one prompt and one seed a mask"
-        assert len(picture) in (1, count), f"{len(picture)} pictures for {count} masks"
-        assert height % self.stride == 0 and width % self.stride == 0, f"sides must be multiples of {self.stride}"
-        return height, width
 
     def _advanced(self, denoising: Denoising, steps: int, until: int, on_step: OnStep | None) -> list[InpaintingStage]:
         """Candidates after `until` of `steps` steps, each alone."""
@@ -233,15 +225,8 @@ class StableDiffusionInpainter:
         return FittingDenoiser(self.parts.unet, self.parts.memory)
 
     def _fitting_batch(self, height: int, width: int) -> int:
-        if self.max_batch is not None:
-            return self.max_batch
-        factor: int = self.pipeline.vae_scale_factor
-        cells = (height // factor) * (width // factor)
-        free = free_memory(self.parts.memory.device)
-        if free is None:
-            return max(1, CPU_CELLS // cells)
-        unet = self.parts.unet
-        return max(1, free // (cells * denoiser_bytes(unet.config.block_out_channels[0], unet.dtype)))
+        cells = (height // self.cell) * (width // self.cell)
+        return self.max_batch or fitting_batch(self.parts.memory, cells, self.parts.unet)
 
 
 def choose_scheduler(scheduler: Any) -> Any:
@@ -260,7 +245,7 @@ def choose_scheduler(scheduler: Any) -> Any:
 
 
 def load_inpainter(
-    folder: Path, *, name: str, device: str, dtype: torch.dtype, unet: str = "unet", vram: Vram = "auto"
+    folder: Path, *, name: str, dtype: torch.dtype, unet: str = "unet", memory: Memory | None = None
 ) -> StableDiffusionInpainter:
     """Load a checkpoint from a folder in diffusers layout.
 
@@ -268,6 +253,7 @@ def load_inpainter(
         folder: with a denoiser, `vae`, `text_encoder`, `tokenizer` and `scheduler`.
         name: what the record calls this checkpoint.
         unet: subfolder of the denoiser, of 9 or 4 channels.
+        memory: takes the networks in; by default that of the CPU.
 
     Raises:
         ModelError: a part cannot be read.
@@ -279,17 +265,18 @@ def load_inpainter(
         unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
         scheduler=load_scheduler(folder / "scheduler"),
     )
-    return to_device(pipeline, name=name, device=device, vram=vram)
+    return to_device(pipeline, name=name, memory=memory or Memory())
 
 
 def load_single_file(
-    file: Path, config: Path | None, *, name: str, device: str, dtype: torch.dtype, vram: Vram = "auto"
+    file: Path, config: Path | None, *, name: str, dtype: torch.dtype, memory: Memory | None = None
 ) -> StableDiffusionInpainter:
     """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
 
     Args:
         config: a folder in diffusers layout that holds the configurations and the tokenizer; without it those of
             the file's family are used, which ship with the package.
+        memory: see `load_inpainter`.
 
     Raises:
         ModelError: the file is of another kind of model, damaged, or does not fit its configuration.
@@ -324,7 +311,7 @@ def load_single_file(
         unet=loaded.unet,
         scheduler=loaded.scheduler,
     )
-    return to_device(pipeline, name=name, device=device, vram=vram)
+    return to_device(pipeline, name=name, memory=memory or Memory())
 
 
 def load_scheduler(folder: Path) -> Any:
@@ -362,23 +349,6 @@ def assemble_pipeline(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any,
     return pipeline
 
 
-def to_device(pipeline: Any, *, name: str, device: str, vram: Vram) -> StableDiffusionInpainter:
-    """Move a pipeline to its device, or arrange that its parts visit the accelerator in turns.
-
-    Args:
-        vram: auto keeps everything there; low moves whole networks in and out; min moves layers, and
-            decodes in tiles. On a CPU all three are the same.
-    """
-    for network in (pipeline.unet, pipeline.vae):
-        to_channels_last(network)
-    memory = Memory(device, vram)
-    if memory.device.type == "cpu":
-        give_back_after_use(pipeline.unet, pipeline.text_encoder)
-    for network in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
-        memory.offloader.admit(network)
-    if memory.offloader.level == "auto":
-        return StableDiffusionInpainter(pipeline, name=name, memory=memory)
-    pipeline.vae.enable_slicing()
-    if vram == "min":
-        pipeline.vae.enable_tiling()
-    return StableDiffusionInpainter(pipeline, name=name, max_batch=1, memory=memory)
+def to_device(pipeline: Any, *, name: str, memory: Memory) -> StableDiffusionInpainter:
+    """The inpainter over a pipeline, on its device; see `placed`."""
+    return StableDiffusionInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)

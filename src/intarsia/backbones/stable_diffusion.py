@@ -50,6 +50,8 @@ class StableDiffusion:
         ModelError: the denoiser predicts something that is not known here.
     """
 
+    learns = True
+
     def __init__(
         self,
         *,
@@ -108,9 +110,10 @@ class StableDiffusion:
             seen = torch.cat([seen, condition.expand(len(noisy), -1, -1, -1)], 1)
         text = text.to(self.unet.dtype)
         where = timestep.to(noisy.device) if isinstance(timestep, Tensor) else timestep
-        answer: Tensor = self.memory.attempt(
-            lambda: self.unet(seen, where, encoder_hidden_states=text, return_dict=False)[0]
-        ).to(noisy.dtype)
+        told = self._conditions(noisy, text)
+        answer: Tensor = self.memory.attempt(lambda: self.unet(seen, where, **told, return_dict=False)[0]).to(
+            noisy.dtype
+        )
         if answer.requires_grad:
             answer.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         return self.read_answer(noisy, answer, timestep)
@@ -139,6 +142,10 @@ class StableDiffusion:
         """(B, C, h, w) clean latents that the denoiser's answer predicts, float32: half precision is too coarse
         for the division by little signal. See `read_answer`."""
         return self.read_answer(noisy.float(), answer.float(), timestep).clean
+
+    def _conditions(self, noisy: Tensor, text: Tensor) -> dict[str, Any]:
+        """What the denoiser is told with latents (B, C, h, w)."""
+        return {"encoder_hidden_states": text}
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""

@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 
 from intarsia.backbones.checkpoint_kind import UNKNOWN, Kind, kind_of
+from intarsia.backbones.pipeline_index import OWN_LOOP
 from intarsia.backbones.weight_headers import WeightHeader, read_header
 from intarsia.errors import Message, ModelError, Remedy, Setting
 
 USABLE_FILES = frozenset({"sd1", "sd2", ""})
 """Families of which single files load; one of a size of its own ("") with its configuration beside it."""
-USABLE_PIPELINES = re.compile(r"StableDiffusion(?!XL|3)|LatentConsistency")
-"""Classes of pipelines whose folders load; those that `OTHERS` lists do not, whatever they are called."""
 
 EXAMPLE = Setting("models", "sd15")
-ONLY = Remedy("only Stable Diffusion 1 and 2 can be used, e.g. ", EXAMPLE)
+ONLY = Remedy("of single files only Stable Diffusion 1 and 2 can be used, e.g. ", EXAMPLE)
 WHOLE = Remedy("pass the whole checkpoint, e.g. ", EXAMPLE)
 PARTS = {"vae": "autoencoder", "text_encoder": "text encoder"}
 
@@ -37,7 +36,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "concepts": (Remedy("pass it with ", Setting("concepts"), ", beside the checkpoint that it was learned with"),),
     "regions": (Remedy("pass it with ", Setting("regions"), ", beside a checkpoint"),),
     "transformer": (ONLY,),
-    "other": (ONLY,),
+    "other": (Remedy("pass a checkpoint that repaints by words, e.g. ", EXAMPLE),),
     "unknown": (Remedy("check that it is the right file, or ", Setting("models", "pocket", verb="try")),),
 }
 
@@ -108,16 +107,8 @@ OTHERS: tuple[tuple[str, str, str], ...] = (
     (r"StableVideo|Video|Wan|LTX|CogVideo|Mochi|AnimateDiff|I2VGen|Cosmos", "other", "a checkpoint that makes videos"),
     (r"Audio|Music", "other", "a checkpoint that makes sound"),
 )
-# Families that paint by words, but later ones than those that load.
-LATER: tuple[tuple[str, str, str], ...] = (
-    (r"StableDiffusionXL", "other", "a Stable Diffusion XL"),
-    (r"StableDiffusion3", "transformer", "a Stable Diffusion 3"),
-    (r"Flux2", "transformer", "a Flux.2"),
-    (r"FluxFill", "transformer", "a Flux Fill"),
-    (r"Flux", "transformer", "a Flux"),
-    (r"QwenImage", "transformer", "a Qwen-Image"),
-    (r"ZImage", "transformer", "a Z-Image"),
-)
+# Families that load from folders, through their pipelines.
+THROUGH_PIPELINES = re.compile(r"StableDiffusion(XL|3)|Flux|QwenImage|ZImage|Chroma")
 MODEL_TYPES: tuple[tuple[str, str, str], ...] = (
     (r"clipseg", "segmenter", "a CLIPSeg, which finds in a picture what words name"),
     (r"clip_text_model|t5|umt5|qwen|llama|gemma|mistral", "text-encoder", "a text encoder alone"),
@@ -153,9 +144,9 @@ def folder_kind(folder: Path) -> Kind | None:
 def pipeline_kind(name: str) -> Kind | None:
     """The kind of a folder whose model_index.json names this pipeline; None of those that load, and of no name."""
     kind = by_name(OTHERS, name)
-    if kind is not None or not name or USABLE_PIPELINES.match(name):
+    if kind is not None or not name or OWN_LOOP.match(name) or THROUGH_PIPELINES.search(name):
         return kind
-    return by_name(LATER, name) or Kind(group="other", what=f"a checkpoint of the kind {name.removesuffix('Pipeline')}")
+    return Kind(group="other", what=f"a checkpoint of the kind {name.removesuffix('Pipeline')}")
 
 
 def by_name(table: tuple[tuple[str, str, str], ...], name: str) -> Kind | None:

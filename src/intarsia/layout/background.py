@@ -21,7 +21,7 @@ from intarsia.imaging.masks import Mask, feather
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.tensors import change_to_part, image_to_canvas
 from intarsia.layout.windows import one_of_many, windows_of
-from intarsia.progress import OnProgress
+from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
 
 DRIFT = 0.08
@@ -33,6 +33,8 @@ MOST_DETAIL = 2.0
 
 class DiffusionFill:
     """A checkpoint paints what lies behind the objects.
+
+    One that is used in its parts may attend to no object meanwhile; any other repaints the region, told the background.
 
     Args:
         words: the objects' words, which are unwanted there.
@@ -61,7 +63,7 @@ class DiffusionFill:
     def fill(self, image: Bytes, hole: Mask, others: Mask, *, seed: int = 0) -> Bytes:
         """See `BackgroundFill`."""
         start = PatchFill().fill(image, hole, others, seed=seed)
-        windows = windows_of(hole, self.record, self.backbones.diffusion)
+        windows = windows_of(hole, self.record, self.backbones.painter)
         photo, objects, filled = Size(hole.shape[1], hole.shape[0]), hole | others, start.copy()
         for number, crop in enumerate(windows):
             painted = paint_background(
@@ -101,27 +103,32 @@ def paint_background(
     Returns:
         (h, w, 3) the part of the image that the window touches, with the vacated region painted; elsewhere as it was.
     """
-    settings, diffusion, size = record.compose, backbones.diffusion, crop.size
+    size = crop.size
     start = image_to_canvas(fill, crop)
-    latents = diffusion.encode_image(start)
-    rows, columns = latents.shape[-2:]
-    painted = _denoise(
-        latents,
-        touched_cells(vacated, rows, columns, least=TRACE, crop=crop).to(latents)[None, None],
-        cell_coverage(objects | vacated, rows, columns, crop=crop),
-        words,
-        record,
-        backbones,
-        seeds=range(seed, seed + settings.plates),
-        on_progress=on_progress,
-    )
-    # What the denoiser changed, not what the autoencoder lost: both images went through it.
     region, surroundings = (
         touched_cells(mask, size.height, size.width, least=TRACE, crop=crop)[None, None]
         for mask in (vacated, objects | vacated)
     )
-    # One by one: the autoencoder takes more memory than the denoiser, and no less time for a batch.
-    changes = torch.cat([diffusion.decode_latents(one) for one in painted[:, None]]) - diffusion.decode_latents(latents)
+    seeds = range(seed, seed + record.compose.plates)
+    if backbones.diffusion is None:
+        changes = _repainted(start, region, words, record, backbones, seeds=seeds, on_progress=on_progress) - start
+    else:
+        latents = backbones.diffusion.encode_image(start)
+        rows, columns = latents.shape[-2:]
+        painted = _denoise(
+            latents,
+            touched_cells(vacated, rows, columns, least=TRACE, crop=crop).to(latents)[None, None],
+            cell_coverage(objects | vacated, rows, columns, crop=crop),
+            words,
+            record,
+            backbones,
+            seeds=seeds,
+            on_progress=on_progress,
+        )
+        # What the denoiser changed, not what the autoencoder lost: both images went through it.
+        # One by one: the autoencoder takes more memory than the denoiser, and no less time for a batch.
+        decoded = torch.cat([backbones.diffusion.decode_latents(one) for one in painted[:, None]])
+        changes = decoded - backbones.diffusion.decode_latents(latents)
     changes = high_pass(changes, region, detail_std(start, 1 - surroundings))
     best = _least_like_the_objects(start + changes, region, words, backbones)
     photo = Size(vacated.shape[1], vacated.shape[0])
@@ -155,7 +162,7 @@ def _denoise(
     Returns:
         (B, C, h, w).
     """
-    settings, diffusion = record.compose, backbones.diffusion
+    settings, diffusion = record.compose, backbones.in_parts
     timesteps = last_timesteps(diffusion.timesteps(settings.plate_steps), settings.plate_strength)
     noise = draw_noise(latents.shape, seeds).to(latents)
     text = diffusion.encode_text([record.background])
@@ -164,13 +171,47 @@ def _denoise(
         ReportProgress("painting what lies behind", on_progress),
     ]
     if settings.plate_guidance > 1:
-        negative_prompt = ", ".join([*words, record.negative_prompt] if record.negative_prompt else words)
-        text = torch.cat([diffusion.encode_text([negative_prompt]), text])
+        text = torch.cat([diffusion.encode_text([_unwanted(words, record)]), text])
         hooks.append(ClassifierFreeGuidance(settings.plate_guidance))
     model = Conditioned(diffusion, text.repeat_interleave(len(seeds), 0))
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])
     with torch.no_grad(), mask_self_attention(diffusion.unet, hidden):
         return sample(model, noisy, timesteps, hooks)
+
+
+def _repainted(
+    start: Tensor,
+    region: Tensor,
+    words: Sequence[str],
+    record: ArrangeRecord,
+    backbones: Backbones,
+    *,
+    seeds: Sequence[int],
+    on_progress: OnProgress | None,
+) -> Tensor:
+    """An image (1, 3, H, W) repainted inside a region, (1, 1, H, W), from a middle step on -> (B, 3, H, W), one a seed."""
+    settings = record.compose
+
+    def on_step(done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(Progress(stage="painting what lies behind", done=done, total=total))
+
+    return backbones.inpainter.inpaint(
+        start.to(backbones.device),
+        region.expand(len(seeds), -1, -1, -1),
+        [record.background] * len(seeds),
+        negative_prompt=_unwanted(words, record),
+        seeds=seeds,
+        steps=settings.plate_steps,
+        guidance=settings.plate_guidance,
+        strength=settings.plate_strength,
+        on_step=on_step,
+    )
+
+
+def _unwanted(words: Sequence[str], record: ArrangeRecord) -> str:
+    """What a background is painted away from: the objects' words, and the record's negative prompt."""
+    return ", ".join([*words, record.negative_prompt] if record.negative_prompt else words)
 
 
 def _least_like_the_objects(images: Tensor, region: Tensor, words: Sequence[str], backbones: Backbones) -> int:

@@ -75,8 +75,9 @@ def compose(
     stack = stack_layers(scene, layout, change, background, record)
     blend = np.zeros(change.changed.shape, np.float32)
     blend[stack.part] = stack.region
-    if backbones is not None and paints_size(backbones.diffusion.native_side, photo.size):
-        windows = windows_of(blend > 0, record, backbones.diffusion)
+    diffusion = None if backbones is None else backbones.diffusion  # None: its attention cannot be looked into
+    if backbones is not None and diffusion is not None and paints_size(diffusion.native_side, photo.size):
+        windows = windows_of(blend > 0, record, diffusion)
         for number, crop in enumerate(windows):
             seen = stack.seen_in(crop.part(photo.size), photo.pixels)
             healing = _refine(
@@ -155,7 +156,7 @@ def choose_fill(
 ) -> BackgroundFill:
     """What fills the background: the record's choice; by default pieces of the image, unless the checkpoint was
     trained on photographs."""
-    trained = backbones is not None and backbones.diffusion.native_side >= PHOTOGRAPHIC
+    trained = backbones is not None and backbones.painter.native_side >= PHOTOGRAPHIC
     if record.fill != "diffusion" and not (record.fill == "auto" and trained):
         return load_fill(record.fill, record.fill_model)
     if backbones is None:
@@ -225,7 +226,7 @@ def _refine(
     Returns:
         (3, h, w) by how much the composite changes on the crop's canvas, in [-1, 1].
     """
-    settings, diffusion, size = record.compose, backbones.diffusion, crop.size
+    settings, diffusion, size = record.compose, backbones.in_parts, crop.size
     image = image_to_canvas(scene.photo.pixels, crop)
     source = diffusion.encode_image(image)
     latents = diffusion.encode_image(image_to_canvas(stack.picture, crop, stack.part))

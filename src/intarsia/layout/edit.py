@@ -93,7 +93,7 @@ def arrange(
         EmptyMaskError: an object is too small to be painted again.
     """
     started = time.monotonic()
-    counter = EvalCounter() if backbones is None else backbones.diffusion.counter
+    counter = EvalCounter() if backbones is None else backbones.painter.counter
     forward, backward = counter.evaluations, counter.backward
     cache = MemoryCache() if cache is None else cache
     check(scene, layout)
@@ -111,6 +111,12 @@ def arrange(
                 "Objects are painted again by a checkpoint, but none is loaded",
                 Remedy("load one"),
                 Remedy(Setting("mode", "compose", verb="pass"), " to move them as they are"),
+            )
+        if backbones.diffusion is None or not backbones.diffusion.learns:
+            raise ModelError(
+                f"{backbones.name} cannot learn objects' looks, nor be guided by a layout to paint them again",
+                Remedy(Setting("mode", "compose", verb="pass"), " to move them as they are"),
+                Remedy(Setting("models", "sd15", verb="pass")),
             )
         pictures, concepts = regenerate(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress

@@ -80,7 +80,7 @@ def prior(
     Yields:
         Photos of the model's native size, as they get ready.
     """
-    diffusion = backbones.diffusion
+    diffusion = backbones.in_parts
     text = diffusion.encode_text(["", sentence([words])])
     side = diffusion.native_side
     shape = diffusion.encode_image(torch.zeros(1, 3, side, side)).shape[1:]

@@ -111,7 +111,7 @@ def regenerate(
         known_as, concepts = concepts.names, concepts.for_scene(scene)
         tokens = {} if set(scene.names) <= set(known_as) else dict(zip(known_as, scene.names, strict=True))
         record = replace(record, prompt=without_brackets(record.prompt, scene, tokens))
-    data = training_data_of(scene, record, backbones.diffusion)
+    data = training_data_of(scene, record, backbones.learner)
     if concepts is None:
         concepts = cached_concepts(scene, record, data, backbones, cache=cache, on_progress=on_progress)
     region = changed_region(scene, layout, record.compose.border)
@@ -119,11 +119,11 @@ def regenerate(
     if not region.any():
         return [EditedPhoto(photo=scene.photo, blend=weight, seed=seed) for seed in seeds], concepts
 
-    with concepts.attached(backbones.diffusion) as phrases, torch.no_grad():
+    with concepts.attached(backbones.learner) as phrases, torch.no_grad():
         known_by = key_of(backbones.cache_key, *concepts.updates.values())
         before = with_additions(prompt_for(record.prompt, scene, phrases, record.background), phrases.additions)
         inversion = invert(
-            backbones.diffusion, data.clean, backbones.diffusion.encode_text([before]), record.steps,
+            backbones.learner, data.clean, backbones.learner.encode_text([before]), record.steps,
             cache=cache, known_by=known_by, on_progress=on_progress,
         )  # fmt: skip
         noise = draw_noise(data.clean.shape, seeds).to(data.clean)
@@ -163,7 +163,7 @@ def _paint(
     Returns:
         (B, 3, H, W) in [-1, 1], at the models' size.
     """
-    diffusion, scene = backbones.diffusion, data.scene
+    diffusion, scene = backbones.learner, data.scene
     size = scene.photo.size
     layout = padded_layout(layout, size)
     changing = touched_cells(padded(region, size), *noise.shape[-2:]).to(noise)[None, None]
@@ -431,6 +431,6 @@ def cached_concepts(
         embeddings=cached["embeddings"][: len(scene.objects)],
         additions=cached["embeddings"][len(scene.objects) :] if settings.additions else NO_ADDITIONS,
         updates={name: tensor for name, tensor in cached.items() if name != "embeddings"},
-        model=backbones.diffusion.name,
+        model=backbones.learner.name,
         versions=dict(backbones.versions),
     )

@@ -101,7 +101,7 @@ def learn(
         EmptyMaskError: an object covers no latent cell.
         RecordError: the checkpoint is of another scene or of other settings.
     """
-    diffusion = backbones.diffusion
+    diffusion = backbones.learner
     if not scene.objects:
         raise LayoutError(
             "The scene has no objects, so that there is nothing to learn",

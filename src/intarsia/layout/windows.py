@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from intarsia.backbones.protocols import LatentDiffusion
+from intarsia.backbones.protocols import Inpainter, LatentDiffusion
 from intarsia.imaging.crop import Crop, crop_around
 from intarsia.imaging.geometry import Box, Size
 from intarsia.imaging.masks import Mask, bounds_of
@@ -16,19 +16,19 @@ NOT_ENLARGED = 1.0
 """What is repainted keeps the sharpness of what it is laid on: a larger image of it would add nothing."""
 
 
-def windows_of(changing: Mask, record: ArrangeRecord, diffusion: LatentDiffusion) -> list[Crop]:
+def windows_of(changing: Mask, record: ArrangeRecord, painter: LatentDiffusion | Inpainter) -> list[Crop]:
     """The windows around what changes in a photo; none of them overlap, and each connected part lies in one.
 
     Args:
         changing: (H, W).
         record: `size` and `compose.context`.
-        diffusion: whose size the windows are worked on at.
+        painter: whose size the windows are worked on at.
 
     Returns:
         The crops, in no particular order but always the same; the whole photo's where it is no larger than the models.
     """
     photo = Size(width=changing.shape[1], height=changing.shape[0])
-    side, stride, context = record.size or diffusion.native_side, diffusion.stride, record.compose.context
+    side, stride, context = record.size or painter.native_side, painter.stride, record.compose.context
 
     def around(box: Box) -> Crop:
         return crop_around(box, photo, side, stride, context=context, enlarged=NOT_ENLARGED)

@@ -64,8 +64,9 @@ class Appraiser:
     def score_one(self, picture: Tensor, region: Region) -> Scores:
         """The terms of one region's score and the chance of success that they amount to."""
         assert region.crop is not None
-        after = self.with_spared(picture, region)
-        inside = region.shape(region.crop.size) & ~region.spared(region.crop.size)
+        before, spared = self.picture_of(region), region.spared(region.crop.size)
+        after = torch.where(torch.from_numpy(spared).to(before.device), before, picture[None].to(before))
+        inside = region.shape(region.crop.size) & ~spared
         asked = list(dict.fromkeys([p for t in self.targets for p in t] + [t.phrase for t in self.gone]))
         seen = self.sight.segmenter.predict_masks(after, asked).float().cpu().numpy() if asked else np.zeros((0, 1, 1))
         maps = dict(zip(asked, seen, strict=True))
@@ -81,13 +82,6 @@ class Appraiser:
             total=1 / (1 + math.exp(-logit)), text=text, crop=gain, image=0.0, direction=0.0, relevance=0.0,
             shown=shown, left=left, lost=lost,
         )  # fmt: skip
-
-    def with_spared(self, picture: Tensor, region: Region) -> Tensor:
-        """(1, 3, h, w) an edited canvas (3, h, w), with the things that are laid over it."""
-        assert region.crop is not None
-        before = self.sight.canvas(region.crop)
-        spared = torch.from_numpy(region.spared(region.crop.size)).to(before.device)
-        return torch.where(spared, before, picture[None].to(before))
 
     def likeness(self, canvas: Tensor, region: Region) -> float:
         """Cosine of the words and the region, with a little around it, on a canvas (1, 3, h, w)."""

@@ -130,7 +130,7 @@ class Proposer:
     def __init__(self, sight: Sight, record: EditRecord) -> None:
         self.sight, self.record = sight, record
         self.size = sight.photo.size
-        self.cell = sight.backbones.diffusion.vae_scale_factor
+        self.cell = sight.backbones.inpainter.cell
 
     def families(self, job: Job, advised: Box | None = None) -> list[Family]:
         """All families worth trying for a part of an edit, the likeliest first.

@@ -74,7 +74,7 @@ def edit_notes(
         messages += [
             clipped_message(record, photo.size),
             mask_message(record, photo.size),
-            small_message(region, backbones.diffusion.vae_scale_factor),
+            small_message(region, inpainter.cell),
         ]
     return tuple(TERMINAL.sentence(message) for message in messages if message)
 
@@ -127,8 +127,7 @@ def source_message(record: EditRecord, nouns: Sequence[str], *, found: bool, giv
 
 def cut_messages(record: EditRecord, backbones: Backbones) -> list[Message]:
     """What the text encoders leave unread of the record's texts."""
-    tokenizer = backbones.diffusion.tokenizer
-    limit: int = backbones.diffusion.text_encoder.config.max_position_embeddings
+    tokenizer, limit = backbones.inpainter.tokenizer, backbones.inpainter.text_limit
     messages: list[Message] = []
     for name, called in TEXTS.items():
         if name == "negative_prompt" and record.guidance <= 1:

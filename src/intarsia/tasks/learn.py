@@ -76,7 +76,7 @@ def run_learn(
     scene = load_scene(record, photo, load_segmenter)
     without_brackets(record.prompt, scene)  # refuses names that are no object's
     backbones = load(record.models)
-    counter, started = backbones.diffusion.counter, time.monotonic()
+    counter, started = backbones.learner.counter, time.monotonic()
     forward, backward = counter.evaluations, counter.backward
     concepts = learn(
         scene,

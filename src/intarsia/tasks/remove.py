@@ -92,7 +92,7 @@ def paint(
     named = {mark.name for mark in parse_marked(record.object)} | set(record.find)
     words = list(dict.fromkeys(obj.words for obj in scene.objects if obj.name in named))
     settings = ArrangeRecord(photo=record.photo, background=record.prompt, size=record.size, models=record.models)
-    counter = backbones.diffusion.counter
+    counter = backbones.painter.counter
     before = counter.evaluations
     result = remove(
         scene, record, DiffusionFill(words, settings, backbones, on_progress), avoid=avoid, on_progress=on_progress
