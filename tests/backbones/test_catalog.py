@@ -186,7 +186,7 @@ def test_a_single_file_of_another_kind_is_refused(tiny_models: Path, tmp_path: P
     tiny.save_file_configuration(tiny_models, tmp_path / "lora")
     helpers = {"scorer": "clip", "patches": "dino", "segmenter": "clipseg"}
     folders: dict[str, Any] = {key: str(tiny_models / name) for key, name in helpers.items()}
-    with pytest.raises(ModelError, match="could not be loaded as a Stable Diffusion 1 or 2 checkpoint"):
+    with pytest.raises(ModelError, match="could not be loaded as a Stable Diffusion checkpoint"):
         load_backbones(str(file), **folders)
 
 

@@ -173,7 +173,7 @@ def test_a_lying_length_reads_nothing(length: int, tmp_path: Path) -> None:
 
 def test_only_the_header_is_read(tmp_path: Path) -> None:
     """A file as large as a real checkpoint, of which all but the header is a hole."""
-    shapes = named_tensors.SHAPES["sdxl"]
+    shapes = named_tensors.SHAPES["sdxl refiner"]
     header: dict[str, Any] = {}
     place = 0
     for name, shape in shapes.items():
@@ -186,7 +186,8 @@ def test_only_the_header_is_read(tmp_path: Path) -> None:
         stream.truncate(8 + len(text) + place)
     assert file.stat().st_size > 5 * 2**30
     with pytest.raises(
-        ModelError, match="since it is a Stable Diffusion XL: of single files only Stable Diffusion 1 and 2"
+        ModelError,
+        match="since it is a refiner of Stable Diffusion XL: of single files only Stable Diffusion 1, 2 and XL",
     ):
         resolve(str(file))
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from intarsia.backbones import load_backbones, shipped_configs, single_files
+from intarsia.backbones import checkpoint_kind, load_backbones, shipped_configs, single_files
+from intarsia.backbones.pipeline_inpainter import PipelineInpainter
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_single_file
 from intarsia.backbones.shipped_configs import FAMILIES, clip_tokenizer, family_settings
 from intarsia.backbones.single_files import prediction_of, single_file_configuration
@@ -165,15 +166,18 @@ def test_a_bare_file_paints_as_its_folder_does(
 
 def narrowed(settings: dict[str, Any]) -> dict[str, Any]:
     """A family's configurations with all that makes its networks what they are but their width."""
-    settings["unet"] |= {"block_out_channels": [32, 32, 64, 64], "attention_head_dim": 8}
+    levels = len(settings["unet"]["block_out_channels"])
+    settings["unet"] |= {"block_out_channels": [32, 32, 64, 64][:levels], "attention_head_dim": 8}
     settings["vae"] |= {"block_out_channels": [32, 32, 32, 32]}
-    settings["text_encoder"] |= {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_attention_heads": 2,
-        "projection_dim": 32,
-    }
-    settings["text_encoder"]["num_hidden_layers"] = 2
+    for part in ("text_encoder", "text_encoder_2"):
+        if part in settings:
+            settings[part] |= {
+                "hidden_size": 32,
+                "intermediate_size": 64,
+                "num_attention_heads": 2,
+                "projection_dim": 32,
+                "num_hidden_layers": 2,
+            }
     return settings
 
 
@@ -212,11 +216,74 @@ def test_a_bare_file_of_each_family_loads_with_what_ships(
     assert pipeline.tokenizer.pad_token_id == (0 if family == "sd2" else 49407)
 
 
+XL_FILES: dict[str, tuple[int, dict[str, Tensor], dict[str, Any]]] = {
+    "sdxl": (4, {}, {"prediction_type": "epsilon", "timestep_spacing": "leading"}),
+    "sdxl inpainting": (9, {}, {"prediction_type": "epsilon"}),
+    "sdxl of v": (
+        4,
+        {"v_pred": torch.zeros(1), "ztsnr": torch.zeros(1)},
+        {"prediction_type": "v_prediction", "timestep_spacing": "trailing", "rescale_betas_zero_snr": True},
+    ),
+}
+
+
+@pytest.fixture(params=XL_FILES)
+def xl_file(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """A narrow Stable Diffusion XL in one file, its networks, and what its scheduler is told."""
+    channels, marks, schedule = XL_FILES[request.param]
+    settings = narrowed(family_settings("sdxl", channels=channels))
+    settings["text_encoder_2"]["hidden_size"] = 48  # diffusers tells the two by their widths
+    settings["unet"] |= {"cross_attention_dim": 80, "projection_class_embeddings_input_dim": 6 * 256 + 32}
+    monkeypatch.setattr(checkpoint_kind, "SD_FAMILIES", {80: "sdxl"})
+    torch.manual_seed(1)
+    networks = {
+        "unet": UNet2DConditionModel.from_config(settings["unet"]),
+        "vae": AutoencoderKL.from_config(settings["vae"]),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**settings["text_encoder"])),
+        "text_encoder_2": CLIPTextModelWithProjection(CLIPTextConfig(**settings["text_encoder_2"])),
+    }
+    file = tmp_path / "xl.safetensors"
+    save_original(file, **networks)
+    if marks:
+        save_file(load_file(file) | marks, file)
+
+    def shipped(*values: Any, **named: Any) -> dict[str, Any]:
+        told = family_settings(*values, **named)
+        return told | {part: settings[part] for part in networks}
+
+    monkeypatch.setattr(single_files, "family_settings", shipped)
+    return file, networks, schedule
+
+
+def test_a_bare_file_of_xl_loads_with_what_ships(
+    xl_file: tuple[Path, dict[str, Any], dict[str, Any]], tiny_models: Path
+) -> None:
+    file, networks, schedule = xl_file
+    helpers: dict[str, Any] = {
+        option: str(tiny_models / name)
+        for option, name in {"scorer": "clip", "patches": "dino", "segmenter": "clipseg"}.items()
+    }
+    models = load_backbones(str(file), **helpers)
+    pipeline = cast(PipelineInpainter, models.inpainter).pipeline
+    for part, network in networks.items():
+        there = getattr(pipeline, part).state_dict()
+        assert all(torch.equal(there[key], weight) for key, weight in network.state_dict().items()), part
+    assert schedule.items() <= dict(pipeline.scheduler.config).items()
+    assert (pipeline.tokenizer.pad_token_id, pipeline.tokenizer_2.pad_token_id) == (49407, 0)
+    assert models.diffusion is not None, "layouts are composed with it"
+    masks = torch.zeros(1, 1, 64, 64)
+    masks[..., 16:48, 16:48] = 1
+    painted = models.inpainter.inpaint(torch.zeros(1, 3, 64, 64), masks, ["a cat"], seeds=[1], steps=2, guidance=2.0)
+    assert painted.shape == (1, 3, 64, 64) and painted.isfinite().all()
+
+
 def test_a_bare_file_that_does_not_fit_its_family_is_one_sentence(bare_file: Path) -> None:
     settings = json.loads((shipped_configs.FAMILIES / "sd1.json").read_text())
     settings["unet"]["block_out_channels"] = [16, 16]
     (shipped_configs.FAMILIES / "sd1.json").write_text(json.dumps(settings))
-    with pytest.raises(ModelError, match="could not be loaded as a Stable Diffusion 1 or 2 checkpoint"):
+    with pytest.raises(ModelError, match="could not be loaded as a Stable Diffusion checkpoint"):
         load_single_file(bare_file, None, name="bare", dtype=torch.float32)
 
 

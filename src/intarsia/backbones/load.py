@@ -115,17 +115,24 @@ def load_painters(
     Raises:
         ModelError: a part cannot be read.
     """
-    index = None if source.kind == "file" else other_pipeline(folder)
-    if index is not None:
-        from intarsia.backbones.pipeline_loading import load_pipeline_inpainter
-        from intarsia.backbones.stable_diffusion_xl import StableDiffusionXL, used_in_parts
+    from intarsia.backbones import pipeline_loading, sd_inpainting, stable_diffusion, stable_diffusion_xl
+    from intarsia.backbones.single_files import is_xl
 
-        painter = load_pipeline_inpainter(folder, index, name=source.name, memory=memory, dtype=dtype)
-        known = used_in_parts(painter.pipeline)
-        return painter, StableDiffusionXL(painter.pipeline, name=source.name, memory=memory) if known else None
-    from intarsia.backbones import sd_inpainting, stable_diffusion
-
-    if source.kind == "file":
+    single = source.kind == "file"
+    index = None if single else other_pipeline(folder)
+    if index is not None or (single and is_xl(folder)):
+        if index is None:
+            painter = pipeline_loading.load_single_file_pipeline(
+                folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype
+            )
+        else:
+            painter = pipeline_loading.load_pipeline_inpainter(
+                folder, index, name=source.name, memory=memory, dtype=dtype
+            )
+        if not stable_diffusion_xl.used_in_parts(painter.pipeline):
+            return painter, None
+        return painter, stable_diffusion_xl.StableDiffusionXL(painter.pipeline, name=source.name, memory=memory)
+    if single:
         inpainter = sd_inpainting.load_single_file(
             folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype
         )

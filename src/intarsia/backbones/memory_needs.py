@@ -14,9 +14,13 @@ from typing import Any
 import torch
 
 from intarsia.backbones.checkpoint_files import UNUSED, unet_part
+from intarsia.backbones.checkpoint_kind import kind_of
 from intarsia.backbones.memory import free_memory
 from intarsia.backbones.offload import LEVELS, Vram
 from intarsia.backbones.pipeline_index import read_index
+from intarsia.backbones.shipped_configs import family_settings
+from intarsia.backbones.single_files import FAMILIES
+from intarsia.backbones.weight_headers import read_header
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -149,7 +153,8 @@ def needs_of(
     """
     if checkpoint.is_file():
         parts = [weights_in([checkpoint])]
-        denoiser, vae = {}, {}
+        settings = family_settings(FAMILIES.get(kind_of(read_header(checkpoint)).family, "sd1"))
+        denoiser, vae = settings["unet"], settings["vae"]
     else:
         own = painting_folders(checkpoint)
         parts = [weights_in(network_files(checkpoint / name)) for name in own]

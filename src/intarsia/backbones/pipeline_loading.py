@@ -17,6 +17,7 @@ from intarsia.backbones.pipeline_index import INDEX, LIBRARIES, PipelineIndex
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter, pipeline_fault
 from intarsia.backbones.pipeline_placement import placed
 from intarsia.backbones.sd_inpainting import load_scheduler
+from intarsia.backbones.single_files import read_single_file
 from intarsia.errors import ModelError, Remedy, Setting
 
 BY_NAME = {
@@ -44,6 +45,24 @@ def load_pipeline_inpainter(
     kind = inpainting_class(index.pipeline)
     parts = {name: load_wanted(name, wanted, folder, index, dtype) for name, wanted in own_parameters(kind).items()}
     pipeline = kind(**parts)
+    return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
+
+
+def load_single_file_pipeline(
+    file: Path, config: Path | None, *, name: str, memory: Memory, dtype: torch.dtype
+) -> PipelineInpainter:
+    """Load a Stable Diffusion XL from one .safetensors file of its first layout.
+
+    Args:
+        config: see `read_single_file`.
+        name: what the record calls this checkpoint.
+        memory: takes the networks in.
+
+    Raises:
+        ModelError: as there.
+    """
+    kind = diffusers.StableDiffusionXLInpaintPipeline
+    pipeline = read_single_file(file, config, kind, dtype=dtype, add_watermarker=False)
     return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
 
 

@@ -21,16 +21,15 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from intarsia.backbones.batches import checked_size, fitting_batch, in_batches
-from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.memory import FittingDenoiser, Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.pipeline_placement import placed
 from intarsia.backbones.protocols import InpaintingStage, OnStep
-from intarsia.backbones.single_files import single_file_configuration
+from intarsia.backbones.single_files import read_single_file
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.tiles import TiledDenoiser
-from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.errors import ModelError
 
 # Pixels of the largest picture that the autoencoder takes as a whole where the denoiser works in tiles.
 WHOLE_PIXELS = 1024 * 1024
@@ -274,36 +273,15 @@ def load_single_file(
     """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
 
     Args:
-        config: a folder in diffusers layout that holds the configurations and the tokenizer; without it those of
-            the file's family are used, which ship with the package.
+        config: see `read_single_file`.
         memory: see `load_inpainter`.
 
     Raises:
-        ModelError: the file is of another kind of model, damaged, or does not fit its configuration.
+        ModelError: as there.
     """
-    try:
-        with single_file_configuration(file, config) as (settings, components):
-            loaded = StableDiffusionInpaintPipeline.from_single_file(
-                str(file),
-                config=str(settings),
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=dtype,
-                safety_checker=None,
-                feature_extractor=None,
-                **components,
-            )
-    except ModelError:
-        raise
-    # diffusers answers with whatever the broken part raises, down to KeyError and AttributeError.
-    except Exception as fault:
-        raise ModelError(
-            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint ({short_reason(fault)})",
-            Remedy(
-                f"compare it with {config}, or " if config else "download the checkpoint again, or ",
-                Setting("models", "pocket", verb="try"),
-            ),
-        ) from fault
+    loaded = read_single_file(
+        file, config, StableDiffusionInpaintPipeline, dtype=dtype, safety_checker=None, feature_extractor=None
+    )
     pipeline = assemble_pipeline(
         vae=loaded.vae,
         text_encoder=loaded.text_encoder,

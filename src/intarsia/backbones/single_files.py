@@ -1,4 +1,4 @@
-"""The configuration of a single-file checkpoint: what lies beside it, else what ships for its family."""
+"""Reading a single-file checkpoint: its configuration lies beside it, else it is what ships for its family."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from intarsia.backbones.checkpoint_files import config_folder, short_reason
+from intarsia.backbones.checkpoint_kind import kind_of
+from intarsia.backbones.pipeline_index import other_pipeline
 from intarsia.backbones.shipped_configs import PIPELINES, Family, clip_tokenizer, family_settings, write_configuration
 from intarsia.backbones.weight_headers import WeightHeader, read_header
 from intarsia.backbones.wrong_kinds import check_file
+from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,50 @@ PREDICTIONS = {
     "epsilon": "epsilon",
     "eps": "epsilon",
 }
+
+
+def is_xl(file: Path) -> bool:
+    """Whether a single-file checkpoint is a Stable Diffusion XL, as the configuration beside it says, else its header."""
+    beside = config_folder(file)
+    if beside is not None:
+        return other_pipeline(beside) is not None
+    return kind_of(read_header(file)).family == "sdxl"
+
+
+def read_single_file(file: Path, config: Path | None, kind: Any, *, dtype: Any, **settings: Any) -> Any:
+    """The pipeline over the networks of a checkpoint in one .safetensors file of the first layout.
+
+    Args:
+        config: a folder in diffusers layout that holds the configurations and the tokenizer; without it those of
+            the file's family are used, which ship with the package.
+        kind: class of the pipeline.
+        settings: of the pipeline.
+
+    Raises:
+        ModelError: the file is of another kind of model, damaged, or does not fit its configuration.
+    """
+    try:
+        with single_file_configuration(file, config) as (folder, components):
+            return kind.from_single_file(
+                str(file),
+                config=str(folder),
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=dtype,
+                **components,
+                **settings,
+            )
+    except ModelError:
+        raise
+    # diffusers answers with whatever the broken part raises, down to KeyError and AttributeError.
+    except Exception as fault:
+        raise ModelError(
+            f"{file} could not be loaded as a Stable Diffusion checkpoint ({short_reason(fault)})",
+            Remedy(
+                f"compare it with {config}, or " if config else "download the checkpoint again, or ",
+                Setting("models", "pocket", verb="try"),
+            ),
+        ) from fault
 
 
 @contextmanager

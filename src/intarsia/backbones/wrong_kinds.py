@@ -11,11 +11,11 @@ from intarsia.backbones.pipeline_index import OWN_LOOP
 from intarsia.backbones.weight_headers import WeightHeader, read_header
 from intarsia.errors import Message, ModelError, Remedy, Setting
 
-USABLE_FILES = frozenset({"sd1", "sd2", ""})
+USABLE_FILES = frozenset({"sd1", "sd2", "sdxl", ""})
 """Families of which single files load; one of a size of its own ("") with its configuration beside it."""
 
 EXAMPLE = Setting("models", "sd15")
-ONLY = Remedy("of single files only Stable Diffusion 1 and 2 can be used, e.g. ", EXAMPLE)
+ONLY = Remedy("of single files only Stable Diffusion 1, 2 and XL can be used, e.g. ", EXAMPLE)
 WHOLE = Remedy("pass the whole checkpoint, e.g. ", EXAMPLE)
 PARTS = {"vae": "autoencoder", "text_encoder": "text encoder"}
 
@@ -80,9 +80,7 @@ def check_file(file: Path, header: WeightHeader, *, configured: bool) -> Kind:
     refusal = file_refusal(kind)
     if refusal is not None:
         what, remedies = refusal
-        raise ModelError(
-            f"{file} could not be loaded as a Stable Diffusion 1 or 2 checkpoint, since it is {what}", *remedies
-        )
+        raise ModelError(f"{file} could not be loaded as a Stable Diffusion checkpoint, since it is {what}", *remedies)
     if not kind.family and not configured:
         raise ModelError(
             f"{file} is {kind.what}, of which no configuration is at hand",
