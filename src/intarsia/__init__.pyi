@@ -1,5 +1,6 @@
 """The public names, written once: `__init__.py` loads each from here when it is first asked for."""
 
+from .backbones import from_pipe as from_pipe
 from .backbones import load_backbones as load_backbones
 from .errors import Cancelled as Cancelled
 from .errors import ClusterError as ClusterError

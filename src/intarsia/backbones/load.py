@@ -5,6 +5,7 @@ Torch is imported by `load_backbones` alone, so that importing this module is qu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,43 +65,105 @@ def load_backbones(
         # That in which they were trained: float16 overflows in them and in their text encoders.
         chosen_dtype = choose_dtype("bfloat16", chosen_device)
     # Before the networks are loaded: a missing helper should be told at once.
-    scorer_folder = helper_folder("clip", scorer, folder)
-    patches_folder = helper_folder("dino", patches, folder)
-    segmenter_folder, refiner_folder = segmenter_folders(segmenter, folder)
-
+    folders = HelperFolders.of(folder, scorer=scorer, patches=patches, segmenter=segmenter)
     helper_dtype = choose_helper_dtype(dtype, chosen_device)
-    own_dino = patches_folder == folder / "dino"
     with quiet_loading():
-        from intarsia.backbones import clip, dino, segmenters
         from intarsia.backbones.memory import Memory
         from intarsia.backbones.memory_needs import choose_vram, needs_of
-        from intarsia.backbones.protocols import Backbones
 
-        helpers = [scorer_folder, patches_folder, segmenter_folder, *([refiner_folder] if refiner_folder else [])]
-        needs = needs_of(folder, helpers, dtype=chosen_dtype, helper_dtype=helper_dtype)
+        needs = needs_of(folder, folders.all, dtype=chosen_dtype, helper_dtype=helper_dtype)
         memory = Memory(chosen_device, choose_vram(vram, chosen_device, needs, source.name))
         inpainter, diffusion = load_painters(source, folder, memory=memory, dtype=chosen_dtype)
-        return Backbones(
+        return load_helpers(
+            folders,
             name=source.name,
             inpainter=inpainter,
             diffusion=diffusion,
-            scorer=clip.load_scorer(scorer_folder, memory=memory, dtype=helper_dtype),
-            patches=dino.load_patch_encoder(
-                patches_folder,
-                memory=memory,
-                dtype=helper_dtype,
-                side=None if own_dino or patches else CATALOG["dino"].native_side,
-            ),
-            segmenter=segmenters.load_segmenter(segmenter_folder, refiner_folder, memory=memory, dtype=helper_dtype),
-            device=chosen_device,
-            versions={
-                "inpainter": version_of(folder),
-                "scorer": version_of(scorer_folder),
-                "patches": version_of(patches_folder),
-                "segmenter": version_of(segmenter_folder),
-                **({"outliner": version_of(refiner_folder)} if refiner_folder else {}),
-            },
+            version=version_of(folder),
+            memory=memory,
+            dtype=helper_dtype,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelperFolders:
+    """Where the networks lie that look and judge.
+
+    Attributes:
+        refiner: that outlines what the segmenter finds; None where it does so itself.
+        patches_side: short side of the pictures for the patch encoder, pixels; None for its own.
+    """
+
+    scorer: Path
+    patches: Path
+    segmenter: Path
+    refiner: Path | None
+    patches_side: int | None
+
+    @classmethod
+    def of(cls, checkpoint: Path, *, scorer: str | None, patches: str | None, segmenter: str | None) -> HelperFolders:
+        """Those asked for, else the checkpoint's own, else the catalogue's; see `load_backbones`.
+
+        Raises:
+            ModelError: one is incomplete or not to be had.
+        """
+        patches_folder = helper_folder("dino", patches, checkpoint)
+        finder, refiner = segmenter_folders(segmenter, checkpoint)
+        own = patches_folder == checkpoint / "dino"
+        return cls(
+            scorer=helper_folder("clip", scorer, checkpoint),
+            patches=patches_folder,
+            segmenter=finder,
+            refiner=refiner,
+            patches_side=None if own or patches else CATALOG["dino"].native_side,
+        )
+
+    @property
+    def all(self) -> list[Path]:
+        """Folders of the networks."""
+        return [f for f in (self.scorer, self.patches, self.segmenter, self.refiner) if f is not None]
+
+
+def load_helpers(
+    folders: HelperFolders,
+    *,
+    name: str,
+    inpainter: Inpainter,
+    diffusion: LatentDiffusion | None,
+    version: str,
+    memory: Memory,
+    dtype: torch.dtype,
+) -> Backbones:
+    """All networks of an edit, of which those that paint are loaded.
+
+    Args:
+        version: of what paints, for the record.
+        memory: takes the networks in.
+        dtype: of the helpers.
+
+    Raises:
+        ModelError: one cannot be read.
+    """
+    from intarsia.backbones import clip, dino, segmenters
+    from intarsia.backbones.protocols import Backbones
+
+    refiner = folders.refiner
+    return Backbones(
+        name=name,
+        inpainter=inpainter,
+        diffusion=diffusion,
+        scorer=clip.load_scorer(folders.scorer, memory=memory, dtype=dtype),
+        patches=dino.load_patch_encoder(folders.patches, memory=memory, dtype=dtype, side=folders.patches_side),
+        segmenter=segmenters.load_segmenter(folders.segmenter, refiner, memory=memory, dtype=dtype),
+        device=str(memory.device),
+        versions={
+            "inpainter": version,
+            "scorer": version_of(folders.scorer),
+            "patches": version_of(folders.patches),
+            "segmenter": version_of(folders.segmenter),
+            **({"outliner": version_of(refiner)} if refiner else {}),
+        },
+    )
 
 
 def load_painters(

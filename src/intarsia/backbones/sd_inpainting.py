@@ -35,6 +35,10 @@ from intarsia.errors import ModelError
 WHOLE_PIXELS = 1024 * 1024
 
 
+PARTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
+"""Of the pipeline, as `assemble_pipeline` takes them."""
+
+
 class StableDiffusionInpainter:
     """An `Inpainter` over a 9-channel (inpainting) or 4-channel (text-to-image) denoiser.
 
