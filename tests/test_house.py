@@ -51,6 +51,7 @@ PUBLIC = {
     "arrange",
     "edit",
     "learn",
+    "from_pipe",
     "load_backbones",
     "read_layout",
     "read_photo",
