@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,25 @@ def test_another_checkpoint_takes_the_place_of_the_one_before(loaded: list[str])
     for name in ("a", "a", "b", "a"):
         assert models.backbones(name).name == name
     assert loaded == ["a", "b", "a"]
+
+
+def test_another_lora_or_weight_or_content_is_another_checkpoint(loaded: list[str], tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def load(models: str, *, lora: Any = (), **_machine: str) -> Any:
+        asked.append(lora)
+        return SimpleNamespace(name=models)
+
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(b"one")
+    models = ModelPool(Machine(device="cpu"), load=load)
+    for lora in ((), (f"{file}:1",), (f"{file}:1",), (f"{file}:0.5",), ()):
+        models.backbones("a", lora=lora)
+    assert asked == [(), (f"{file}:1",), (f"{file}:0.5",), ()]
+    models.backbones("a", lora=(str(file),))
+    file.write_bytes(b"another")
+    models.backbones("a", lora=(str(file),))
+    assert asked[4:] == [(str(file),)] * 2
 
 
 def test_what_is_no_choice_means_the_first(loaded: list[str]) -> None:

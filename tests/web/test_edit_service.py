@@ -74,6 +74,26 @@ def empty_store(tmp_path: Path, *models: str) -> SessionStore:
     )
 
 
+# What the operator adds
+
+
+def test_what_the_pages_add_to_networks_is_the_operators_alone(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def load(models: str, **given: Any) -> Any:
+        asked.append(given.get("lora"))
+        return pytest.fail("loaded")
+
+    store = SessionStore(tmp_path / "sessions", models="pocket", lora=("style.safetensors:0.5",), load=load)
+    record = edit_service.build_record(SCENE, {"prompt": "a cat"}, store)
+    assert record.lora == ("style.safetensors:0.5",)
+    with pytest.raises(RecordError, match="lora names a file of the server"):
+        edit_service.build_record(SCENE, {"prompt": "a cat", "lora": ["/etc/x.safetensors"]}, store)
+    with pytest.raises(pytest.fail.Exception):
+        store.load("pocket", lora=("/etc/x.safetensors",))
+    assert asked == [("style.safetensors:0.5",)]
+
+
 # Who watches an edit
 
 

@@ -64,7 +64,7 @@ def from_pipe(
             name=name,
             inpainter=inpainter,
             diffusion=diffusion,
-            version=version_of_networks(pipe),
+            versions={"inpainter": version_of_networks(pipe)},
             memory=memory,
             dtype=torch.float32,
         )

@@ -5,6 +5,7 @@ Torch is imported by `load_backbones` alone, so that importing this module is qu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from intarsia.backbones.memory import Memory
     from intarsia.backbones.offload import Vram
     from intarsia.backbones.protocols import Backbones, Inpainter, LatentDiffusion
+from intarsia.backbones.additions import NOTHING, Additions, read_additions
 from intarsia.backbones.catalog import CATALOG
 from intarsia.backbones.checkpoint_files import config_folder, unet_part, version_of
 from intarsia.backbones.helpers import helper_folder, segmenter_folders
@@ -28,6 +30,7 @@ from intarsia.backbones.weight_sets import precision_named
 def load_backbones(
     models: str = "auto",
     *,
+    lora: Sequence[str] = (),
     device: str = "auto",
     dtype: str = "auto",
     vram: Vram = "auto",
@@ -43,6 +46,7 @@ def load_backbones(
 
     Args:
         models: see `resolve`.
+        lora: files or folders of LoRAs that change the checkpoint, each with its weight behind a colon or with 1.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: of the painting networks: auto (on CUDA float16, of a transformer bfloat16; else float32), float32,
             bfloat16 or float16.
@@ -53,9 +57,11 @@ def load_backbones(
         segmenter: catalogue name, hub id or folder of another one: see `segmenter_folders`.
 
     Raises:
-        ModelError: a checkpoint is unknown, incomplete, not to be had or too large; the device is not there.
+        ModelError: a checkpoint is unknown, incomplete, not to be had or too large; the device is not there; a LoRA
+            is none, or was made for another family.
     """
     source = resolve(models)
+    additions = read_additions(lora, model=source.name)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     folder = Path(source.location)
@@ -64,6 +70,7 @@ def load_backbones(
     if dtype == "auto" and chosen_device.startswith("cuda") and (folder / "transformer").is_dir():
         # That in which they were trained: float16 overflows in them and in their text encoders.
         chosen_dtype = choose_dtype("bfloat16", chosen_device)
+    additions.check(folder)
     # Before the networks are loaded: a missing helper should be told at once.
     folders = HelperFolders.of(folder, scorer=scorer, patches=patches, segmenter=segmenter)
     helper_dtype = choose_helper_dtype(dtype, chosen_device)
@@ -73,13 +80,13 @@ def load_backbones(
 
         needs = needs_of(folder, folders.all, dtype=chosen_dtype, helper_dtype=helper_dtype)
         memory = Memory(chosen_device, choose_vram(vram, chosen_device, needs, source.name))
-        inpainter, diffusion = load_painters(source, folder, memory=memory, dtype=chosen_dtype)
+        inpainter, diffusion = load_painters(source, folder, memory=memory, dtype=chosen_dtype, additions=additions)
         return load_helpers(
             folders,
             name=source.name,
             inpainter=inpainter,
             diffusion=diffusion,
-            version=version_of(folder),
+            versions={"inpainter": version_of(folder), **additions.versions},
             memory=memory,
             dtype=helper_dtype,
         )
@@ -130,14 +137,14 @@ def load_helpers(
     name: str,
     inpainter: Inpainter,
     diffusion: LatentDiffusion | None,
-    version: str,
+    versions: dict[str, str],
     memory: Memory,
     dtype: torch.dtype,
 ) -> Backbones:
     """All networks of an edit, of which those that paint are loaded.
 
     Args:
-        version: of what paints, for the record.
+        versions: of what paints, for the record.
         memory: takes the networks in.
         dtype: of the helpers.
 
@@ -157,7 +164,7 @@ def load_helpers(
         segmenter=segmenters.load_segmenter(folders.segmenter, refiner, memory=memory, dtype=dtype),
         device=str(memory.device),
         versions={
-            "inpainter": version,
+            **versions,
             "scorer": version_of(folders.scorer),
             "patches": version_of(folders.patches),
             "segmenter": version_of(folders.segmenter),
@@ -167,16 +174,17 @@ def load_helpers(
 
 
 def load_painters(
-    source: ModelSource, folder: Path, *, memory: Memory, dtype: torch.dtype
+    source: ModelSource, folder: Path, *, memory: Memory, dtype: torch.dtype, additions: Additions = NOTHING
 ) -> tuple[Inpainter, LatentDiffusion | None]:
     """What paints: a Stable Diffusion also in its parts; any other checkpoint through its pipeline alone.
 
     Args:
         folder: of the checkpoint, or its one file.
         memory: takes the networks in.
+        additions: to the checkpoint.
 
     Raises:
-        ModelError: a part cannot be read.
+        ModelError: a part cannot be read, or an addition does not fit.
     """
     from intarsia.backbones import pipeline_loading, sd_inpainting, stable_diffusion, stable_diffusion_xl
     from intarsia.backbones.single_files import is_xl
@@ -186,21 +194,21 @@ def load_painters(
     if index is not None or (single and is_xl(folder)):
         if index is None:
             painter = pipeline_loading.load_single_file_pipeline(
-                folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype
+                folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype, additions=additions
             )
         else:
             painter = pipeline_loading.load_pipeline_inpainter(
-                folder, index, name=source.name, memory=memory, dtype=dtype
+                folder, index, name=source.name, memory=memory, dtype=dtype, additions=additions
             )
         if not stable_diffusion_xl.used_in_parts(painter.pipeline):
             return painter, None
         return painter, stable_diffusion_xl.StableDiffusionXL(painter.pipeline, name=source.name, memory=memory)
     if single:
         inpainter = sd_inpainting.load_single_file(
-            folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype
+            folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype, additions=additions
         )
     else:
         inpainter = sd_inpainting.load_inpainter(
-            folder, unet=unet_part(folder), name=source.name, memory=memory, dtype=dtype
+            folder, unet=unet_part(folder), name=source.name, memory=memory, dtype=dtype, additions=additions
         )
-    return inpainter, stable_diffusion.load_text_to_image(inpainter.parts, folder, dtype=dtype)
+    return inpainter, stable_diffusion.load_text_to_image(inpainter.parts, folder, dtype=dtype, additions=additions)

@@ -10,6 +10,7 @@ import diffusers
 import torch
 import transformers
 
+from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.checkpoint_files import UNUSED, short_reason
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network
@@ -29,7 +30,13 @@ BY_NAME = {
 
 
 def load_pipeline_inpainter(
-    folder: Path, index: PipelineIndex, *, name: str, memory: Memory, dtype: torch.dtype
+    folder: Path,
+    index: PipelineIndex,
+    *,
+    name: str,
+    memory: Memory,
+    dtype: torch.dtype,
+    additions: Additions = NOTHING,
 ) -> PipelineInpainter:
     """Load a checkpoint that is used through its pipeline.
 
@@ -38,18 +45,26 @@ def load_pipeline_inpainter(
         index: of the folder.
         name: what the record calls this checkpoint.
         memory: takes the networks in.
+        additions: to the networks.
 
     Raises:
-        ModelError: a part cannot be read, or there is no inpainting pipeline over these parts.
+        ModelError: a part cannot be read, an addition does not fit, or there is no inpainting pipeline over these parts.
     """
     kind = inpainting_class(index.pipeline)
     parts = {name: load_wanted(name, wanted, folder, index, dtype) for name, wanted in own_parameters(kind).items()}
     pipeline = kind(**parts)
+    additions.add_to(pipeline)
     return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
 
 
 def load_single_file_pipeline(
-    file: Path, config: Path | None, *, name: str, memory: Memory, dtype: torch.dtype
+    file: Path,
+    config: Path | None,
+    *,
+    name: str,
+    memory: Memory,
+    dtype: torch.dtype,
+    additions: Additions = NOTHING,
 ) -> PipelineInpainter:
     """Load a Stable Diffusion XL from one .safetensors file of its first layout.
 
@@ -57,12 +72,14 @@ def load_single_file_pipeline(
         config: see `read_single_file`.
         name: what the record calls this checkpoint.
         memory: takes the networks in.
+        additions: to the networks.
 
     Raises:
-        ModelError: as there.
+        ModelError: as there, or an addition does not fit.
     """
     kind = diffusers.StableDiffusionXLInpaintPipeline
     pipeline = read_single_file(file, config, kind, dtype=dtype, add_watermarker=False)
+    additions.add_to(pipeline)
     return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
 
 

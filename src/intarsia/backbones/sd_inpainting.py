@@ -20,6 +20,7 @@ from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.batches import checked_size, fitting_batch, in_batches
 from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.memory import FittingDenoiser, Memory
@@ -248,7 +249,13 @@ def choose_scheduler(scheduler: Any) -> Any:
 
 
 def load_inpainter(
-    folder: Path, *, name: str, dtype: torch.dtype, unet: str = "unet", memory: Memory | None = None
+    folder: Path,
+    *,
+    name: str,
+    dtype: torch.dtype,
+    unet: str = "unet",
+    memory: Memory | None = None,
+    additions: Additions = NOTHING,
 ) -> StableDiffusionInpainter:
     """Load a checkpoint from a folder in diffusers layout.
 
@@ -257,9 +264,10 @@ def load_inpainter(
         name: what the record calls this checkpoint.
         unet: subfolder of the denoiser, of 9 or 4 channels.
         memory: takes the networks in; by default that of the CPU.
+        additions: to the networks.
 
     Raises:
-        ModelError: a part cannot be read.
+        ModelError: a part cannot be read, or an addition does not fit.
     """
     pipeline = assemble_pipeline(
         vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
@@ -268,20 +276,27 @@ def load_inpainter(
         unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
         scheduler=load_scheduler(folder / "scheduler"),
     )
+    additions.add_to(pipeline)
     return to_device(pipeline, name=name, memory=memory or Memory())
 
 
 def load_single_file(
-    file: Path, config: Path | None, *, name: str, dtype: torch.dtype, memory: Memory | None = None
+    file: Path,
+    config: Path | None,
+    *,
+    name: str,
+    dtype: torch.dtype,
+    memory: Memory | None = None,
+    additions: Additions = NOTHING,
 ) -> StableDiffusionInpainter:
     """Load a checkpoint from one .safetensors file of the original Stable Diffusion layout.
 
     Args:
         config: see `read_single_file`.
-        memory: see `load_inpainter`.
+        memory, additions: see `load_inpainter`.
 
     Raises:
-        ModelError: as there.
+        ModelError: as there, or an addition does not fit.
     """
     loaded = read_single_file(
         file, config, StableDiffusionInpaintPipeline, dtype=dtype, safety_checker=None, feature_extractor=None
@@ -293,6 +308,7 @@ def load_single_file(
         unet=loaded.unet,
         scheduler=loaded.scheduler,
     )
+    additions.add_to(pipeline)
     return to_device(pipeline, name=name, memory=memory or Memory())
 
 

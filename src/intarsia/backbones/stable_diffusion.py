@@ -14,6 +14,7 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 
+from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.caching import ValueCache, content_key
 from intarsia.backbones.clip import tokenize
 from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
@@ -268,17 +269,21 @@ class StableDiffusion:
         self.counter.backward += len(gradient)
 
 
-def load_text_to_image(inpainting: StableDiffusion, folder: Path, *, dtype: torch.dtype) -> StableDiffusion:
+def load_text_to_image(
+    inpainting: StableDiffusion, folder: Path, *, dtype: torch.dtype, additions: Additions = NOTHING
+) -> StableDiffusion:
     """The text-to-image model of a checkpoint whose inpainting parts are loaded.
 
     The pocket models have a denoiser for each task; elsewhere the one denoiser serves both.
 
     Args:
         folder: of the checkpoint, or its one file.
+        additions: to the denoiser; the text encoder has them already.
     """
     if not ((folder / "inpainting_unet").is_dir() and (folder / "unet").is_dir()):
         return inpainting
     unet = load_network(UNet2DConditionModel, folder / "unet", dtype=dtype)
+    additions.add_to_denoiser(unet)
     to_channels_last(unet)
     if inpainting.memory.device.type == "cpu":
         give_back_after_use(unet)

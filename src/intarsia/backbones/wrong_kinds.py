@@ -21,7 +21,8 @@ PARTS = {"vae": "autoencoder", "text_encoder": "text encoder"}
 
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "lora": (
-        Remedy("merge it into the checkpoint that it was made for and pass that, or another one, e.g. ", EXAMPLE),
+        Remedy("pass it with ", Setting("lora"), ", beside the checkpoint that it was made for"),
+        Remedy("another checkpoint, e.g. ", EXAMPLE),
     ),
     "embedding": (Remedy("pass the checkpoint whose text encoder it was made for, e.g. ", EXAMPLE),),
     "vae": (Remedy("pass the checkpoint that it belongs to, e.g. ", EXAMPLE),),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from intarsia.tasks.options import Machine
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from intarsia.backbones.protocols import Backbones
 
 
-def loader(machine: Machine) -> Callable[[str], Backbones]:
-    """Loads a checkpoint by its name onto the machine, as tasks ask for it."""
-    return lambda models: load(models, machine)
+def loader(machine: Machine) -> Callable[..., Backbones]:
+    """Loads a checkpoint by its name onto the machine, with what is added to it by keyword, as tasks ask for it."""
+    return lambda models, **added: load(models, machine, **added)
 
 
-def load(models: str, machine: Machine) -> Backbones:
+def load(models: str, machine: Machine, **added: Any) -> Backbones:
     from intarsia.backbones import load_backbones
 
-    return load_backbones(models, device=machine.device, dtype=machine.dtype, vram=machine.vram)
+    return load_backbones(models, device=machine.device, dtype=machine.dtype, vram=machine.vram, **added)

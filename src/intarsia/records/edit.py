@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
+from intarsia.records.added_files import lora_checks
 from intarsia.records.checks import LARGEST, Check, above_zero, at_least, finite, not_too_long, run_checks
 from intarsia.records.choices import Preset, RateSchedule, Scheduler, Structure
 from intarsia.records.presets import PRESETS, fill_in, unsaid
@@ -140,6 +141,8 @@ class EditRecord:
     """What the edit should not show."""
     models: str = "auto"
     """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file; auto takes a cached one, else pocket."""
+    lora: tuple[str, ...] = ()
+    """LoRAs that change the checkpoint: FILE or FILE:WEIGHT (1 by default; less is weaker, below 0 the opposite), a .safetensors of diffusers, peft or kohya or a folder of one; several add up."""
     preset: Preset = "default"
     """default (the likeliest region first, others where it failed), paper (as published), released (what the released code amounts to), released-exact (with its faults of place, and nothing pasted back), exhaustive (every box, full schedule)."""
     seed: int = 0
@@ -204,6 +207,7 @@ class EditRecord:
                 self.template.count("{}") == 1,
                 f"The template {self.template!r} must hold {{}} once, where the prompt goes, e.g. a photo of {{}}.",
             ),
+            *lora_checks(self.lora),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 1 <= self.guidance <= 100,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from intarsia.records.added_files import ADDED, join_path, split_path
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.records.remove import RemoveRecord
@@ -18,18 +19,27 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def input_files(record: Record) -> dict[str, str]:
-    """The files that a record names, by their settings; a mask of its own is "masks.NAME"."""
+    """The files that a record names, by their settings; a mask of its own is "masks.NAME", the first LoRA "lora.1"."""
     named = {name: getattr(record, name) for name in PATH_SETTINGS if getattr(record, name, None) is not None}
     for pair in getattr(record, "masks", ()):
         name, _, file = pair.rpartition("=")
         named[f"masks.{name}"] = file
+    for setting in ADDED:
+        for number, text in enumerate(getattr(record, setting, ()), 1):
+            named[f"{setting}.{number}"] = split_path(text)[0]
     return named
 
 
 def with_files(record: AnyRecord, files: Mapping[str, str]) -> AnyRecord:
     """The record with other paths, by the names that `input_files` gives them."""
-    changes: dict[str, Any] = {name: file for name, file in files.items() if not name.startswith("masks.")}
+    changes: dict[str, Any] = {name: file for name, file in files.items() if "." not in name}
     masks = tuple(f"{name.removeprefix('masks.')}={file}" for name, file in files.items() if name.startswith("masks."))
     if masks:
         changes["masks"] = masks
+    for setting in ADDED:
+        former = [split_path(text) for text in getattr(record, setting, ())]
+        if former:
+            changes[setting] = tuple(
+                join_path(files.get(f"{setting}.{number}", path), rest) for number, (path, rest) in enumerate(former, 1)
+            )
     return dataclasses.replace(record, **changes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from intarsia.records.added_files import lora_checks
 from intarsia.records.checks import between, not_too_long, run_checks
 from intarsia.records.choices import Fill, OutputFormat
 from intarsia.records.fill_checks import own_network_checks
@@ -40,6 +41,8 @@ class RemoveRecord:
     """Whether the shadows that the objects cast go, too."""
     models: str = "auto"
     """Checkpoints, for find and for diffusion; as for intarsia edit."""
+    lora: tuple[str, ...] = ()
+    """LoRAs that change the checkpoint, for diffusion; as for intarsia edit."""
     prompt: str = ""
     """What lies behind the objects, for diffusion: "grass"."""
     seed: int = 0
@@ -59,6 +62,7 @@ class RemoveRecord:
                 ),
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
+                *lora_checks(self.lora),
                 *own_network_checks(self.fill, self.fill_model),
             )
         )

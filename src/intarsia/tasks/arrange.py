@@ -19,7 +19,7 @@ from intarsia.layout.scene_files import photo_of
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement
-from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene
+from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def run_arrange(
 
     source = resolve(record.models, quiet=True)
     asked = needs_networks(scene, layout, record, expected_side(source))
-    backbones = load(record.models) if asked else None
+    backbones = networks_of(record, load) if asked else None
     if backbones is None:
         record = dataclasses.replace(record, models=source.name)
     result = arrange(scene, layout, record, backbones, concepts=concepts, cache=cache, on_progress=listen)

@@ -22,7 +22,7 @@ from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import toy_world
 from intarsia.results.write_edit import SavedEdit, plan_edit, write_edit
 from intarsia.tasks.options import Files
-from intarsia.tasks.scene import LoadBackbones
+from intarsia.tasks.scene import LoadBackbones, networks_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,9 @@ def run_edit(
     if on_note is not None and (known := toy_world_ahead(models, photo)):
         on_note(TERMINAL.sentence(known))
         models = resolve(models, quiet=True).name  # what auto means is said by the note
-    result = edit(photo, record, load(models), mask=mask, on_progress=on_progress, observer=observer)
+    result = edit(
+        photo, record, networks_of(record, load, models=models), mask=mask, on_progress=on_progress, observer=observer
+    )
     if lead >= len(result.candidates) or result.candidates[lead].photo is None:
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."

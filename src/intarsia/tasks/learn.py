@@ -20,7 +20,7 @@ from intarsia.layout.train import OnSample, learn
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.staging import check_folder
-from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene
+from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def run_learn(
         _check_checkpoint(checkpoint, overwrite=overwrite, resume=resume)
     scene = load_scene(record, photo, load_segmenter)
     without_brackets(record.prompt, scene)  # refuses names that are no object's
-    backbones = load(record.models)
+    backbones = networks_of(record, load)
     counter, started = backbones.learner.counter, time.monotonic()
     forward, backward = counter.evaluations, counter.backward
     concepts = learn(

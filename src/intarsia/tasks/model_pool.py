@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 
 from intarsia.backbones import ModelSource, load_backbones
 from intarsia.backbones.caching import with_caches
+from intarsia.backbones.lora_files import digest_of
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.segmenters import LoadedSegmenter
+from intarsia.records.added_files import parse_lora
 from intarsia.tasks.options import Machine
 from intarsia.tasks.scene import load_segmenter
 
@@ -35,25 +37,32 @@ class ModelPool:
         self.machine = machine
         self.choices = choices
         self._load = load
-        self._backbones: tuple[str, Backbones] | None = None
+        self._backbones: tuple[tuple[str, ...], Backbones] | None = None
         self._segmenter: tuple[ModelSource, LoadedSegmenter] | None = None
         self._loading_backbones = threading.Lock()
         self._loading_segmenter = threading.Lock()
 
-    def backbones(self, models: str) -> Backbones:
+    def backbones(self, models: str, *, lora: Sequence[str] = ()) -> Backbones:
         """The networks of a checkpoint, with caches of what they compute for a picture.
+
+        Args:
+            models: its name.
+            lora: what is added to it, FILE or FILE:WEIGHT each; with other files, or files that were changed, it is
+                loaded again.
 
         Raises:
             ModelError: they cannot be loaded; none are in memory then.
         """
         name = models if self.choices is None or models in self.choices else self.choices[0]
+        key = (name, *lora, digest_of([parse_lora(text)[0] for text in lora]))
         with self._loading_backbones:
-            if self._backbones is None or self._backbones[0] != name:
+            if self._backbones is None or self._backbones[0] != key:
                 self._backbones = None  # both at once may not fit
                 gc.collect()  # networks and what is attached to them refer to each other
                 machine = self.machine
-                loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram)
-                self._backbones = (name, with_caches(loaded))
+                added = {"lora": lora} if lora else {}
+                loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram, **added)
+                self._backbones = (key, with_caches(loaded))
             return self._backbones[1]
 
     def segmenter(self, source: ModelSource) -> LoadedSegmenter:

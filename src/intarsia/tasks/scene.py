@@ -12,16 +12,28 @@ from intarsia.backbones.resolve import resolve
 from intarsia.imaging.photo import Photo
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
+from intarsia.records.added_files import ADDED
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.inputs import Record
 
 if TYPE_CHECKING:
     from intarsia.backbones.segmenters import LoadedSegmenter
 
-LoadBackbones = Callable[[str], Backbones]
-"""Loads the networks of a checkpoint by its name; asked once a task."""
+LoadBackbones = Callable[..., Backbones]
+"""Loads the networks of a checkpoint by its name, with what is added to it by keyword; asked once a task."""
 
 LoadSegmenter = Callable[[ModelSource], "LoadedSegmenter"]
 """Loads the segmenter that belongs to a checkpoint."""
+
+
+def networks_of(record: Record, load: LoadBackbones, *, models: str | None = None) -> Backbones:
+    """The networks that a record names.
+
+    Args:
+        models: what its checkpoint is called, where more is known than the record says.
+    """
+    added = {setting: files for setting in ADDED if (files := getattr(record, setting))}
+    return load(models or record.models, **added)
 
 
 def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmenter) -> Scene:

@@ -71,6 +71,7 @@ class ArrangeService:
             layout=layout,
             concepts=str(concepts) if concepts is not None else None,
             models=models,
+            lora=self.store.lora,
         )
         return with_settings(record, values)
 

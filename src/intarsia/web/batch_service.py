@@ -199,6 +199,17 @@ def job_models(store: SessionStore, record: Record) -> str:
     return record.models
 
 
+def job_loras(store: SessionStore, record: Record) -> tuple[str, ...]:
+    """What is added to the networks of a job: what these pages add.
+
+    Raises:
+        RecordError: it names files of its own, which visitors cannot choose.
+    """
+    if record.lora:
+        raise RecordError("The job names files in 'lora', which are not looked for on this machine: leave it out.")
+    return store.lora
+
+
 def run_slice(
     store: SessionStore, folder: Path, worker: Worker, on_progress: OnProgress, on_intermediate: OnIntermediate
 ) -> None:
@@ -217,7 +228,9 @@ def run_slice(
             ledger.begin(job.id, "the web page")
             assert job.record is not None
             try:
-                record = dataclasses.replace(job.record, models=job_models(store, job.record))
+                record = dataclasses.replace(
+                    job.record, models=job_models(store, job.record), lora=job_loras(store, job.record)
+                )
                 placed = dataclasses.replace(job, record=record)
                 ledger.done(job.id, do_job(placed, worker, folder, on_progress))
             except Cancelled:

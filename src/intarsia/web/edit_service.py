@@ -35,7 +35,7 @@ from intarsia.web.work import OnIntermediate
 
 HEATMAP_SIDE = 256
 """Longer side of the map of relevance on the page, in pixels; the map is smooth anyway."""
-SERVER_FIELDS = ("mask", "regions")
+SERVER_FIELDS = ("mask", "regions", "lora")
 """Fields of a record that name files of the server: visitors cannot set them."""
 SCENES = Path(__file__).parents[1] / "demo" / "scenes"
 
@@ -107,9 +107,14 @@ def build_record(
             networks that it does not offer.
     """
     for name in SERVER_FIELDS:
-        if settings.get(name) is not None:
+        if settings.get(name) not in (None, [], ()):
             raise RecordError(f"{name} names a file of the server, which visitors cannot choose: leave it out.")
-    fields = {**settings, "photo": str(photo), "models": resolve_models(store, settings.get("models"))}
+    fields = {
+        **settings,
+        "photo": str(photo),
+        "models": resolve_models(store, settings.get("models")),
+        "lora": store.lora,
+    }
     if box is not None:
         fields["box"] = box
     if mask is not None:
@@ -240,7 +245,7 @@ def run_session_replay(session: Session, store: SessionStore, result: Path, on_p
     replay = read_replay(result, None)
     if not isinstance(replay.record, EditRecord):
         raise RecordError("This was made by layout: replay it in that tab.")
-    record = dataclasses.replace(replay.record, models=resolve_models(store, replay.record.models))
+    record = dataclasses.replace(replay.record, models=resolve_models(store, replay.record.models), lora=store.lora)
     folder = session.new_folder("replay")
     try:
         made = run_edit(record, folder, Files(), store.load, lead=replay.index, on_progress=on_progress)

@@ -26,6 +26,8 @@ class ServeOptions:
     """Folder for the visitors' results, each in a folder of its own; by default a temporary one."""
     models: tuple[str, ...] = ("auto",)
     """Checkpoints that visitors work with, as for intarsia edit; among several they choose, the first is the default."""
+    lora: tuple[str, ...] = ()
+    """LoRAs that change these checkpoints, as for intarsia edit; each must have been made for all of them."""
     forget: float = 30.0
     """Minutes after which the results of a visitor who has left are removed."""
     machine: Machine = Machine()

@@ -67,6 +67,7 @@ class SessionStore:
     Args:
         root: folder for the sessions' folders.
         models: names of the checkpoints among which visitors choose; the first is the default.
+        lora: added to each of them, FILE or FILE:WEIGHT each.
         machine: where the networks run.
         forget: seconds after which a session without open pages is removed.
         load: loads the networks.
@@ -77,6 +78,7 @@ class SessionStore:
         root: Path,
         *,
         models: str | Sequence[str] = "auto",
+        lora: Sequence[str] = (),
         machine: Machine | None = None,
         forget: float = 1800.0,
         load: Callable[..., Backbones] = load_backbones,
@@ -84,6 +86,7 @@ class SessionStore:
         self.root = root
         self.choices = (models,) if isinstance(models, str) else tuple(dict.fromkeys(models))
         self.models = self.choices[0]
+        self.lora = tuple(lora)
         self.pool = ModelPool(machine or Machine(), choices=self.choices, load=load)
         self.forget = forget
         self.sessions: dict[str, Session] = {}
@@ -95,15 +98,16 @@ class SessionStore:
         """The networks that are the default; loaded when first asked for."""
         return self.load(self.models)
 
-    def load(self, models: str) -> Backbones:
-        """The networks of that name if they are a choice, else those that are the default, whatever a record says.
+    def load(self, models: str, **_added: object) -> Backbones:
+        """The networks of that name if they are a choice, else those that are the default, with what these pages add
+        to them, whatever a record says.
 
         One set of networks is in memory at a time: another is loaded in its place.
 
         Raises:
             ModelError: they cannot be loaded.
         """
-        return self.pool.backbones(models)
+        return self.pool.backbones(models, lora=self.lora)
 
     def join(self, token: str | None) -> Session:
         """The session that a page joins; an unknown token starts a new one with a token of its own."""

@@ -217,6 +217,23 @@ def test_a_job_s_own_networks_hold_where_they_are_a_choice(tmp_path: Path, sent:
     assert "these pages have pocket, sd15" in read_rows(folder)[1].error
 
 
+def test_a_job_cannot_add_files_of_its_own_to_the_networks(tmp_path: Path, sent: Path) -> None:
+    store = SessionStore(tmp_path / "sessions", models="pocket", lora=("style.safetensors",))
+    jobs = [{"photo": "1.png", "prompt": "x", **more} for more in ({}, {"lora": ["own.safetensors"]})]
+    folder = create_batch(store.join(None), [text(sent, "jobs.json", jobs), picture(sent, "1.png")], {}, 0)
+    used: list[tuple[str, ...]] = []
+
+    def perform(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+        assert job.record is not None
+        used.append(job.record.lora)
+        return fake()(job, folder, on_progress)
+
+    run_slice(store, folder, perform, ignore, ignore)
+    assert used == [("style.safetensors",)]
+    assert states(folder) == ["done", "failed"]
+    assert "leave it out" in read_rows(folder)[1].error
+
+
 def test_settings_for_all_choose_the_networks(tmp_path: Path, sent: Path) -> None:
     store = SessionStore(tmp_path / "sessions", models=("pocket", "sd15"))
     shared = {**PROMPT, "models": "sd15"}
