@@ -121,7 +121,7 @@ BAD_INPUT = {
     "folder without unet": (edits("photo.png", "--models", "bare-folder"), "is missing"),
     "pickle": (edits("photo.png", "--models", "model.ckpt"), "is a pickle"),
     "no LoRA there": (edits("photo.png", "--models", "pocket", "--lora", "none.safetensors"), "There is no LoRA none"),
-    "broken LoRA": (edits("photo.png", "--models", "pocket", "--lora", "broken.safetensors"), "no safetensors file"),
+    "broken LoRA": (edits("photo.png", "--models", "pocket", "--lora", "broken.safetensors"), "not a safetensors file"),
     "weight of a LoRA": (edits("photo.png", "--lora", "x.safetensors:much"), "FILE or FILE:WEIGHT"),
     "absent device": (edits("photo.png", "--models", "pocket", "--device", "cuda:9"), "cuda:9"),
     "unknown device": (edits("photo.png", "--models", "pocket", "--device", "abacus"), "abacus"),
