@@ -115,6 +115,11 @@ def test_the_pack_has_the_version_of_the_package_and_asks_for_it() -> None:
     assert required[0].startswith(f"intarsia>={intarsia.__version__},")
 
 
+def test_the_readme_lists_the_nodes() -> None:
+    readme = (PACK / "README.md").read_text()
+    assert re.findall(r"^\| (.+? \(Intarsia\)) \|", readme, re.MULTILINE) == list(NODE_DISPLAY_NAME_MAPPINGS.values())
+
+
 def test_a_remedy_names_inputs_that_there_are() -> None:
     there = {name for node in NODE_CLASS_MAPPINGS.values() for name in inputs_of(node)}
     assert there - INPUTS == {"image", "moves", "original", "edited"}
