@@ -152,7 +152,7 @@ def test_the_wheel_holds_everything_that_is_needed(tmp_path: Path) -> None:
         "intarsia/demo/scenes/jobs.json",
         "intarsia/backbones/pocket/vae/config.json",
     } <= names
-    assert not [n for n in names if n.startswith(("tests", "training", "benchmarks"))]
+    assert not [n for n in names if n.startswith(("tests", "training", "benchmarks", "to_comfy"))]
     assert any(n.endswith("licenses/LICENSE") for n in names)
 
 
