@@ -53,7 +53,7 @@ from intarsia.backbones.placement import choose_device, choose_dtype, quiet_load
 from intarsia.errors import Cancelled
 from intarsia.progress import OnProgress, Progress
 
-LIMIT, TINY_LIMIT = 540.0, 45.0
+LIMIT, TINY_LIMIT = 540.0, 150.0
 WARMING = 0.2
 """Share of a run's time that warming up may take."""
 
@@ -75,16 +75,21 @@ Row = dict[str, Any]
 
 
 class Budget:
-    """Divides what is left of a time limit among the runs to come."""
+    """Divides what is left of a time limit among the runs to come, by their weights.
 
-    def __init__(self, seconds: float, runs: int) -> None:
-        self.until, self.runs = time.monotonic() + seconds, runs
+    Args:
+        seconds: for all.
+        rows: of all families, one after another.
+    """
 
-    def share(self) -> float:
-        """Seconds for the next run."""
-        share = max(self.until - time.monotonic(), 0.0) / max(self.runs, 1)
-        self.runs -= 1
-        return share
+    def __init__(self, seconds: float, rows: Sequence[str]) -> None:
+        self.until, self.left = time.monotonic() + seconds, list(rows)
+
+    def share(self, row: str) -> float:
+        """Seconds for the next run, which is this row's."""
+        whole = sum(SPECS[name].weight for name in self.left)
+        self.left.remove(row)
+        return max(self.until - time.monotonic(), 0.0) * SPECS[row].weight / whole
 
 
 def stopping(seconds: float) -> OnProgress:
@@ -159,18 +164,17 @@ def measure_plain(folder: Path, device: str, dtype: torch.dtype, seconds: float)
     with quiet_loading():
         kind: Any = diffusers.AutoPipelineForInpainting
         pipeline = kind.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device)
-    pipeline.set_progress_bar_config(disable=True)
-    side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    picture, clock = draw_picture(side), PartClock(device)
-    return measured(
-        lambda _short, on_progress: plain_call(pipeline, picture, on_progress),
-        clock=clock,
-        running=clock.running(pipeline),
-        counts=lambda: (clock.evaluations, 0),
-        planned=lambda: (clock.batch * pipeline.num_timesteps, 0),
-        seconds=seconds,
-        warms=True,
-    )
+        pipeline.set_progress_bar_config(disable=True)
+        picture, clock = draw_picture(pipeline.unet.config.sample_size * pipeline.vae_scale_factor), PartClock(device)
+        return measured(
+            lambda short, on_progress: plain_call(pipeline, picture, short, on_progress),
+            clock=clock,
+            running=clock.running(pipeline),
+            counts=lambda: (clock.evaluations, 0),
+            planned=lambda: (clock.batch * pipeline.num_timesteps, 0),
+            seconds=seconds,
+            warms=True,
+        )
 
 
 def measure_run(spec: Spec, subject: Subject, seconds: float, planned: Callable[[], tuple[int, int] | None]) -> Row:
@@ -217,7 +221,7 @@ class FamilyRun:
         largest = TINY_MATMUL if self.tiny else 8192
         self.report["matmul_peak"] = matmul_peak(self.device, self.dtype, largest=largest)
         if "plain" in wanted:
-            self.rows["plain"] = measure_plain(self.place, self.device, self.dtype, budget.share())
+            self.rows["plain"] = measure_plain(self.place, self.device, self.dtype, budget.share("plain"))
             self._clean()
         rows = [row for row in wanted if row not in ("plain", "words_low")]
         if rows:
@@ -242,7 +246,7 @@ class FamilyRun:
         self.report["flops_per_evaluation"] = flops_of(backbones.in_parts.unet)
         subject = subject_of(backbones, self.place / "prior")
         for row in rows:
-            spec, seconds = SPECS[row], budget.share()
+            spec, seconds = SPECS[row], budget.share(row)
             first = row.replace("_next", "_first")
             if spec.learns and not backbones.in_parts.learns:
                 self.skipped[row] = "this family learns no words for objects"
@@ -253,11 +257,14 @@ class FamilyRun:
 
     def _measure_low(self, budget: Budget) -> None:
         if self.device == "cpu":
+            budget.share("words_low")
             self.skipped["words_low"] = "on a CPU the setting changes nothing"
             return
         backbones = load_backbones(str(self.place), device=self.device, vram="low", patches=str(self.place / "dino"))
         subject = subject_of(backbones, self.place / "prior")
-        self.rows["words_low"] = measure_run(SPECS["words_low"], subject, budget.share(), self._planned("words_low"))
+        self.rows["words_low"] = measure_run(
+            SPECS["words_low"], subject, budget.share("words_low"), self._planned("words_low")
+        )
         del subject, backbones
         self._clean()
 
@@ -406,7 +413,7 @@ def main() -> None:
     options = parser.parse_args()
     device, families, wanted = choose_device(options.device), options.family.split(","), rows_of(options.columns)
     limit = options.limit_s or (TINY_LIMIT if options.tiny else LIMIT)
-    budget = Budget(limit, len(families) * len(wanted))
+    budget = Budget(limit, wanted * len(families))
     report: Row = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": {"kind": device, "name": device_name(device), "threads": torch.get_num_threads()},

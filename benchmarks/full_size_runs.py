@@ -49,7 +49,8 @@ class SeesRed:
         red, green, blue = picture[0].float().cpu()
         shown = ((red > 0.3) & (green < 0) & (blue < 0)).to(price)
         asked = torch.tensor([TARGET.split()[-1] not in text for text in texts]).to(price)
-        return asked[:, None, None] * shown
+        seen: Tensor = asked[:, None, None] * shown
+        return seen
 
 
 @dataclass
@@ -175,11 +176,13 @@ class Spec:
         title: for people.
         run: what is run; None for the plain call of the pipeline.
         learns: whether the checkpoint must be able to learn words for objects.
+        weight: of its share of the time.
         warms: whether a short run comes first; what follows another of its kind needs none.
     """
 
     title: str
     run: Run | None
+    weight: int = 1
     learns: bool = False
     warms: bool = True
 
@@ -189,11 +192,13 @@ SPECS = {
     "words": Spec(title="words, first region good", run=words("default", 0.0)),
     "compose_first": Spec(title="layout, first edit", run=layout("default", 0)),
     "compose_next": Spec(title="layout, next edit", run=layout("default", 1), warms=False),
-    "words_all": Spec(title="words, no region good", run=words("default", 1.0)),
-    "released": Spec(title="words, released", run=words("released")),
-    "paper": Spec(title="words, paper", run=words("paper")),
-    "layout_paper_first": Spec(title="layout paper, learn + edit", run=layout("paper", 0), learns=True),
-    "layout_paper_next": Spec(title="layout paper, next edit", run=layout("paper", 1), learns=True, warms=False),
+    "words_all": Spec(title="words, no region good", run=words("default", 1.0), weight=5),
+    "released": Spec(title="words, released", run=words("released"), weight=20),
+    "paper": Spec(title="words, paper", run=words("paper"), weight=10),
+    "layout_paper_first": Spec(title="layout paper, learn + edit", run=layout("paper", 0), weight=20, learns=True),
+    "layout_paper_next": Spec(
+        title="layout paper, next edit", run=layout("paper", 1), weight=5, learns=True, warms=False
+    ),
     "words_low": Spec(title="words, low memory", run=words("default", 0.0)),
 }
 """Rows in the order in which they are run, cheap ones first."""
@@ -211,14 +216,15 @@ COLUMNS = {
 BY_DEFAULT = tuple(name for name in COLUMNS if name != "paper")
 
 
-def plain_call(pipeline: Any, subject_picture: tuple[Bytes, Mask, Mask], on_progress: OnProgress) -> None:
+def plain_call(pipeline: Any, picture: tuple[Bytes, Mask, Mask], short: bool, on_progress: OnProgress) -> None:
     """What a user of diffusers would call: one picture, repainted where the object is.
 
     Args:
         pipeline: an inpainting pipeline of diffusers.
-        subject_picture: from `draw_picture`.
+        picture: from `draw_picture`.
+        short: whether to take a few steps alone.
     """
-    pixels, ball, _ = subject_picture
+    pixels, ball, _ = picture
 
     def after_step(pipe: Any, index: int, _timestep: Any, _tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         on_progress(Progress(stage="plain", done=index + 1, total=pipe.num_timesteps))
@@ -230,7 +236,7 @@ def plain_call(pipeline: Any, subject_picture: tuple[Bytes, Mask, Mask], on_prog
         mask_image=Image.fromarray(ball),
         height=pixels.shape[0],
         width=pixels.shape[1],
-        num_inference_steps=STEPS,
+        num_inference_steps=3 if short else STEPS,
         guidance_scale=5.0,
         strength=1.0,
         generator=torch.Generator("cpu").manual_seed(SEED),

@@ -1,0 +1,131 @@
+"""The full-size benchmark, with tiny networks: what it reports adds up, and is what the package itself counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+
+from benchmarks import full_size, full_size_runs
+from benchmarks.full_size import Budget, FamilyRun
+from benchmarks.part_clock import PARTS, REST, PartClock, flops_of
+from benchmarks.random_checkpoints import KINDS, save_checkpoint, settings_of
+from tests.pretended_cuda import pretended_cuda
+
+ROWS = ("plain", "words", "compose_first", "compose_next")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    file = tmp_path_factory.mktemp("report") / "results" / "out.json"
+    command = ["full_size", "--tiny", "--device", "cpu", "--columns", "plain,words,compose,low", "--json", str(file)]
+    with mock.patch.object(sys, "argv", command):
+        full_size.main()
+    read: dict[str, Any] = json.loads(file.read_text())
+    return read
+
+
+def test_the_report_says_what_was_measured_and_on_what(report: dict[str, Any]) -> None:
+    assert list(report["families"]) == ["sd15", "sdxl"]
+    assert set(report["versions"]) == {"intarsia", "torch", "diffusers"}
+    assert report["device"]["kind"] == "cpu" and report["device"]["name"]
+    assert report["tiny"] is True
+    for family in report["families"].values():
+        assert tuple(family["runs"]) == ROWS
+        assert list(family["skipped"]) == ["words_low"]
+        assert family["dtype"] == "float32" and family["native_side"] == 32
+        assert set(family["figures"]) == set(full_size.GOALS)
+        assert family["figures"]["cost_over_plain"] > 0
+        assert 0 < family["figures"]["denoiser_share"] < 1
+        assert family["figures"]["words_speedup"] is None, "nothing is said of what was not run"
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_parts_add_up_and_counts_are_the_records_own(report: dict[str, Any], family: str) -> None:
+    for row in report["families"][family]["runs"].values():
+        assert row["complete"]
+        assert row["seconds"] == row["measured_seconds"] > 0
+        assert set(row["parts"]) == {*PARTS, REST}
+        assert sum(row["parts"].values()) == pytest.approx(row["measured_seconds"], rel=1e-6)
+        assert all(seconds >= 0 for seconds in row["parts"].values())
+        assert row["parts"]["denoiser"] > 0 and row["parts"]["decode"] > 0
+        assert row["evaluations"] == row["measured_evaluations"] == row["counted_evaluations"]
+        assert row["seconds_per_evaluation"] * row["evaluations"] == pytest.approx(row["seconds"])
+        assert row["peak_memory_mb"] > 100
+    runs = report["families"][family]["runs"]
+    assert runs["words"]["evaluations"] == 2 * full_size_runs.STEPS, "one region, painted once, guided"
+    assert runs["words"]["parts"]["segmenter"] > 0 and runs["plain"]["parts"]["segmenter"] == 0
+    assert runs["compose_next"]["evaluations"] < runs["compose_first"]["evaluations"]
+
+
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> FamilyRun:
+    """A family whose checkpoint is made and of which one row was measured, in no time."""
+    run = FamilyRun("sd15-base", tiny=True, device="cpu", folder=tmp_path_factory.mktemp("family"))
+    run.tiny = False  # to ask for the count of the whole
+    rows = ["compose_first", "compose_next"]
+    with (
+        mock.patch.object(full_size, "save_checkpoint", lambda *args, **_: save_checkpoint(*args, tiny=True)),
+        mock.patch.object(full_size, "counted_on_tiny", lambda *_: (1000, 0)),
+        mock.patch.object(full_size, "matmul_peak", lambda *_, **__: 1e11),
+    ):
+        run.measure(rows, Budget(1e-6, rows))
+    return run
+
+
+def test_a_stopped_run_is_extrapolated_from_its_evaluations(tiny_run: FamilyRun) -> None:
+    row = tiny_run.rows["compose_first"]
+    assert not row["complete"]
+    assert 0 < row["measured_evaluations"] == row["counted_evaluations"] < 56
+    assert row["evaluations"] == 1000
+    assert row["seconds"] == pytest.approx(row["measured_seconds"] * 1000 / row["measured_evaluations"])
+    assert sum(row["parts"].values()) == pytest.approx(row["measured_seconds"])
+    assert "did not come to its end" in tiny_run.skipped["compose_next"]
+
+
+def test_time_goes_to_the_innermost_part() -> None:
+    clock, layer = PartClock("cpu"), torch.nn.Linear(2, 2)
+    pipeline = mock.Mock(spec=["unet", "vae"], unet=layer, vae=mock.Mock())
+    pipeline.vae.encode = lambda picture: layer(picture)
+    with mock.patch("time.perf_counter", side_effect=[0.0, 1.0, 3.0, 7.0, 15.0, 31.0]), clock.running(pipeline):
+        pipeline.vae.encode(torch.zeros(3, 2))
+    assert clock.seconds["denoiser"] == 4.0
+    assert clock.seconds["encode"] == 2.0 + 8.0
+    assert clock.seconds[REST] == 1.0 + 16.0
+    assert (clock.total, clock.evaluations, clock.batch) == (31.0, 3, 3)
+    pipeline.vae.encode(torch.zeros(1, 2))
+    assert clock.evaluations == 3, "nothing is counted outside"
+
+
+def test_real_size_is_that_of_the_published_checkpoints() -> None:
+    """GFLOP of one evaluation: 804 of Stable Diffusion 1 at 512 px, and parameters as published."""
+    import diffusers
+
+    with torch.device("meta"):
+        small, large = (
+            diffusers.UNet2DConditionModel.from_config(settings_of(KINDS[name], tiny=False)["unet"])
+            for name in ("sd15", "sdxl-base")
+        )
+    assert flops_of(small) == pytest.approx(803e9, rel=0.01)
+    assert sum(p.numel() for p in small.parameters()) == 859_535_364
+    assert sum(p.numel() for p in large.parameters()) == 2_567_463_684
+
+
+def test_it_runs_on_an_accelerator(tmp_path: Path) -> None:
+    rows = ["words_low"]
+    with (
+        pretended_cuda(),
+        mock.patch.object(torch.cuda, "max_memory_reserved", lambda *_: 2**21),
+        mock.patch.object(
+            full_size, "flops_of", lambda _unet: 10**6
+        ),  # counted on a device that the pretended one uses
+    ):
+        run = FamilyRun("sd15", tiny=True, device="cuda", folder=tmp_path)
+        run.measure(rows, Budget(60, rows))
+    assert run.rows["words_low"]["complete"] and run.report["dtype"] == "float16"
+    assert run.rows["words_low"]["reserved_memory_mb"] == 2
