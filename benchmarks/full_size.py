@@ -25,16 +25,16 @@ import datetime
 import gc
 import importlib.metadata
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.table import Table
 
+from benchmarks.full_size_report import Row, device_name, figures_of, print_report, share_of_peak
 from benchmarks.full_size_runs import (
     BY_DEFAULT,
     COLUMNS,
@@ -45,9 +45,8 @@ from benchmarks.full_size_runs import (
     plain_call,
     subject_of,
 )
-from benchmarks.part_clock import PARTS, REST, PartClock, flops_of, matmul_peak, peak_mb, reset_peak
-from benchmarks.random_checkpoints import KINDS, save_checkpoint
-from benchmarks.tables import print_whole
+from benchmarks.part_clock import PartClock, flops_of, matmul_peak, peak_mb, reset_peak
+from benchmarks.random_checkpoints import KINDS, save_checkpoint, settings_of
 from intarsia.backbones import load_backbones
 from intarsia.backbones.placement import choose_device, choose_dtype, quiet_loading
 from intarsia.errors import Cancelled
@@ -59,19 +58,6 @@ WARMING = 0.2
 
 TINY_MATMUL = 1024
 """Side of the largest matrices that are multiplied by a tiny run."""
-
-GOALS = {
-    "words_speedup": ("released / words", ">= 25"),
-    "words_all_speedup": ("released / words, no region good", ">= 10"),
-    "first_layout_speedup": ("layout paper / layout, first edit", ">= 10"),
-    "next_layout_speedup": ("layout paper / layout, next edit", ">= 5"),
-    "cost_over_plain": ("words / plain call, an evaluation", "<= 1.3 (XL)"),
-    "denoiser_share": ("denoiser's share of the matmul peak, at the largest batch", ">= 0.5"),
-    "low_memory_mb": ("peak of words with low memory, MB", "< 8192"),
-}
-"""Figures that matter: what they are, and what they should be at real size on an accelerator."""
-
-Row = dict[str, Any]
 
 
 class Budget:
@@ -88,8 +74,12 @@ class Budget:
     def share(self, row: str) -> float:
         """Seconds for the next run, which is this row's."""
         whole = sum(SPECS[name].weight for name in self.left)
-        self.left.remove(row)
+        self.drop(row)
         return max(self.until - time.monotonic(), 0.0) * SPECS[row].weight / whole
+
+    def drop(self, row: str) -> None:
+        """Keep no time for a row."""
+        self.left.remove(row)
 
 
 def stopping(seconds: float) -> OnProgress:
@@ -157,7 +147,7 @@ def measured(
     }
 
 
-def measure_plain(folder: Path, device: str, dtype: torch.dtype, seconds: float) -> Row:
+def measure_plain(folder: Path, device: str, dtype: torch.dtype, seconds: float, warms: bool) -> Row:
     """The pipeline as diffusers loads and calls it."""
     import diffusers
 
@@ -173,11 +163,13 @@ def measure_plain(folder: Path, device: str, dtype: torch.dtype, seconds: float)
             counts=lambda: (clock.evaluations, 0),
             planned=lambda: (clock.batch * pipeline.num_timesteps, 0),
             seconds=seconds,
-            warms=True,
+            warms=warms,
         )
 
 
-def measure_run(spec: Spec, subject: Subject, seconds: float, planned: Callable[[], tuple[int, int] | None]) -> Row:
+def measure_run(
+    spec: Spec, subject: Subject, seconds: float, planned: Callable[[], tuple[int, int] | None], *, warms: bool
+) -> Row:
     """An edit by this package."""
     assert spec.run is not None
     run, backbones = spec.run, subject.backbones
@@ -190,7 +182,7 @@ def measure_run(spec: Spec, subject: Subject, seconds: float, planned: Callable[
         counts=lambda: (counter.evaluations, counter.backward),
         planned=planned,
         seconds=seconds,
-        warms=spec.warms,
+        warms=warms,
     )
 
 
@@ -202,10 +194,13 @@ class FamilyRun:
         tiny: whether its checkpoint is tiny.
         device: of torch.
         folder: for the checkpoint.
+        on_row: called with the report so far after each run.
     """
 
-    def __init__(self, name: str, *, tiny: bool, device: str, folder: Path) -> None:
-        self.name, self.tiny, self.device = name, tiny, device
+    def __init__(
+        self, name: str, *, tiny: bool, device: str, folder: Path, on_row: Callable[[Row], None] = lambda _report: None
+    ) -> None:
+        self.name, self.tiny, self.device, self.on_row = name, tiny, device, on_row
         self.dtype = choose_dtype("auto", device)
         self.place = folder / name
         self.rows: dict[str, Row] = {}
@@ -214,6 +209,11 @@ class FamilyRun:
 
     def measure(self, wanted: Sequence[str], budget: Budget) -> Row:
         """Run these rows, and report."""
+        if "words_low" in wanted and self.device == "cpu":
+            self._skip("words_low", "on a CPU the setting changes nothing", budget)
+        # On a CPU the first run of large networks is no slower than the next.
+        self.report["warmed_up"] = self.warms = self.tiny or self.device != "cpu"
+        self.report["flops_per_evaluation"] = flops_of(settings_of(KINDS[self.name], tiny=self.tiny)["unet"])
         started = time.monotonic()
         with quiet_loading():
             save_checkpoint(self.name, self.place, tiny=self.tiny, dtype=self.dtype)
@@ -221,56 +221,56 @@ class FamilyRun:
         largest = TINY_MATMUL if self.tiny else 8192
         self.report["matmul_peak"] = matmul_peak(self.device, self.dtype, largest=largest)
         if "plain" in wanted:
-            self.rows["plain"] = measure_plain(self.place, self.device, self.dtype, budget.share("plain"))
+            self._keep("plain", measure_plain(self.place, self.device, self.dtype, budget.share("plain"), self.warms))
             self._clean()
         rows = [row for row in wanted if row not in ("plain", "words_low")]
         if rows:
             self._measure_ours(rows, budget)
             self._clean()
-        if "words_low" in wanted:
+        if "words_low" in wanted and "words_low" not in self.skipped:
             self._measure_low(budget)
-        for row in self.rows.values():
-            row["denoiser_share"] = share_of_peak(row, self.report)
-        return {
-            **self.report,
-            "runs": self.rows,
-            "skipped": self.skipped,
-            "figures": figures_of(self.rows),
-        }
+        return self._so_far()
+
+    def _so_far(self) -> Row:
+        return {**self.report, "runs": self.rows, "skipped": self.skipped, "figures": figures_of(self.rows)}
+
+    def _keep(self, name: str, row: Row) -> None:
+        row["denoiser_share"] = share_of_peak(row, self.report)
+        self.rows[name] = row
+        self.on_row(self._so_far())
 
     def _measure_ours(self, rows: Sequence[str], budget: Budget) -> None:
         started = time.monotonic()
         backbones = load_backbones(str(self.place), device=self.device, patches=str(self.place / "dino"))
         self.report["seconds_loading"] = time.monotonic() - started
         self.report["native_side"] = backbones.inpainter.native_side
-        self.report["flops_per_evaluation"] = flops_of(backbones.in_parts.unet)
         subject = subject_of(backbones, self.place / "prior")
-        for row in rows:
-            spec, seconds = SPECS[row], budget.share(row)
+        if not backbones.in_parts.learns:
+            for row in [row for row in rows if SPECS[row].learns]:
+                self._skip(row, "this family learns no words for objects", budget)
+        for row in [row for row in rows if row not in self.skipped]:
             first = row.replace("_next", "_first")
-            if spec.learns and not backbones.in_parts.learns:
-                self.skipped[row] = "this family learns no words for objects"
-            elif first != row and not self.rows.get(first, {"complete": False})["complete"]:
-                self.skipped[row] = "the first edit did not come to its end"
-            else:
-                self.rows[row] = measure_run(spec, subject, seconds, self._planned(row))
+            if first != row and not self.rows[first]["complete"]:
+                self._skip(row, "the first edit did not come to its end", budget)
+                continue
+            self._keep(row, self._run(row, subject, budget))
 
     def _measure_low(self, budget: Budget) -> None:
-        if self.device == "cpu":
-            budget.share("words_low")
-            self.skipped["words_low"] = "on a CPU the setting changes nothing"
-            return
         backbones = load_backbones(str(self.place), device=self.device, vram="low", patches=str(self.place / "dino"))
         subject = subject_of(backbones, self.place / "prior")
-        self.rows["words_low"] = measure_run(
-            SPECS["words_low"], subject, budget.share("words_low"), self._planned("words_low")
-        )
+        self._keep("words_low", self._run("words_low", subject, budget))
         del subject, backbones
         self._clean()
 
-    def _planned(self, row: str) -> Callable[[], tuple[int, int] | None]:
-        """How many evaluations a stopped run would have made: as many as with tiny networks."""
-        return lambda: None if self.tiny else counted_on_tiny(self.name, row)
+    def _run(self, row: str, subject: Subject, budget: Budget) -> Row:
+        """Measure a row; one that is stopped would have made as many evaluations as with tiny networks."""
+        warms = self.warms and SPECS[row].warms
+        planned = (lambda: None) if self.tiny else partial(counted_on_tiny, self.name, row)
+        return measure_run(SPECS[row], subject, budget.share(row), planned, warms=warms)
+
+    def _skip(self, row: str, why: str, budget: Budget) -> None:
+        self.skipped[row] = why
+        budget.drop(row)
 
     def _clean(self) -> None:
         gc.collect()
@@ -291,96 +291,6 @@ def counted_on_tiny(name: str, row: str) -> tuple[int, int]:
             first(subject, False, lambda _progress: None)
         cost = spec.run(subject, False, lambda _progress: None)
     return cost.evaluations, cost.backward
-
-
-def share_of_peak(row: Row, report: Row) -> float | None:
-    """FLOP/s of the denoiser over those of a matrix multiplication; None where gradients were taken or nothing ran."""
-    seconds, flops = row["parts"]["denoiser"], report.get("flops_per_evaluation")
-    if row["measured_backward"] or not seconds or flops is None:
-        return None
-    return float(flops * row["counted_evaluations"] / seconds / report["matmul_peak"])
-
-
-def figures_of(rows: dict[str, Row]) -> dict[str, float | None]:
-    """The figures of `GOALS`; None where a run that they need is missing."""
-
-    def of(row: str, figure: str) -> float | None:
-        return rows.get(row, {}).get(figure)
-
-    def quotient(above: str, below: str, figure: str = "seconds") -> float | None:
-        one, other = of(above, figure), of(below, figure)
-        return one / other if one is not None and other else None
-
-    shares = {row["largest_batch"]: row["denoiser_share"] for row in rows.values() if row["denoiser_share"] is not None}
-    return {
-        "words_speedup": quotient("released", "words"),
-        "words_all_speedup": quotient("released", "words_all"),
-        "first_layout_speedup": quotient("layout_paper_first", "compose_first"),
-        "next_layout_speedup": quotient("layout_paper_next", "compose_next"),
-        "cost_over_plain": quotient("words", "plain", "seconds_per_evaluation"),
-        "denoiser_share": shares[max(shares)] if shares else None,
-        "low_memory_mb": of("words_low", "peak_memory_mb"),
-    }
-
-
-def device_name(device: str) -> str:
-    """The accelerator's name, or the processor's."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text().splitlines() if listing.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def print_report(report: Row) -> None:
-    """A table of runs and one of figures, for each family."""
-    for family in report["families"].values():
-        size = "tiny" if report["tiny"] else "real size"
-        peak = family["matmul_peak"] / 1e9
-        table = Table(
-            title=f"{family['family']}, {size}, {family['dtype']}, {report['device']['name']}, "
-            f"matrices {peak:,.0f} GFLOP/s"
-        )
-        for column in ("", "seconds", "evaluations", "ms an evaluation", "batch", "of peak", "memory, MB"):
-            table.add_column(column, justify="left" if not column else "right", no_wrap=True)
-        for part in (*PARTS, REST):
-            table.add_column(part, justify="right", no_wrap=True)
-        notes = []
-        for name, row in family["runs"].items():
-            table.add_row(SPECS[name].title, *cells_of(row))
-            if not row["complete"]:
-                whole = "an unknown number" if row["evaluations"] is None else f"{row['evaluations']}"
-                notes.append(
-                    f"{SPECS[name].title}: extrapolated from {row['measured_evaluations']} of {whole} evaluations"
-                )
-        print_whole(table)
-        print("\n".join([*notes, *(f"{SPECS[n].title}: left out, {why}" for n, why in family["skipped"].items())]))
-        table = Table(title=f"{family['family']}: figures that matter")
-        for column in ("", "measured", "goal at real size on a GPU"):
-            table.add_column(column, justify="right" if column == "measured" else "left")
-        for figure, value in family["figures"].items():
-            title, goal = GOALS[figure]
-            table.add_row(title, "-" if value is None else f"{value:,.2f}", goal)
-        print_whole(table)
-
-
-def cells_of(row: Row) -> list[str]:
-    """A run's figures as they are printed; parts as shares of its time."""
-
-    def shown(value: float | None, form: str) -> str:
-        return "-" if value is None else format(value, form)
-
-    cost = row["seconds_per_evaluation"]
-    return [
-        ("" if row["complete"] else "~") + shown(row["seconds"], ",.2f"),
-        shown(row["evaluations"], ",d"),
-        shown(None if cost is None else 1000 * cost, ",.1f"),
-        str(row["largest_batch"]),
-        shown(row["denoiser_share"], ".0%"),
-        shown(row["peak_memory_mb"], ",.0f"),
-        *(shown(row["parts"][part] / row["measured_seconds"], ".0%") for part in (*PARTS, REST)),
-    ]
 
 
 def rows_of(columns: str) -> list[str]:
@@ -422,14 +332,19 @@ def main() -> None:
         "limit_s": limit,
         "families": {},
     }
+
+    def keep(family: Row) -> None:
+        """Write what is there, so that a run that is killed has measured something."""
+        report["families"][family["family"]] = family
+        if options.json:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps(report, indent=1) + "\n")
+
     for family in families:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            runs = FamilyRun(family, tiny=options.tiny, device=device, folder=Path(folder))
-            report["families"][family] = runs.measure(wanted, budget)
+            runs = FamilyRun(family, tiny=options.tiny, device=device, folder=Path(folder), on_row=keep)
+            keep(runs.measure(wanted, budget))
     print_report(report)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -186,24 +186,25 @@ def _seconds_of(work: Callable[[], Any], times: int, device: str) -> float:
     return (time.perf_counter() - started) / times
 
 
-def flops_of(unet: Any) -> int:
-    """FLOP of one evaluation of a UNet2DConditionModel for one picture of its native size.
+def flops_of(config: dict[str, Any]) -> int:
+    """FLOP of one evaluation of a UNet2DConditionModel for one picture of its native size; nothing is computed.
 
-    They are counted on a copy without weights.
+    Args:
+        config: of the network.
     """
-    config = unet.config
-    side = config.sample_size if isinstance(config.sample_size, int) else min(config.sample_size)
+    import diffusers
+
+    side, told = config["sample_size"], {}
     with torch.device("meta"), torch.no_grad():
-        copy = type(unet).from_config(config)
-        told: dict[str, Any] = {}
-        if config.addition_embed_type == "text_time":
-            pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+        kind: Any = diffusers.UNet2DConditionModel
+        network = kind.from_config(config)
+        if config.get("addition_embed_type") == "text_time":
+            pooled = config["projection_class_embeddings_input_dim"] - 6 * config["addition_time_embed_dim"]
             told["added_cond_kwargs"] = {"text_embeds": torch.zeros(1, pooled), "time_ids": torch.zeros(1, 6)}
+        latents, text = (
+            torch.zeros(1, config["in_channels"], side, side),
+            torch.zeros(1, 77, config["cross_attention_dim"]),
+        )
         with FlopCounterMode(display=False) as counter:
-            copy(
-                torch.zeros(1, config.in_channels, side, side),
-                torch.zeros(1),
-                torch.zeros(1, 77, config.cross_attention_dim),
-                **told,
-            )
+            network(latents, torch.zeros(1), text, **told)
     return int(counter.get_total_flops())
