@@ -15,7 +15,7 @@ Columns:
     low           `words`, with networks that take turns on the accelerator (vram low)
 
 A run has a share of --limit-s. One that takes longer is stopped, and its seconds are extrapolated from the evaluations that it
-made to those of the whole, which the report says.
+made to those of the whole, which the report says; what comes before the first evaluation is not repeated.
 """
 
 from __future__ import annotations
@@ -130,18 +130,23 @@ def measured(
     peak = peak_mb(clock.device)
     forward, backward = (after - earlier for after, earlier in zip(counts(), before, strict=True))
     whole = (forward, backward) if complete else planned()
-    scale = None if whole is None or forward == 0 else sum(whole) / (forward + backward)
+    seconds_of_all = None
+    if whole is not None and forward:
+        # What comes before the first evaluation is done once, all else again and again.
+        seconds_of_all = clock.starting + (clock.total - clock.starting) * sum(whole) / (forward + backward)
     return {
         "complete": complete,
-        "seconds": None if scale is None else scale * clock.total,
+        "seconds": seconds_of_all,
         "evaluations": None if whole is None else whole[0],
         "backward": None if whole is None else whole[1],
+        "seconds_per_evaluation": seconds_of_all / whole[0] if seconds_of_all is not None and whole else None,
         "measured_seconds": clock.total,
         "measured_evaluations": forward,
         "measured_backward": backward,
         "counted_evaluations": clock.evaluations,
         "largest_batch": clock.batch,
-        "seconds_per_evaluation": clock.total / forward if forward else None,
+        "images_encoded": clock.images["encode"],
+        "images_decoded": clock.images["decode"],
         "parts": dict(clock.seconds),
         **peak,
     }

@@ -42,17 +42,21 @@ class PartClock:
     Attributes:
         seconds: of each part, and of `REST`; their sum is `total`.
         total: seconds of the whole block.
+        starting: of them, seconds before the denoiser's first evaluation.
         evaluations: latents that the denoiser was given, one by one.
         batch: most of them at once.
+        images: that the autoencoder has encoded and decoded.
     """
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.seconds = dict.fromkeys((*PARTS, REST), 0.0)
-        self.total = 0.0
+        self.total = self.starting = 0.0
+        self.images = {"encode": 0, "decode": 0}
         self.evaluations = self.batch = 0
         self._open = [REST]
         self._since = 0.0
+        self._first: float | None = None
 
     @contextmanager
     def running(self, pipeline: Any, backbones: Backbones | None = None) -> Iterator[None]:
@@ -83,7 +87,8 @@ class PartClock:
                 yield
             finally:
                 self._turn()
-                self.total += self._since - started
+                self.total = self._since - started
+                self.starting = (self._first or self._since) - started
 
     def _turn(self) -> None:
         """Charge the time since the last border to the part that is open."""
@@ -107,6 +112,8 @@ class PartClock:
                 self.evaluations += batch
                 self.batch = max(self.batch, batch)
             self._enter(part)
+            if counted and self._first is None:
+                self._first = self._since
 
         def after(*_: Any) -> None:
             self._leave()
@@ -121,6 +128,8 @@ class PartClock:
             return
 
         def timed(*positional: Any, **named: Any) -> Any:
+            if part in self.images:
+                self.images[part] += len(positional[0])
             self._enter(part)
             try:
                 return original(*positional, **named)

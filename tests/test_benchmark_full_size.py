@@ -60,6 +60,7 @@ def test_parts_add_up_and_counts_are_the_records_own(report: dict[str, Any], fam
     runs = report["families"][family]["runs"]
     assert runs["words"]["evaluations"] == 2 * full_size_runs.STEPS, "one region, painted once, guided"
     assert runs["words"]["parts"]["segmenter"] > 0 and runs["plain"]["parts"]["segmenter"] == 0
+    assert runs["words"]["images_decoded"] == runs["plain"]["images_decoded"] == 1
     assert runs["compose_next"]["evaluations"] < runs["compose_first"]["evaluations"]
 
 
@@ -83,7 +84,8 @@ def test_a_stopped_run_is_extrapolated_from_its_evaluations(tiny_run: FamilyRun)
     assert not row["complete"]
     assert 0 < row["measured_evaluations"] == row["counted_evaluations"] < 56
     assert row["evaluations"] == 1000
-    assert row["seconds"] == pytest.approx(row["measured_seconds"] * 1000 / row["measured_evaluations"])
+    most = row["measured_seconds"] * 1000 / row["measured_evaluations"]
+    assert row["measured_seconds"] < row["seconds"] < most, "what comes before the first evaluation is done once"
     assert sum(row["parts"].values()) == pytest.approx(row["measured_seconds"])
     assert "did not come to its end" in tiny_run.skipped["compose_next"]
 
@@ -97,13 +99,14 @@ def test_time_goes_to_the_innermost_part() -> None:
     assert clock.seconds["denoiser"] == 4.0
     assert clock.seconds["encode"] == 2.0 + 8.0
     assert clock.seconds[REST] == 1.0 + 16.0
-    assert (clock.total, clock.evaluations, clock.batch) == (31.0, 3, 3)
+    assert (clock.total, clock.starting, clock.evaluations, clock.batch) == (31.0, 3.0, 3, 3)
+    assert clock.images == {"encode": 3, "decode": 0}
     pipeline.vae.encode(torch.zeros(1, 2))
     assert clock.evaluations == 3, "nothing is counted outside"
 
 
 def test_real_size_is_that_of_the_published_checkpoints() -> None:
-    """GFLOP of one evaluation: 804 of Stable Diffusion 1 at 512 px, and parameters as published."""
+    """GFLOP of one evaluation: 803 of Stable Diffusion 1 at 512 px, and parameters as published."""
     import diffusers
 
     small, large = (settings_of(KINDS[name], tiny=False)["unet"] for name in ("sd15", "sdxl-base"))
@@ -118,9 +121,9 @@ def test_it_runs_on_an_accelerator(tmp_path: Path) -> None:
     with (
         pretended_cuda(),
         mock.patch.object(torch.cuda, "max_memory_reserved", lambda *_: 2**21),
-        mock.patch.object(
-            full_size, "flops_of", lambda _unet: 10**6
-        ),  # counted on a device that the pretended one uses
+        mock.patch.object(full_size, "matmul_peak", lambda *_, **__: 1e11),  # half precision is slow on a CPU
+        # The pretended device uses the one on which evaluations are counted.
+        mock.patch.object(full_size, "flops_of", lambda _config: 10**6),
     ):
         run = FamilyRun("sd15", tiny=True, device="cuda", folder=tmp_path)
         run.measure(rows, Budget(60, rows))
