@@ -39,9 +39,9 @@ from benchmarks.full_size_runs import (
     BY_DEFAULT,
     COLUMNS,
     SPECS,
-    Spec,
     Subject,
     draw_picture,
+    picture_of,
     plain_call,
     subject_of,
 )
@@ -173,15 +173,15 @@ def measure_plain(folder: Path, device: str, dtype: torch.dtype, seconds: float,
 
 
 def measure_run(
-    spec: Spec, subject: Subject, seconds: float, planned: Callable[[], tuple[int, int] | None], *, warms: bool
+    row: str, subject: Subject, seconds: float, planned: Callable[[], tuple[int, int] | None], *, warms: bool
 ) -> Row:
     """An edit by this package."""
-    assert spec.run is not None
-    run, backbones = spec.run, subject.backbones
+    run, backbones = SPECS[row].run, subject.backbones
+    assert run is not None
     inpainter: Any = backbones.inpainter
     clock, counter = PartClock(backbones.device), backbones.painter.counter
     return measured(
-        lambda short, on_progress: run(subject, short, on_progress),
+        lambda short, on_progress: run(subject, picture_of(row, short=short), short=short, on_progress=on_progress),
         clock=clock,
         running=clock.running(inpainter.pipeline, backbones),
         counts=lambda: (counter.evaluations, counter.backward),
@@ -271,7 +271,7 @@ class FamilyRun:
         """Measure a row; one that is stopped would have made as many evaluations as with tiny networks."""
         warms = self.warms and SPECS[row].warms
         planned = (lambda: None) if self.tiny else partial(counted_on_tiny, self.name, row)
-        return measure_run(SPECS[row], subject, budget.share(row), planned, warms=warms)
+        return measure_run(row, subject, budget.share(row), planned, warms=warms)
 
     def _skip(self, row: str, why: str, budget: Budget) -> None:
         self.skipped[row] = why
@@ -285,16 +285,13 @@ class FamilyRun:
 
 def counted_on_tiny(name: str, row: str) -> tuple[int, int]:
     """Evaluations, forward and backward, of a run with tiny networks of the same family, on the CPU."""
-    spec = SPECS[row]
-    assert spec.run is not None
     with tempfile.TemporaryDirectory() as folder, quiet_loading():
         place = save_checkpoint(name, Path(folder) / name, tiny=True)
         subject = subject_of(load_backbones(str(place), device="cpu"), place / "prior")
-        if row.endswith("_next"):
-            first = SPECS[row.replace("_next", "_first")].run
-            assert first is not None
-            first(subject, False, lambda _progress: None)
-        cost = spec.run(subject, False, lambda _progress: None)
+        for each in dict.fromkeys((row.replace("_next", "_first"), row)):
+            run = SPECS[each].run
+            assert run is not None
+            cost = run(subject, picture_of(each), short=False, on_progress=lambda _progress: None)
     return cost.evaluations, cost.backward
 
 
@@ -323,7 +320,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--columns", type=one_of_each(list(COLUMNS)), default=",".join(BY_DEFAULT))
     parser.add_argument("--limit-s", type=float, help=f"seconds for all ({LIMIT:.0f}; tiny {TINY_LIMIT:.0f})")
-    parser.add_argument("--folder", type=Path, help="for the checkpoints, up to 15 GB, which are deleted again")
+    parser.add_argument("--folder", type=Path, help="for the checkpoints, up to 16 GB, which are deleted again")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     device, families, wanted = choose_device(options.device), options.family.split(","), rows_of(options.columns)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from intarsia.backbones.protocols import Backbones, Segmenter
 from intarsia.imaging.affine import IDENTITY, Matrix, warp_mask
 from intarsia.imaging.masks import Mask
-from intarsia.imaging.photo import Bytes, Photo
+from intarsia.imaging.photo import Bytes
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.edit import arrange
@@ -55,63 +55,79 @@ class SeesRed:
 
 @dataclass
 class Subject:
-    """The networks, and the picture that they edit.
+    """The networks, and the pictures that they edit.
 
     Attributes:
         backbones: with a segmenter that sees the object.
-        folder: for pictures of the objects' classes.
-        scene: of a ball and a box on a wavy ground, as large as the models' pictures.
-        layouts: the ball elsewhere, and elsewhere again.
-        caches: what edits by layout keep for the next, by preset.
+        folder: of pictures of the objects' classes.
+        caches: what edits by layout of a picture keep for the next, by the picture's number.
     """
 
     backbones: Backbones
     folder: Path
-    scene: Scene
-    layouts: tuple[Layout, Layout]
-    caches: dict[str, MemoryCache] = field(default_factory=dict)
+    caches: dict[int, MemoryCache] = field(default_factory=dict)
 
-    @property
-    def photo(self) -> Photo:
-        return self.scene.photo
+    def scene(self, number: int) -> Scene:
+        """A ball and a box on a wavy ground, as large as the models' pictures; each number has noise of its own.
+
+        What is remembered of one picture is thus of no use for another.
+        """
+        pixels, ball, box = draw_picture(self.backbones.inpainter.native_side, number)
+        return scene_of(photo_from_image(Image.fromarray(pixels)), {SOURCE: ball, OTHER: box})
 
 
 def subject_of(backbones: Backbones, folder: Path) -> Subject:
     """The subject for a checkpoint; pictures of its objects' classes are written into the folder."""
     side = backbones.inpainter.native_side
-    pixels, ball, box = draw_picture(side)
-    scene = scene_of(photo_from_image(Image.fromarray(pixels)), {SOURCE: ball, OTHER: box})
-    places = [(1.0, 0.0, float(side // 4), 0.0, 1.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, float(side // 4))]
     for name in (SOURCE, OTHER):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(PRIOR_PICTURES):
-            Image.fromarray(np.roll(pixels, number * side // 8, 1)).save(folder / name / f"{number}.png")
+            pixels, _, _ = draw_picture(side, number)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
     eyes = dataclasses.replace(backbones, segmenter=SeesRed(backbones.segmenter))
-    first, second = (moved(scene, matrix) for matrix in places)
-    return Subject(backbones=eyes, folder=folder, scene=scene, layouts=(first, second))
+    return Subject(backbones=eyes, folder=folder)
 
 
-def draw_picture(side: int) -> tuple[Bytes, Mask, Mask]:
-    """(side, side, 3) levels, and the masks of a red ball on the left and a blue box below on the right."""
+def draw_picture(side: int, number: int = 0) -> tuple[Bytes, Mask, Mask]:
+    """(side, side, 3) levels, and the masks of a red ball on the left and a blue box below on the right.
+
+    Args:
+        number: of the picture's noise.
+    """
     rows, columns = np.mgrid[:side, :side] / side
     waves = 128 + 60 * np.sin(9 * columns + 4 * rows) * np.cos(7 * rows)
     ground = np.stack([waves * 0.5, waves * 0.9, waves * 0.8], -1)
-    ground += np.random.default_rng(SEED).normal(0, 4, ground.shape)
+    ground += np.random.default_rng(number).normal(0, 4, ground.shape)
     ball = (columns - 0.3) ** 2 + (rows - 0.35) ** 2 < 0.13**2
     box = (abs(columns - 0.75) < 0.1) & (abs(rows - 0.78) < 0.12)
     ground[ball], ground[box] = (220, 40, 40), (40, 60, 220)
     return ground.clip(0, 255).astype(np.uint8), ball, box
 
 
-def moved(scene: Scene, matrix: Matrix) -> Layout:
-    """The layout with the ball moved and the box where it was."""
+def moved(scene: Scene, number: int) -> Layout:
+    """The layout with the box where it was, and the ball elsewhere: to the right, or below for the next edit."""
+    away = float(scene.photo.size.width // 4)
+    matrix: Matrix = (1.0, 0.0, 0.0, 0.0, 1.0, away) if number else (1.0, 0.0, away, 0.0, 1.0, 0.0)
     masks = scene.masks
     ball = Placement(name=SOURCE, matrix=matrix, mask=warp_mask(masks[SOURCE], matrix, scene.photo.size))
     return Layout(placements=(Placement(name=OTHER, matrix=IDENTITY, mask=masks[OTHER]), ball))
 
 
-Run = Callable[[Subject, bool, OnProgress], Cost]
-"""Given whether it is the short run that warms up, and what is told of every step: what it cost by its own account."""
+class Run(Protocol):
+    """A run of the benchmark."""
+
+    def __call__(self, subject: Subject, picture: int, *, short: bool, on_progress: OnProgress) -> Cost:
+        """Edit a picture.
+
+        Args:
+            picture: its number.
+            short: whether to take a few steps alone, to warm up.
+            on_progress: told of every step; may raise `Cancelled`.
+
+        Returns:
+            What it cost by its own account.
+        """
+        ...
 
 
 def words(preset: Preset, enough: float = 1.0) -> Run:
@@ -121,9 +137,9 @@ def words(preset: Preset, enough: float = 1.0) -> Run:
         enough: chance of success at which the search of the default stops: at 0 after the first picture, at 1 never.
     """
 
-    def run(subject: Subject, short: bool, on_progress: OnProgress) -> Cost:
-        record = words_record(preset, enough, short=short)
-        return edit(subject.photo, record, subject.backbones, on_progress=on_progress).cost
+    def run(subject: Subject, picture: int, *, short: bool, on_progress: OnProgress) -> Cost:
+        record, photo = words_record(preset, enough, short=short), subject.scene(picture).photo
+        return edit(photo, record, subject.backbones, on_progress=on_progress).cost
 
     return run
 
@@ -145,11 +161,11 @@ def layout(preset: LayoutPreset, number: int) -> Run:
         number: 0 for the first, 1 for the next.
     """
 
-    def run(subject: Subject, short: bool, on_progress: OnProgress) -> Cost:
-        cache = MemoryCache() if short else subject.caches.setdefault(preset, MemoryCache())
-        record = layout_record(preset, subject.folder, short=short)
-        wanted = subject.layouts[number]
-        return arrange(subject.scene, wanted, record, subject.backbones, cache=cache, on_progress=on_progress).cost
+    def run(subject: Subject, picture: int, *, short: bool, on_progress: OnProgress) -> Cost:
+        record, scene = layout_record(preset, subject.folder, short=short), subject.scene(picture)
+        cache = subject.caches.setdefault(picture, MemoryCache())
+        wanted = moved(scene, number)
+        return arrange(scene, wanted, record, subject.backbones, cache=cache, on_progress=on_progress).cost
 
     return run
 
@@ -202,6 +218,16 @@ SPECS = {
     "words_low": Spec(title="words, low memory", run=words("default", 0.0)),
 }
 """Rows in the order in which they are run, cheap ones first."""
+
+
+def picture_of(row: str, *, short: bool = False) -> int:
+    """The number of a row's picture: its own, but of the next edit, whose picture is that of the first.
+
+    Args:
+        short: of its short run, which has another one.
+    """
+    return 2 * list(SPECS).index(row.replace("_next", "_first")) + short
+
 
 COLUMNS = {
     "plain": ("plain",),

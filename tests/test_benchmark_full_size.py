@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import full_size, full_size_report, full_size_runs
 from benchmarks.full_size import Budget, FamilyRun
+from benchmarks.full_size_runs import SPECS, picture_of
 from benchmarks.part_clock import PARTS, REST, PartClock, flops_of
 from benchmarks.random_checkpoints import KINDS, save_checkpoint, settings_of
 from tests.pretended_cuda import pretended_cuda
@@ -60,6 +61,8 @@ def test_parts_add_up_and_counts_are_the_records_own(report: dict[str, Any], fam
     runs = report["families"][family]["runs"]
     assert runs["words"]["evaluations"] == 2 * full_size_runs.STEPS, "one region, painted once, guided"
     assert runs["words"]["parts"]["segmenter"] > 0 and runs["plain"]["parts"]["segmenter"] == 0
+    assert runs["words"]["images_encoded"] >= runs["plain"]["images_encoded"], "warming up left nothing remembered"
+    assert runs["compose_first"]["images_encoded"] > runs["compose_next"]["images_encoded"]
     assert runs["words"]["images_decoded"] == runs["plain"]["images_decoded"] == 1
     assert runs["compose_next"]["evaluations"] < runs["compose_first"]["evaluations"]
 
@@ -88,6 +91,15 @@ def test_a_stopped_run_is_extrapolated_from_its_evaluations(tiny_run: FamilyRun)
     assert row["measured_seconds"] < row["seconds"] < most, "what comes before the first evaluation is done once"
     assert sum(row["parts"].values()) == pytest.approx(row["measured_seconds"])
     assert "did not come to its end" in tiny_run.skipped["compose_next"]
+
+
+def test_a_row_has_a_picture_of_its_own_and_warms_up_on_another() -> None:
+    own = [picture_of(row) for row in SPECS if not row.endswith("_next")]
+    others = [picture_of(row, short=True) for row in SPECS if not row.endswith("_next")]
+    assert len({*own, *others}) == len(own) + len(others)
+    assert picture_of("compose_next") == picture_of("compose_first"), "what is kept of a picture is for its next edit"
+    first, second = (full_size_runs.draw_picture(32, number) for number in (0, 1))
+    assert (first[0] != second[0]).any() and (first[1] == second[1]).all()
 
 
 def test_time_goes_to_the_innermost_part() -> None:
