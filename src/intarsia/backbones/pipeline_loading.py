@@ -12,6 +12,7 @@ import transformers
 
 from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.checkpoint_files import UNUSED, short_reason
+from intarsia.backbones.denoiser_files import DENOISERS, load_denoiser_file
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.pipeline_index import INDEX, LIBRARIES, PipelineIndex
@@ -51,7 +52,12 @@ def load_pipeline_inpainter(
         ModelError: a part cannot be read, an addition does not fit, or there is no inpainting pipeline over these parts.
     """
     kind = inpainting_class(index.pipeline)
-    parts = {name: load_wanted(name, wanted, folder, index, dtype) for name, wanted in own_parameters(kind).items()}
+    parts = {
+        part: load_denoiser_file(class_of(folder / part, *known), additions.denoiser, folder / part, dtype=dtype)
+        if additions.denoiser is not None and part in DENOISERS and (known := index.parts.get(part))
+        else load_wanted(part, wanted, folder, index, dtype)
+        for part, wanted in own_parameters(kind).items()
+    }
     pipeline = kind(**parts)
     additions.add_to(pipeline)
     return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
@@ -145,20 +151,30 @@ def load_part(place: Path, library: str, name: str, *, dtype: torch.dtype) -> An
     Raises:
         ModelError: its class is unknown, or its files cannot be read.
     """
+    kind = class_of(place, library, name)
+    if issubclass(kind, diffusers.SchedulerMixin):
+        return load_scheduler(place)
+    if issubclass(kind, torch.nn.Module):
+        return load_network(kind, place, dtype=dtype)
+    try:
+        return kind.from_pretrained(place, local_files_only=True)
+    # A damaged or missing file shows as almost any exception.
+    except Exception as fault:
+        raise ModelError(
+            f"{place} could not be loaded as {name} ({short_reason(fault)}): download the checkpoint again."
+        ) from fault
+
+
+def class_of(place: Path, library: str, name: str) -> Any:
+    """The class of a checkpoint's part.
+
+    Raises:
+        ModelError: there is none of this name in a library that checkpoints may name.
+    """
     kind: Any = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
     if library not in LIBRARIES or not isinstance(kind, type):
         raise ModelError(
             f"{place.parent / INDEX} names {library}.{name} as its {place.name}, which the installed {library} does "
             "not have: upgrade it, or take a checkpoint that runs no code of its own."
         )
-    if issubclass(kind, diffusers.SchedulerMixin):
-        return load_scheduler(place)
-    if issubclass(kind, torch.nn.Module):
-        return load_network(kind, place, dtype=dtype)
-    try:
-        return kind.from_pretrained(place, local_files_only=True)  # type: ignore[attr-defined]
-    # A damaged or missing file shows as almost any exception.
-    except Exception as fault:
-        raise ModelError(
-            f"{place} could not be loaded as {name} ({short_reason(fault)}): download the checkpoint again."
-        ) from fault
+    return kind

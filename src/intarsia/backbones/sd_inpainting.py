@@ -22,6 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.batches import checked_size, fitting_batch, in_batches
+from intarsia.backbones.denoiser_files import load_denoiser_file
 from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.memory import FittingDenoiser, Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
@@ -273,7 +274,9 @@ def load_inpainter(
         vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
         text_encoder=load_network(CLIPTextModel, folder / "text_encoder", dtype=dtype),
         tokenizer=load_tokenizer(CLIPTokenizer, folder / "tokenizer"),
-        unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype),
+        unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype)
+        if additions.denoiser is None
+        else load_denoiser_file(UNet2DConditionModel, additions.denoiser, folder / unet, dtype=dtype),
         scheduler=load_scheduler(folder / "scheduler"),
     )
     additions.add_to(pipeline)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import Message, ModelError, Remedy
+from intarsia.errors import Message, ModelError, Remedy, Setting
 
 # The longest header that is read; those of the largest checkpoints have a few hundred kilobytes.
 LONGEST = 32 * 2**20
@@ -100,6 +100,12 @@ def shards_of(file: Path) -> list[Path]:
     ]
 
 
+def is_gguf(file: Path) -> bool:
+    """Whether a file's weights are quantised as llama.cpp does, which diffusers reads for denoisers."""
+    with file.open("rb") as stream:
+        return stream.read(4) == b"GGUF"
+
+
 def foreign_file(file: Path) -> tuple[str, Remedy] | None:
     """What a file is, from its first bytes, that is no safetensors file, and what helps; None where it may be one."""
     with file.open("rb") as stream:
@@ -121,8 +127,10 @@ def foreign_file(file: Path) -> tuple[str, Remedy] | None:
         )
     if text.startswith(b"GGUF"):
         return (
-            "it is a GGUF file, whose quantised weights cannot be read here",
-            Remedy("take the same checkpoint as .safetensors"),
+            "it is a GGUF file, which holds the quantised weights of one network",
+            Remedy(
+                "if that is a denoiser, pass it with ", Setting("denoiser"), ", beside the checkpoint that it is of"
+            ),
         )
     if head.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         return PICKLE

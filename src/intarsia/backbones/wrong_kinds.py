@@ -30,13 +30,23 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "adapter": (Remedy("pass the checkpoint that it adds to, e.g. ", EXAMPLE),),
     "upscaler": (Remedy("pass a checkpoint that paints by words, e.g. ", EXAMPLE),),
     "text-encoder": (WHOLE,),
-    "unet": (Remedy("pass the whole checkpoint, with its text encoder and autoencoder, e.g. ", EXAMPLE),),
+    "unet": (
+        Remedy("pass it with ", Setting("denoiser"), " beside the checkpoint that has its other parts, e.g. ", EXAMPLE),
+    ),
     "scorer": (Remedy("pass a checkpoint that paints, e.g. ", EXAMPLE),),
     "patches": (Remedy("pass a checkpoint that paints, e.g. ", EXAMPLE),),
     "segmenter": (Remedy("pass a checkpoint that paints, e.g. ", EXAMPLE),),
     "concepts": (Remedy("pass it with ", Setting("concepts"), ", beside the checkpoint that it was learned with"),),
     "regions": (Remedy("pass it with ", Setting("regions"), ", beside a checkpoint"),),
-    "transformer": (ONLY,),
+    "transformer": (
+        Remedy(
+            "pass it with ",
+            Setting("denoiser"),
+            " beside the checkpoint that has its other parts (",
+            Setting("models"),
+            ")",
+        ),
+    ),
     "other": (Remedy("pass a checkpoint that repaints by words, e.g. ", EXAMPLE),),
     "unknown": (Remedy("check that it is the right file, or ", Setting("models", "pocket", verb="try")),),
 }
