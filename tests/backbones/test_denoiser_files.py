@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -12,12 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from intarsia.backbones import load_backbones
 from intarsia.backbones.denoiser_files import check_denoiser_file
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.offload import visitor_of
 from intarsia.backbones.pipeline_index import other_pipeline
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter
 from intarsia.backbones.pipeline_loading import load_pipeline_inpainter
+from intarsia.backbones.pipeline_placement import is_packed
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpainter
 from intarsia.errors import MissingExtraError, ModelError
@@ -106,6 +110,7 @@ def test_quantised_weights_paint_as_the_numbers_that_they_stand_for(
     smaller = [name for name, w in quantised.denoiser.state_dict().items() if w.dtype == torch.uint8]
     assert smaller, "weights that stay quantised"
     assert (painted(quantised, square) - painted(own, square)).abs().max() < 1e-3
+    assert not is_packed(quantised.denoiser)
     # Networks that take turns on a card are copied there weight by weight.
     visitor = visitor_of(quantised.denoiser)
     assert visitor is not None
@@ -158,3 +163,15 @@ def test_what_is_no_denoiser_of_this_checkpoint_is_a_sentence(
     monkeypatch.setitem(cast(Any, __import__("sys").modules), "gguf", None)
     with pytest.raises(MissingExtraError, match=r"intarsia\[gguf\]"):
         check_denoiser_file(tmp_path / "some.gguf")
+
+
+def test_weights_that_a_missing_library_has_quantised_are_told(families: Load, tmp_path: Path) -> None:
+    folder = tmp_path / "flux"
+    shutil.copytree(families("flux").name, folder)
+    config = json.loads((folder / "transformer" / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (folder / "transformer" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ModelError, match=r"transformer is quantised by bitsandbytes, which could not be used here .*: inst"
+    ):
+        load_backbones(str(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from intarsia.backbones.checkpoint_files import network_fault, short_reason, tokenizer_fault
 from intarsia.backbones.weight_sets import folder_weights, plain_folder, precision_named
-from intarsia.errors import ModelError
+from intarsia.errors import ModelError, Remedy
 
 
 def load_network(kind: Any, folder: Path, *, dtype: torch.dtype = torch.float32, **settings: Any) -> Any:
@@ -41,6 +42,12 @@ def load_network(kind: Any, folder: Path, *, dtype: torch.dtype = torch.float32,
             )
     # A damaged file shows as almost any exception: of safetensors, of json, or a shape that does not fit.
     except Exception as fault:
+        packed = quantised_by(folder)
+        if packed is not None and isinstance(fault, ImportError | RuntimeError):
+            raise ModelError(
+                f"{folder} is quantised by {packed}, which could not be used here ({short_reason(fault)})",
+                Remedy(f"install {packed}, or take the checkpoint that is not quantised"),
+            ) from fault
         damaged = network_fault(folder)
         if damaged is not None:
             raise ModelError(f"{folder} could not be loaded as {kind.__name__}, since ", *damaged) from fault
@@ -54,6 +61,15 @@ def load_network(kind: Any, folder: Path, *, dtype: torch.dtype = torch.float32,
             "model, or incomplete. Download the checkpoint again."
         )
     return network.eval().requires_grad_(False)
+
+
+def quantised_by(folder: Path) -> str | None:
+    """The library by which the weights in a network's folder are quantised, as its configuration says."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config["quantization_config"]["quant_method"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 @contextmanager

@@ -28,7 +28,11 @@ def placed(pipeline: Any, memory: Memory) -> int | None:
     if memory.device.type == "cpu":
         give_back_after_use(*(network for network in networks if network is not pipeline.vae))
     for network in networks:
-        memory.offloader.admit(network)
+        if is_packed(network):
+            if network.device != memory.device:
+                network.to(memory.device)
+        else:
+            memory.offloader.admit(network)
         if memory.device.type != "cpu":
             # Pipelines of diffusers ask this where their tensors belong, wherever the weights lie.
             network._hf_hook = SimpleNamespace(execution_device=memory.device)  # type: ignore[assignment]
@@ -38,3 +42,12 @@ def placed(pipeline: Any, memory: Memory) -> int | None:
     if memory.offloader.level == "min":
         pipeline.vae.enable_tiling()
     return 1
+
+
+def is_packed(network: Any) -> bool:
+    """Whether a library has quantised the weights whose tensors are not to be moved one by one: bitsandbytes, torchao.
+
+    Those of a .gguf are plain tensors of bytes.
+    """
+    quantizer = getattr(network, "hf_quantizer", None)
+    return quantizer is not None and quantizer.quantization_config.quant_method != "gguf"
