@@ -175,7 +175,7 @@ SAID: dict[str, str] = {
     "unet of sd1": "the denoiser alone of a Stable Diffusion 1",
     "upscaler of sd": "the upscaler of Stable Diffusion",
     "sd3": "a Stable Diffusion 3",
-    "flux": "a Flux: pass it with --denoiser beside",
+    "flux": "a Flux: pass it behind the checkpoint that has its other parts, e.g. --models CHECKPOINT+FILE",
     "flux fill": "a Flux Fill",
     "chroma": "a Chroma",
     "flux2": "a Flux.2",

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gguf
 import pytest
@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from intarsia.backbones import load_backbones
-from intarsia.backbones.denoiser_files import check_denoiser_file
+from intarsia.backbones import denoiser_files, load_backbones
+from intarsia.backbones.additions import Additions
+from intarsia.backbones.denoiser_files import check_denoiser_file, split_denoiser
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.offload import visitor_of
 from intarsia.backbones.pipeline_index import other_pipeline
@@ -23,6 +24,7 @@ from intarsia.backbones.pipeline_inpainter import PipelineInpainter
 from intarsia.backbones.pipeline_loading import load_pipeline_inpainter
 from intarsia.backbones.pipeline_placement import is_packed
 from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.resolve import resolve
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpainter
 from intarsia.errors import MissingExtraError, ModelError
 from tests import tiny
@@ -76,7 +78,12 @@ def with_file(families: Load) -> Callable[..., PipelineInpainter]:
         index = other_pipeline(folder)
         assert index is not None
         return load_pipeline_inpainter(
-            folder, index, name=family, memory=memory or Memory(), dtype=torch.float32, denoiser=denoiser
+            folder,
+            index,
+            name=family,
+            memory=memory or Memory(),
+            dtype=torch.float32,
+            additions=Additions(denoiser=denoiser),
         )
 
     return load
@@ -131,7 +138,11 @@ def test_a_denoiser_as_stable_diffusion_named_it_takes_the_place_of_the_folders(
     settings: dict[str, Any] = {"name": "tiny", "unet": "inpainting_unet", "dtype": torch.float32}
     own = painted(load_inpainter(tiny_models, **settings), square)
     assert torch.allclose(
-        painted(load_inpainter(tiny_models, **settings, denoiser=tmp_path / "unet.safetensors"), square), own, atol=1e-5
+        painted(
+            load_inpainter(tiny_models, **settings, additions=Additions(denoiser=tmp_path / "unet.safetensors")), square
+        ),
+        own,
+        atol=1e-5,
     )
 
 
@@ -160,7 +171,7 @@ def test_what_is_no_denoiser_of_this_checkpoint_is_a_sentence(
         check_denoiser_file(tmp_path / "page.gguf")
     save_gguf(tmp_path / "some.gguf", {"a.weight": torch.zeros(2, 32)})
     check_denoiser_file(tmp_path / "some.gguf")
-    monkeypatch.setitem(cast(Any, __import__("sys").modules), "gguf", None)
+    monkeypatch.setattr(denoiser_files, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"intarsia\[gguf\]"):
         check_denoiser_file(tmp_path / "some.gguf")
 
@@ -175,3 +186,25 @@ def test_weights_that_a_missing_library_has_quantised_are_told(families: Load, t
         ModelError, match=r"transformer is quantised by bitsandbytes, which could not be used here .*: inst"
     ):
         load_backbones(str(folder))
+
+
+def test_a_checkpoint_with_another_denoiser_is_one_word(
+    families: Load, with_file: Callable[..., PipelineInpainter], tmp_path: Path, square: Tensor
+) -> None:
+    file = tmp_path / "a+b.gguf"
+    save_gguf(file, changed(own_weights(with_file("flux", None))))
+    folder = families("flux").name
+    models = load_backbones(f"{folder}+{file}")
+    assert models.name == f"{folder}+{file}"
+    assert models.versions["denoiser"].startswith("a+b.gguf#")
+    assert isinstance(models.inpainter, PipelineInpainter)
+    assert torch.equal(painted(models.inpainter, square), painted(with_file("flux", file), square))
+    with pytest.raises(ModelError, match=r"There is no file .*none\.gguf: check the path behind the plus sign"):
+        resolve(f"pocket+{tmp_path / 'none.gguf'}")
+
+
+def test_paths_with_a_plus_sign_stay_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a+b.safetensors").write_bytes(b"")
+    assert split_denoiser(str(tmp_path / "a+b.safetensors")) == (str(tmp_path / "a+b.safetensors"), None)
+    assert split_denoiser("owner/name+/models/x.gguf") == ("owner/name", Path("/models/x.gguf"))
+    assert split_denoiser("owner/c++") == ("owner/c++", None)

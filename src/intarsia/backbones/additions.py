@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.backbones.checkpoint_files import unet_part
+from intarsia.backbones.checkpoint_files import unet_part, version_of
 from intarsia.backbones.checkpoint_kind import SD_FAMILIES, kind_of
 from intarsia.backbones.lora_files import Lora, check_family, none_fits, read_loras
 from intarsia.backbones.lora_keys import DENOISER, LayerTable, Shape
 from intarsia.backbones.pipeline_index import other_pipeline
-from intarsia.backbones.weight_headers import read_header, read_headers
+from intarsia.backbones.weight_headers import is_gguf, read_header, read_headers
 from intarsia.backbones.weight_sets import folder_weights
 from intarsia.backbones.wrong_kinds import settings_of
+from intarsia.errors import ModelError, Remedy
 
 PIPELINE_FAMILIES = (
     ("StableDiffusion3", "sd3"),
@@ -36,10 +37,12 @@ class Additions:
     """What is added to a checkpoint.
 
     Attributes:
+        denoiser: file that takes the place of the checkpoint's own.
         model: the checkpoint's name, for messages.
     """
 
     loras: tuple[Lora, ...] = ()
+    denoiser: Path | None = None
     model: str = ""
 
     def check(self, place: Path) -> None:
@@ -50,6 +53,11 @@ class Additions:
         """
         if not self.loras:
             return
+        if self.denoiser is not None and is_gguf(self.denoiser):
+            raise ModelError(
+                f"A LoRA cannot be added to {self.denoiser}, whose weights are quantised",
+                Remedy("take a denoiser of 16 bits, or leave the LoRA out"),
+            )
         family = family_of(place)
         for lora in self.loras:
             check_family("LoRA", lora.file, lora.family, family, self.model)
@@ -82,19 +90,23 @@ class Additions:
     @property
     def versions(self) -> dict[str, str]:
         """What was added, for the record: by "lora 1", "lora 2", ... in the order of use."""
-        return {f"lora {number}": lora.version for number, lora in enumerate(self.loras, 1)}
+        replaced = {} if self.denoiser is None else {"denoiser": version_of(self.denoiser)}
+        return replaced | {f"lora {number}": lora.version for number, lora in enumerate(self.loras, 1)}
 
 
 NOTHING = Additions()
 
 
-def read_additions(loras: Sequence[str], *, model: str) -> Additions:
+def read_additions(loras: Sequence[str], *, model: str, denoiser: Path | None = None) -> Additions:
     """What a record adds to a checkpoint.
+
+    Args:
+        denoiser: file that takes the place of the checkpoint's own.
 
     Raises:
         ModelError: a file is missing, damaged, or not of the kind expected.
     """
-    return Additions(loras=read_loras(loras), model=model)
+    return Additions(loras=read_loras(loras), denoiser=denoiser, model=model)
 
 
 def family_of(place: Path) -> str:

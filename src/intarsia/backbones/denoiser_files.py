@@ -6,21 +6,32 @@ become numbers layer by layer.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
+if TYPE_CHECKING:
+    import torch
 from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.checkpoint_kind import UNKNOWN, kind_of
 from intarsia.backbones.weight_headers import foreign_file, is_gguf, read_header
 from intarsia.errors import MissingExtraError, ModelError, Remedy, Setting
+
+ENDINGS = (".safetensors", ".gguf")
 
 DENOISERS = ("unet", "transformer")
 """Groups of kinds, as `checkpoint_kind` tells them, that are a denoiser alone."""
 
 SCALED = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale")
 """Endings of names in files whose weights are numbers of 8 bits that count by a scale beside them."""
+
+
+def split_denoiser(models: str) -> tuple[str, Path | None]:
+    """A checkpoint, and the file of the denoiser that takes the place of its own: CHECKPOINT+FILE."""
+    checkpoint, plus, file = models.rpartition("+")
+    if not (plus and checkpoint and file.lower().endswith(ENDINGS)) or Path(models).expanduser().exists():
+        return models, None
+    return checkpoint, Path(file).expanduser()
 
 
 def check_denoiser_file(file: Path) -> None:
@@ -31,14 +42,14 @@ def check_denoiser_file(file: Path) -> None:
         MissingExtraError: it is a .gguf, and what reads it is not installed.
     """
     if not file.is_file():
-        raise ModelError(f"There is no file {file}", Remedy("check the path of ", Setting("denoiser")))
+        raise ModelError(
+            f"There is no file {file}", Remedy("check the path behind the plus sign of ", Setting("models"))
+        )
     if is_gguf(file):
-        try:
-            import gguf  # noqa: F401
-        except ImportError as missing:
+        if find_spec("gguf") is None:
             raise MissingExtraError(
                 f"{file} is a GGUF file, for which a package is needed. Install it with: pip install 'intarsia[gguf]'"
-            ) from missing
+            )
         return
     fault = foreign_file(file)
     if fault is not None:

@@ -61,7 +61,7 @@ def load_backbones(
             is none, or was made for another family.
     """
     source = resolve(models)
-    additions = read_additions(lora, model=source.name)
+    additions = read_additions(lora, denoiser=source.denoiser, model=source.name)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     folder = Path(source.location)
@@ -78,7 +78,7 @@ def load_backbones(
         from intarsia.backbones.memory import Memory
         from intarsia.backbones.memory_needs import choose_vram, needs_of
 
-        needs = needs_of(folder, folders.all, dtype=chosen_dtype, helper_dtype=helper_dtype)
+        needs = needs_of(folder, folders.all, dtype=chosen_dtype, helper_dtype=helper_dtype, denoiser=source.denoiser)
         memory = Memory(chosen_device, choose_vram(vram, chosen_device, needs, source.name))
         inpainter, diffusion = load_painters(source, folder, memory=memory, dtype=chosen_dtype, additions=additions)
         return load_helpers(

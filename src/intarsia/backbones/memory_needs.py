@@ -20,7 +20,7 @@ from intarsia.backbones.offload import LEVELS, Vram
 from intarsia.backbones.pipeline_index import read_index
 from intarsia.backbones.shipped_configs import family_settings
 from intarsia.backbones.single_files import FAMILIES
-from intarsia.backbones.weight_headers import read_header
+from intarsia.backbones.weight_headers import is_gguf, read_header
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,13 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def needs_of(
-    checkpoint: Path, helpers: Iterable[Path], *, dtype: torch.dtype, helper_dtype: torch.dtype, side: int | None = None
+    checkpoint: Path,
+    helpers: Iterable[Path],
+    *,
+    dtype: torch.dtype,
+    helper_dtype: torch.dtype,
+    side: int | None = None,
+    denoiser: Path | None = None,
 ) -> Needs:
     """What a checkpoint and its helpers need, by their files.
 
@@ -149,23 +155,27 @@ def needs_of(
         checkpoint: folder in diffusers layout, or one file.
         helpers: folders.
         dtype, helper_dtype: that they are loaded in.
+        denoiser: file of another one than the checkpoint's.
         side: short side of the pictures, pixels; by default the one that the denoiser was trained at.
     """
     if checkpoint.is_file():
         parts = [weights_in([checkpoint])]
         settings = family_settings(FAMILIES.get(kind_of(read_header(checkpoint)).family, "sd1"))
-        denoiser, vae = settings["unet"], settings["vae"]
+        unet, vae = settings["unet"], settings["vae"]
     else:
         own = painting_folders(checkpoint)
         parts = [weights_in(network_files(checkpoint / name)) for name in own]
-        denoiser, vae = (config_of(checkpoint / name) for name in (own[0], "vae"))
+        if denoiser is not None:
+            # Quantised weights stay so: as many numbers of `dtype` as the file has bytes for.
+            parts[0] = [denoiser.stat().st_size // dtype.itemsize] if is_gguf(denoiser) else weights_in([denoiser])
+        unet, vae = (config_of(checkpoint / name) for name in (own[0], "vae"))
     others = [weights_in(network_files(folder)) for folder in helpers]
     levels = vae.get("block_out_channels", [128, 256, 512, 512])
     factor = 2 ** (len(levels) - 1)
-    cells = denoiser.get("sample_size") or (64 if "block_out_channels" in denoiser else 128)
+    cells = unet.get("sample_size") or (64 if "block_out_channels" in unet else 128)
     side = side or factor * (cells if isinstance(cells, int) else min(cells))
     work = max(
-        (side // factor) ** 2 * denoiser_bytes(width_of(denoiser), dtype),
+        (side // factor) ** 2 * denoiser_bytes(width_of(unet), dtype),
         side**2 * decoder_bytes(levels[0], dtype),
     )
     return Needs(

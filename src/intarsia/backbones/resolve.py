@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from intarsia.backbones.catalog import CATALOG, HELPERS, MIRRORS, POCKET, painters
 from intarsia.backbones.checkpoint_files import PICKLES, config_folder, pipeline_fault
+from intarsia.backbones.denoiser_files import check_denoiser_file, split_denoiser
 from intarsia.backbones.fills import PHOTOGRAPHIC
 from intarsia.backbones.hub import cached
 from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file, read_headers, shards_of
@@ -31,12 +32,14 @@ class ModelSource:
         kind: hub (a repository), folder (diffusers layout) or file (one .safetensors).
         location: the repository's id, or the path.
         revision: of the repository; None for the newest.
+        denoiser: file that takes the place of the checkpoint's own; None for that.
     """
 
     name: str
     kind: Literal["hub", "folder", "file"]
     location: str
     revision: str | None = None
+    denoiser: Path | None = None
 
 
 def resolve(models: str, *, quiet: bool = False) -> ModelSource:
@@ -44,13 +47,24 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
 
     Args:
         models: pocket, auto, a catalogue name, a hub id owner/name[@revision], a folder in diffusers
-            layout, or a single .safetensors file.
+            layout, or a single .safetensors file; all but the last may have a plus sign and the file of another
+            denoiser behind them.
         quiet: whether to leave unsaid that auto means the pocket models, where nothing may be asked of them.
 
     Raises:
         ModelError: it is none of these, has moved, or is incomplete.
     """
     models = models.strip()
+    checkpoint, denoiser = split_denoiser(models)
+    if denoiser is not None:
+        check_denoiser_file(denoiser)
+        source = resolve(checkpoint, quiet=quiet)
+        if source.kind == "file":
+            raise ModelError(
+                f"{checkpoint} is one file, whose denoiser cannot be replaced",
+                Remedy("pass the folder or hub id of a checkpoint in diffusers layout in its place"),
+            )
+        return replace(source, name=f"{source.name}+{denoiser}", denoiser=denoiser)
     if models == "auto":
         return resolve(best_cached(quiet=quiet))
     if models == "pocket":

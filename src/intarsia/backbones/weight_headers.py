@@ -129,11 +129,8 @@ def foreign_file(file: Path) -> tuple[str, Remedy] | None:
         return (
             "it is a GGUF file, which holds the quantised weights of one network",
             Remedy(
-                "if that is a denoiser, pass it with ",
-                Setting("denoiser"),
-                " beside the checkpoint that has its other parts (",
-                Setting("models"),
-                ")",
+                "if that is a denoiser, pass it behind the checkpoint that has its other parts, e.g. ",
+                Setting("models", "CHECKPOINT+FILE"),
             ),
         )
     if head.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):

@@ -30,9 +30,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "adapter": (Remedy("pass the checkpoint that it adds to, e.g. ", EXAMPLE),),
     "upscaler": (Remedy("pass a checkpoint that paints by words, e.g. ", EXAMPLE),),
     "text-encoder": (WHOLE,),
-    "unet": (
-        Remedy("pass it with ", Setting("denoiser"), " beside the checkpoint that has its other parts, e.g. ", EXAMPLE),
-    ),
+    "unet": (Remedy("pass it behind the checkpoint that has its other parts, e.g. ", Setting("models", "sd15+FILE")),),
     "scorer": (Remedy("pass a checkpoint that paints, e.g. ", EXAMPLE),),
     "patches": (Remedy("pass a checkpoint that paints, e.g. ", EXAMPLE),),
     "segmenter": (Remedy("pass a checkpoint that paints, e.g. ", EXAMPLE),),
@@ -40,11 +38,8 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "regions": (Remedy("pass it with ", Setting("regions"), ", beside a checkpoint"),),
     "transformer": (
         Remedy(
-            "pass it with ",
-            Setting("denoiser"),
-            " beside the checkpoint that has its other parts (",
-            Setting("models"),
-            ")",
+            "pass it behind the checkpoint that has its other parts, e.g. ",
+            Setting("models", "CHECKPOINT+FILE"),
         ),
     ),
     "other": (Remedy("pass a checkpoint that repaints by words, e.g. ", EXAMPLE),),
