@@ -28,10 +28,12 @@ SCALED = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale")
 
 def split_denoiser(models: str) -> tuple[str, Path | None]:
     """A checkpoint, and the file of the denoiser that takes the place of its own: CHECKPOINT+FILE."""
-    checkpoint, plus, file = models.rpartition("+")
-    if not (plus and checkpoint and file.lower().endswith(ENDINGS)) or Path(models).expanduser().exists():
+    if "+" not in models or not models.lower().endswith(ENDINGS) or Path(models).expanduser().exists():
         return models, None
-    return checkpoint, Path(file).expanduser()
+    pieces = models.split("+")
+    splits = [("+".join(pieces[:n]), Path("+".join(pieces[n:])).expanduser()) for n in range(1, len(pieces))]
+    checkpoint, file = next(((c, f) for c, f in splits if f.is_file()), splits[-1])
+    return (checkpoint, file) if checkpoint else (models, None)
 
 
 def check_denoiser_file(file: Path) -> None:

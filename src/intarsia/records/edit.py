@@ -140,7 +140,7 @@ class EditRecord:
     negative_prompt: str = ""
     """What the edit should not show."""
     models: str = "auto"
-    """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file; auto takes a cached one, else pocket."""
+    """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file, and with +FILE another denoiser; auto takes a cached one, else pocket."""
     lora: tuple[str, ...] = ()
     """LoRAs that change the checkpoint: FILE or FILE:WEIGHT (1 by default; less is weaker, below 0 the opposite), a .safetensors of diffusers, peft or kohya or a folder of one; several add up."""
     preset: Preset = "default"
