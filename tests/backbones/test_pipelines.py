@@ -24,7 +24,7 @@ from tests.pretended_cuda import pretended_cuda
 from tests.tiny_families import FAMILIES
 
 SIDE = 32
-PROMPTS = ["a cat", "a dog beside a tree"]
+PROMPTS = ["a cat", "a dog by a tree"]
 Load = Callable[[str], Backbones]
 
 CLASSES = {

@@ -18,6 +18,7 @@ from intarsia.layout.prompts import named_by_tokens, prompt_for, sentence, token
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.train import learn
 from intarsia.records.arrange import ArrangeRecord, GuideSettings
+from intarsia.records.choices import LayoutPreset
 from tests.layout.concept_scenes import record_of, same, scene_of, shifted
 
 
@@ -127,9 +128,56 @@ def test_brackets_change_nothing_of_what_is_learned(tiny_backbones: Backbones) -
     assert same(with_brackets, learn(scene, record_of(prompt="cat and dog"), tiny_backbones, seed=0))
 
 
-def test_tokens_are_found_in_a_prompt_and_too_long_a_prompt_is_an_error(pocket: Backbones) -> None:
-    diffusion = pocket.in_parts
-    with tokens_added(diffusion, torch.zeros(2, 160)) as (first, second):
-        assert token_positions(diffusion.tokenizer, f"a {first} and a {second}", [first, second], 32) == [2, 5]
-        with pytest.raises(LayoutError, match="longer than the 32 tokens"):
-            token_positions(diffusion.tokenizer, "very " * 40 + first, [first], 32)
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("a {} and a {}", [2, 5]),
+        ("a ({}:1.3) and (a {}:0.7)", [2, 5]),
+        ("(a {} and:1.5) a {}", [2, 5]),
+        ("tree " * 28 + "{} {}", [29, 30]),
+        ("tree " * 29 + "{} {}", [30, 32 + 1]),
+        ("(tree:1.2) " * 40 + "a ({}:1.3), {}", [32 + 12, 32 + 14]),
+    ],
+)
+def test_tokens_are_found_beside_weights_and_in_a_second_chunk(
+    prompt: str, wanted: list[int], pocket: Backbones
+) -> None:
+    """The state at a token's position is its own: in its chunk all before it are without its embedding, and so is the other."""
+    diffusion, embeddings = pocket.in_parts, torch.randn(2, 160, generator=torch.Generator().manual_seed(0))
+    with tokens_added(diffusion, embeddings) as tokens, torch.no_grad():
+        prompt = prompt.format(*tokens)
+        positions = token_positions(diffusion.tokenizer, prompt, tokens, 32)
+        states = diffusion.encode_text([prompt])[0]
+    assert positions == wanted
+    for token, position in enumerate(positions):
+        changed = embeddings.clone()
+        changed[token] *= -1
+        with tokens_added(diffusion, changed), torch.no_grad():
+            others = diffusion.encode_text([prompt])[0]
+        moved = (others - states).abs().amax(1) > 1e-6
+        assert int(moved.nonzero()[0]) == position
+
+
+def test_objects_are_found_among_weighted_words() -> None:
+    scene = scene_of("cat", "pot")
+    phrases = {"cat": "<0>", "pot": "<1>"}
+    assert prompt_for("a (black cat:1.3) and a (pot:0.5)", scene, phrases) == "a (black <0>:1.3) and a (<1>:0.5)"
+    assert prompt_for("a (<cat>:1.3), (<pot>:1.1)", scene, phrases) == "a (<0>:1.3), (<1>:1.1)"
+    assert prompt_for("a (cat:1.3) by a (pot:1.2)", scene, {"cat": "<0>"}, "sand") == "a <0> on the sand"
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_objects_are_regenerated_by_a_long_prompt_with_weights(
+    preset: LayoutPreset, tiny_backbones: Backbones, learned: Concepts
+) -> None:
+    plain, weighted = (
+        painted_with(learned, record_of(prompt=prompt, negative_prompt="ugly", preset=preset), tiny_backbones)
+        for prompt in ("a very long tale of a cat and a dog", "a very long tale of a (cat:1.8) and a (dog:0.2)")
+    )
+    assert not np.array_equal(plain, weighted)
+
+
+def test_words_are_learned_by_a_long_prompt_with_weights(tiny_backbones: Backbones) -> None:
+    prompts = ["a very long tale of a (cat:1.5) and a dog", "a very long tale of a cat and a dog"]
+    weighted, plain = (learn(scene_of("cat", "dog"), record_of(prompt=p), tiny_backbones, seed=0) for p in prompts)
+    assert weighted.embeddings.isfinite().all() and not same(weighted, plain)

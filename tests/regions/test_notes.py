@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -32,6 +34,13 @@ DEMO = sorted((ROOT / "src" / "intarsia" / "demo" / "scenes").glob("*.png"))
 def noted(pocket: Backbones, photo: Photo | None = None, **changes: Any) -> tuple[str, ...]:
     changed = {"steps": 1} | changes
     return edit(scene(0)[0] if photo is None else photo, record(**changed), pocket).notes
+
+
+def without_chunks(backbones: Backbones) -> Backbones:
+    """The same networks, whose painter is told to read no more than it does at once."""
+    inpainter = copy.copy(backbones.inpainter)
+    inpainter.reads_weights = False  # type: ignore[attr-defined]
+    return dataclasses.replace(backbones, inpainter=inpainter)
 
 
 def grainy(width: int = 300, height: int = 200) -> Photo:
@@ -104,6 +113,13 @@ def test_what_the_text_encoder_does_not_read_is_quoted_once(
     prompt = "a big house " + "with many flowers " * 9 + "in the center"
     with caplog.at_level(logging.WARNING):
         (note,) = noted(pocket, prompt=prompt)
+    assert note == (
+        "All of the prompt was painted, but judged by its first 32 tokens, without 'in the center'. "
+        "Say it in fewer words."
+    )
+    assert noted(pocket, prompt=prompt, box=(8.0, 16.0, 40.0, 60.0)) == (), "nothing was judged"
+    with caplog.at_level(logging.WARNING):
+        (note,) = noted(without_chunks(pocket), prompt=prompt)
     assert note.startswith("The models read 32 tokens of the prompt: 'in the center' at its end had no effect")
     assert not caplog.messages
     assert not [w for w in recwarn if "sequence length" in str(w.message)]
@@ -111,7 +127,10 @@ def test_what_the_text_encoder_does_not_read_is_quoted_once(
 
 def test_each_text_that_is_cut_is_named(pocket: Backbones) -> None:
     long = "tree " * 60
-    first, second, third = noted(pocket, source=long, prompt=long, negative_prompt=long)
+    settings: dict[str, Any] = {"source": long, "prompt": long, "negative_prompt": long}
+    first, second = noted(pocket, **settings)
+    assert "text of what is there" in first and "judged by its first 32 tokens" in second
+    first, second, third = noted(without_chunks(pocket), **settings)
     assert "text of what is there" in first and "the prompt" in second and "the negative prompt" in third
     assert all(note.count("tree") == 12 and "and 18 more words" in note for note in (first, second, third))
 
@@ -129,6 +148,16 @@ def test_unread_words_are_those_behind_the_last_whole_one(pocket: Backbones, tin
         read = tokenize(pocket.in_parts.tokenizer, [text], 32)["input_ids"]
         whole = tokenize(pocket.in_parts.tokenizer, [" ".join(["tree"] * (count - len(unread)))], 32)["input_ids"]
         assert read.tolist() == whole.tolist()
+
+
+def test_weights_that_nobody_heeds(pocket: Backbones) -> None:
+    assert noted(pocket, source="tree", prompt="a (house:1.3)") == ()
+    (note,) = noted(pocket, source="(tree:1.3)", prompt="a house")
+    assert note == "Weights in the text of what is there have no effect: it is not painted."
+    unread: list[dict[str, Any]] = [{"prompt": "a (house:1.3)"}, {"prompt": "a house", "negative_prompt": "(a:0.5)"}]
+    for changes in unread:
+        (note,) = noted(without_chunks(pocket), source="tree", **changes)
+        assert note == "The checkpoint's text encoders heed no weights of words: they were left out of the prompt."
 
 
 # Settings and places that were not as asked

@@ -70,6 +70,7 @@ class CachedTextScorer:
 
     def __init__(self, scorer: ImageTextScorer) -> None:
         self.scorer, self.memory = scorer, ValueCache()
+        self.text_limit: int | None = getattr(scorer, "text_limit", None)
 
     def embed_images(self, pictures: Tensor) -> Tensor:
         return self.scorer.embed_images(pictures)

@@ -166,7 +166,7 @@ def begin(
         answered: (h, w) bool, the latent cells that a denoiser in tiles answers for; by default all.
     """
     masks, cells = masks.to(picture), [side // parts.vae_scale_factor for side in masks.shape[-2:]]
-    device, text = parts.device, parts.encode_text(prompts)
+    device, text = parts.device, parts.encode_text(prompts, beside=[negative_prompt] if guidance > 1 else ())
     generators, strength = seeded(seeds), whole_strength(strength, steps, rounds_down=True)
     # Drawn on the CPU and one by one: the same on every device and in every batch. Where it begins with the picture
     # diffusers draws the noise in the networks' precision.
@@ -189,7 +189,7 @@ def begin(
     denoising = Denoising(
         conditions=Conditions(
             text=text,
-            unwanted=parts.encode_text([negative_prompt] * len(prompts)) if guidance > 1 else None,
+            unwanted=parts.encode_text([negative_prompt] * len(prompts), beside=prompts) if guidance > 1 else None,
             mask=F.interpolate(told, cells).to(device, text.dtype),
             hidden=hidden,
             original=original,

@@ -24,10 +24,13 @@ from intarsia.backbones.batches import batch_progress, checked_size, fitting_bat
 from intarsia.backbones.denoising import whole_strength
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.placement import quiet_loading
+from intarsia.backbones.prompt_chunks import alike_in_chunks, in_groups
 from intarsia.backbones.protocols import EvalCounter, OnStep
+from intarsia.backbones.sdxl_prompts import prompt_arguments, reads_itself
 from intarsia.diffusion.soft_masks import cell_freedom, held_cells
 from intarsia.diffusion.tiles import tile_starts
 from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.records.weighted_prompt import without_weights
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ class PipelineInpainter:
         self.stride = stride_of(pipeline, self.denoiser)
         self.native_side = native_side_of(pipeline, self.denoiser)
         self.tokenizer, self.text_limit = reading_of(pipeline, self.takes)
+        self.reads_weights = type(pipeline).__name__.startswith("StableDiffusionXL")
         self.softens = self._softens()
         if self.softens:
             pipeline._callback_tensor_inputs = [*pipeline._callback_tensor_inputs, *BLENDED]
@@ -122,6 +126,25 @@ class PipelineInpainter:
         assert 0 < strength <= 1, f"a strength of {strength}"
         assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
         pictures = picture.float().expand(len(masks), -1, -1, -1)
+        groups = self._alike_in_chunks(prompts, negative_prompt if guidance > 1 else "")
+        if len(groups) > 1:
+
+            def paint_group(group: Sequence[int], on_step: OnStep | None) -> list[Tensor]:
+                painted = self.inpaint(
+                    pictures[list(group)],
+                    masks[list(group)],
+                    [prompts[i] for i in group],
+                    negative_prompt=negative_prompt,
+                    seeds=[seeds[i] for i in group],
+                    steps=steps,
+                    guidance=guidance,
+                    strength=strength,
+                    tile=tile,
+                    on_step=on_step,
+                )
+                return list(painted)
+
+            return torch.stack(in_groups(groups, paint_group, on_step))
         paint = partial(
             self._paint_batch,
             negative_prompt=negative_prompt,
@@ -146,6 +169,19 @@ class PipelineInpainter:
             )
             canvas[..., rows, columns] = torch.where(wanted > 0, painted, canvas[..., rows, columns])
         return canvas
+
+    def _alike_in_chunks(self, prompts: Sequence[str], unwanted: str) -> list[list[int]]:
+        """Indices of prompts that are painted in one batch; see `alike_in_chunks`.
+
+        Those that the pipeline reads itself are never told by their states instead, which are rounded otherwise.
+        """
+        if not self.reads_weights:
+            return [list(range(len(prompts)))]
+        tokenizer = self.pipeline.tokenizer_2
+        itself = [reads_itself(self.pipeline, [p, unwanted]) for p in prompts]
+        groups = alike_in_chunks(tokenizer, prompts, unwanted, tokenizer.model_max_length)
+        halves = [[i for i in group if itself[i] is own] for group in groups for own in (True, False)]
+        return [group for group in halves if group]
 
     def _in_batches(
         self,
@@ -197,10 +233,15 @@ class PipelineInpainter:
                 on_step(index + 1, pipeline.num_timesteps)
             return changed
 
-        guided = self._guidance(guidance, negative_prompt, count)
+        guided = self._guidance(guidance, without_weights(negative_prompt), count)
+        told: dict[str, Any] = {"prompt": [without_weights(p) for p in prompts]}  # some pipelines write into the list
+        unwanted = negative_prompt if guided.get("negative_prompt") else None
+        if self.reads_weights and not reads_itself(self.pipeline, [*prompts, unwanted or ""]):
+            guided.pop("negative_prompt", None)
+            told = prompt_arguments(self.pipeline, prompts, unwanted)
         with quiet_loading():  # pipelines warn of what is meant here: guidance that is off, precision that changes
             images = self.pipeline(
-                prompt=list(prompts),  # some pipelines write into the list
+                **told,
                 image=(pictures + 1) / 2,
                 mask_image=(masks > 0).to(pictures),
                 num_inference_steps=steps,

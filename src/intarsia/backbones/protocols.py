@@ -54,7 +54,7 @@ class Inpainter(Protocol):
     tokenizer: Any
     """Of the text encoder that reads most of a prompt."""
     text_limit: int
-    """Tokens that it reads, begin and end included."""
+    """Tokens that it reads, begin and end included; at once, where it reads longer prompts in chunks."""
     dtype: torch.dtype
     """Precision of the denoiser."""
 
@@ -97,6 +97,17 @@ class Inpainter(Protocol):
             (B, 3, H, W) on the CPU, float32, not yet pasted back.
         """
         ...
+
+
+@runtime_checkable
+class WeighsWords(Protocol):
+    """An inpainter whose text encoders may heed weights of words, and read longer prompts in chunks.
+
+    Attributes:
+        reads_weights: whether they do.
+    """
+
+    reads_weights: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +207,15 @@ class LatentDiffusion(Protocol):
         """
         ...
 
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
+    def encode_text(self, texts: Sequence[str], *, beside: Sequence[str] = ()) -> Tensor:
+        """B texts -> (B, K * L, D), differentiable in the token embeddings.
+
+        L is the text encoder's whole length, and K the number of chunks that the longest text needs. Words may be
+        weighted: see `parse_weights`.
+
+        Args:
+            beside: other texts that must come out as long, since the denoiser is told both in one batch.
+        """
         ...
 
     def encode_image(self, pictures: Tensor) -> Tensor:

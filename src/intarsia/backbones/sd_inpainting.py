@@ -27,6 +27,7 @@ from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.memory import FittingDenoiser, Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.pipeline_placement import placed
+from intarsia.backbones.prompt_chunks import alike_in_chunks, in_groups
 from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.single_files import read_single_file
 from intarsia.backbones.stable_diffusion import StableDiffusion
@@ -50,6 +51,8 @@ class StableDiffusionInpainter:
         max_batch: most candidates a denoiser call; by default what fits the memory.
         memory: of the device, where the networks were taken in; by default of that on which they lie.
     """
+
+    reads_weights = True
 
     def __init__(self, pipeline: Any, *, name: str, max_batch: int | None = None, memory: Memory | None = None) -> None:
         memory = memory or Memory(str(pipeline._execution_device))
@@ -123,6 +126,25 @@ class StableDiffusionInpainter:
         assert 0 < strength <= 1, f"a strength of {strength}"
         assert tile is None or tile % self.stride == 0, f"a tile of {tile} pixels"
         tile = tile if tile is not None and tile < max(height, width) else None
+        groups = self._alike_in_chunks(prompts, negative_prompt, guidance)
+        if len(groups) > 1:
+
+            def paint_group(group: Sequence[int], on_step: OnStep | None) -> list[Tensor]:
+                painted = self.inpaint(
+                    picture if len(picture) == 1 else picture[list(group)],
+                    masks[list(group)],
+                    [prompts[i] for i in group],
+                    negative_prompt=negative_prompt,
+                    seeds=[seeds[i] for i in group],
+                    steps=steps,
+                    guidance=guidance,
+                    strength=strength,
+                    tile=tile,
+                    on_step=on_step,
+                )
+                return list(painted)
+
+            return torch.stack(in_groups(groups, paint_group, on_step))
 
         def paint(chosen: slice, on_step: OnStep | None) -> Tensor:
             tiled = None if tile is None else self._tiled(tile, masks[chosen])
@@ -161,6 +183,23 @@ class StableDiffusionInpainter:
     ) -> list[InpaintingStage]:
         """Do the first steps of a schedule; see `PaintsInStages.begin_inpainting`."""
         height, width = checked_size(picture, masks, prompts, seeds, self.stride)
+        groups = self._alike_in_chunks(prompts, negative_prompt, guidance)
+        if len(groups) > 1:
+
+            def begin_group(group: Sequence[int], on_step: OnStep | None) -> list[InpaintingStage]:
+                return self.begin_inpainting(
+                    picture if len(picture) == 1 else picture[list(group)],
+                    masks[list(group)],
+                    [prompts[i] for i in group],
+                    negative_prompt=negative_prompt,
+                    seeds=[seeds[i] for i in group],
+                    steps=steps,
+                    guidance=guidance,
+                    until=until,
+                    on_step=on_step,
+                )
+
+            return in_groups(groups, begin_group, on_step)
 
         def first(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
             denoising = begin(
@@ -186,12 +225,24 @@ class StableDiffusionInpainter:
         height, width = stages[0].picture.shape[-2:]
         steps = stages[0].steps
         assert all(s.state is not None and s.steps == steps for s in stages), "unfinished, and of one schedule"
+        lengths = [s.state.conditions.text.shape[1] for s in stages]
+        groups = [[i for i, length in enumerate(lengths) if length == one] for one in sorted(set(lengths))]
+        if len(groups) > 1:
+
+            def continue_group(group: Sequence[int], on_step: OnStep | None) -> list[InpaintingStage]:
+                return self.continue_inpainting([stages[i] for i in group], until=until, on_step=on_step)
+
+            return in_groups(groups, continue_group, on_step)
 
         def following(chosen: slice, on_step: OnStep | None) -> list[InpaintingStage]:
             return self._advanced(join([s.state for s in stages[chosen]]), steps, until, on_step)
 
         batches = in_batches(following, len(stages), self._fitting_batch(height, width), on_step, self.parts.memory)
         return [stage for batch in batches for stage in batch]
+
+    def _alike_in_chunks(self, prompts: Sequence[str], negative_prompt: str, guidance: float) -> list[list[int]]:
+        """Indices of prompts that are painted in one batch; see `alike_in_chunks`."""
+        return alike_in_chunks(self.parts.tokenizer, prompts, negative_prompt if guidance > 1 else "", self.text_limit)
 
     def _advanced(self, denoising: Denoising, steps: int, until: int, on_step: OnStep | None) -> list[InpaintingStage]:
         """Candidates after `until` of `steps` steps, each alone."""

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.caching import ValueCache, content_key
-from intarsia.backbones.clip import tokenize
 from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
 from intarsia.backbones.memory import Memory, free_memory
 from intarsia.backbones.memory_needs import decoder_bytes
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.offload import to_precision
+from intarsia.backbones.prompt_chunks import chunks_of, read_prompts, weighted_tokens
 from intarsia.backbones.protocols import EvalCounter
 from intarsia.diffusion.ddim import Prediction
 from intarsia.errors import ModelError, Remedy, Setting
@@ -148,30 +148,33 @@ class StableDiffusion:
         """What the denoiser is told with latents (B, C, h, w)."""
         return {"encoder_hidden_states": text}
 
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """B texts -> (B, L, D), L the text encoder's whole length; differentiable in its token embeddings."""
+    def encode_text(self, texts: Sequence[str], *, beside: Sequence[str] = ()) -> Tensor:
+        """B texts -> (B, K * L, D), differentiable in the token embeddings; see `LatentDiffusion.encode_text`."""
         different = list(dict.fromkeys(texts))
         vocabulary = self.text_encoder.get_input_embeddings()
         if torch.is_grad_enabled() or not isinstance(vocabulary, nn.Embedding):  # words are being learned, or were
-            states = self._read(different)
+            states = self._read(different, beside)
         else:
-            states = self._texts.get((*different, self.text_encoder.dtype), lambda: self._read_once(different))
+            key = (tuple(different), tuple(beside), self.text_encoder.dtype)
+            states = self._texts.get(key, lambda: self._read_once(different, beside))
         return states[[different.index(text) for text in texts]]
 
     # What is remembered may serve an evaluation with gradients next.
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _read_once(self, texts: list[str]) -> Tensor:
-        return self._read(texts)
+    def _read_once(self, texts: list[str], beside: Sequence[str]) -> Tensor:
+        return self._read(texts, beside)
 
-    def _read(self, texts: list[str]) -> Tensor:
-        tokens = tokenize(self.tokenizer, texts, self.text_encoder.config.max_position_embeddings, whole=True)
-        tokens = {name: ids.to(self.device) for name, ids in tokens.items()}
+    def _read(self, texts: list[str], beside: Sequence[str]) -> Tensor:
+        limit = self.text_encoder.config.max_position_embeddings
+        chunks = max((chunks_of(weighted_tokens(self.tokenizer, text)[0], limit) for text in beside), default=1)
+        read = read_prompts(self.tokenizer, texts, limit, chunks=chunks)
+        tokens = {name: ids.to(self.device) for name, ids in read.tokens.items()}
         if not getattr(self.text_encoder.config, "use_attention_mask", False):
             # Stable Diffusion was trained with its text encoder reading the padding too.
             del tokens["attention_mask"]
         states: Tensor = self.memory.attempt(lambda: self.text_encoder(**tokens)[0])
-        return states
+        return read.joined(states)
 
     def encode_image(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, C, h, w) scaled latents, the mode of the autoencoder's posterior.

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.offload import to_precision
+from intarsia.backbones.sdxl_prompts import encode_prompts, reads_itself
 from intarsia.backbones.stable_diffusion import PREDICTIONS, StableDiffusion
+from intarsia.records.weighted_prompt import without_weights
 
 SIZE_NUMBERS = 6
 """Numbers of size that the denoiser is told: of the original, of the crop's corner and of the picture, (y, x) each."""
@@ -46,16 +48,24 @@ class StableDiffusionXL(StableDiffusion):
         self.pipeline = pipeline
         self.pooled: int = pipeline.text_encoder_2.config.projection_dim
 
-    def _read(self, texts: list[str]) -> Tensor:
-        """B texts -> (B, L + 1, D): the states of both text encoders side by side, and the pooled embedding, filled up by 0.
+    def _read(self, texts: list[str], beside: Sequence[str]) -> Tensor:
+        """B texts -> (B, K * L + 1, D): the states of both text encoders side by side, and the pooled embedding, filled up by 0.
 
         Nothing is told of an empty text where the checkpoint was trained so.
         """
-        states, _, pooled, _ = self.memory.attempt(
-            lambda: self.pipeline.encode_prompt(
-                prompt=texts, device=self.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+
+        def encode() -> tuple[Tensor, Tensor]:
+            if not reads_itself(self.pipeline, [*texts, *beside]):
+                return encode_prompts(self.pipeline, texts, beside=beside)
+            states, _, pooled, _ = self.pipeline.encode_prompt(
+                prompt=[without_weights(text) for text in texts],
+                device=self.device,
+                num_images_per_prompt=1,
+                do_classifier_free_guidance=False,
             )
-        )
+            return states, pooled
+
+        states, pooled = self.memory.attempt(encode)
         told = torch.cat([states, F.pad(pooled, (0, states.shape[-1] - self.pooled))[:, None].to(states)], 1)
         if self.pipeline.config.force_zeros_for_empty_prompt:
             silent = torch.tensor([not text for text in texts], device=told.device)

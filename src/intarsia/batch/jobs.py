@@ -21,6 +21,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.records.inputs import Record, input_files, with_files
 from intarsia.records.remove import RemoveRecord, describe_removed
 from intarsia.records.serialize import from_json, to_json
+from intarsia.records.weighted_prompt import without_weights
 
 Kind = Literal["edit", "arrange", "learn", "remove"]
 
@@ -358,9 +359,9 @@ def plain_text(text: str) -> str:
 def describe(values: Mapping[str, Any]) -> tuple[str, str]:
     """A job's picture and words, for people, whatever else is wrong with it."""
     photo, prompt, source = (values.get(name) for name in ("photo", "prompt", "source"))
-    words = str(prompt or "")[:SHOWN]
+    words = without_weights(str(prompt or ""))[:SHOWN]
     if source:
-        words = f"{str(source)[:SHOWN]} → {words}"
+        words = f"{without_weights(str(source))[:SHOWN]} → {words}"
     if values.get("kind") in ("remove", "RemoveRecord"):
         words = f"remove {describe_removed(values)}"[:SHOWN]
     if not words:

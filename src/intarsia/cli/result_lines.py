@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from intarsia.records.remove import describe_removed
+from intarsia.records.weighted_prompt import without_weights
 from intarsia.results.document import describe
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def edit_lines(done: EditTaskResult) -> list[str]:
     result, files = done.result, done.saved.files
     shown, record, cost = result.candidates[done.shown], result.record, result.cost
     lines = [
-        f"{files.picture}  {record.prompt!r}" + (f" in place of {record.source!r}" if record.source else ""),
+        f"{files.picture}  {without_weights(record.prompt)!r}"
+        + (f" in place of {without_weights(record.source)!r}" if record.source else ""),
         f"  in the box {','.join(f'{edge:.0f}' for edge in shown.box.as_tuple())}, score {shown.scores.total:.2f}, "
         f"best of {len(result.candidates)}; {cost.seconds:.1f} s, {cost.evaluations} denoiser evaluations, "
         f"{cost.peak_memory_mb:,.0f} MB, {record.models}",

@@ -10,6 +10,7 @@ from intarsia.demo.layouts import Shown
 from intarsia.demo.page import BY_HAND, BY_LAYOUT, BY_WORDS, POCKET
 from intarsia.demo.photographs import ShownPhotograph
 from intarsia.imaging.photo import Photo
+from intarsia.records.weighted_prompt import without_weights
 from intarsia.regions.edit import EditResult
 from intarsia.results.overlay_edit import draw_overlay
 
@@ -33,7 +34,8 @@ PHOTOGRAPH_CELL = (4 * CELL + 2 * GAP) // 2
 
 def words(result: EditResult) -> str:
     record = result.record
-    return f"{record.source} becomes {record.prompt}" if record.source else record.prompt
+    source, prompt = without_weights(record.source), without_weights(record.prompt)
+    return f"{source} becomes {prompt}" if source else prompt
 
 
 def facts(result: EditResult) -> tuple[str, ...]:

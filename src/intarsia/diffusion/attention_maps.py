@@ -184,15 +184,19 @@ def level_of(name: str, levels: int) -> int:
     return levels - 1 - (int(index) if block == "up_blocks" else 0)
 
 
-def sharpen(maps: Tensor) -> Tensor:
+def sharpen(maps: Tensor, chunk: int | None = None) -> Tensor:
     """The published variant: a softmax over tokens, the begin token left out, which makes tokens compete for a cell.
 
     Args:
         maps: (B, rows, columns, tokens) mean probabilities, the begin token first.
+        chunk: tokens of each chunk of a prompt, all of which begin with that token; by default it is read at once.
 
     Returns:
         (B, rows, columns, tokens - 1) in [0, 1].
 
     Source: Zhang et al. 2023, arXiv:2306.13078, sec. 3.3, after Chefer et al. 2023, arXiv:2301.13826.
     """
-    return F.softmax(SHARPNESS * maps[..., 1:], dim=-1)
+    scores = SHARPNESS * maps[..., 1:]
+    if chunk is not None:
+        scores[..., chunk - 1 :: chunk] = -torch.inf
+    return F.softmax(scores, dim=-1)

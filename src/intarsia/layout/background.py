@@ -165,13 +165,14 @@ def _denoise(
     settings, diffusion = record.compose, backbones.in_parts
     timesteps = last_timesteps(diffusion.timesteps(settings.plate_steps), settings.plate_strength)
     noise = draw_noise(latents.shape, seeds).to(latents)
-    text = diffusion.encode_text([record.background])
+    unwanted = [_unwanted(words, record)] if settings.plate_guidance > 1 else []
+    text = diffusion.encode_text([record.background], beside=unwanted)
     hooks: list[SamplingHook] = [
         BlendOutside(latents, noise, region),
         ReportProgress("painting what lies behind", on_progress),
     ]
-    if settings.plate_guidance > 1:
-        text = torch.cat([diffusion.encode_text([_unwanted(words, record)]), text])
+    if unwanted:
+        text = torch.cat([diffusion.encode_text(unwanted, beside=[record.background]), text])
         hooks.append(ClassifierFreeGuidance(settings.plate_guidance))
     model = Conditioned(diffusion, text.repeat_interleave(len(seeds), 0))
     noisy = add_noise(latents, noise, diffusion.alphas_cumprod[timesteps[0]])

@@ -309,13 +309,13 @@ def tokens_added(diffusion: LatentDiffusion, embeddings: Tensor) -> Iterator[lis
 
 
 @contextmanager
-def weights_updated(unet: Any, updates: Mapping[str, Tensor], *, hold_begin: bool = False) -> Iterator[None]:
+def weights_updated(unet: Any, updates: Mapping[str, Tensor], *, hold_begin: int = 0) -> Iterator[None]:
     """Layers of a network changed for the time of a block, differentiably.
 
     Args:
         updates: as `Concepts.updates`.
-        hold_begin: let no gradient through the keys and values of the begin token, which every prompt
-            has (custom diffusion, Kumari et al. 2023, arXiv:2212.04488).
+        hold_begin: let no gradient through the keys and values of the begin token, which every chunk of so many
+            tokens of a prompt has (custom diffusion, Kumari et al. 2023, arXiv:2212.04488); 0 lets all through.
     """
     layers = dict(unet.named_modules())
     with ExitStack() as hooks:
@@ -326,7 +326,7 @@ def weights_updated(unet: Any, updates: Mapping[str, Tensor], *, hold_begin: boo
         yield
 
 
-def changed(*, down: Tensor | None, up: Tensor | None, weight: Tensor | None, hold_begin: bool) -> Any:
+def changed(*, down: Tensor | None, up: Tensor | None, weight: Tensor | None, hold_begin: int) -> Any:
     """A forward hook of a linear layer without bias that answers with changed weights."""
 
     def answer(_layer: Any, inputs: tuple[Tensor, ...], old: Tensor) -> Tensor:
@@ -336,6 +336,9 @@ def changed(*, down: Tensor | None, up: Tensor | None, weight: Tensor | None, ho
         else:
             assert down is not None and up is not None
             new = old + F.linear(F.linear(states, down.to(states)), up.to(states))
-        return torch.cat([new[:, :1].detach(), new[:, 1:]], 1) if hold_begin else new
+        if not hold_begin:
+            return new
+        begins = torch.arange(new.shape[1]).to(new.device) % hold_begin == 0
+        return torch.where(begins[:, None], new.detach(), new)
 
     return answer

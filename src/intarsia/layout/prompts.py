@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from intarsia.errors import LayoutError, Remedy, Setting
+from intarsia.backbones.prompt_chunks import prompt_ids
+from intarsia.errors import LayoutError
 from intarsia.layout.scene import Scene
 
 
@@ -140,22 +141,11 @@ def with_additions(prompt: str, additions: Sequence[str]) -> str:
 
 
 def token_positions(tokenizer: Any, prompt: str, tokens: Sequence[str], limit: int) -> list[int]:
-    """The position in a prompt's token ids at which each of some tokens first stands.
+    """The position among the states of a prompt at which each of some tokens first stands.
 
     Args:
-        limit: tokens that the text encoder reads, begin and end included.
-
-    Raises:
-        LayoutError: one of them stands beyond the limit.
+        prompt: which names them all; its words may be weighted.
+        limit: tokens that the text encoder reads at once, begin and end included.
     """
-    ids = tokenizer(prompt, truncation=True, max_length=limit).input_ids
-    positions = []
-    for token in tokens:
-        (wanted,) = tokenizer.convert_tokens_to_ids([token])
-        if wanted not in ids:
-            raise LayoutError(
-                f"The prompt is longer than the {limit} tokens that the model reads, so that an object falls off its end",
-                Remedy("shorten ", Setting("prompt")),
-            )
-        positions.append(ids.index(wanted))
-    return positions
+    ids = prompt_ids(tokenizer, prompt, limit)
+    return [ids.index(wanted) for wanted in tokenizer.convert_tokens_to_ids(list(tokens))]

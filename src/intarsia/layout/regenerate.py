@@ -216,6 +216,7 @@ def _sample(
         loss_scale=LossScale.of(diffusion.unet.dtype),
         text=conditional,
         positions=token_positions(diffusion.tokenizer, prompt, list(tokens.values()), limit),
+        chunk=limit,
         goal=goal_of(scene, layout, latents),
         settings=record.guide,
         published=published,
@@ -273,6 +274,7 @@ class LayoutGuidance(SamplingHook):
         loss_scale: of the denoiser's precision.
         text: (B, L, D) states of the prompt.
         positions: of the objects' tokens in the prompt.
+        chunk: tokens of each chunk in which it is read.
         goal: in latent cells.
         published: the published loss and stop, instead of ours.
         where: (1, 1, h, w) cells that may move; all when None.
@@ -285,6 +287,7 @@ class LayoutGuidance(SamplingHook):
     loss_scale: LossScale
     text: Tensor
     positions: Sequence[int]
+    chunk: int
     goal: Goal
     settings: GuideSettings
     published: bool
@@ -339,7 +342,7 @@ class LayoutGuidance(SamplingHook):
         grid = (self.recorder.rows, self.recorder.columns)
         goal = Goal(*(F.adaptive_avg_pool2d(part, grid) for part in self.goal))
         if self.published:
-            return published_losses(sharpen(maps)[..., [position - 1 for position in self.positions]], goal)
+            return published_losses(sharpen(maps, self.chunk)[..., [position - 1 for position in self.positions]], goal)
         return layout_losses(maps[..., list(self.positions)], goal)
 
     def _count_backward(self, gradient: Tensor) -> None:

@@ -113,6 +113,7 @@ class ConceptTrainer:
     ) -> None:
         self.diffusion, self.data, self.stage, self.settings = diffusion, data, stage, settings
         self.published = published
+        self.limit: int = diffusion.text_encoder.config.max_position_embeddings
         self.updates = {} if stage.objects else {n: t for n, t in learned.items() if n != "embeddings"}
         self.embeddings = learned["embeddings"]
         # Tokens that are no object's learn beside keys and values, while those of the objects stay.
@@ -144,11 +145,10 @@ class ConceptTrainer:
         whole = prompt_for(self.data.prompt, self.data.scene, names, self.data.background)
         texts = [with_additions(whole, () if self.stage.objects else phrases.additions)]
         texts += [f"a photo of a {phrases[objects[i].name]}" for i in shown]
-        limit = self.diffusion.text_encoder.config.max_position_embeddings
         prompts = []
         for text, indices in zip(texts, [shown, *((i,) for i in shown)], strict=True):
             tokens = [phrases[objects[i].name] for i in indices]
-            positions = token_positions(self.diffusion.tokenizer, text, tokens, limit)
+            positions = token_positions(self.diffusion.tokenizer, text, tokens, self.limit)
             prompts.append(TrainingPrompt(text, dict(zip(indices, positions, strict=True))))
         return prompts
 
@@ -161,7 +161,7 @@ class ConceptTrainer:
                 attached.callback(tensor.requires_grad_, False)
             if not self.published:
                 attached.enter_context(self.recorder.attached(self.diffusion.unet))
-            attached.enter_context(weights_updated(self.diffusion.unet, self.updates, hold_begin=True))
+            attached.enter_context(weights_updated(self.diffusion.unet, self.updates, hold_begin=self.limit))
             yield
 
     def update(self, seed: int) -> float:

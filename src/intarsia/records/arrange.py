@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.added_files import lora_checks
-from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks
+from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks, weights_in_range
 from intarsia.records.choices import Fill, LayoutPreset, Mode
 from intarsia.records.fill_checks import own_network_checks
 
@@ -193,7 +193,7 @@ class ArrangeRecord:
     concepts: str | None = None
     """Learned looks of the objects (intarsia learn), for regenerate; learned on the way when missing."""
     prompt: str = ""
-    """What the picture shows; by default the names of its objects."""
+    """What the picture shows; by default the names of its objects. Words may be weighted: "a (white:1.3) cat"."""
     negative_prompt: str = ""
     """What it should not show."""
     background: str = ""
@@ -226,6 +226,7 @@ class ArrangeRecord:
         checks = (
             *(not_too_long(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),
             *lora_checks(self.lora),
+            *(weights_in_range(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 30 to 50 is usual."),
             (
                 1 <= self.guidance <= 100,

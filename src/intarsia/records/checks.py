@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from intarsia.errors import Message, RecordError
+from intarsia.records.weighted_prompt import LEAST, MOST, out_of_range
 
 Check = tuple[bool, str | Message]
 """Whether a setting is right, and what to say when it is not: a sentence, or a fact with remedies."""
@@ -33,14 +34,22 @@ def finite(name: str, value: float) -> Check:
 
 
 LONGEST_PROMPT = 2000
-"""Characters; text encoders read some 50 words, so that a longer text was hardly meant as a prompt."""
+"""Characters, some 300 words: a longer text was hardly meant as a prompt."""
 
 
 def not_too_long(name: str, text: str) -> Check:
     return (
         len(text) <= LONGEST_PROMPT,
-        f"{name} has {len(text):,} characters, but at most {LONGEST_PROMPT:,} are taken, of which models read some 50 "
-        "words: shorten it.",
+        f"{name} has {len(text):,} characters, but at most {LONGEST_PROMPT:,} are taken: shorten it.",
+    )
+
+
+def weights_in_range(name: str, text: str) -> Check:
+    wrong = out_of_range(text)
+    return (
+        not wrong,
+        f"{name} {wrong}, but it must lie between {LEAST:g} and {MOST:g}; a parenthesis that begins no weight is "
+        "written with a backslash before it.",
     )
 
 

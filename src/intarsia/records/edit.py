@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.added_files import lora_checks
-from intarsia.records.checks import LARGEST, Check, above_zero, at_least, finite, not_too_long, run_checks
+from intarsia.records.checks import (
+    LARGEST,
+    Check,
+    above_zero,
+    at_least,
+    finite,
+    not_too_long,
+    run_checks,
+    weights_in_range,
+)
 from intarsia.records.choices import Preset, RateSchedule, Scheduler, Structure
 from intarsia.records.presets import PRESETS, fill_in, unsaid
 
@@ -134,7 +143,7 @@ class EditRecord:
     photo: str
     """The picture to edit: PNG, JPEG, WebP, TIFF or BMP."""
     prompt: str
-    """What it should become, e.g. "a big tree with many flowers in the center"."""
+    """What it should become, e.g. "a big tree with many flowers in the center"; words may be weighted, "a (big:1.3) tree"."""
     source: str = ""
     """What is there now and may change, e.g. "trees"; without it the edit may go anywhere."""
     negative_prompt: str = ""
@@ -203,6 +212,11 @@ class EditRecord:
                 ),
             ),
             *(not_too_long(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt", "template")),
+            *(
+                weights_in_range(name, getattr(self, name))
+                for name in ("prompt", "source", "negative_prompt", "template")
+            ),
+            weights_in_range("prompt", self.sentence),
             (
                 self.template.count("{}") == 1,
                 f"The template {self.template!r} must hold {{}} once, where the prompt goes, e.g. a photo of {{}}.",

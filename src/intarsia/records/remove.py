@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.records.added_files import lora_checks
-from intarsia.records.checks import between, not_too_long, run_checks
+from intarsia.records.checks import between, not_too_long, run_checks, weights_in_range
 from intarsia.records.choices import Fill, OutputFormat
 from intarsia.records.fill_checks import own_network_checks
 
@@ -56,6 +56,7 @@ class RemoveRecord:
         run_checks(
             (
                 not_too_long("prompt", self.prompt),
+                weights_in_range("prompt", self.prompt),
                 (
                     0 <= self.seed < 2**63 - 100,
                     f"seed is {self.seed}, but must be a whole number from 0 to 2^63 - 101.",

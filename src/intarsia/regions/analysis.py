@@ -10,6 +10,7 @@ from torch import Tensor
 
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.geometry import Grid, Size
+from intarsia.records.weighted_prompt import without_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +63,10 @@ def analyze(picture: Tensor, source: str, prompt: str, backbones: Backbones) -> 
     Args:
         picture: (1, 3, H, W) in [-1, 1].
         source: what may change; empty for anywhere.
-        prompt: what it should become.
+        prompt: what it should become. Weights of words are the painter's alone.
         backbones: the pretrained networks.
     """
+    source, prompt = without_weights(source), without_weights(prompt)
     size = Size(width=picture.shape[-1], height=picture.shape[-2])
     with torch.no_grad():
         patches = backbones.patches.encode(picture)

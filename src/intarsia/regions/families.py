@@ -14,6 +14,7 @@ from intarsia.imaging.crop import Crop, crop_around
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box, box_mask, dilate
 from intarsia.records.edit import EditRecord
+from intarsia.records.weighted_prompt import with_weights_of
 from intarsia.regions.intent import Intent, Side, head, is_plural, unarticled
 from intarsia.regions.region import Region
 from intarsia.regions.sight import Sight, Thing
@@ -313,7 +314,7 @@ class Proposer:
                 box=inside[0],
                 seed=self.record.seed,
                 crop=canvas,
-                words=self.record.told(intent.painted),
+                words=self.record.told(with_weights_of(self.record.prompt, intent.painted)),
                 exact=boxes[0],
                 soft=soft,
             )
@@ -326,7 +327,7 @@ class Proposer:
             box=bounding_box(mask),
             seed=self.record.seed,
             crop=canvas,
-            words=self.record.told(intent.painted),
+            words=self.record.told(with_weights_of(self.record.prompt, intent.painted)),
             mask=torch.from_numpy(mask),
         )
 

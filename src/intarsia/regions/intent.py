@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from intarsia.records.weighted_prompt import without_weights
+
 Change = Literal["replace", "vary", "resize", "add", "background", "whole"]
 """One thing becomes another; another of its kind; a larger or smaller one, or elsewhere; something more comes; what is
 behind all things changes; the whole picture does."""
@@ -60,7 +62,7 @@ class Intent:
         sources: phrases of what may change; several where the words name several things.
         targets: phrases of what the picture shall show and does not yet, each of which can be looked for.
         kept: phrases of what it shall go on showing.
-        painted: what the painter is told for a region that holds the change alone.
+        painted: what the painter is told for a region that holds the change alone; its weights are the prompt's.
         size: whether what is painted is larger or smaller than what was there.
         place: where in the picture it stands.
         beside: on which side of what else it stands.
@@ -79,12 +81,13 @@ class Intent:
 
 
 def read_intent(source: str, prompt: str) -> Intent:
-    """Read the words of an edit.
+    """Read the words of an edit, without their weights.
 
     Args:
         source: what is there and may change; may be empty.
         prompt: what the picture, or that place of it, shall show.
     """
+    source, prompt = without_weights(source), without_weights(prompt)
     sources = phrases(source)
     several = any(is_plural(s) for s in sources)
     words = OPENING.sub("", prompt.lower().strip().rstrip("."))

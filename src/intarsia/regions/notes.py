@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from intarsia.backbones.clip import unread_words
 from intarsia.backbones.fills import paints_size
-from intarsia.backbones.protocols import Backbones, KnowsNouns
+from intarsia.backbones.protocols import Backbones, Inpainter, KnowsNouns, WeighsWords
 from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
 from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box, Size, to_stride
@@ -16,6 +17,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import open_image
 from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
+from intarsia.records.weighted_prompt import parse_weights, without_weights
 from intarsia.regions.intent import head, read_intent
 from intarsia.regions.sight import KINDS
 
@@ -67,7 +69,8 @@ def edit_notes(
     messages = [
         toy_world(backbones.name, inpainter.native_side, photo),
         () if ground else source_message(record, nouns, found=found, given=given),
-        *cut_messages(record, backbones),
+        *cut_messages(record, backbones, judged=not given or record.keep > 1),
+        *weight_messages(record, heeded=heeds_weights(inpainter)),
         *setting_messages(record, inpainter.stride, given=given),
     ]
     if given:
@@ -107,15 +110,15 @@ def source_message(record: EditRecord, nouns: Sequence[str], *, found: bool, giv
     intent = read_intent(record.source, record.prompt)
     if not intent.sources or intent.change in ("background", "whole"):  # these are places, and not looked for
         return ()
-    heads = [head(phrase) for phrase in intent.sources]
+    source, heads = without_weights(record.source), [head(phrase) for phrase in intent.sources]
     known = not nouns or any(noun in nouns or set(KINDS.get(noun, ())) & set(nouns) for noun in heads)
     if known and (found or given):
         return ()
     if known:
-        fact = f"Nothing in the photo looks like {record.source!r}"
+        fact = f"Nothing in the photo looks like {source!r}"
     else:
         listed = ", ".join(nouns)
-        fact = f"{record.source!r} is none of the {len(nouns)} nouns that the pocket models know ({listed})"
+        fact = f"{source!r} is none of the {len(nouns)} nouns that the pocket models know ({listed})"
     if given:
         return (f"{fact}.",)
     return (
@@ -125,21 +128,62 @@ def source_message(record: EditRecord, nouns: Sequence[str], *, found: bool, giv
     )
 
 
-def cut_messages(record: EditRecord, backbones: Backbones) -> list[Message]:
-    """What the text encoders leave unread of the record's texts."""
-    tokenizer, limit = backbones.inpainter.tokenizer, backbones.inpainter.text_limit
+def cut_messages(record: EditRecord, backbones: Backbones, *, judged: bool) -> list[Message]:
+    """What the text encoders leave unread of the record's texts.
+
+    Args:
+        judged: whether what was painted was compared with the prompt.
+    """
+    inpainter, fewer = backbones.inpainter, Remedy("say it in fewer words")
+    limit = inpainter.text_limit
     messages: list[Message] = []
     for name, called in TEXTS.items():
         if name == "negative_prompt" and record.guidance <= 1:
             continue  # it is not read at all, which another note says
-        most = min(limit, getattr(backbones.segmenter, "text_limit", None) or limit) if name == "source" else limit
-        words = unread_words(tokenizer, getattr(record, name), most).split()
-        if not words:
+        if name == "source":
+            most = min(limit, getattr(backbones.segmenter, "text_limit", None) or limit)
+        elif not heeds_weights(inpainter):
+            most = limit
+        else:  # whoever paints reads it all
+            most = getattr(backbones.scorer, "text_limit", None) or 0
+            if (
+                name == "sentence"
+                and judged
+                and most
+                and (end := unread_end(inpainter.tokenizer, record.sentence, most))
+            ):
+                messages.append(
+                    (f"All of the prompt was painted, but judged by its first {most} tokens, without {end}.", fewer)
+                )
             continue
-        more = f" and {len(words) - SHOWN_WORDS} more words" if len(words) > SHOWN_WORDS + 1 else ""
-        shown = " ".join(words[:SHOWN_WORDS] if more else words)
-        fact = f"The models read {most} tokens of the {called}: {shown!r}{more} at its end had no effect."
-        messages.append((fact, Remedy("say it in fewer words")))
+        if end := unread_end(inpainter.tokenizer, getattr(record, name), most):
+            messages.append((f"The models read {most} tokens of the {called}: {end} at its end had no effect.", fewer))
+    return messages
+
+
+def heeds_weights(inpainter: Inpainter) -> bool:
+    """Whether it heeds weights of words, and reads prompts of any length."""
+    return isinstance(inpainter, WeighsWords) and inpainter.reads_weights
+
+
+def unread_end(tokenizer: Any, text: str, limit: int) -> str:
+    """The words that a text encoder leaves unread at the end of a text, in quotation marks; of many, the first."""
+    words = unread_words(tokenizer, without_weights(text), limit).split()
+    more = f" and {len(words) - SHOWN_WORDS} more words" if len(words) > SHOWN_WORDS + 1 else ""
+    return f"{' '.join(words[:SHOWN_WORDS] if more else words)!r}{more}" if words else ""
+
+
+def weight_messages(record: EditRecord, *, heeded: bool) -> list[Message]:
+    """Weights of words that had no effect.
+
+    Args:
+        heeded: whether what paints heeds them.
+    """
+    messages: list[Message] = []
+    if parse_weights(record.source).spans:
+        messages.append(("Weights in the text of what is there have no effect: it is not painted.",))
+    if not heeded and any(parse_weights(text).spans for text in (record.sentence, record.negative_prompt)):
+        messages.append(("The checkpoint's text encoders heed no weights of words: they were left out of the prompt.",))
     return messages
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from intarsia.errors import Command, RecordError, Remedy
 from intarsia.records.remove import describe_removed
+from intarsia.records.weighted_prompt import without_weights
 from intarsia.results.document import describe
 from intarsia.results.replay import read_document
 
@@ -60,7 +61,7 @@ def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
 
 def history_entry(file: Path, facts: dict[str, Any], fields: dict[str, Any]) -> HistoryEntry:
     """Read without the records' own checks: the list should show what an older or newer version wrote, too."""
-    source, prompt = str(fields.get("source") or ""), str(fields.get("prompt") or "")
+    source, prompt = (without_weights(str(fields.get(name) or "")) for name in ("source", "prompt"))
     words = f"{source} becomes {prompt}" if source else prompt
     if fields.get("kind") == "ArrangeRecord":
         words = describe(fields)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.photo import Photo
+from intarsia.records.weighted_prompt import without_weights
 from intarsia.regions.edit import Candidate, EditResult
 from intarsia.results.drawing import DARK, Colour, Font, Rectangle, free_place
 
@@ -148,7 +149,7 @@ def label(canvas: Canvas, candidate: Candidate, text: str, plates: list[Rectangl
 
 def with_legend(canvas: Canvas, result: EditResult) -> Image.Image:
     """The canvas with a strip below that says what the marks mean."""
-    heat = f"likely: {result.record.source}" if result.relevance is not None else "stands out"
+    heat = f"likely: {without_weights(result.record.source)}" if result.relevance is not None else "stands out"
     entries: list[tuple[Colour, str]] = [(CHOSEN, "chosen")]
     others = [c for k, c in enumerate(result.candidates) if k != result.chosen]
     if any(c.photo is not None for c in others):

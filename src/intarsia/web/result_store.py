@@ -9,6 +9,7 @@ from typing import Any
 
 from intarsia.errors import RecordError
 from intarsia.imaging.read import read_text_chunk
+from intarsia.records.weighted_prompt import without_weights
 from intarsia.results.document import as_json
 from intarsia.web.notes import split_notes
 from intarsia.web.sessions import Session
@@ -99,7 +100,7 @@ def history(session: Session) -> list[Facts]:
             picture = lead.with_suffix(".png")
             if picture.exists():
                 record = json.loads(lead.read_text(encoding="utf-8")).get("record", {})
-                said = str(record.get("prompt") or SAID.get(folder.name.partition("-")[0], ""))
+                said = without_weights(str(record.get("prompt") or SAID.get(folder.name.partition("-")[0], "")))
                 found.append({"folder": folder.name, "url": file_url(picture), "said": said})
     return found
 
