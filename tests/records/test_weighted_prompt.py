@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Any
 
 import pytest
 
@@ -80,7 +80,8 @@ def test_a_weight_out_of_range_is_one_sentence(prompt: str, said: str) -> None:
             make()
         assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
     for name in ("negative_prompt", "source"):
+        settings: dict[str, Any] = {name: prompt}
         with pytest.raises(RecordError, match=f"^{name} gives"):
-            dataclasses.replace(EditRecord(photo="p.png", prompt="a cat"), **{name: prompt})
+            EditRecord(photo="p.png", prompt="a cat", **settings)
     with pytest.raises(RecordError, match=r"the weight 2\.25"):
         EditRecord(photo="p.png", prompt="(a cat:1.5)", template="({}:1.5)")
