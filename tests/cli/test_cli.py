@@ -20,7 +20,7 @@ from intarsia.cli.commands.edit import EditFlags
 from intarsia.cli.main import main
 from intarsia.demo import photographs
 from intarsia.demo import run as demo
-from intarsia.imaging.read import read_photo
+from intarsia.imaging.read import read_photo, read_text_chunk
 from intarsia.records.edit import EditRecord
 from intarsia.records.serialize import to_json
 from tests.cli.edit_files import QUICK, WORDS
@@ -69,6 +69,17 @@ def test_flags_become_the_record(asked_edits: list[EditRecord], photo: Path) -> 
     assert record.box == (1, 2, 30.5, 40)
     assert (record.seed, record.negative_prompt, record.keep) == (7, "fog", 3)
     assert (record.search.survivors, record.fit.rate) == ((5, 2), 0.1)
+
+
+def test_a_sampler_is_written_down_and_replayed(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    assert tiny("edit", photo, *WORDS, *QUICK, "--sampler", "euler-a", "--quiet") == 0
+    assert json.loads(Path("out/photo.json").read_text())["record"]["sampler"] == "euler-a"
+    assert (read_text_chunk("out/photo.png", "parameters") or "").endswith(", Sampler: Euler a")
+    assert tiny("replay", "out/photo.png", "--out", "again", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["same_pixels"] is True
+    assert tiny("edit", photo, *WORDS, *QUICK, "--out", "usual", "--quiet") == 0
+    assert (pixels("usual/photo.png") != pixels("out/photo.png")).any()
+    assert "Sampler" not in (read_text_chunk("usual/photo.png", "parameters") or "")
 
 
 def test_replay_gives_the_same_pixels_from_picture_and_record(tiny: Callable[..., int], photo: Path, capsys) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from intarsia.cli.main import main
 from intarsia.errors import RecordError
+from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord, FitSettings, SearchSettings
 from intarsia.records.presets import PRESETS, TEMPLATE, Unsaid, plain
+from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import from_json, to_json
 
 ASKED: dict[str, Any] = {"photo": "p.png", "prompt": "a house"}
@@ -45,6 +47,18 @@ def test_the_published_command_is_50_steps_of_the_checkpoints_own_scheduler() ->
     assert (fit.rate, fit.schedule, fit.structure) == (5e-3, "cosine", "published")
     ours = EditRecord(**ASKED)
     assert (ours.steps, ours.guidance, ours.scheduler, ours.sentence) == (30, 5.0, "solver", "a house")
+
+
+def test_samplers_are_a_setting_of_edits_by_words_alone() -> None:
+    for preset in get_args(Preset):
+        assert EditRecord(**ASKED, preset=preset).sampler == "checkpoint"
+    assert not any(hasattr(kind, "sampler") for kind in (ArrangeRecord, RemoveRecord))
+    with pytest.raises(
+        RecordError, match=r"lcm takes 50 steps at most, and steps is 51: give --steps 6, or another --s"
+    ):
+        EditRecord(**ASKED, sampler="lcm", steps=51)
+    with pytest.raises(RecordError, match="gives 'sampler' as 'plms', but Sampler is expected"):
+        from_json(EditRecord, {**ASKED, "sampler": "plms"})
 
 
 def test_what_the_user_says_wins_even_where_it_is_the_default() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress, Progress
+from intarsia.records.choices import Sampler
 from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.records.serialize import from_json, to_json
 from intarsia.regions.edit import edit
@@ -209,9 +210,18 @@ def record(**changes: Any) -> EditRecord:
 def test_an_edit_ends_as_it_would_without_pausing_and_costs_what_its_steps_cost(
     scheduler: Any, pocket: Backbones
 ) -> None:
+    ends_as_without_pausing(pocket, scheduler=scheduler)
+
+
+@pytest.mark.parametrize("sampler", get_args(Sampler)[1:])
+def test_so_does_an_edit_by_any_sampler(sampler: Sampler, pocket: Backbones) -> None:
+    ends_as_without_pausing(pocket, rounding=1e-4, sampler=sampler)
+
+
+def ends_as_without_pausing(pocket: Backbones, *, rounding: float = 1e-5, **changes: Any) -> None:
     photo = read_photo(record().photo)
     cache: EvaluationCache = {}
-    result = edit(photo, record(scheduler=scheduler), pocket, cache=cache)
+    result = edit(photo, record(**changes), pocket, cache=cache)
     finished = [c for c in result.candidates if c.steps == 5]
     previews = [c for c in result.candidates if c.steps == 2]
     # The likeliest region whole; the first two steps of each other; the remaining three of two of them.
@@ -220,11 +230,11 @@ def test_an_edit_ends_as_it_would_without_pausing_and_costs_what_its_steps_cost(
     # Without it the same regions are finished from their noise: every picture that both finish is the same.
     whole: EvaluationCache = {}
     plain = dataclasses.replace(QUICK, continued=False, survivors=(100,))
-    edit(photo, record(scheduler=scheduler, search=plain), pocket, cache=whole)
+    edit(photo, record(**changes, search=plain), pocket, cache=whole)
     common = [k for k in cache if k[-1] == "5"]
     assert len(common) == 3
     for key in common:
-        assert torch.allclose(cache[key], whole[key], atol=1e-5)
+        assert torch.allclose(cache[key], whole[key], atol=rounding)
     same = result.blend == 0
     assert same.any() and np.array_equal(photo.pixels[same], result.photo.pixels[same])
 

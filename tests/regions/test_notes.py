@@ -160,6 +160,17 @@ def test_weights_that_nobody_heeds(pocket: Backbones) -> None:
         assert note == "The checkpoint's text encoders heed no weights of words: they were left out of the prompt."
 
 
+def test_a_consistency_sampler_asked_for_much(pocket: Backbones) -> None:
+    box = (8.0, 16.0, 40.0, 60.0)
+    assert noted(pocket, box=box, sampler="lcm", steps=6, guidance=1.5) == ()
+    assert noted(pocket, box=box, sampler="ddim", steps=13, guidance=5.0) == ()
+    for steps, guidance in ((6, 5.0), (13, 1.5)):
+        (note,) = noted(pocket, box=box, sampler="lcm", steps=steps, guidance=guidance)
+        assert (
+            f"with {steps} steps and a guidance of {guidance:g} colours burn and details go. Give --steps 6 and" in note
+        )
+
+
 # Settings and places that were not as asked
 
 

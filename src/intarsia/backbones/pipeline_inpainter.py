@@ -9,6 +9,7 @@ model's pictures.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import math
@@ -26,10 +27,12 @@ from intarsia.backbones.memory import Memory
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.prompt_chunks import alike_in_chunks, in_groups
 from intarsia.backbones.protocols import EvalCounter, OnStep
+from intarsia.backbones.samplers import scheduler_of
 from intarsia.backbones.sdxl_prompts import prompt_arguments, reads_itself
 from intarsia.diffusion.soft_masks import cell_freedom, held_cells
 from intarsia.diffusion.tiles import tile_starts
 from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.records.choices import Sampler
 from intarsia.records.weighted_prompt import without_weights
 
 logger = logging.getLogger(__name__)
@@ -99,6 +102,13 @@ class PipelineInpainter:
     def with_own_scheduler(self) -> PipelineInpainter:
         """Itself: it steps as the checkpoint's own scheduler does."""
         return self
+
+    def with_sampler(self, sampler: Sampler) -> PipelineInpainter:
+        """The same networks, stepping by a sampler; see `StepsBySamplers.with_sampler`."""
+        other = copy.copy(self)
+        other.name, other.pipeline = f"{self.name} by {sampler}", copy.copy(self.pipeline)
+        other.pipeline.scheduler = scheduler_of(sampler, self.pipeline.scheduler, self.name)
+        return other
 
     def inpaint(
         self,

@@ -14,6 +14,7 @@ from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Bytes
+from intarsia.records.choices import Sampler
 
 if TYPE_CHECKING:  # what fills a background on a plain CPU needs no torch
     import torch
@@ -95,6 +96,19 @@ class Inpainter(Protocol):
 
         Returns:
             (B, 3, H, W) on the CPU, float32, not yet pasted back.
+        """
+        ...
+
+
+@runtime_checkable
+class StepsBySamplers(Protocol):
+    """An inpainter whose steps may be those of several samplers."""
+
+    def with_sampler(self, sampler: Sampler) -> Inpainter:
+        """The same model, stepping by a sampler over its checkpoint's schedule of noise; its name tells it from this one.
+
+        Raises:
+            ModelError: the sampler is not made for its schedule.
         """
         ...
 

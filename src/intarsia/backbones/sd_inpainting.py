@@ -29,10 +29,12 @@ from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.pipeline_placement import placed
 from intarsia.backbones.prompt_chunks import alike_in_chunks, in_groups
 from intarsia.backbones.protocols import InpaintingStage, OnStep
+from intarsia.backbones.samplers import scheduler_of
 from intarsia.backbones.single_files import read_single_file
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError
+from intarsia.records.choices import Sampler
 
 # Pixels of the largest picture that the autoencoder takes as a whole where the denoiser works in tiles.
 WHOLE_PIXELS = 1024 * 1024
@@ -85,6 +87,13 @@ class StableDiffusionInpainter:
             return self
         other = copy.copy(self)
         other.name, other.scheduler = f"{self.name} by {type(self.own_scheduler).__name__}", self.own_scheduler
+        return other
+
+    def with_sampler(self, sampler: Sampler) -> StableDiffusionInpainter:
+        """The same networks, stepping by a sampler; see `StepsBySamplers.with_sampler`."""
+        other = copy.copy(self)
+        other.name = f"{self.name} by {sampler}"
+        other.scheduler = scheduler_of(sampler, self.own_scheduler, self.name)
         return other
 
     def inpaint(

@@ -17,8 +17,11 @@ from intarsia.records.checks import (
     run_checks,
     weights_in_range,
 )
-from intarsia.records.choices import Preset, RateSchedule, Scheduler, Structure
+from intarsia.records.choices import Preset, RateSchedule, Sampler, Scheduler, Structure
 from intarsia.records.presets import PRESETS, fill_in, unsaid
+
+MOST_LCM_STEPS = 50
+"""Steps of the schedule that consistency models are distilled on, of which they take some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,8 @@ class EditRecord:
     """Classifier-free guidance scale; 1 turns it off."""
     scheduler: Scheduler = unsaid("solver")
     """Steps of which scheduler: solver (DPM-Solver++, usable after few steps), or own (the checkpoint's); checkpoints of zero terminal signal always take their own."""
+    sampler: Sampler = "checkpoint"
+    """Steps of which sampler: checkpoint (as scheduler says), or dpmpp-2m-karras, euler-a, unipc, ddim or lcm, over the checkpoint's schedule of noise; lcm is for models distilled to few steps (4 to 8 steps, guidance 1 to 2), and checkpoints of flow matching (Stable Diffusion 3, Flux, Qwen-Image, Z-Image) keep their own."""
     template: str = unsaid("{}")
     """Sentence that the prompt is put into for the models, in the place of {}."""
     box: tuple[float, float, float, float] | None = None
@@ -223,6 +228,14 @@ class EditRecord:
             ),
             *lora_checks(self.lora),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
+            (
+                self.sampler != "lcm" or self.steps <= MOST_LCM_STEPS,
+                (
+                    f"The sampler lcm takes {MOST_LCM_STEPS} steps at most, and steps is {self.steps}",
+                    Remedy("give ", Setting("steps", 6)),
+                    Remedy("another ", Setting("sampler")),
+                ),
+            ),
             (
                 1 <= self.guidance <= 100,
                 f"guidance is {self.guidance}, but must lie between 1 (off) and 100; 5 to 8 is usual.",

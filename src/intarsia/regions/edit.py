@@ -15,6 +15,7 @@ from torch import Tensor
 
 from intarsia.backbones.clip import without_warnings_of_cuts
 from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.samplers import stepping_by
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.changed_shape import changed_blend
@@ -130,7 +131,8 @@ def edit(
     evaluations_before = counter.evaluations
     if mask is None and record.mask is not None:
         mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
-    inpainter = backbones.inpainter.with_own_scheduler() if record.scheduler == "own" else backbones.inpainter
+    own = record.scheduler == "own" and record.sampler == "checkpoint"
+    inpainter = stepping_by(backbones.inpainter.with_own_scheduler() if own else backbones.inpainter, record.sampler)
     side = record.size or inpainter.native_side
     size = working_size(photo.size, side, inpainter.stride)
     image = to_tensor(photo, size).to(backbones.device)

@@ -30,6 +30,9 @@ DOWNLOAD = Command("models download", "sd15")
 FEWEST_CELLS = 2
 """Cells of the latent image that a region is wide and high at least, for something to be painted in it."""
 
+MOST_LCM_GUIDANCE, USUAL_LCM_STEPS = 2.5, 12
+"""Guidance and steps above which consistency models are asked for what they were not distilled for."""
+
 SHOWN_WORDS = 12
 """Unread words that are quoted; of more, the first."""
 
@@ -195,6 +198,15 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         given: whether the user said where.
     """
     messages: list[Message] = []
+    if record.sampler == "lcm" and (record.guidance > MOST_LCM_GUIDANCE or record.steps > USUAL_LCM_STEPS):
+        messages.append(
+            (
+                "The sampler lcm is made for few steps and hardly any guidance, of models that were distilled for it: with "
+                f"{record.steps} steps and a guidance of {record.guidance:g} colours burn and details go.",
+                Remedy("give ", Setting("steps", 6), " and ", Setting("guidance", 1.5)),
+                Remedy("another ", Setting("sampler")),
+            )
+        )
     if record.negative_prompt.strip() and record.guidance <= 1:
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":

@@ -192,6 +192,16 @@ def point_facts(point: Point) -> list[float]:
     return [round(point.x, 2), round(point.y, 2)]
 
 
+SAMPLERS = {
+    "dpmpp-2m-karras": "DPM++ 2M Karras",
+    "euler-a": "Euler a",
+    "unipc": "UniPC",
+    "ddim": "DDIM",
+    "lcm": "LCM",
+}
+"""What other tools call the samplers."""
+
+
 def pixel_digest(photo: Photo) -> str:
     """sha256 of the size and the RGB bytes, row by row: equal for equal pictures, whatever file holds them."""
     digest = hashlib.sha256(f"{photo.size.width}x{photo.size.height} RGB ".encode())
@@ -224,6 +234,8 @@ def _png_text(
         "Model": Path(record.models).name,
         "Version": f"intarsia {document['intarsia']}",
     }
+    if isinstance(record, EditRecord) and record.sampler in SAMPLERS:
+        settings["Sampler"] = SAMPLERS[record.sampler]
     negative = f"Negative prompt: {record.negative_prompt}\n" if record.negative_prompt else ""
     line = ", ".join(f"{name}: {value}" for name, value in settings.items())
     return {"intarsia": json.dumps(document), "parameters": f"{prompt}\n{negative}{line}"}
