@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
 from intarsia.regions.edit import edit
-from intarsia.regions.notes import BLUR, setting_messages, small_message, source_message, toy_world, unread_settings
+from intarsia.regions.notes import (
+    BLUR,
+    sampler_messages,
+    setting_messages,
+    small_message,
+    source_message,
+    toy_world,
+    unread_settings,
+)
 from intarsia.results.document import edit_json, now
 from tests.paths import ROOT, SCENES
 from tests.regions.test_edit import record, scene
@@ -166,9 +175,19 @@ def test_a_consistency_sampler_asked_for_much(pocket: Backbones) -> None:
     assert noted(pocket, box=box, sampler="ddim", steps=13, guidance=5.0) == ()
     for steps, guidance in ((6, 5.0), (13, 1.5)):
         (note,) = noted(pocket, box=box, sampler="lcm", steps=steps, guidance=guidance)
-        assert (
-            f"with {steps} steps and a guidance of {guidance:g} colours burn and details go. Give --steps 6 and" in note
-        )
+        assert f"it had {steps} steps and a guidance of {guidance:g}. Give --steps 6 and --guidance 1.5, or" in note
+
+
+def test_karras_noise_levels_of_a_checkpoint_of_zero_terminal_signal(
+    pocket: Backbones, families: Callable[[str], Backbones]
+) -> None:
+    wish = record(sampler="dpmpp-2m-karras", steps=30)
+    (said,) = sampler_messages(wish, pocket.inpainter, given=False)
+    assert "fewer than 18, as previews had, give broken pictures. Pass --sampler unipc." in TERMINAL.sentence(said)
+    assert sampler_messages(wish, pocket.inpainter, given=True) == []
+    assert len(sampler_messages(dataclasses.replace(wish, steps=17), pocket.inpainter, given=True)) == 1
+    assert sampler_messages(dataclasses.replace(wish, sampler="unipc"), pocket.inpainter, given=False) == []
+    assert sampler_messages(wish, families("sdxl").inpainter, given=False) == []
 
 
 # Settings and places that were not as asked

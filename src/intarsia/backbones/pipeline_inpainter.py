@@ -93,6 +93,7 @@ class PipelineInpainter:
         self.native_side = native_side_of(pipeline, self.denoiser)
         self.tokenizer, self.text_limit = reading_of(pipeline, self.takes)
         self.reads_weights = type(pipeline).__name__.startswith("StableDiffusionXL")
+        self.own_scheduler = pipeline.scheduler
         self.softens = self._softens()
         if self.softens:
             pipeline._callback_tensor_inputs = [*pipeline._callback_tensor_inputs, *BLENDED]
@@ -107,7 +108,7 @@ class PipelineInpainter:
         """The same networks, stepping by a sampler; see `StepsBySamplers.with_sampler`."""
         other = copy.copy(self)
         other.name, other.pipeline = f"{self.name} by {sampler}", copy.copy(self.pipeline)
-        other.pipeline.scheduler = scheduler_of(sampler, self.pipeline.scheduler, self.name)
+        other.pipeline.scheduler = scheduler_of(sampler, self.own_scheduler, self.name)
         return other
 
     def inpaint(

@@ -102,7 +102,13 @@ class Inpainter(Protocol):
 
 @runtime_checkable
 class StepsBySamplers(Protocol):
-    """An inpainter whose steps may be those of several samplers."""
+    """An inpainter whose steps may be those of several samplers.
+
+    Attributes:
+        own_scheduler: the checkpoint's, which says what its denoiser predicts and how noisy a timestep is.
+    """
+
+    own_scheduler: Any
 
     def with_sampler(self, sampler: Sampler) -> Inpainter:
         """The same model, stepping by a sampler over its checkpoint's schedule of noise; its name tells it from this one.

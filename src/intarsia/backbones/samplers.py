@@ -59,6 +59,19 @@ def scheduler_of(sampler: Sampler, own: Any, checkpoint: str) -> Any:
         return kind.from_config(settings, **taken)
 
 
+def wastes_steps(inpainter: Inpainter, sampler: Sampler) -> bool:
+    """Whether a sampler spends most of a short schedule on noise alone.
+
+    Karras's noise levels fall evenly from the highest one in a power of them. That is 4096 for a checkpoint of zero terminal
+    signal, and 15 for others: what an image is made of is decided between 15 and 0.1.
+    """
+    return (
+        sampler == "dpmpp-2m-karras"
+        and isinstance(inpainter, StepsBySamplers)
+        and bool(inpainter.own_scheduler.config.get("rescale_betas_zero_snr"))
+    )
+
+
 def known_prediction(sampler: Sampler, settings: Any) -> bool:
     """Whether a sampler reads what the denoiser predicts."""
     known = PREDICTIONS if sampler != "euler-a" else ("epsilon", "v_prediction")

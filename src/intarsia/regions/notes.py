@@ -10,6 +10,7 @@ from typing import Any
 from intarsia.backbones.clip import unread_words
 from intarsia.backbones.fills import paints_size
 from intarsia.backbones.protocols import Backbones, Inpainter, KnowsNouns, WeighsWords
+from intarsia.backbones.samplers import wastes_steps
 from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
 from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box, Size, to_stride
@@ -32,6 +33,9 @@ FEWEST_CELLS = 2
 
 MOST_LCM_GUIDANCE, USUAL_LCM_STEPS = 2.5, 12
 """Guidance and steps above which consistency models are asked for what they were not distilled for."""
+
+FEWEST_KARRAS_STEPS = 18
+"""Steps of Karras's noise levels from which a checkpoint of zero terminal signal makes whole pictures, as the pocket models do."""
 
 SHOWN_WORDS = 12
 """Unread words that are quoted; of more, the first."""
@@ -75,6 +79,7 @@ def edit_notes(
         *cut_messages(record, backbones, judged=not given or record.keep > 1),
         *weight_messages(record, heeded=heeds_weights(inpainter)),
         *setting_messages(record, inpainter.stride, given=given),
+        *sampler_messages(record, inpainter, given=given),
     ]
     if given:
         messages += [
@@ -190,6 +195,34 @@ def weight_messages(record: EditRecord, *, heeded: bool) -> list[Message]:
     return messages
 
 
+def sampler_messages(record: EditRecord, inpainter: Inpainter, *, given: bool) -> list[Message]:
+    """A sampler that was asked for more or fewer steps than it is made for, or for more guidance.
+
+    Args:
+        given: whether the user said where, so that no previews were painted.
+    """
+    messages: list[Message] = []
+    if record.sampler == "lcm" and (record.guidance > MOST_LCM_GUIDANCE or record.steps > USUAL_LCM_STEPS):
+        messages.append(
+            (
+                "The sampler lcm is made for few steps and hardly any guidance, of models that were distilled for it; it had "
+                f"{record.steps} steps and a guidance of {record.guidance:g}.",
+                Remedy("give ", Setting("steps", 6), " and ", Setting("guidance", 1.5)),
+                Remedy("another ", Setting("sampler")),
+            )
+        )
+    previews = record.search.preview_steps if record.preset == "default" and not given else ()
+    if wastes_steps(inpainter, record.sampler) and min(record.steps, *previews) < FEWEST_KARRAS_STEPS:
+        messages.append(
+            (
+                "The checkpoint was trained to zero terminal signal, where dpmpp-2m-karras spends most steps on noise alone: "
+                f"fewer than {FEWEST_KARRAS_STEPS}, as {'previews' if previews else 'this edit'} had, give broken pictures.",
+                Remedy("pass ", Setting("sampler", "unipc")),
+            )
+        )
+    return messages
+
+
 def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Message]:
     """Settings that had no effect, or another than they say.
 
@@ -198,15 +231,6 @@ def setting_messages(record: EditRecord, stride: int, *, given: bool) -> list[Me
         given: whether the user said where.
     """
     messages: list[Message] = []
-    if record.sampler == "lcm" and (record.guidance > MOST_LCM_GUIDANCE or record.steps > USUAL_LCM_STEPS):
-        messages.append(
-            (
-                "The sampler lcm is made for few steps and hardly any guidance, of models that were distilled for it: with "
-                f"{record.steps} steps and a guidance of {record.guidance:g} colours burn and details go.",
-                Remedy("give ", Setting("steps", 6), " and ", Setting("guidance", 1.5)),
-                Remedy("another ", Setting("sampler")),
-            )
-        )
     if record.negative_prompt.strip() and record.guidance <= 1:
         messages.append(("Without guidance the negative prompt is not read", Remedy("raise ", Setting("guidance"))))
     if given and record.preset != "default":
