@@ -212,7 +212,7 @@ def sampler_messages(record: EditRecord, inpainter: Inpainter, *, given: bool) -
             )
         )
     previews = record.search.preview_steps if record.preset == "default" and not given else ()
-    if wastes_steps(inpainter, record.sampler) and min(record.steps, *previews) < FEWEST_KARRAS_STEPS:
+    if wastes_steps(inpainter, record.sampler) and min((record.steps, *previews)) < FEWEST_KARRAS_STEPS:
         messages.append(
             (
                 "The checkpoint was trained to zero terminal signal, where dpmpp-2m-karras spends most steps on noise alone: "
