@@ -16,7 +16,7 @@ from intarsia.errors import (
     ModelError,
     OutputError,
 )
-from intarsia.layout.concepts import Concepts, tokens_added
+from intarsia.layout.concepts import Concepts, tokens_added, weights_updated
 from intarsia.layout.train import learn
 from tests.layout.concept_scenes import look, record_of, same, scene_of
 
@@ -171,3 +171,16 @@ def test_concepts_are_matched_to_a_scene_by_name(learned: Concepts) -> None:
     assert turned.names == ("dog", "cat") and torch.equal(turned.embeddings, learned.embeddings.flip(0))
     with pytest.raises(LayoutError, match="the scene's 'bird' is not among them"):
         learned.for_scene(scene_of("cat", "bird"))
+
+
+def test_begin_tokens_of_all_chunks_take_no_gradient_through_keys_and_values() -> None:
+    layer, states = torch.nn.Linear(3, 2, bias=False), torch.randn(1, 8, 3)
+    unet = torch.nn.ModuleDict({"to_k": layer})
+    for held, free in ((4, [1, 2, 3, 5, 6, 7]), (8, [1, 2, 3, 4, 5, 6, 7]), (0, list(range(8)))):
+        weight = layer.weight.detach().clone().requires_grad_()
+        with weights_updated(unet, {"to_k.weight": weight}, hold_begin=held):
+            answer = layer(states)
+        assert torch.equal(answer, layer(states))
+        answer.sum().backward()
+        assert weight.grad is not None
+        assert torch.allclose(weight.grad, states[0, free].sum(0).expand(2, -1), atol=1e-5)

@@ -338,7 +338,7 @@ def changed(*, down: Tensor | None, up: Tensor | None, weight: Tensor | None, ho
             new = old + F.linear(F.linear(states, down.to(states)), up.to(states))
         if not hold_begin:
             return new
-        held = ((chunk[:, :1].detach(), chunk[:, 1:]) for chunk in new.split(hold_begin, 1))
+        held = ((chunk[:, :1].detach(), chunk[:, 1:]) for chunk in torch.split(new, hold_begin, 1))
         return torch.cat([part for chunk in held for part in chunk], 1)
 
     return answer

@@ -294,3 +294,18 @@ def test_who_waits_sees_the_place_in_the_queue_and_may_go(
         made(other, 1)
         expect(other.locator(".w-past figcaption")).to_have_text("a cake")
     made(visitor, 1)
+
+
+def test_a_sampler_and_weighted_words_are_the_records(visitor: Page, store: SessionStore, shoot: Shoot) -> None:
+    drop_photo(visitor)
+    visitor.get_by_role("button", name="More settings").click()
+    sampler = visitor.locator("#words-sampler input")
+    expect(sampler).to_have_value("checkpoint")
+    sampler.click()
+    visitor.get_by_role("option", name="euler-a").click()
+    expect(sampler).to_have_value("euler-a")
+    shoot(visitor, "words-sampler")
+    edited(visitor, "tree", "a (house:1.3)")
+    record = newest(store)["record"]
+    assert (record["sampler"], record["prompt"]) == ("euler-a", "a (house:1.3)")
+    expect(visitor.locator(".w-past figure").first).to_contain_text("a house")
