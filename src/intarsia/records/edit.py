@@ -166,7 +166,7 @@ class EditRecord:
     scheduler: Scheduler = unsaid("solver")
     """Steps of which scheduler: solver (DPM-Solver++, usable after few steps), or own (the checkpoint's); checkpoints of zero terminal signal always take their own."""
     sampler: Sampler = "checkpoint"
-    """Steps of which sampler: checkpoint (as scheduler says), or dpmpp-2m-karras, euler-a, unipc, ddim or lcm, over the checkpoint's schedule of noise; lcm is for models distilled to few steps (4 to 8 steps, guidance 1 to 2), and checkpoints of flow matching (Stable Diffusion 3, Flux, Qwen-Image, Z-Image) keep their own."""
+    """Steps of which sampler: checkpoint (as scheduler says), dpmpp-2m-karras, euler-a, unipc, ddim, or lcm (of models distilled to few steps: 4 to 8, guidance 1 to 2); flow matching keeps its own."""
     template: str = unsaid("{}")
     """Sentence that the prompt is put into for the models, in the place of {}."""
     box: tuple[float, float, float, float] | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 LEAST, MOST = 0.0, 2.0
-"""Bounds of a weight: 0 leaves a word's meaning out, 1 is as without a weight."""
+"""Bounds of a weight: 0 leaves a word as empty as no prompt, 1 is as without a weight."""
 
 PARENTHESES = re.compile(r"\\[()]|[()]")
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
