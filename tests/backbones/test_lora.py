@@ -29,7 +29,7 @@ from tests.lora_files import as_kohya, save_diffusers_lora
 from tests.pretended_cuda import pretended_cuda
 
 SIDE = 32
-PROMPTS = ["a cat", "a dog beside a tree"]
+PROMPTS = ["a cat", "a dog by a tree"]
 
 
 @pytest.fixture
