@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from intarsia.backbones.memory import Memory, free_memory
 from intarsia.backbones.memory_needs import Needs, choose_vram, needs_of, weights_in
 from intarsia.backbones.offload import Offloader, Vram, staying, to_precision, visitor_of
+from intarsia.backbones.placement import advise_precision, choose_dtype
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.sd_inpainting import load_inpainter
 from intarsia.backbones.stable_diffusion import StableDiffusion
@@ -262,3 +264,33 @@ def test_each_picture_is_encoded_once_and_only_where_it_is_used(
     whole = edit(photo, record, pocket)
     assert np.array_equal(made.photo.pixels, whole.photo.pixels)
     assert [c.scores for c in made.candidates] == [c.scores for c in whole.candidates]
+
+
+@pytest.mark.parametrize(
+    ("units", "asked", "said"),
+    [
+        ({"avx512_bf16": True}, "auto", "about twice as fast as float32.* Pass --dtype bfloat16"),
+        ({"bf16": True}, "auto", "Pass --dtype bfloat16"),
+        ({"avx2": True}, "bfloat16", "no units for bfloat16.* Pass --dtype float32"),
+        ({"avx2": True}, "auto", None),
+        ({"amx_bf16": True}, "bfloat16", None),
+        ({"amx_bf16": True}, "float32", None),
+        ({}, "bfloat16", None),
+    ],
+)
+def test_a_precision_that_this_processor_computes_faster_is_told(
+    units: dict[str, bool],
+    asked: str,
+    said: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    dtype = choose_dtype(asked, "cpu")
+    advise_precision(asked, dtype, "cpu", 4 * 10**9)
+    assert bool(caplog.messages) == (said is not None)
+    assert said is None or re.search(said, caplog.messages[0])
+    caplog.clear()
+    advise_precision(asked, dtype, "cpu", 10**6)
+    advise_precision(asked, dtype, "cuda", 4 * 10**9)
+    assert not caplog.messages, "of small networks, and of other devices"

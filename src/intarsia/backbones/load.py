@@ -22,7 +22,13 @@ from intarsia.backbones.checkpoint_files import config_folder, unet_part, versio
 from intarsia.backbones.helpers import helper_folder, segmenter_folders
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.pipeline_index import other_pipeline
-from intarsia.backbones.placement import choose_device, choose_dtype, choose_helper_dtype, quiet_loading
+from intarsia.backbones.placement import (
+    advise_precision,
+    choose_device,
+    choose_dtype,
+    choose_helper_dtype,
+    quiet_loading,
+)
 from intarsia.backbones.resolve import ModelSource, resolve
 from intarsia.backbones.weight_sets import precision_named
 
@@ -79,6 +85,7 @@ def load_backbones(
         from intarsia.backbones.memory_needs import choose_vram, needs_of
 
         needs = needs_of(folder, folders.all, dtype=chosen_dtype, helper_dtype=helper_dtype, denoiser=source.denoiser)
+        advise_precision(dtype, chosen_dtype, chosen_device, sum(needs.networks))
         memory = Memory(chosen_device, choose_vram(vram, chosen_device, needs, source.name))
         inpainter, diffusion = load_painters(source, folder, memory=memory, dtype=chosen_dtype, additions=additions)
         return load_helpers(
