@@ -16,9 +16,9 @@ from huggingface_hub import constants
 
 from intarsia.backbones import CATALOG, POCKET, cached, download, hub, load_backbones
 from intarsia.backbones import catalog as catalog_module
-from intarsia.backbones.catalog import MIRRORS
+from intarsia.backbones.catalog import REDIRECTS
 from intarsia.backbones.placement import choose_device, choose_dtype
-from intarsia.backbones.resolve import ModelSource, resolve
+from intarsia.backbones.resolve import ModelSource, note_redirect, resolve
 from intarsia.errors import ModelError
 from tests import tiny
 
@@ -69,7 +69,10 @@ def test_every_painter_of_the_catalogue_resolves() -> None:
     for name, entry in CATALOG.items():
         assert entry.licence and entry.purpose and entry.native_side > 0 and entry.memory_gb > 0
         if entry.part in ("inpainter", "painter") and entry.repository:
-            assert resolve(name) == ModelSource(name=name, kind="hub", location=entry.repository)
+            assert resolve(name) == ModelSource(
+                name=name, kind="hub", location=entry.repository, revision=entry.revision
+            )
+            assert resolve(f"{name}@v2").revision == "v2" and resolve(f"{name}@v2").location == entry.repository
 
 
 def test_a_helper_is_no_painter() -> None:
@@ -83,15 +86,29 @@ def test_hub_ids_with_and_without_a_revision() -> None:
     assert (pinned.location, pinned.revision) == ("owner/na.me-2", "refs/pr/3")
 
 
-@pytest.mark.parametrize("dead", MIRRORS)
-def test_a_deleted_repository_is_answered_with_its_mirror(dead: str) -> None:
-    for asked in (dead, f"{dead}@main"):
-        with pytest.raises(ModelError, match=f"--models {MIRRORS[dead]}"):
-            resolve(asked)
+@pytest.mark.parametrize("gone", REDIRECTS)
+def test_a_hub_id_that_is_gone_stands_for_where_its_files_live_on(gone: str, caplog: pytest.LogCaptureFixture) -> None:
+    note_redirect.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        source, pinned = resolve(gone), resolve(f"{gone}@fp16")
+    assert source == ModelSource(name=REDIRECTS[gone], kind="hub", location=REDIRECTS[gone])
+    assert (pinned.location, pinned.revision, pinned.name) == (REDIRECTS[gone], "fp16", f"{REDIRECTS[gone]}@fp16")
+    assert len(caplog.records) == 1 and f"{gone} is gone from the hub: {REDIRECTS[gone]}" in caplog.text
+
+
+def test_a_folder_goes_before_a_hub_id_that_is_gone(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = next(iter(REDIRECTS))
+    (tmp_path / gone).parent.mkdir()
+    checkpoint.rename(tmp_path / gone)
+    monkeypatch.chdir(tmp_path)
+    assert resolve(gone).kind == "folder"
 
 
 def test_catalogue_repositories_are_alive() -> None:
-    assert not {entry.repository for entry in CATALOG.values()} & set(MIRRORS)
+    used = {place for entry in CATALOG.values() for place in (entry.repository, *entry.mirrors)}
+    assert not used & set(REDIRECTS) and not set(REDIRECTS.values()) & set(REDIRECTS)
 
 
 @pytest.mark.parametrize("nonsense", ["", "sd99", "./nowhere", "/no/such/folder", "a/b/c", "~/none", "https://x.y/z"])

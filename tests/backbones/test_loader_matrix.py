@@ -20,6 +20,7 @@ from intarsia.backbones.checkpoint_files import network_fault
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.repository_files import wanted_files
 from intarsia.backbones.resolve import resolve
+from intarsia.backbones.transfer import Listing
 from intarsia.backbones.weight_sets import choose_weights, weight_sets
 from intarsia.errors import ModelError
 
@@ -293,13 +294,14 @@ class Hub:
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder, self.cache, self.fetched = folder, cache, set[str]()
 
-    def listed(self, *_: Any) -> dict[str, int]:
-        return {f.relative_to(self.folder).as_posix(): f.stat().st_size for f in self.folder.rglob("*") if f.is_file()}
+    def listed(self, *_: Any) -> Listing:
+        files = [file for file in self.folder.rglob("*") if file.is_file()]
+        return Listing(sizes={f.relative_to(self.folder).as_posix(): f.stat().st_size for f in files})
 
     def give(self, _repository: str, *, allow_patterns: list[str], **_: Any) -> str:
         from fnmatch import fnmatch
 
-        for name in self.listed():
+        for name in self.listed().sizes:
             if any(fnmatch(name, pattern) for pattern in allow_patterns):
                 self.fetched.add(name)
                 (self.cache / name).parent.mkdir(parents=True, exist_ok=True)
@@ -387,7 +389,7 @@ def test_a_repository_of_single_files_says_so(repository: Hub) -> None:
 
 
 def test_a_disk_without_room_is_said_before_the_download(repository: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "listed", lambda *_: dict.fromkeys(REPOSITORY, 10**15))
+    monkeypatch.setattr(repository, "listed", lambda *_: Listing(sizes=dict.fromkeys(REPOSITORY, 10**15)))
     monkeypatch.setattr(hub, "listed_files", repository.listed)
     with pytest.raises(ModelError, match=r"some/painter needs [\d.]+ GB, but .* has room for [\d.]+ GB"):
         hub.fetch("some/painter", painter=True)

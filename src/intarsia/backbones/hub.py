@@ -6,18 +6,23 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants
-from huggingface_hub.file_download import repo_folder_name
 
-from intarsia.backbones.catalog import painters
+from intarsia.backbones.catalog import former_names, mirrors_of, painters, pinned_revision
 from intarsia.backbones.checkpoint_files import repository_fault, settings_fault
 from intarsia.backbones.repository_files import SETTINGS, UNWANTED, WANTED, parts_of, wanted_files
+from intarsia.backbones.transfer import Listing, OnBytes, bytes_here, cache_folder, fetch_large
 from intarsia.backbones.weight_sets import Precision
 from intarsia.backbones.wrong_kinds import files_refusal
 from intarsia.errors import Command, Message, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
+
+
+class NotServed(ModelError):
+    """A repository that cannot be had, though it may be of the right kind: another place may have its files."""
 
 
 def cached(repository: str, revision: str | None = None) -> bool:
@@ -28,12 +33,18 @@ def cached(repository: str, revision: str | None = None) -> bool:
 def cached_folder(repository: str, revision: str | None = None) -> Path | None:
     """The complete snapshot of a repository in the hub's cache (HF_HOME, HF_HUB_CACHE), or None.
 
-    Without a revision, any complete snapshot will do when the newest is not: it may have no safetensors.
+    Without a revision, or with the one of the catalogue, any complete snapshot will do when that is not: the newest
+    may have no safetensors. So will one of a mirror, or of a repository's former name.
     """
-    root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
-    for snapshot in snapshots(root, revision):
-        if snapshot.is_dir() and repository_fault(snapshot) is None:
-            return snapshot
+    free = revision in (None, pinned_revision(repository))
+    places = [(repository, revision), *((former, revision) for former in former_names(repository))]
+    if free:
+        places = [(place, None) for place, _ in places] + [(mirror, None) for mirror in mirrors_of(repository)]
+        places.insert(0, (repository, revision))
+    for place, wanted in places:
+        for snapshot in snapshots(cache_folder(place), wanted):
+            if snapshot.is_dir() and repository_fault(snapshot) is None:
+                return snapshot
     return None
 
 
@@ -50,14 +61,23 @@ def snapshots(root: Path, revision: str | None) -> Iterator[Path]:
 
 
 def fetch(
-    repository: str, revision: str | None = None, *, precision: Precision = "full", painter: bool = False
+    repository: str,
+    revision: str | None = None,
+    *,
+    precision: Precision = "full",
+    painter: bool = False,
+    on_bytes: OnBytes | None = None,
 ) -> Path:
     """The folder of a repository: from the hub's cache, else downloaded into it.
+
+    A repository of the catalogue that cannot be had is looked for at its newest revision and at its mirrors, and which
+    of them served is said.
 
     Args:
         precision: in which its networks will work; half takes weights of half precision where there are some. What is
             cached already does for every precision.
         painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
+        on_bytes: told of the bytes that have come; by default a bar on the terminal.
 
     Raises:
         ModelError: it is neither cached nor to be had, or of a kind that cannot be used.
@@ -65,29 +85,74 @@ def fetch(
     found = cached_folder(repository, revision)
     if found is not None:
         return found
-    at = f"{repository}@{revision}" if revision else repository
-    command = Command("download", repository, program="hf", revision=revision)
+    # The commit of the catalogue is nobody's wish: another will do.
+    asked = None if revision == pinned_revision(repository) else revision
+    at = f"{repository}@{asked}" if asked else repository
+    command = Command("download", repository, program="hf", revision=asked)
     if constants.HF_HUB_OFFLINE:
         raise ModelError(
             f"{at} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",
             Remedy("run ", command, " with HF_HUB_OFFLINE=0 where there is a network"),
             Remedy(Setting("models", "pocket", verb="try")),
         )
-    folder = fetch_snapshot(repository, revision, command, precision=precision, painter=painter)
+    places = [(repository, revision)]
+    if asked is None:
+        places += [(repository, None)] if revision else []
+        places += [(mirror, None) for mirror in mirrors_of(repository)]
+    first: NotServed | None = None
+    for place, wanted in places:
+        try:
+            folder = fetch_usable(place, wanted, command, precision=precision, painter=painter, on_bytes=on_bytes)
+        except NotServed as fault:
+            logger.debug("%s was not served: %s", place, fault)
+            first = first or fault
+            continue
+        if (place, wanted) != places[0]:
+            taken = "its newest revision" if place == repository else f"{place}, a copy of it that others keep,"
+            logger.warning("%s could not be fetched: %s was taken instead.", at, taken)
+        return folder
+    assert first is not None
+    raise first
+
+
+def fetch_usable(
+    repository: str,
+    revision: str | None,
+    command: Command,
+    *,
+    precision: Precision,
+    painter: bool,
+    on_bytes: OnBytes | None,
+) -> Path:
+    """A repository's snapshot, downloaded and found to be complete.
+
+    Raises:
+        ModelError: it is not to be had, or of a kind that cannot be used.
+    """
+    folder = fetch_snapshot(repository, revision, command, precision=precision, painter=painter, on_bytes=on_bytes)
     fault = repository_fault(folder)
     if fault and revision is None:
         # The hub's own converter offers safetensors as a pull request where the owner never merged them.
         converted = converter_revision(repository)
         if converted is not None:
-            folder = fetch_snapshot(repository, converted, command, precision=precision, painter=painter)
+            folder = fetch_snapshot(
+                repository, converted, command, precision=precision, painter=painter, on_bytes=on_bytes
+            )
             fault = repository_fault(folder)
     if fault:
+        at = f"{repository}@{revision}" if revision else repository
         raise ModelError(f"The checkpoint {at} cannot be used: ", *fault)
     return folder
 
 
 def fetch_snapshot(
-    repository: str, revision: str | None, command: Command, *, precision: Precision = "full", painter: bool = False
+    repository: str,
+    revision: str | None,
+    command: Command,
+    *,
+    precision: Precision = "full",
+    painter: bool = False,
+    on_bytes: OnBytes | None = None,
 ) -> Path:
     """Download what is needed of a repository: first what says of which kind it is, then its weights.
 
@@ -97,35 +162,41 @@ def fetch_snapshot(
     """
     from huggingface_hub import errors, snapshot_download
 
-    sizes = listed_files(repository, revision)
+    listing = listed_files(repository, revision)
     try:
-        refuse(repository, files_refusal(list(sizes or ())))
-        settings = Path(snapshot_download(repository, revision=revision, allow_patterns=SETTINGS))
+        refuse(repository, files_refusal(list(listing.sizes if listing else ())))
+        settings = Path(snapshot_download(repository, revision=revision, allow_patterns=SETTINGS, tqdm_class=no_bar()))
         refuse(repository, settings_fault(settings, painter=painter))
-        if sizes is None:
+        if listing is None:
             logger.warning("Downloading %s to %s.", repository, constants.HF_HUB_CACHE)
             folder = snapshot_download(repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
         else:
-            wanted = wanted_files(sizes, parts_of(settings), precision)
-            size = sum(sizes[name] for name in wanted) / 1e9
-            check_room(repository, size)
-            logger.warning("Downloading %s (%.1f GB) to %s.", repository, size, constants.HF_HUB_CACHE)
-            folder = snapshot_download(repository, revision=revision, allow_patterns=wanted)
+            wanted = wanted_files(listing.sizes, parts_of(settings), precision)
+            size = sum(listing.sizes[name] for name in wanted)
+            free = check_room(repository, size)
+            logger.warning(
+                "Downloading %s (%s) to %s, where %s are free.",
+                repository, gigabytes(size), constants.HF_HUB_CACHE, gigabytes(free),
+            )  # fmt: skip
+            fetch_large(repository, listing, wanted, on_bytes)
+            folder = snapshot_download(
+                repository, revision=revision, allow_patterns=wanted, tqdm_class=no_bar() if listing.commit else None
+            )
     except ModelError:
         raise
     except errors.GatedRepoError as fault:
-        raise ModelError(
+        raise NotServed(
             f"{repository} is given out only to those who accepted its terms",
             Remedy(f"do so at https://huggingface.co/{repository}, then run ", Command("auth login", program="hf")),
         ) from fault
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as fault:
         missing = f"{repository} (revision {revision})" if revision else repository
-        raise ModelError(
+        raise NotServed(
             f"The hub has no {missing}: check the spelling, or choose one of {', '.join(painters())}."
         ) from fault
     # Whatever the network layer raises means the same to the user.
     except Exception as fault:
-        raise ModelError(
+        raise NotServed(
             f"{repository} is not on this machine and could not be fetched ({type(fault).__name__})",
             Remedy("run ", command, " where there is a network"),
             Remedy(Setting("models", "pocket", verb="try")),
@@ -133,20 +204,36 @@ def fetch_snapshot(
     return Path(folder)
 
 
-def listed_files(repository: str, revision: str | None) -> dict[str, int] | None:
-    """The files of a repository and their sizes in bytes; None where it cannot be listed.
+def listed_files(repository: str, revision: str | None) -> Listing | None:
+    """The files of a repository; None where it cannot be listed.
 
     Why it cannot is said by the download that follows.
     """
     from huggingface_hub import HfApi
 
     try:
-        listed = HfApi().model_info(repository, revision=revision, files_metadata=True).siblings or []
+        info = HfApi().model_info(repository, revision=revision, files_metadata=True)
     # Whatever the network layer raises.
     except Exception as fault:
         logger.debug("%s cannot be listed (%s).", repository, type(fault).__name__)
         return None
-    return {file.rfilename: file.size or 0 for file in listed}
+    files = info.siblings or []
+    return Listing(
+        sizes={file.rfilename: file.size or 0 for file in files},
+        digests={file.rfilename: file.lfs.sha256 for file in files if file.lfs},
+        commit=info.sha or "",
+    )
+
+
+def no_bar() -> Any:
+    """A progress bar that is not drawn: for small files, and for what is there already."""
+    from huggingface_hub.utils import tqdm
+
+    class Silent(tqdm):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **{**settings, "disable": True})
+
+    return Silent
 
 
 def refuse(repository: str, fault: Message | None) -> None:
@@ -159,22 +246,37 @@ def refuse(repository: str, fault: Message | None) -> None:
         raise ModelError(f"The checkpoint {repository} cannot be used: ", *fault)
 
 
-def check_room(repository: str, gigabytes: float) -> None:
+def check_room(repository: str, size: int) -> int:
     """Stop before a download that the disk has no room for; what an earlier one left there counts as done.
 
+    Args:
+        size: bytes of all files that are wanted.
+
+    Returns:
+        The bytes that are free.
+
     Raises:
-        ModelError: it has none.
+        ModelError: it has no room.
     """
-    place = Path(constants.HF_HUB_CACHE)
-    there = next(folder for folder in (place, *place.parents) if folder.exists())
-    blobs = place / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
-    done = sum(blob.stat().st_size for blob in blobs.iterdir()) / 1e9 if blobs.is_dir() else 0.0
-    free = shutil.disk_usage(there).free / 1e9 + done
-    if gigabytes > free:
+    free = free_bytes()
+    if size > free + bytes_here(repository):
         raise ModelError(
-            f"{repository} needs {gigabytes:.1f} GB, but {constants.HF_HUB_CACHE} has room for {free:.1f} GB",
+            f"{repository} needs {gigabytes(size)}, but {constants.HF_HUB_CACHE} has room for "
+            f"{gigabytes(free + bytes_here(repository))}",
             Remedy("make room there, or name another folder in HF_HUB_CACHE"),
         )
+    return free
+
+
+def free_bytes() -> int:
+    """Bytes that are free where the hub's cache lies, or will."""
+    place = Path(constants.HF_HUB_CACHE)
+    return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+
+
+def gigabytes(size: float) -> str:
+    """A number of bytes as people say it: 0.3 GB, 12 GB."""
+    return f"{size / 1e9:.1f} GB" if size < 9.95e9 else f"{size / 1e9:.0f} GB"
 
 
 def converter_revision(repository: str) -> str | None:

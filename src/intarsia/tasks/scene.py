@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intarsia.backbones import CATALOG, ModelSource, helpers, placement
+from intarsia.backbones import ModelSource, helpers, placement
+from intarsia.backbones.catalog import entry_named
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.resolve import resolve
 from intarsia.imaging.photo import Photo
@@ -47,7 +48,8 @@ def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmente
 def segmenter_and_side(models: str, load_segmenter: LoadSegmenter) -> tuple[LoadedSegmenter, int]:
     """The segmenter that belongs to a checkpoint, and the short side at which it looks, in pixels."""
     source = resolve(models)
-    side = CATALOG[source.name].native_side if source.name in CATALOG else 512
+    entry = entry_named(source.name)
+    side = 512 if entry is None else entry.native_side
     segmenter = load_segmenter(source)
     # The smallest painters work on less than a segmenter can see.
     return segmenter, max(side, segmenter.side)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from intarsia.backbones import CATALOG, ModelSource
+from intarsia.backbones import ModelSource
+from intarsia.backbones.catalog import entry_named
 from intarsia.backbones.resolve import resolve
 from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.errors import Cancelled, LayoutError, RecordError
@@ -135,7 +136,8 @@ class ArrangeService:
                     raise LayoutError(f"This was {thing.name!r}, which is cut out already: drag it from where it is.")
             model = resolve(models)
             segmenter = self.load_segmenter(model)
-            side = max(CATALOG[model.name].native_side if model.name in CATALOG else 512, segmenter.side)
+            entry = entry_named(model.name)
+            side = max(512 if entry is None else entry.native_side, segmenter.side)
             known = tuple(dict.fromkeys((*names, *names_for(model))))
             found, mask = detect_at_point(before.photo, point, known, segmenter, side=side, taken=taken)
             name = unique_name(found, before.names)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from intarsia.backbones.catalog import CATALOG
+from intarsia.backbones.catalog import CATALOG, REDIRECTS
 from intarsia.backbones.resolve import resolve
 from intarsia.errors import RecordError
 from intarsia.imaging.geometry import Size
@@ -144,8 +144,9 @@ def resolve_models(store: SessionStore, models: Any) -> str:
 
 
 def recorded_name(choice: str) -> str:
-    """The name that records give to a choice: paths are absolute, and "auto" is what it resolves to."""
-    if choice == "auto":
+    """The name that records give to a choice: paths are absolute; "auto", and a hub id that is gone, are what they
+    resolve to."""
+    if choice == "auto" or choice.partition("@")[0] in REDIRECTS:
         return resolve(choice).name
     return str(Path(choice).resolve()) if choice not in CATALOG and Path(choice).exists() else choice
 
