@@ -13,10 +13,10 @@ from huggingface_hub import constants
 from intarsia.backbones.catalog import former_names, mirrors_of, painters, pinned_revision
 from intarsia.backbones.checkpoint_files import repository_fault, settings_fault
 from intarsia.backbones.repository_files import SETTINGS, UNWANTED, WANTED, parts_of, wanted_files
-from intarsia.backbones.transfer import Listing, OnBytes, bytes_here, cache_folder, fetch_large
+from intarsia.backbones.transfer import Listing, OnBytes, bytes_here, cache_folder, fetch_large, hub_tools
 from intarsia.backbones.weight_sets import Precision
 from intarsia.backbones.wrong_kinds import files_refusal
-from intarsia.errors import Command, Message, ModelError, Remedy, Setting
+from intarsia.errors import Cancelled, Command, Message, ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +36,10 @@ def cached_folder(repository: str, revision: str | None = None) -> Path | None:
     Without a revision, or with the one of the catalogue, any complete snapshot will do when that is not: the newest
     may have no safetensors. So will one of a mirror, or of a repository's former name.
     """
-    free = revision in (None, pinned_revision(repository))
     places = [(repository, revision), *((former, revision) for former in former_names(repository))]
-    if free:
-        places = [(place, None) for place, _ in places] + [(mirror, None) for mirror in mirrors_of(repository)]
-        places.insert(0, (repository, revision))
+    if revision in (None, pinned_revision(repository)):
+        others = (repository, *former_names(repository), *mirrors_of(repository))
+        places += [(place, None) for place in others]
     for place, wanted in places:
         for snapshot in snapshots(cache_folder(place), wanted):
             if snapshot.is_dir() and repository_fault(snapshot) is None:
@@ -182,7 +181,7 @@ def fetch_snapshot(
             folder = snapshot_download(
                 repository, revision=revision, allow_patterns=wanted, tqdm_class=no_bar() if listing.commit else None
             )
-    except ModelError:
+    except (ModelError, Cancelled):
         raise
     except errors.GatedRepoError as fault:
         raise NotServed(
@@ -227,13 +226,12 @@ def listed_files(repository: str, revision: str | None) -> Listing | None:
 
 def no_bar() -> Any:
     """A progress bar that is not drawn: for small files, and for what is there already."""
-    from huggingface_hub.utils import tqdm
+    bar = hub_tools().tqdm
 
-    class Silent(tqdm):
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, **{**settings, "disable": True})
+    def silenced(self: Any, *arguments: Any, **settings: Any) -> None:
+        bar.__init__(self, *arguments, **{**settings, "disable": True})
 
-    return Silent
+    return type("Silent", (bar,), {"__init__": silenced})
 
 
 def refuse(repository: str, fault: Message | None) -> None:

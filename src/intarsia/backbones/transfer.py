@@ -7,6 +7,7 @@ a name of its own, is compared with its digest when it is complete, and only the
 from __future__ import annotations
 
 import hashlib
+import importlib
 import logging
 import re
 import sys
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 OnBytes = Callable[[int, int], None]
 """Called with the bytes of a repository that are here, and how many are wanted; may raise to stop."""
 
-CHUNK = 2**20
 PART = ".intarsia.incomplete"
 """Ending of a file that is not complete."""
 TRIES = 5
@@ -101,14 +101,12 @@ def fetch_file(
     Raises:
         ModelError: what arrived is not the file that the hub lists.
     """
-    from huggingface_hub.utils import WeakFileLock
-
     root = cache_folder(repository)
     blob, part = root / "blobs" / digest, root / "blobs" / f"{digest}{PART}"
     blob.parent.mkdir(parents=True, exist_ok=True)
     lock = Path(constants.HF_HUB_CACHE) / ".locks" / root.name / f"{digest}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with WeakFileLock(lock):
+    with hub_tools().WeakFileLock(lock):
         if blob.exists():
             return blob
         if part.exists() and part.stat().st_size > size:
@@ -138,30 +136,32 @@ def fetch_file(
 
 def stream_to(part: Path, url: str, here: int, on_size: Callable[[int], None]) -> None:
     """Append to a file what a server has beyond its first `here` bytes."""
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
-
-    headers = {**build_hf_headers(library_name="intarsia"), "Accept-Encoding": "identity"}
+    tools = hub_tools()
+    headers = {**tools.build_hf_headers(library_name="intarsia"), "Accept-Encoding": "identity"}
     if here:
         headers["Range"] = f"bytes={here}-"
-    client: Any = get_session()
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with client.stream("GET", url, headers=headers, follow_redirects=True, timeout=timeout) as response:
-        hf_raise_for_status(response)
+    with tools.get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=timeout) as response:
+        tools.hf_raise_for_status(response)
         with part.open("r+b" if part.exists() else "wb") as file:
             # A server that knows no ranges sends all of it again.
             file.seek(here if response.status_code == 206 else 0)
             file.truncate()
             on_size(file.tell())
-            for chunk in response.iter_bytes(CHUNK):
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 on_size(file.tell())
 
 
+def hub_tools() -> Any:
+    """What the hub's client shares: its session with the user's token and proxies, its locks and bars."""
+    return importlib.import_module("huggingface_hub.utils")
+
+
 def connection_errors() -> tuple[type[Exception], ...]:
     """What the hub's client raises where a connection breaks, so that another may do, and no server refused."""
-    from huggingface_hub.utils import get_session
-
-    libraries = [sys.modules[kind.__module__.partition(".")[0]] for kind in type(get_session()).__mro__]
+    kinds = type(hub_tools().get_session()).__mro__
+    libraries = [sys.modules[kind.__module__.partition(".")[0]] for kind in kinds]
     return tuple(library.TransportError for library in libraries if hasattr(library, "TransportError"))
 
 
@@ -180,9 +180,8 @@ def passed(on_bytes: OnBytes) -> Iterator[OnBytes]:
 @contextmanager
 def shown_bytes(repository: str, total: int) -> Iterator[OnBytes]:
     """A bar on a terminal's standard error; nothing elsewhere, nor where HF_HUB_DISABLE_PROGRESS_BARS forbids it."""
-    from huggingface_hub.utils import tqdm
-
-    with tqdm(total=total, desc=repository, unit="B", unit_scale=True, disable=None, name="intarsia.download") as bar:
+    settings = {"unit": "B", "unit_scale": True, "disable": None, "name": "intarsia.download"}
+    with hub_tools().tqdm(total=total, desc=repository, **settings) as bar:
 
         def show(done: int, _total: int) -> None:
             bar.update(done - bar.n)
