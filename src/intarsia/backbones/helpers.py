@@ -50,6 +50,13 @@ def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
     return folder
 
 
+def patches_side(asked: str | None) -> int | None:
+    """Working size in pixels of the encoder of patches that was asked for; None of one that only its files know."""
+    if asked is None:
+        return CATALOG[HELPERS["dino"]].native_side
+    return CATALOG[asked].native_side if asked in CATALOG else None
+
+
 def nouns_of(folder: Path) -> tuple[str, ...]:
     """The nouns that a segmenter in a folder knows, where it lists them; else none."""
     own = folder / NAMES_FILE

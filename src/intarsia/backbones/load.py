@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from intarsia.backbones.offload import Vram
     from intarsia.backbones.protocols import Backbones, Inpainter, LatentDiffusion
 from intarsia.backbones.additions import NOTHING, Additions, read_additions
-from intarsia.backbones.catalog import CATALOG
 from intarsia.backbones.checkpoint_files import config_folder, unet_part, version_of
-from intarsia.backbones.helpers import helper_folder, segmenter_folders
+from intarsia.backbones.helpers import helper_folder, patches_side, segmenter_folders
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.pipeline_index import other_pipeline
 from intarsia.backbones.placement import (
@@ -58,8 +57,8 @@ def load_backbones(
             bfloat16 or float16.
         vram: how hard to save the memory of an accelerator: low moves whole networks in and out, min single layers;
             auto as little of it as will do.
-        scorer: hub id or folder of another CLIP model.
-        patches: hub id or folder of another DINO model.
+        scorer: catalogue name, hub id or folder of another CLIP, or of a SigLIP.
+        patches: catalogue name, hub id or folder of another DINO, DINOv2 or DINOv3.
         segmenter: catalogue name, hub id or folder of another one: see `segmenter_folders`.
 
     Raises:
@@ -129,7 +128,7 @@ class HelperFolders:
             patches=patches_folder,
             segmenter=finder,
             refiner=refiner,
-            patches_side=None if own or patches else CATALOG["dino"].native_side,
+            patches_side=None if own else patches_side(patches),
         )
 
     @property
@@ -158,7 +157,7 @@ def load_helpers(
     Raises:
         ModelError: one cannot be read.
     """
-    from intarsia.backbones import clip, dino, segmenters
+    from intarsia.backbones import dino, scorers, segmenters
     from intarsia.backbones.protocols import Backbones
 
     refiner = folders.refiner
@@ -166,7 +165,7 @@ def load_helpers(
         name=name,
         inpainter=inpainter,
         diffusion=diffusion,
-        scorer=clip.load_scorer(folders.scorer, memory=memory, dtype=dtype),
+        scorer=scorers.load_any_scorer(folders.scorer, memory=memory, dtype=dtype),
         patches=dino.load_patch_encoder(folders.patches, memory=memory, dtype=dtype, side=folders.patches_side),
         segmenter=segmenters.load_segmenter(folders.segmenter, refiner, memory=memory, dtype=dtype),
         device=str(memory.device),
