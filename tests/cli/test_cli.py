@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -129,15 +130,6 @@ def test_a_mask_overrules_the_search(tiny: Callable[..., int], photo: Path) -> N
     assert (before != after).any()
 
 
-def test_models_lists_and_downloads_nothing_for_pocket(capsys) -> None:
-    assert main(["models"]) == 0
-    assert "pocket" in capsys.readouterr().out
-    assert main(["models", "download", "pocket"]) == 0
-    assert "needs no download" in capsys.readouterr().out
-    assert main(["models", "--json"]) == 0
-    assert {"pocket", "sd2"} <= {m["name"] for m in json.loads(capsys.readouterr().out)["models"]}
-
-
 def test_doctor_says_what_a_report_needs(capsys) -> None:
     assert main(["doctor", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -208,6 +200,17 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: intarsia" in done.stdout
+
+
+def test_help_takes_less_than_half_a_second() -> None:
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert run("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Of the processor, not of the clock, so that other work beside it does not count.
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.5
 
 
 def test_a_replay_takes_as_many_threads_as_the_edit(
