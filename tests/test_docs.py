@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from docs import settings
+from intarsia.backbones import CATALOG
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
 from intarsia.records.edit import EditRecord, FitSettings, ScoreSettings, SearchSettings
 from intarsia.records.remove import RemoveRecord
@@ -166,3 +167,8 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     for page in tmp_path.glob("*.html"):
         loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(\w+:)?//', page.read_text())
         assert not loaded, f"{page.name} loads from elsewhere"
+
+
+def test_every_checkpoint_of_the_catalogue_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "models.md").read_text()
+    assert [name for name in CATALOG if f"`{name}`" not in page and f'"{name}"' not in page] == []
