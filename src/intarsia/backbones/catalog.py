@@ -11,6 +11,7 @@ from intarsia.backbones.known_checkpoints import CATALOG, REDIRECTS
 __all__ = [
     "CATALOG",
     "HELPERS",
+    "OUTLINER",
     "POCKET",
     "REDIRECTS",
     "SEGMENTERS",
@@ -22,10 +23,12 @@ __all__ = [
 
 POCKET = Path(__file__).parent / "pocket"
 
-SegmenterKind = Literal["clipseg", "sam", "sam2", "sam3"]
+SegmenterKind = Literal["clipseg", "sam", "sam2", "sam3", "grounding"]
 
 # The helpers that a checkpoint without its own is joined with: subfolder -> catalogue name.
 HELPERS = {"clip": "clip", "dino": "dino", "clipseg": "clipseg"}
+OUTLINER = "sam2"
+"""What outlines the boxes of a segmenter that finds no more than boxes."""
 # How configurations name the segmenters; the hub has SAM 2 and SAM 3 as the video models that contain them.
 SEGMENTERS: dict[str, SegmenterKind] = {
     "clipseg": "clipseg",
@@ -34,6 +37,7 @@ SEGMENTERS: dict[str, SegmenterKind] = {
     "sam2_video": "sam2",
     "sam3": "sam3",
     "sam3_video": "sam3",
+    "grounding-dino": "grounding",
 }
 
 

@@ -33,6 +33,7 @@ class Entry:
             the repository's own could not be looked up.
         memory_gb: what it takes while working, about, in half precision for the denoisers.
         native_side: short side of the pictures that it works on best, pixels.
+        beside: catalogue names of what it does not work without.
         settings: that its makers advise, where they are far from the usual ones.
         checked: when the entry was compared with what is public, as an ISO date.
         source: what it was compared with.
@@ -50,6 +51,7 @@ class Entry:
     estimated: bool = False
     memory_gb: float
     native_side: int
+    beside: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     checked: str = ""
     source: str = ""

@@ -171,7 +171,7 @@ def segmenter_kind(folder: Path) -> SegmenterKind:
     if name not in SEGMENTERS:
         raise ModelError(
             f"{folder} holds a model of the kind {name!r}, which finds no objects: pass a checkpoint of CLIPSeg, SAM, "
-            "SAM 2 or SAM 3."
+            "SAM 2, SAM 3 or Grounding DINO."
         )
     return SEGMENTERS[name]
 

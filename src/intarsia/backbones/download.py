@@ -90,7 +90,11 @@ def wanted_for(name: str) -> list[Wanted]:
     entry = entry_named(name)
     if entry is not None and entry.repository and not entry.paints:
         revision = name.partition("@")[2] or entry.revision
-        return [Wanted(repository=entry.repository, revision=revision, precision="full", entry=entry)]
+        beside = [CATALOG[one] for one in entry.beside]
+        return [
+            Wanted(repository=entry.repository, revision=revision, precision="full", entry=entry),
+            *(Wanted(repository=str(e.repository), revision=e.revision, precision="full", entry=e) for e in beside),
+        ]
     source = resolve(name)
     if source.kind != "hub":
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from intarsia.backbones.catalog import CATALOG, HELPERS
+from intarsia.backbones.catalog import CATALOG, HELPERS, OUTLINER
 from intarsia.backbones.checkpoint_files import network_fault, segmenter_kind
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.resolve import HUB_ID
@@ -68,13 +68,16 @@ def segmenter_folders(asked: str | None, checkpoint: Path) -> tuple[Path, Path |
 
     Args:
         asked: catalogue name, hub id owner/name[@revision] or folder; SAM and SAM 2 know no words, so that the
-            default stays beside them. None for the default alone.
+            default stays beside them; Grounding DINO knows no outlines, so that SAM 2 does. None for the default alone.
         checkpoint: folder or file of the painting networks.
 
     Raises:
         ModelError: one is incomplete, not to be had, or of a kind that finds nothing.
     """
     folder = helper_folder("clipseg", asked, checkpoint)
-    if segmenter_kind(folder) in ("clipseg", "sam3"):
+    kind = segmenter_kind(folder)
+    if kind == "grounding":
+        return folder, helper_folder("clipseg", OUTLINER, checkpoint)
+    if kind in ("clipseg", "sam3"):
         return folder, None
     return helper_folder("clipseg", None, checkpoint), folder

@@ -378,6 +378,21 @@ CATALOG: dict[str, Entry] = {
         checked=CHECKED,
         source=PINNED,
     ),
+    "grounding-dino": Entry(
+        repository="IDEA-Research/grounding-dino-tiny",
+        revision="a2bb814dd30d776dcf7e30523b00659f4f141c71",
+        licence="Apache-2.0",
+        purpose="finds in a picture what words name, which sam2 outlines",
+        beside=("sam2",),
+        part="segmenter",
+        abilities=("segmenter",),
+        weights={"model" + FULL: 689_000_000},
+        estimated=True,
+        memory_gb=3.0,
+        native_side=800,
+        checked=CHECKED,
+        source=PINNED,
+    ),
 }
 
 REDIRECTS = {

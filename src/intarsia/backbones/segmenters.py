@@ -12,6 +12,7 @@ from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 from intarsia.backbones import sam
 from intarsia.backbones.checkpoint_files import segmenter_kind
 from intarsia.backbones.clipseg import ClipSegSegmenter
+from intarsia.backbones.grounding import GroundedSegmenter, load_grounded_segmenter
 from intarsia.backbones.helpers import nouns_of
 from intarsia.backbones.mapped_weights import give_back_after_use
 from intarsia.backbones.memory import Memory
@@ -40,7 +41,7 @@ class RefinedSegmenter:
         return self.refiner.refine_masks(picture, boxes, points)
 
 
-LoadedSegmenter = ClipSegSegmenter | sam.Sam3Segmenter | RefinedSegmenter
+LoadedSegmenter = ClipSegSegmenter | sam.Sam3Segmenter | RefinedSegmenter | GroundedSegmenter
 
 
 def load_segmenter(
@@ -54,7 +55,7 @@ def load_segmenter(
     """Load a segmenter.
 
     Args:
-        words: folder of a checkpoint that finds by words: CLIPSeg or SAM 3.
+        words: folder of a checkpoint that finds by words: CLIPSeg, SAM 3 or Grounding DINO.
         refiner: folder of one that outlines what was found: SAM or SAM 2.
         device: where it works.
         memory: of the device, where other networks share it.
@@ -63,12 +64,20 @@ def load_segmenter(
         ModelError: a checkpoint is of another kind, or damaged.
     """
     memory = memory or Memory(device)
+    if segmenter_kind(words) == "grounding":
+        assert refiner is not None, f"{words} outlines nothing"
+        return load_grounded_segmenter(words, load_outliner(refiner, memory, dtype), memory=memory, dtype=dtype)
     by_words = load_word_segmenter(words, memory=memory, dtype=dtype)
     if refiner is None:
         return by_words
-    kind = segmenter_kind(refiner)
-    assert kind in ("sam", "sam2"), f"{refiner} outlines nothing"
-    return RefinedSegmenter(by_words, sam.load_mask_refiner(refiner, kind, memory=memory, dtype=dtype))
+    return RefinedSegmenter(by_words, load_outliner(refiner, memory, dtype))
+
+
+def load_outliner(folder: Path, memory: Memory, dtype: torch.dtype) -> sam.SamMaskRefiner:
+    """Load a SAM or SAM 2 checkpoint from a folder."""
+    kind = segmenter_kind(folder)
+    assert kind in ("sam", "sam2"), f"{folder} outlines nothing"
+    return sam.load_mask_refiner(folder, kind, memory=memory, dtype=dtype)
 
 
 def load_word_segmenter(

@@ -115,6 +115,7 @@ OTHERS: tuple[tuple[str, str, str], ...] = (
 THROUGH_PIPELINES = re.compile(r"StableDiffusion(XL|3)|Flux|QwenImage|ZImage|Chroma")
 MODEL_TYPES: tuple[tuple[str, str, str], ...] = (
     (r"clipseg", "segmenter", "a CLIPSeg, which finds in a picture what words name"),
+    (r"grounding", "segmenter", "an object detector, which finds in a picture what words name"),
     (r"clip_text_model|t5|umt5|qwen|llama|gemma|mistral", "text-encoder", "a text encoder alone"),
     (r"clip|siglip", "scorer", "a CLIP, which scores pictures against texts"),
     (r"sam", "segmenter", "a SAM, which outlines what is in a picture"),

@@ -88,6 +88,7 @@ def entry_lines(name: str, entry: Entry, place: str | None) -> list[str]:
     facts = {
         "what it is": entry.purpose,
         "used for": ", ".join(ABILITIES[ability] for ability in entry.abilities),
+        "beside": ", ".join(entry.beside),
         "here": place or "no",
         "repository": entry.repository or "inside the package",
         "revision": entry.revision or ("" if entry.repository is None else "the newest: none was looked up"),

@@ -23,7 +23,7 @@ class Objects:
     overwrite: bool = False
     """Replace files of the same names."""
     segmenter: str = ""
-    """Another model that finds objects: clipseg, sam, sam2, sam3, a hub id or a folder; by default the models' own."""
+    """Another model that finds objects: clipseg, sam, sam2, sam3, grounding-dino, a hub id or a folder; by default the models' own."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
