@@ -479,3 +479,8 @@ def test_the_choice_of_a_preset_sets_what_the_form_shows_of_it() -> None:
     assert preset_values("paper") == preset_values("released-exact") == [50, 7.5]
     assert [type(value) for value in preset_values("default")] == [int, float]
     assert preset_values("default") == preset_values("exhaustive") == [EditRecord.steps, EditRecord.guidance]
+
+
+def test_records_name_the_new_place_of_a_choice_that_is_gone_from_the_hub() -> None:
+    assert edit_service.recorded_name("runwayml/stable-diffusion-v1-5") == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert edit_service.recorded_name("owner/name@v2") == "owner/name@v2"
