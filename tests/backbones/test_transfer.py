@@ -169,7 +169,7 @@ def test_a_pinned_revision_is_fetched_and_the_newest_where_it_is_gone(
     known(monkeypatch, revision="f" * 40)
     with caplog.at_level(logging.WARNING):
         assert hub.fetch(NAME, "f" * 40, on_bytes=lambda *_: None).name == COMMIT
-    assert f"{NAME} could not be fetched: its newest revision was taken instead." in caplog.text
+    assert f"{NAME} has no commit ffffffffffff: its newest was taken instead." in caplog.text
 
 
 def test_a_former_name_in_the_cache_serves(server: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -107,8 +107,12 @@ def fetch(
             first = first or fault
             continue
         if (place, wanted) != places[0]:
-            taken = "its newest revision" if place == repository else f"{place}, a copy of it that others keep,"
-            logger.warning("%s could not be fetched: %s was taken instead.", at, taken)
+            if place == repository:
+                logger.warning("%s has no commit %s: its newest was taken instead.", at, str(revision)[:12])
+            else:
+                logger.warning(
+                    "%s could not be fetched: %s, a copy of it that others keep, was taken instead.", at, place
+                )
         return folder
     assert first is not None
     raise first
