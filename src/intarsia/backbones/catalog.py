@@ -47,8 +47,8 @@ def painters() -> list[str]:
 
 
 def entry_named(name: str) -> Entry | None:
-    """The entry of a catalogue name, with or without @revision; None where it has none."""
-    return CATALOG.get(name.partition("@")[0])
+    """The entry of a catalogue name, with or without @revision and +denoiser; None where it has none."""
+    return CATALOG.get(name.partition("+")[0].partition("@")[0])
 
 
 def pinned_revision(repository: str) -> str | None:
