@@ -16,6 +16,7 @@ from torch import Tensor
 
 from intarsia.backbones import denoiser_files, load_backbones
 from intarsia.backbones.additions import Additions
+from intarsia.backbones.checkpoint_files import DENOISERS
 from intarsia.backbones.denoiser_files import check_denoiser_file, split_denoiser
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.offload import visitor_of
@@ -24,6 +25,7 @@ from intarsia.backbones.pipeline_inpainter import PipelineInpainter
 from intarsia.backbones.pipeline_loading import load_pipeline_inpainter
 from intarsia.backbones.pipeline_placement import is_packed
 from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.repository_files import wanted_files
 from intarsia.backbones.resolve import resolve
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpainter
 from intarsia.errors import MissingExtraError, ModelError
@@ -193,7 +195,11 @@ def test_a_checkpoint_with_another_denoiser_is_one_word(
 ) -> None:
     file = tmp_path / "a+b.gguf"
     save_gguf(file, changed(own_weights(with_file("flux", None))))
-    folder = families("flux").name
+    folder = tmp_path / "parts"
+    shutil.copytree(families("flux").name, folder, ignore=shutil.ignore_patterns("diffusion_pytorch_model*"))
+    shutil.copytree(Path(families("flux").name) / "vae", folder / "vae", dirs_exist_ok=True)
+    with pytest.raises(ModelError, match=r"transformer/ has no \.safetensors weights"):
+        resolve(str(folder))
     models = load_backbones(f"{folder}+{file}")
     assert models.name == f"{folder}+{file}"
     assert models.versions["denoiser"].startswith("a+b.gguf#")
@@ -208,3 +214,10 @@ def test_paths_with_a_plus_sign_stay_what_they_are(tmp_path: Path) -> None:
     assert split_denoiser(str(tmp_path / "a+b.safetensors")) == (str(tmp_path / "a+b.safetensors"), None)
     assert split_denoiser("owner/name+/models/x.gguf") == ("owner/name", Path("/models/x.gguf"))
     assert split_denoiser("owner/c++") == ("owner/c++", None)
+
+
+def test_the_weights_that_are_replaced_are_not_fetched() -> None:
+    there = ["model_index.json", "transformer/config.json", "transformer/diffusion_pytorch_model.safetensors",
+             "vae/config.json", "vae/diffusion_pytorch_model.safetensors"]  # fmt: skip
+    wanted = wanted_files(there, ("transformer", "vae"), "full", without=DENOISERS)
+    assert set(there) - set(wanted) == {"transformer/diffusion_pytorch_model.safetensors"}

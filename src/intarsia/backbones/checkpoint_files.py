@@ -21,14 +21,21 @@ MORE_PARTS = ("transformer", "text_encoder_2", "text_encoder_3")
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle")
 INDEX = "model_index.json"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+DENOISERS = ("unet", "transformer")
+"""Folders of what may be published alone, in one file."""
+
 UNUSED = ("safety_checker", "feature_extractor", "watermarker")
 """Parts of pipelines that are never loaded."""
 
 AGAIN = "Download the whole checkpoint again."
 
 
-def pipeline_fault(folder: Path) -> Message | None:
-    """What keeps a folder from being a checkpoint that can be used, as a sentence; None when it is one."""
+def pipeline_fault(folder: Path, *, own_denoiser: bool = True) -> Message | None:
+    """What keeps a folder from being a checkpoint that can be used, as a sentence; None when it is one.
+
+    Args:
+        own_denoiser: whether the weights of its denoiser are used, and not those of another file.
+    """
     fault: Message | None
     refusal = folder_refusal(folder)
     if refusal:
@@ -37,7 +44,7 @@ def pipeline_fault(folder: Path) -> Message | None:
         return fault
     index = other_pipeline(folder)
     if index is not None:
-        return parts_fault(folder, index)
+        return parts_fault(folder, index, own_denoiser=own_denoiser)
     for part in PIPELINE:
         place = folder / (unet_part(folder) if part == "unet" else part)
         if not place.is_dir():
@@ -49,6 +56,8 @@ def pipeline_fault(folder: Path) -> Message | None:
             fault = fault or texts_fault(place, ["scheduler_config.json"])
         elif part == "tokenizer":
             fault = tokenizer_fault(place)
+        elif part == "unet" and not own_denoiser:
+            fault = settings_missing(place)
         else:
             fault = network_fault(place)
         if fault:
@@ -87,7 +96,7 @@ def texts_fault(folder: Path, names: Iterable[str]) -> Message | None:
     return None
 
 
-def parts_fault(folder: Path, index: PipelineIndex) -> Message | None:
+def parts_fault(folder: Path, index: PipelineIndex, *, own_denoiser: bool = True) -> Message | None:
     """What a pipeline's folder lacks of the parts that its index names, as a sentence; None when all are there."""
     for part, kind in index.parts.items():
         place = folder / part
@@ -95,15 +104,24 @@ def parts_fault(folder: Path, index: PipelineIndex) -> Message | None:
             continue
         if not place.is_dir():
             return (f"the part {part}/ is missing, which {INDEX} names. {AGAIN}",)
-        if (place / "config.json").is_file() and (fault := network_fault(place)):
+        if part in DENOISERS and not own_denoiser:
+            fault = settings_missing(place)
+        else:
+            fault = network_fault(place) if (place / "config.json").is_file() else None
+        if fault:
             return fault
     return None
 
 
+def settings_missing(folder: Path) -> Message | None:
+    """That a network's folder has no configuration, as a sentence; None when it has one."""
+    return None if (folder / "config.json").is_file() else (f"{folder.name}/config.json is missing. {AGAIN}",)
+
+
 def network_fault(folder: Path) -> Message | None:
     """What keeps a network's folder from being loaded, as a sentence that names the file; None when it can be."""
-    if not (folder / "config.json").is_file():
-        return (f"{folder.name}/config.json is missing. {AGAIN}",)
+    if missing := settings_missing(folder):
+        return missing
     found = sorted(file.name for file in folder.iterdir() if file.is_file())
     indexes = [name for name in found if name.endswith(".safetensors.index.json")]
     fault = texts_fault(folder, ["config.json", "preprocessor_config.json", *TOKENIZER_FILES, *indexes])
@@ -151,10 +169,10 @@ def family_fault(config: Path) -> Message | None:
     return None
 
 
-def repository_fault(folder: Path) -> Message | None:
-    """What a snapshot lacks, be it a pipeline or a single network."""
+def repository_fault(folder: Path, *, own_denoiser: bool = True) -> Message | None:
+    """What a snapshot lacks, be it a pipeline or a single network; see `pipeline_fault`."""
     if (folder / INDEX).is_file() or (folder / "unet").is_dir():
-        return pipeline_fault(folder)
+        return pipeline_fault(folder, own_denoiser=own_denoiser)
     return network_fault(folder)
 
 

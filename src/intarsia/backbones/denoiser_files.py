@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-from intarsia.backbones.checkpoint_files import short_reason
+from intarsia.backbones.checkpoint_files import DENOISERS, short_reason
 from intarsia.backbones.checkpoint_kind import UNKNOWN, kind_of
 from intarsia.backbones.weight_headers import foreign_file, is_gguf, read_header
 from intarsia.errors import MissingExtraError, ModelError, Remedy, Setting
 
 ENDINGS = (".safetensors", ".gguf")
-
-DENOISERS = ("unet", "transformer")
-"""Groups of kinds, as `checkpoint_kind` tells them, that are a denoiser alone."""
 
 SCALED = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale")
 """Endings of names in files whose weights are numbers of 8 bits that count by a scale beside them."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants
 
 from intarsia.backbones.catalog import former_names, mirrors_of, painters, pinned_revision
-from intarsia.backbones.checkpoint_files import repository_fault, settings_fault
+from intarsia.backbones.checkpoint_files import DENOISERS, repository_fault, settings_fault
 from intarsia.backbones.repository_files import SETTINGS, UNWANTED, WANTED, parts_of, wanted_files
 from intarsia.backbones.transfer import Listing, OnBytes, bytes_here, cache_folder, fetch_large, hub_tools
 from intarsia.backbones.weight_sets import Precision
@@ -30,7 +31,7 @@ def cached(repository: str, revision: str | None = None) -> bool:
     return cached_folder(repository, revision) is not None
 
 
-def cached_folder(repository: str, revision: str | None = None) -> Path | None:
+def cached_folder(repository: str, revision: str | None = None, *, own_denoiser: bool = True) -> Path | None:
     """The complete snapshot of a repository in the hub's cache (HF_HOME, HF_HUB_CACHE), or None.
 
     Without a revision, or with the one of the catalogue, any complete snapshot will do when that is not: the newest
@@ -42,7 +43,7 @@ def cached_folder(repository: str, revision: str | None = None) -> Path | None:
         places += [(place, None) for place in others]
     for place, wanted in places:
         for snapshot in snapshots(cache_folder(place), wanted):
-            if snapshot.is_dir() and repository_fault(snapshot) is None:
+            if snapshot.is_dir() and repository_fault(snapshot, own_denoiser=own_denoiser) is None:
                 return snapshot
     return None
 
@@ -65,6 +66,7 @@ def fetch(
     *,
     precision: Precision = "full",
     painter: bool = False,
+    own_denoiser: bool = True,
     on_bytes: OnBytes | None = None,
 ) -> Path:
     """The folder of a repository: from the hub's cache, else downloaded into it.
@@ -76,12 +78,13 @@ def fetch(
         precision: in which its networks will work; half takes weights of half precision where there are some. What is
             cached already does for every precision.
         painter: whether it has to be a checkpoint that paints, and not one of the networks beside it.
+        own_denoiser: whether the weights of its denoiser are needed.
         on_bytes: told of the bytes that have come; by default a bar on the terminal.
 
     Raises:
         ModelError: it is neither cached nor to be had, or of a kind that cannot be used.
     """
-    found = cached_folder(repository, revision)
+    found = cached_folder(repository, revision, own_denoiser=own_denoiser)
     if found is not None:
         return found
     # The commit of the catalogue is nobody's wish: another will do.
@@ -101,7 +104,15 @@ def fetch(
     first: NotServed | None = None
     for place, wanted in places:
         try:
-            folder = fetch_usable(place, wanted, command, precision=precision, painter=painter, on_bytes=on_bytes)
+            folder = fetch_usable(
+                place,
+                wanted,
+                command,
+                precision=precision,
+                painter=painter,
+                own_denoiser=own_denoiser,
+                on_bytes=on_bytes,
+            )
         except NotServed as fault:
             logger.debug("%s was not served: %s", place, fault)
             first = first or fault
@@ -125,6 +136,7 @@ def fetch_usable(
     *,
     precision: Precision,
     painter: bool,
+    own_denoiser: bool,
     on_bytes: OnBytes | None,
 ) -> Path:
     """A repository's snapshot, downloaded and found to be complete.
@@ -132,16 +144,23 @@ def fetch_usable(
     Raises:
         ModelError: it is not to be had, or of a kind that cannot be used.
     """
-    folder = fetch_snapshot(repository, revision, command, precision=precision, painter=painter, on_bytes=on_bytes)
-    fault = repository_fault(folder)
+    fetched = partial(
+        fetch_snapshot,
+        repository,
+        command=command,
+        precision=precision,
+        painter=painter,
+        own_denoiser=own_denoiser,
+        on_bytes=on_bytes,
+    )
+    folder = fetched(revision)
+    fault = repository_fault(folder, own_denoiser=own_denoiser)
     if fault and revision is None:
         # The hub's own converter offers safetensors as a pull request where the owner never merged them.
         converted = converter_revision(repository)
         if converted is not None:
-            folder = fetch_snapshot(
-                repository, converted, command, precision=precision, painter=painter, on_bytes=on_bytes
-            )
-            fault = repository_fault(folder)
+            folder = fetched(converted)
+            fault = repository_fault(folder, own_denoiser=own_denoiser)
     if fault:
         at = f"{repository}@{revision}" if revision else repository
         raise ModelError(f"The checkpoint {at} cannot be used: ", *fault)
@@ -155,6 +174,7 @@ def fetch_snapshot(
     *,
     precision: Precision = "full",
     painter: bool = False,
+    own_denoiser: bool = True,
     on_bytes: OnBytes | None = None,
 ) -> Path:
     """Download what is needed of a repository: first what says of which kind it is, then its weights.
@@ -172,9 +192,14 @@ def fetch_snapshot(
         refuse(repository, settings_fault(settings, painter=painter))
         if listing is None:
             logger.warning("Downloading %s to %s.", repository, constants.HF_HUB_CACHE)
-            folder = snapshot_download(repository, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
+            lent = [] if own_denoiser else [f"{part}/*.safetensors" for part in DENOISERS]
+            folder = snapshot_download(
+                repository, revision=revision, allow_patterns=WANTED, ignore_patterns=[*UNWANTED, *lent]
+            )
         else:
-            wanted = wanted_files(listing.sizes, parts_of(settings), precision)
+            wanted = wanted_files(
+                listing.sizes, parts_of(settings), precision, without=() if own_denoiser else DENOISERS
+            )
             size = sum(listing.sizes[name] for name in wanted)
             free = check_room(repository, size)
             logger.warning(

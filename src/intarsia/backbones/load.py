@@ -71,7 +71,13 @@ def load_backbones(
     chosen_dtype = choose_dtype(dtype, chosen_device)
     folder = Path(source.location)
     if source.kind == "hub":
-        folder = fetch(source.location, source.revision, precision=precision_named(str(chosen_dtype)), painter=True)
+        folder = fetch(
+            source.location,
+            source.revision,
+            precision=precision_named(str(chosen_dtype)),
+            painter=True,
+            own_denoiser=source.denoiser is None,
+        )
     if dtype == "auto" and chosen_device.startswith("cuda") and (folder / "transformer").is_dir():
         # That in which they were trained: float16 overflows in them and in their text encoders.
         chosen_dtype = choose_dtype("bfloat16", chosen_device)

@@ -131,7 +131,7 @@ def painting_folders(checkpoint: Path) -> list[str]:
     index = read_index(checkpoint)
     named = [] if index is None else [name for name, kind in index.parts.items() if kind and name not in UNUSED]
     names = dict.fromkeys((first, "unet", "vae", "text_encoder", *named))
-    return [name for name in names if any((checkpoint / name).glob("*.safetensors"))]
+    return [first, *(name for name in names if name != first and any((checkpoint / name).glob("*.safetensors")))]
 
 
 def config_of(folder: Path) -> dict[str, Any]:

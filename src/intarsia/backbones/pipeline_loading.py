@@ -11,8 +11,8 @@ import torch
 import transformers
 
 from intarsia.backbones.additions import NOTHING, Additions
-from intarsia.backbones.checkpoint_files import UNUSED, short_reason
-from intarsia.backbones.denoiser_files import DENOISERS, load_denoiser_file
+from intarsia.backbones.checkpoint_files import DENOISERS, UNUSED, short_reason
+from intarsia.backbones.denoiser_files import load_denoiser_file
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.pipeline_index import INDEX, LIBRARIES, PipelineIndex

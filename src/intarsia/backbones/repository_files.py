@@ -30,18 +30,21 @@ def parts_of(folder: Path) -> tuple[str, ...]:
     return tuple(part for part in dict.fromkeys([*(listed or PIPELINE), *own]) if part not in UNUSED)
 
 
-def wanted_files(names: Collection[str], parts: Iterable[str], precision: Precision) -> list[str]:
+def wanted_files(
+    names: Collection[str], parts: Iterable[str], precision: Precision, *, without: Collection[str] = ()
+) -> list[str]:
     """The files to fetch: of each network the one set of weights that suits a precision, and all that is small.
 
     Args:
         names: of the repository's files, with their folders.
         parts: folders that are used.
         precision: half takes *.fp16.safetensors where a network has them, which are half as large.
+        without: parts whose weights are not needed.
     """
     used = {"", *parts}
     small = [name for name in names if name.endswith(SMALL) and folder_of(name) in used]
     weights = []
-    for part in sorted(used):
+    for part in sorted(used.difference(without)):
         if part == "" and INDEX in names:
             continue  # whole checkpoints in one file, beside the folders that are read
         within = {name.rpartition("/")[2]: name for name in names if folder_of(name) == part}

@@ -43,7 +43,7 @@ class ModelSource:
     denoiser: Path | None = None
 
 
-def resolve(models: str, *, quiet: bool = False) -> ModelSource:
+def resolve(models: str, *, quiet: bool = False, own_denoiser: bool = True) -> ModelSource:
     """Find out what the user means by --models; loads nothing and asks no network.
 
     A hub id that is gone stands for the one where its files live on, which is said once.
@@ -53,6 +53,7 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
             layout, or a single .safetensors file; all but the last may have a plus sign and the file of another
             denoiser behind them.
         quiet: whether to leave unsaid that auto means the pocket models, where nothing may be asked of them.
+        own_denoiser: whether a folder has to hold the weights of a denoiser.
 
     Raises:
         ModelError: it is none of these, or is incomplete.
@@ -61,7 +62,7 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
     checkpoint, denoiser = split_denoiser(models)
     if denoiser is not None:
         check_denoiser_file(denoiser)
-        source = resolve(checkpoint, quiet=quiet)
+        source = resolve(checkpoint, quiet=quiet, own_denoiser=False)
         if source.kind == "file":
             raise ModelError(
                 f"{checkpoint} is one file, whose denoiser cannot be replaced",
@@ -86,7 +87,7 @@ def resolve(models: str, *, quiet: bool = False) -> ModelSource:
         models = models.replace(repository, REDIRECTS[repository], 1)
         repository = REDIRECTS[repository]
     if models and path.is_dir():
-        return folder_source(path, name=models)
+        return folder_source(path, name=models, own_denoiser=own_denoiser)
     if path.is_file():
         return file_source(path, name=models)
     if path.suffix.lower() in (".safetensors", *PICKLES):
@@ -131,13 +132,13 @@ def best_cached(*, quiet: bool = False) -> str:
     return "pocket"
 
 
-def folder_source(folder: Path, *, name: str) -> ModelSource:
-    """A folder in diffusers layout, checked.
+def folder_source(folder: Path, *, name: str, own_denoiser: bool = True) -> ModelSource:
+    """A folder in diffusers layout, checked; see `pipeline_fault`.
 
     Raises:
         ModelError: it lacks a part, or is of another family of models.
     """
-    fault = pipeline_fault(folder)
+    fault = pipeline_fault(folder, own_denoiser=own_denoiser)
     if fault:
         raise ModelError(f"The checkpoint in {folder} cannot be used: ", *fault)
     return ModelSource(name=name, kind="folder", location=str(folder))
