@@ -1,0 +1,203 @@
+"""Undoing what an editor did beside the edit: its picture is laid over the source, in the source's colours.
+
+Models that edit by an instruction give back a picture that is shifted, zoomed and tinted as a whole. Here the similarity
+and the tint are found from what they left alone, and undone in one resampling; then what really changed is found, and all
+else is the source's, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from intarsia.imaging.affine import Matrix, compose_maps, maps_pixels_to_pixels, warp_channels
+from intarsia.imaging.changed_region import FEWEST_DOUBT, changed_region, differences
+from intarsia.imaging.changed_shape import distance_to
+from intarsia.imaging.colour_drift import CUT_OFF, NO_DRIFT, ColourDrift, colour_drift, unevenness
+from intarsia.imaging.crop import Crop
+from intarsia.imaging.geometry import Size
+from intarsia.imaging.masks import Blend, Mask, bounds_of, softened
+from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.imaging.registered_edit import Registration, register_edit
+from intarsia.imaging.slices import beyond, shape_of, within
+
+ROUNDS = 3
+"""Times that colours and what is unchanged are found from each other, at most."""
+
+BESIDE = 1 / 60
+"""Distance from a change up to which nothing is learned of colours, of the picture's shorter side."""
+
+EDGE = 1 / 100
+"""Width of the soft edge around a change, of the picture's shorter side."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UndoneDrift:
+    """An edited picture, and how to lay it over its source.
+
+    Attributes:
+        edited: (h, w, 3) levels at the editor's own size.
+        registration: how it lies there; not found where the picture was painted anew as a whole.
+        colours: the way back to the source's colours.
+        shade: (H, W, 3) levels to add besides, smooth.
+        region: (H, W) what the edit changed.
+        covered: (H, W) what the edited picture shows of the source; zoomed, it may leave out a rim.
+        picture: (H, W, 3) levels, the edited picture laid over the source; the source's own where nothing covers it.
+    """
+
+    edited: Bytes
+    registration: Registration
+    colours: ColourDrift
+    shade: Picture
+    region: Mask
+    covered: Mask
+    picture: Picture
+
+    @property
+    def repainted(self) -> bool:
+        """Whether nothing of the source was left alone, so that there was nothing to register by."""
+        return not self.registration.found
+
+
+def undo_drift(source: Bytes, edited: Bytes, *, everything: bool = False) -> UndoneDrift:
+    """Lay an edited picture over its source, and find what was edited.
+
+    Args:
+        source: (H, W, 3) levels, what the editor was given.
+        edited: (h, w, 3) levels, of nearly the same aspect ratio at any size.
+        everything: whether all of the picture was to change, as by a style or a season: then its colours are no fault,
+            and only the drift of places is undone.
+    """
+    registration = register_edit(source, edited)
+    size = Size(source.shape[1], source.shape[0])
+    laid, covered = laid_over(edited, registration.to_source(Size(edited.shape[1], edited.shape[0])), size)
+    if everything or not registration.found:
+        picture = np.where(covered[..., None], laid, source).astype(np.float32)
+        return UndoneDrift(
+            edited=edited, registration=registration, colours=NO_DRIFT, shade=np.zeros_like(picture),
+            region=covered.copy(), covered=covered, picture=picture,
+        )  # fmt: skip
+    beside = max(BESIDE * size.short, 2.0)
+    unchanged = covered & registration.same if registration.same.any() else covered
+    region = ~covered
+    for _ in range(ROUNDS):
+        before = region
+        colours = colour_drift(source, laid, unchanged)
+        shade = colours.shade(size.height, size.width)
+        undone = np.where(covered[..., None], colours.undone(laid) + shade, source).astype(np.float32)
+        region = changed_region(source, beyond_cut_off(source, laid, undone), covered)
+        unchanged = covered & (distance_to(region) > beside)
+        if int((region ^ before).sum()) < 1e-3 * region.size:
+            break
+    shade = shade + unevenness(source, beyond_cut_off(source, laid, undone), unchanged)
+    undone = np.where(covered[..., None], colours.undone(laid) + shade, source).astype(np.float32)
+    region = changed_region(source, beyond_cut_off(source, laid, undone), covered)
+    picture = without_cut_off(source, laid, undone)
+    return UndoneDrift(
+        edited=edited, registration=registration, colours=colours, shade=shade, region=region, covered=covered,
+        picture=picture,
+    )  # fmt: skip
+
+
+def laid_over(edited: Bytes, matrix: Matrix, size: Size) -> tuple[Picture, Mask]:
+    """(h, w, 3) an edited picture taken through a map, as levels of another size, and where it shows anything."""
+    picture = np.dstack([edited.astype(np.float32), np.ones(edited.shape[:2], np.float32)])
+    warped = warp_channels(picture, matrix, size)
+    covered: Mask = warped[..., 3] > (0.5 if maps_pixels_to_pixels(matrix) else 0.999)
+    return warped[..., :3], covered
+
+
+def beyond_cut_off(source: Bytes, laid: Picture, undone: Picture) -> Picture:
+    """(H, W, 3) levels, the source's own in a channel that the editor's tint cut off where they lie beyond.
+
+    Args:
+        source: (H, W, 3) levels.
+        laid: (H, W, 3) levels of the edited picture over it, in the editor's colours.
+        undone: (H, W, 3) the same in the source's colours.
+    """
+    lighter = np.where(laid >= CUT_OFF[1], np.maximum(undone, source), undone)
+    return np.asarray(np.where(laid <= CUT_OFF[0], np.minimum(undone, source), lighter), np.float32)
+
+
+def without_cut_off(source: Bytes, laid: Picture, undone: Picture) -> Picture:
+    """The same where the pictures show the same otherwise; what was edited stays as it is."""
+    kept = beyond_cut_off(source, laid, undone)
+    return np.where((differences(source, kept) < FEWEST_DOUBT)[..., None], kept, undone)
+
+
+def blend_of(region: Mask, allowed: Mask, edge: float) -> Blend:
+    """(H, W) in [0, 1]: 1 in a region, falling to 0 around it and toward the borders of where a change is allowed.
+
+    Args:
+        edge: width of the soft edges in pixels.
+    """
+    return np.asarray(np.minimum(softened(region, edge), rising_inside(allowed, edge)), np.float32)
+
+
+def rising_inside(mask: Mask, edge: float) -> Blend:
+    """(H, W) 0 outside a mask, rising to 1 within it over so many pixels; the picture's own borders are no edge."""
+    if mask.all():
+        return np.ones(mask.shape, np.float32)
+    distance = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(np.minimum(distance / (edge + 1), 1.0), np.float32)
+
+
+def put_back(pixels: Bytes, crop: Crop, undone: UndoneDrift, limit: Mask | None = None) -> tuple[Bytes, Blend]:
+    """A photo with what an editor changed on a crop of it, resampled once from the editor's picture.
+
+    Args:
+        pixels: (H, W, 3) levels of the photo.
+        crop: whose canvas the editor was given.
+        undone: of that canvas.
+        limit: (H, W) of the photo, outside which nothing may change; by default the window of the crop.
+
+    Returns:
+        (H, W, 3) levels, equal to the photo's bit for bit where the blend is 0; (H, W) blend in [0, 1].
+    """
+    height, width = pixels.shape[:2]
+    size, part = Size(width, height), crop.part(Size(width, height))
+    region, covered = (crop.put(m.astype(np.uint8) * 255, size) for m in (undone.region, undone.covered))
+    allowed = np.zeros((height, width), np.bool_)
+    allowed[part] = covered > 254
+    if limit is not None:
+        allowed &= limit
+    blend = np.zeros((height, width), np.float32)
+    edge = max(EDGE * crop.size.short / crop.scale, 1.0)
+    if crop.holds(size):
+        blend[part] = blend_of(region > 127, allowed[part], edge)
+    else:  # the crop's own borders are edges too
+        whole = np.zeros((height, width), np.bool_)
+        whole[part] = region > 127
+        blend = blend_of(whole, allowed, edge)
+    made = pixels.copy()
+    inside = bounds_of(blend > 0)
+    if inside is None:
+        return made, blend
+    rows, columns = shape_of(inside)
+    to_photo = (
+        1 / crop.scale,
+        0.0,
+        crop.window.x0 - inside[1].start,
+        0.0,
+        1 / crop.scale,
+        crop.window.y0 - inside[0].start,
+    )
+    own = Size(undone.edited.shape[1], undone.edited.shape[0])
+    matrix = compose_maps(undone.registration.to_source(own), to_photo)
+    laid, _ = laid_over(undone.edited, matrix, Size(columns, rows))
+    back = np.array(
+        [
+            [1 / crop.scale, 0.0, to_photo[2] + (1 / crop.scale - 1) / 2],
+            [0.0, 1 / crop.scale, to_photo[5] + (1 / crop.scale - 1) / 2],
+        ]
+    )
+    shade = cv2.warpAffine(undone.shade, back, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    source, share = pixels[inside], blend[inside][..., None]
+    fresh = undone.colours.undone(laid) + shade
+    if undone.colours is not NO_DRIFT:
+        fresh = without_cut_off(source, laid, fresh)
+    mixed = source * (1.0 - share) + fresh.clip(0, 255) * share
+    made[inside] = np.where(share > 0, levels_to_bytes(mixed), source)
+    return made, blend
