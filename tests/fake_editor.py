@@ -53,7 +53,7 @@ class Fault:
         # Where the middles of three pixels go; the rest follows.
         corners = np.array([[0.0, 0.0], [width, 0.0], [0.0, height]])
         there = self.moved(corners, height, width) * [wide / width, high / height]
-        matrix = cv2.getAffineTransform(np.float32(corners - 0.5), np.float32(there - 0.5))
+        matrix = cv2.getAffineTransform((corners - 0.5).astype(np.float32), (there - 0.5).astype(np.float32))
         values = cv2.warpAffine(
             picture.astype(np.float32), matrix, (wide, high), flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
         )

@@ -11,15 +11,18 @@ import numpy as np
 from scipy import ndimage
 
 from intarsia.imaging.changed_shape import distance_to
+from intarsia.imaging.lab import lab_of
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Bytes, Floats, Picture
 
-DOUBT, SURE = 2.2, 4.5
-"""Difference from which a pixel beside a changed one is changed too, and from which it is by itself, in deviations of Lab
-where nothing is changed."""
+DOUBT, SURE = 4.4, 9.0
+"""Difference from which a pixel beside a changed one is changed too, and from which it is by itself, in usual differences."""
 
 FEWEST_DOUBT, FEWEST_SURE = 3.0, 7.0
 """The same in Lab, at the least."""
+
+MOST_NOISE = 2.0
+"""A usual difference in Lab that is larger is none of noise: all of the picture is changed."""
 
 REGRAIN = 0.8
 """Logarithm of the ratio of two contrasts from which a texture is another one."""
@@ -54,8 +57,8 @@ def changed_region(source: Bytes, edited: Picture, covered: Mask) -> Mask:
     usual = difference[covered]
     if not usual.size:
         return np.zeros_like(covered)
-    noise = float(np.median(usual))
-    doubt, sure = max(FEWEST_DOUBT, DOUBT * noise * 2), max(FEWEST_SURE, SURE * noise * 2)
+    noise = min(float(np.median(usual)), MOST_NOISE)
+    doubt, sure = max(FEWEST_DOUBT, DOUBT * noise), max(FEWEST_SURE, SURE * noise)
     labels, count = ndimage.label(difference > doubt, np.ones((3, 3)))
     if not count:
         return np.zeros_like(covered)
@@ -75,7 +78,7 @@ def changed_region(source: Bytes, edited: Picture, covered: Mask) -> Mask:
 
 def differences(source: Bytes, edited: Picture) -> Floats:
     """(H, W) how far the pictures differ, in Lab; what one blurs or moves by a pixel of the other is no difference."""
-    one, other = (cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (source, edited))
+    one, other = lab_of(source), lab_of(edited)
     beyond = np.minimum(outside(one, other), outside(other, one))
     smooth = np.linalg.norm(cv2.GaussianBlur(one, (0, 0), 2.0) - cv2.GaussianBlur(other, (0, 0), 2.0), axis=2)
     here = cv2.GaussianBlur(np.linalg.norm(one - other, axis=2), (0, 0), 1.0)  # what is smooth goes over its borders
@@ -88,7 +91,7 @@ def differences(source: Bytes, edited: Picture) -> Floats:
 def outside(picture: Floats, other: Floats) -> Floats:
     """(H, W) how far each pixel lies outside the range of the other picture's pixels around it."""
     square = np.ones((3, 3), np.uint8)
-    low, high = cv2.erode(other, square), cv2.dilate(other, square)
+    low, high = np.asarray(cv2.erode(other, square)), np.asarray(cv2.dilate(other, square))
     return np.asarray(np.linalg.norm(picture - picture.clip(low, high), axis=2), np.float32)
 
 

@@ -38,7 +38,10 @@ FEWEST = 24
 TUKEY = 4.685
 """Deviations from which a cell has no say."""
 
-ROUNDS = 12
+ROUNDS = 10
+
+FIRST = 24 / 255
+"""Deviation that is allowed in the first round, of the range of a channel; half of it in the next."""
 
 UNEVEN = 12.0
 """Most levels by which the drift of a place may differ from that of the whole picture."""
@@ -47,8 +50,9 @@ SPAN = 1 / 24
 """Side of the places whose drift is compared with that of the whole, of the picture's longer side."""
 
 
-MOST = 32.0
-"""Median change in levels from which the colours are not a fault but what was asked for, as of a picture by night."""
+MOST, DARK = 0.22, 0.08
+"""Share of its brightness by which the usual place changes, from which the colours are not a fault but what was asked for, as
+of a picture by night; and what is added to all brightness, of its range."""
 
 SLACK = 4.0
 """Levels by which colours that were not seen unchanged are moved more than those that were, at most."""
@@ -76,7 +80,7 @@ class ColourDrift:
         for channel in range(3):
             added = terms(shares, channel) @ self.weights[:, channel].astype(np.float32)
             undone[..., channel] = shares[..., channel] + added.clip(self.least[channel], self.most[channel])
-        return undone * 255
+        return np.asarray(undone * 255, np.float32)
 
     def shade(self, height: int, width: int) -> Picture:
         """(H, W, 3) levels to add besides, by the place."""
@@ -112,38 +116,69 @@ def colour_drift(source: Bytes, edited: Picture, unchanged: Mask) -> ColourDrift
         edited: (H, W, 3) levels, registered with the source.
         unchanged: (H, W) where both are expected to show the same; places that differ otherwise than most have no say.
     """
-    usable = unchanged & np.all((edited > CUT_OFF[0]) & (edited < CUT_OFF[1]), -1)
-    usable &= np.all((source > CUT_OFF[0]) & (source < CUT_OFF[1]), -1)
     height, width = (max(side // CELL, 1) for side in unchanged.shape)
-    whole = cv2.resize(usable.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.999
+    whole = as_cells(unchanged.astype(np.float32), width, height) > 0.999
     if int(whole.sum()) < FEWEST:
         return NO_DRIFT
-    wanted, given = (
-        cv2.resize(p.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)[whole] / 255
-        for p in (source, edited)
-    )
+    wanted, given = (as_cells(p.astype(np.float32), width, height)[whole] / 255 for p in (source, edited))
+    ratios = np.abs(wanted - given) / (np.maximum(wanted, given) + DARK)
+    if float(np.median(ratios.mean(1))) > MOST:
+        return NO_DRIFT
+    seen = np.all([as_cells(within_range(p), width, height)[whole] > 0.999 for p in (source, edited)], axis=0)
     places = np.stack([ramp[whole] for ramp in ramps(height, width)], -1)
-    phi = [np.hstack([terms(given, channel), places]).astype(np.float64) for channel in range(3)]
+    rare = rarity(wanted)
+    weights, slopes, bounds = np.zeros((6, 3)), np.zeros((2, 3)), np.zeros((2, 3))
+    for channel in range(3):
+        here = seen[:, channel]
+        if int(here.sum()) < FEWEST:
+            return NO_DRIFT
+        phi = np.hstack([terms(given, channel), places])[here].astype(np.float64)
+        found, trust = robust_fit(phi, (wanted - given)[here, channel].astype(np.float64), rare[here])
+        weights[:, channel], slopes[:, channel] = found[:6], found[6:]
+        added = phi[trust > 0, :6] @ found[:6]
+        bounds[:, channel] = (added.min(), added.max()) if added.size else (0, 0)
+    return ColourDrift(weights=weights, slopes=slopes, least=bounds[0] - SLACK / 255, most=bounds[1] + SLACK / 255)
+
+
+def as_cells(plane: Floats, width: int, height: int) -> Floats:
+    """(H, W, ...) as means of cells."""
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def within_range(picture: Bytes | Picture) -> Floats:
+    """(H, W, 3) of 0 and 1: the channels that were not cut off."""
+    return ((picture > CUT_OFF[0]) & (picture < CUT_OFF[1])).astype(np.float32)
+
+
+def rarity(colours: Floats) -> Floats:
+    """(N, 3) in [0, 1] -> (N,) weights with a mean of 1: rare colours count more than their share of the picture."""
+    bins = (colours * 7.999).clip(0, 7).astype(int) @ np.array([64, 8, 1])
+    weights = 1 / np.sqrt(np.bincount(bins, minlength=512)[bins])
+    return np.asarray(weights / weights.mean())
+
+
+def robust_fit(phi: Floats, missing: Floats, rare: Floats) -> tuple[Floats, Floats]:
+    """The coefficients that explain what is missing, with their priors, and how far each cell is trusted.
+
+    What differs otherwise than most has no say in the end, but everything has one at first: colours of which there are
+    few would be left out by those of which there are many.
+
+    Args:
+        phi: (N, 8) terms and places of cells.
+        missing: (N,) of the range of a channel.
+        rare: (N,) weights.
+    """
     order = ("offset", "own", "others", "others", "curve", "lean", "shade", "shade")
     prior = np.diag([1 / PRIORS[name] ** 2 for name in order])
-    missing = (wanted - given).astype(np.float64)
-    if float(np.linalg.norm(np.median(missing, 0))) > MOST / 255:
-        return NO_DRIFT
-    found, left = np.zeros((8, 3)), missing - np.median(missing, 0)
-    for _ in range(ROUNDS):
-        far = np.linalg.norm(left, axis=1)
-        spread = max(float(np.median(far)) / 1.5, NOISE)
-        trust = np.clip(1 - (far / (TUKEY * spread)) ** 2, 0, None) ** 2 / (spread**2 * NEIGHBOURS)
-        before = found.copy()
-        for channel in range(3):
-            seen = phi[channel] * trust[:, None]
-            found[:, channel] = np.linalg.solve(seen.T @ phi[channel] + prior, seen.T @ missing[:, channel])
-            left[:, channel] = missing[:, channel] - phi[channel] @ found[:, channel]
-        if np.abs(found - before).max() < 1e-5:
-            break
-    added = np.stack([phi[channel][trust > 0, :6] @ found[:6, channel] for channel in range(3)], -1)
-    least, most = (added.min(0), added.max(0)) if len(added) else (NONE, NONE)
-    return ColourDrift(weights=found[:6], slopes=found[6:], least=least - SLACK / 255, most=most + SLACK / 255)
+    found: Floats = np.zeros(8)
+    trust, left = np.zeros_like(missing), missing - np.median(missing)
+    for number in range(ROUNDS):
+        spread = max(1.4826 * float(np.median(np.abs(left))), NOISE, FIRST * 0.5**number)
+        trust = rare * np.clip(1 - (left / (TUKEY * spread)) ** 2, 0, None) ** 2 / (spread**2 * NEIGHBOURS)
+        weighted = phi * trust[:, None]
+        found = np.linalg.solve(weighted.T @ phi + prior, weighted.T @ missing)
+        left = missing - phi @ found
+    return found, trust
 
 
 def unevenness(source: Bytes, edited: Picture, unchanged: Mask) -> Picture:

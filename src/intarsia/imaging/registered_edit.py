@@ -44,6 +44,9 @@ SHARED = 0.12
 STILL = 0.03
 """Drift in pixels, at the corners, below which there is none: the pixels are taken as they are."""
 
+UNIT = 20.0
+"""Levels of brightness that count as one deviation, where pictures have the same colours."""
+
 ROUNDS, SETTLED = 24, 0.003
 """Rounds of least squares at most, and the step in pixels at which they end."""
 
@@ -160,9 +163,13 @@ def level_of(size: Size, side: int) -> Size:
 
 def scaled_grey(picture: Bytes, size: Size) -> Floats:
     """(h, w) float32 brightness in levels, at another size; averaged where it shrinks."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    how = cv2.INTER_AREA if size.width < grey.shape[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(grey, (size.width, size.height), interpolation=how), np.float32)
+    return scaled(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32), size)
+
+
+def scaled(plane: Floats, size: Size) -> Floats:
+    """(h, w) float32 at another size; averaged where it shrinks."""
+    how = cv2.INTER_AREA if size.width < plane.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(plane, (size.width, size.height), interpolation=how), np.float32)
 
 
 def structure(grey: Floats) -> Floats:
@@ -205,7 +212,11 @@ def voted_drift(source: Floats, edited: Floats) -> Drift:
     if len(here) < FEWEST:
         return none
     found, agree = cv2.estimateAffinePartial2D(
-        np.float32(here), np.float32(there), method=cv2.RANSAC, ransacReprojThreshold=1.5, maxIters=4000
+        np.array(here, np.float32),
+        np.array(there, np.float32),
+        method=cv2.RANSAC,
+        ransacReprojThreshold=1.5,
+        maxIters=4000,
     )
     if found is None or int(agree.sum()) < FEWEST:
         return none
@@ -231,11 +242,12 @@ def warped_by(edited: Floats, drift: Drift, border: int = cv2.BORDER_REPLICATE) 
     return np.asarray(cv2.warpAffine(edited, back, size, flags=flags, borderMode=border), np.float32)
 
 
-def fitted_drift(source: Floats, edited: Floats, start: Drift) -> Drift:
+def fitted_drift(source: Floats, edited: Floats, start: Drift, trusted: Mask | None = None) -> Drift:
     """The similarity with the least squares of what differs; pixels that differ much have no say.
 
     Args:
-        source, edited: (h, w) structures of the size that the start has.
+        source, edited: (h, w) of the size that the start has: structures, or brightness in units of some levels.
+        trusted: (h, w) the pixels that may have a say; by default all.
     """
     height, width = source.shape
     columns = np.arange(width, dtype=np.float32)[None] - (width - 1) / 2
@@ -244,6 +256,8 @@ def fitted_drift(source: Floats, edited: Floats, start: Drift) -> Drift:
     for _ in range(ROUNDS):
         there = warped_by(edited, drift)
         inside = warped_by(np.ones_like(edited), drift, cv2.BORDER_CONSTANT) > 0.999
+        if trusted is not None:
+            inside &= trusted
         # The mean of both slopes takes larger steps well (efficient second-order minimisation).
         both = (there + source) / 2
         across, down = (cv2.Sobel(both, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1)))
@@ -271,6 +285,23 @@ def tukey_weights(difference: Floats, inside: Mask) -> Floats:
         return np.zeros_like(difference)
     scale = TUKEY * max(1.4826 * float(np.median(sizes)), 0.02)
     return np.asarray(np.clip(1 - (difference / scale) ** 2, 0, None) ** 2, np.float32)
+
+
+def refitted(source: Floats, edited: Floats, before: Registration, unchanged: Mask) -> Registration:
+    """A registration made exact by what is known to be unchanged, where the pictures have the same colours too.
+
+    Args:
+        source: (H, W) brightness in levels.
+        edited: (h, w) brightness at the editor's size, of the same channels, in the source's colours.
+        unchanged: (H, W).
+    """
+    size = before.drift.size
+    level = level_of(size, FINEST)
+    one, other = (cv2.GaussianBlur(scaled(p, level), (0, 0), 1.0) / UNIT for p in (source, edited))
+    small = (level.width, level.height)
+    trusted = cv2.resize(unchanged.view(np.uint8), small, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+    drift = fitted_drift(np.asarray(one), np.asarray(other), before.drift.at(level), trusted).at(size)
+    return replace(before, drift=drift if drift.farthest >= STILL else Drift(size=size))
 
 
 def shared_structure(source: Bytes, edited: Bytes, drift: Drift) -> tuple[float, Mask]:

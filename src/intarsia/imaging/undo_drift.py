@@ -15,19 +15,25 @@ import numpy as np
 from intarsia.imaging.affine import Matrix, compose_maps, maps_pixels_to_pixels, warp_channels
 from intarsia.imaging.changed_region import FEWEST_DOUBT, changed_region, differences
 from intarsia.imaging.changed_shape import distance_to
-from intarsia.imaging.colour_drift import CUT_OFF, NO_DRIFT, ColourDrift, colour_drift, unevenness
+from intarsia.imaging.colour_drift import CUT_OFF, NO_DRIFT, ColourDrift, colour_drift, unevenness, within_range
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import Blend, Mask, bounds_of, softened
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
-from intarsia.imaging.registered_edit import Registration, register_edit
-from intarsia.imaging.slices import beyond, shape_of, within
+from intarsia.imaging.registered_edit import Registration, refitted, register_edit
+from intarsia.imaging.slices import grown, shape_of, within
 
 ROUNDS = 3
 """Times that colours and what is unchanged are found from each other, at most."""
 
 BESIDE = 1 / 60
 """Distance from a change up to which nothing is learned of colours, of the picture's shorter side."""
+
+LOSS = 0.02
+"""Share of the pixels by which a channel may be cut off more often than another, to say as well where the picture lies."""
+
+UNSURE = 40.0
+"""Levels by which a channel that was cut off may be wrong, where the others tell what is there."""
 
 EDGE = 1 / 100
 """Width of the soft edge around a change, of the picture's shorter side."""
@@ -71,8 +77,8 @@ def undo_drift(source: Bytes, edited: Bytes, *, everything: bool = False) -> Und
             and only the drift of places is undone.
     """
     registration = register_edit(source, edited)
-    size = Size(source.shape[1], source.shape[0])
-    laid, covered = laid_over(edited, registration.to_source(Size(edited.shape[1], edited.shape[0])), size)
+    size, own = Size(source.shape[1], source.shape[0]), Size(edited.shape[1], edited.shape[0])
+    laid, covered = laid_over(edited, registration.to_source(own), size)
     if everything or not registration.found:
         picture = np.where(covered[..., None], laid, source).astype(np.float32)
         return UndoneDrift(
@@ -82,16 +88,25 @@ def undo_drift(source: Bytes, edited: Bytes, *, everything: bool = False) -> Und
     beside = max(BESIDE * size.short, 2.0)
     unchanged = covered & registration.same if registration.same.any() else covered
     region = ~covered
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         before = region
         colours = colour_drift(source, laid, unchanged)
         shade = colours.shade(size.height, size.width)
         undone = np.where(covered[..., None], colours.undone(laid) + shade, source).astype(np.float32)
         region = changed_region(source, beyond_cut_off(source, laid, undone), covered)
         unchanged = covered & (distance_to(region) > beside)
-        if int((region ^ before).sum()) < 1e-3 * region.size:
+        if colours is NO_DRIFT:
             break
-    shade = shade + unevenness(source, beyond_cut_off(source, laid, undone), unchanged)
+        if number == 0:  # now it is known what may say where the picture lies
+            told = whole_channels(edited)
+            own_colours = colours.undone(edited.astype(np.float32))[..., told].mean(-1)
+            registration = refitted((source - shade)[..., told].mean(-1), own_colours, registration, unchanged)
+            laid, covered = laid_over(edited, registration.to_source(own), size)
+            unchanged &= covered
+        elif int((region ^ before).sum()) < 1e-3 * region.size:
+            break
+    if colours is not NO_DRIFT:
+        shade = shade + unevenness(source, beyond_cut_off(source, laid, undone), unchanged)
     undone = np.where(covered[..., None], colours.undone(laid) + shade, source).astype(np.float32)
     region = changed_region(source, beyond_cut_off(source, laid, undone), covered)
     picture = without_cut_off(source, laid, undone)
@@ -99,6 +114,12 @@ def undo_drift(source: Bytes, edited: Bytes, *, everything: bool = False) -> Und
         edited=edited, registration=registration, colours=colours, shade=shade, region=region, covered=covered,
         picture=picture,
     )  # fmt: skip
+
+
+def whole_channels(edited: Bytes) -> list[int]:
+    """The channels that a tint cut off least often."""
+    shares = within_range(edited).mean((0, 1))
+    return [channel for channel in range(3) if shares[channel] >= shares.max() - LOSS]
 
 
 def laid_over(edited: Bytes, matrix: Matrix, size: Size) -> tuple[Picture, Mask]:
@@ -110,15 +131,18 @@ def laid_over(edited: Bytes, matrix: Matrix, size: Size) -> tuple[Picture, Mask]
 
 
 def beyond_cut_off(source: Bytes, laid: Picture, undone: Picture) -> Picture:
-    """(H, W, 3) levels, the source's own in a channel that the editor's tint cut off where they lie beyond.
+    """(H, W, 3) levels, the source's own in a channel that the editor's tint cut off, where that may have hidden them.
 
     Args:
         source: (H, W, 3) levels.
         laid: (H, W, 3) levels of the edited picture over it, in the editor's colours.
         undone: (H, W, 3) the same in the source's colours.
     """
-    lighter = np.where(laid >= CUT_OFF[1], np.maximum(undone, source), undone)
-    return np.asarray(np.where(laid <= CUT_OFF[0], np.minimum(undone, source), lighter), np.float32)
+    high, low = laid >= CUT_OFF[1], laid <= CUT_OFF[0]
+    told = (high | low).any(-1, keepdims=True) & ~(high | low).all(-1, keepdims=True)  # by the other channels
+    beyond = (high & (source > undone)) | (low & (source < undone))
+    unsure = (high | low) & told & (np.abs(undone - source) < UNSURE)
+    return np.asarray(np.where(beyond | unsure, source, undone), np.float32)
 
 
 def without_cut_off(source: Bytes, laid: Picture, undone: Picture) -> Picture:
@@ -156,44 +180,19 @@ def put_back(pixels: Bytes, crop: Crop, undone: UndoneDrift, limit: Mask | None 
     Returns:
         (H, W, 3) levels, equal to the photo's bit for bit where the blend is 0; (H, W) blend in [0, 1].
     """
-    height, width = pixels.shape[:2]
-    size, part = Size(width, height), crop.part(Size(width, height))
-    region, covered = (crop.put(m.astype(np.uint8) * 255, size) for m in (undone.region, undone.covered))
-    allowed = np.zeros((height, width), np.bool_)
-    allowed[part] = covered > 254
-    if limit is not None:
-        allowed &= limit
-    blend = np.zeros((height, width), np.float32)
-    edge = max(EDGE * crop.size.short / crop.scale, 1.0)
-    if crop.holds(size):
-        blend[part] = blend_of(region > 127, allowed[part], edge)
-    else:  # the crop's own borders are edges too
-        whole = np.zeros((height, width), np.bool_)
-        whole[part] = region > 127
-        blend = blend_of(whole, allowed, edge)
+    blend = blend_on(Size(pixels.shape[1], pixels.shape[0]), crop, undone, limit)
     made = pixels.copy()
     inside = bounds_of(blend > 0)
     if inside is None:
         return made, blend
     rows, columns = shape_of(inside)
-    to_photo = (
-        1 / crop.scale,
-        0.0,
-        crop.window.x0 - inside[1].start,
-        0.0,
-        1 / crop.scale,
-        crop.window.y0 - inside[0].start,
-    )
+    one = 1 / crop.scale
+    to_photo = (one, 0.0, crop.window.x0 - inside[1].start, 0.0, one, crop.window.y0 - inside[0].start)
     own = Size(undone.edited.shape[1], undone.edited.shape[0])
-    matrix = compose_maps(undone.registration.to_source(own), to_photo)
-    laid, _ = laid_over(undone.edited, matrix, Size(columns, rows))
-    back = np.array(
-        [
-            [1 / crop.scale, 0.0, to_photo[2] + (1 / crop.scale - 1) / 2],
-            [0.0, 1 / crop.scale, to_photo[5] + (1 / crop.scale - 1) / 2],
-        ]
-    )
-    shade = cv2.warpAffine(undone.shade, back, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    laid, _ = laid_over(undone.edited, compose_maps(undone.registration.to_source(own), to_photo), Size(columns, rows))
+    # From the middles of pixels, which positions count from their corners.
+    middles = np.array([[one, 0.0, to_photo[2] + (one - 1) / 2], [0.0, one, to_photo[5] + (one - 1) / 2]])
+    shade = cv2.warpAffine(undone.shade, middles, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
     source, share = pixels[inside], blend[inside][..., None]
     fresh = undone.colours.undone(laid) + shade
     if undone.colours is not NO_DRIFT:
@@ -201,3 +200,17 @@ def put_back(pixels: Bytes, crop: Crop, undone: UndoneDrift, limit: Mask | None 
     mixed = source * (1.0 - share) + fresh.clip(0, 255) * share
     made[inside] = np.where(share > 0, levels_to_bytes(mixed), source)
     return made, blend
+
+
+def blend_on(size: Size, crop: Crop, undone: UndoneDrift, limit: Mask | None) -> Blend:
+    """(H, W) in [0, 1] of a photo: how far each pixel is the editor's; see `put_back`."""
+    part, shape = crop.part(size), (size.height, size.width)
+    around = grown(part, 1, shape)  # the window's own borders are edges too
+    region, allowed = (np.zeros(shape_of(around), np.bool_) for _ in range(2))
+    for mask, given in ((region, undone.region), (allowed, undone.covered)):
+        mask[within(part, around)] = crop.put(given.astype(np.uint8) * 255, size) > (127 if mask is region else 254)
+    if limit is not None:
+        allowed &= limit[around]
+    blend = np.zeros(shape, np.float32)
+    blend[around] = blend_of(region, allowed, max(EDGE * crop.size.short / crop.scale, 1.0))
+    return blend
