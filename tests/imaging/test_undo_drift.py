@@ -9,7 +9,7 @@ from PIL import Image
 
 from intarsia.imaging.crop import Crop, crop_around, whole_crop
 from intarsia.imaging.geometry import Box, Size
-from intarsia.imaging.masks import Mask, box_mask
+from intarsia.imaging.masks import Mask, box_mask, feather
 from intarsia.imaging.photo import Bytes
 from intarsia.imaging.registered_edit import Registration, register_edit
 from intarsia.imaging.undo_drift import put_back, undo_drift
@@ -173,7 +173,7 @@ def test_nothing_changes_outside_a_given_region_and_its_edge_is_soft() -> None:
     where = disc(source.shape, 0.5, 0.5, 0.3)
     limit = box_mask(Box(0, 0, source.shape[1] // 2, source.shape[0]), Size(source.shape[1], source.shape[0]))
     undone = undo_drift(source, FAULTS["gains"](replaced(source, where)))
-    made, blend = put_back(source, all_of(source), undone, limit)
+    made, blend = put_back(source, all_of(source), undone, feather(limit, 9))
     assert (made[~limit] == source[~limit]).all()
     assert ((blend > 0) & (blend < 1) & limit).any()
     assert (blend[:, source.shape[1] // 2 - 1] < 0.5).all()

@@ -151,15 +151,6 @@ def without_cut_off(source: Bytes, laid: Picture, undone: Picture) -> Picture:
     return np.where((differences(source, kept) < FEWEST_DOUBT)[..., None], kept, undone)
 
 
-def blend_of(region: Mask, allowed: Mask, edge: float) -> Blend:
-    """(H, W) in [0, 1]: 1 in a region, falling to 0 around it and toward the borders of where a change is allowed.
-
-    Args:
-        edge: width of the soft edges in pixels.
-    """
-    return np.asarray(np.minimum(softened(region, edge), rising_inside(allowed, edge)), np.float32)
-
-
 def rising_inside(mask: Mask, edge: float) -> Blend:
     """(H, W) 0 outside a mask, rising to 1 within it over so many pixels; the picture's own borders are no edge."""
     if mask.all():
@@ -168,19 +159,22 @@ def rising_inside(mask: Mask, edge: float) -> Blend:
     return np.asarray(np.minimum(distance / (edge + 1), 1.0), np.float32)
 
 
-def put_back(pixels: Bytes, crop: Crop, undone: UndoneDrift, limit: Mask | None = None) -> tuple[Bytes, Blend]:
+def put_back(
+    pixels: Bytes, crop: Crop, undone: UndoneDrift, most: Blend | None = None, *, border: float | None = None
+) -> tuple[Bytes, Blend]:
     """A photo with what an editor changed on a crop of it, resampled once from the editor's picture.
 
     Args:
         pixels: (H, W, 3) levels of the photo.
         crop: whose canvas the editor was given.
         undone: of that canvas.
-        limit: (H, W) of the photo, outside which nothing may change; by default the window of the crop.
+        most: (H, W) of the photo in [0, 1], how far each pixel may be the editor's; by default in all of the window.
+        border: width of the soft edge along the window's borders, in pixels of the photo; by default as around changes.
 
     Returns:
         (H, W, 3) levels, equal to the photo's bit for bit where the blend is 0; (H, W) blend in [0, 1].
     """
-    blend = blend_on(Size(pixels.shape[1], pixels.shape[0]), crop, undone, limit)
+    blend = blend_on(Size(pixels.shape[1], pixels.shape[0]), crop, undone, most, border)
     made = pixels.copy()
     inside = bounds_of(blend > 0)
     if inside is None:
@@ -202,15 +196,16 @@ def put_back(pixels: Bytes, crop: Crop, undone: UndoneDrift, limit: Mask | None 
     return made, blend
 
 
-def blend_on(size: Size, crop: Crop, undone: UndoneDrift, limit: Mask | None) -> Blend:
+def blend_on(size: Size, crop: Crop, undone: UndoneDrift, most: Blend | None, border: float | None) -> Blend:
     """(H, W) in [0, 1] of a photo: how far each pixel is the editor's; see `put_back`."""
     part, shape = crop.part(size), (size.height, size.width)
     around = grown(part, 1, shape)  # the window's own borders are edges too
     region, allowed = (np.zeros(shape_of(around), np.bool_) for _ in range(2))
     for mask, given in ((region, undone.region), (allowed, undone.covered)):
         mask[within(part, around)] = crop.put(given.astype(np.uint8) * 255, size) > (127 if mask is region else 254)
-    if limit is not None:
-        allowed &= limit[around]
+    edge = max(EDGE * crop.size.short / crop.scale, 1.0)
     blend = np.zeros(shape, np.float32)
-    blend[around] = blend_of(region, allowed, max(EDGE * crop.size.short / crop.scale, 1.0))
+    blend[around] = np.minimum(softened(region, edge), rising_inside(allowed, edge if border is None else border))
+    if most is not None:
+        np.minimum(blend, most, out=blend)
     return blend
