@@ -26,8 +26,8 @@ COARSE, FINEST = 256, 1536
 TILE, STEP, REACH = 32, 12, 20
 """Side of a tile, distance of tiles, and how far off one is looked for, in pixels of the coarse picture."""
 
-ALIKE = 0.6
-"""Correlation from which a place shows the same in both pictures."""
+ALIKE, SAME = 0.6, 0.8
+"""Correlations from which a tile may show the same as another, and from which a place does show the same in both pictures."""
 
 LEAST_CONTRAST = 3.0
 """Levels of deviation, in its neighbourhood, from which a place has a structure to compare."""
@@ -313,7 +313,7 @@ def shared_structure(source: Bytes, edited: Bytes, drift: Drift) -> tuple[float,
     has = contrast > LEAST_CONTRAST
     first, second = (structure(grey) for grey in (one, other))
     mixed, own, theirs = (cv2.GaussianBlur(p, (0, 0), 4.0) for p in (first * second, first**2, second**2))
-    same = (mixed > ALIKE * np.sqrt(own * theirs) + 1e-6) & has
+    same = (mixed > SAME * np.sqrt(own * theirs) + 1e-6) & has
     shared = float(same.sum() / has.sum()) if has.any() else 1.0
     larger = cv2.resize(same.view(np.uint8), (size.width, size.height), interpolation=cv2.INTER_NEAREST)
     return shared, larger.astype(np.bool_)

@@ -89,7 +89,10 @@ class InstructedEvaluator(Evaluator[Appraiser]):
         assert whole is None, "editors do not pause"
         told = [dataclasses.replace(region, words=self.prompt) for region in regions]
         keys = [self.key(region, torch.ones(1), steps) for region in told]
-        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in self.cache}
+        fresh: dict[tuple[str, ...], int] = {}
+        for i, k in enumerate(keys):
+            if k not in self.cache:
+                fresh.setdefault(k, i)
         if fresh:
             edited = self.editor.edits(
                 [self.ranker.picture_of(regions[i])[0] for i in fresh.values()],
