@@ -213,6 +213,7 @@ INSTRUCTIONS = [
     ("tree", "a tree and a dog", "Add a dog, and keep everything else as it is."),
     ("tree", "a dog to the left of the tree", "Add a dog to the left of the tree, and keep everything else as it is."),
     ("background", "in a snowy forest", "Change the background to a snowy forest, and keep everything else as it is."),
+    ("a tree", "a (palm:1.3)", "Change the tree to a palm, and keep everything else as it is."),
     ("", "a watercolour painting", "Turn the whole picture into a watercolour painting."),
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from intarsia.backbones.batches import checked_size
 from intarsia.backbones.protocols import InstructionEditor, OnStep
 from intarsia.imaging.tensors import levels_to_tensor
 from intarsia.imaging.undo_drift import undo_drift
+from intarsia.records.weighted_prompt import without_weights
 
 
 class EditorInpainter:
@@ -50,7 +51,7 @@ class EditorInpainter:
         assert 0 < strength <= 1 and (tile is None or tile > 0), f"a strength of {strength}, tiles of {tile}"
         pictures = list(picture.float().cpu().expand(len(masks), -1, -1, -1))
         edited = self.editor.edits(
-            pictures, prompts, negative_prompt=negative_prompt, seeds=seeds, steps=steps, guidance=guidance,
+            pictures, [without_weights(p) for p in prompts], negative_prompt=negative_prompt, seeds=seeds, steps=steps, guidance=guidance,
             on_step=on_step,
         )  # fmt: skip
         laid = [undo_drift(to_levels(p), to_levels(e)).picture for p, e in zip(pictures, edited, strict=True)]

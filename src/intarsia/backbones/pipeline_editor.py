@@ -28,6 +28,7 @@ from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import EvalCounter, InstructionEditor, OnStep
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Size
+from intarsia.records.weighted_prompt import without_weights
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class PipelineEditor:
 
         def one(part: slice, report: OnStep | None) -> Tensor:
             (picture,), (words,), (seed,) = pictures[part], instructions[part], seeds[part]
-            return self._edit(picture, words, negative_prompt, seed, steps, guidance, report)
+            return self._edit(picture, words, without_weights(negative_prompt), seed, steps, guidance, report)
 
         return in_batches(one, len(pictures), 1, on_step, self.memory)
 

@@ -186,9 +186,7 @@ def edit(
         tell(observer, analysis, anchors)
         for job in jobs:
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
-            crop_evaluator = painter(appraiser)
-            if editor is not None:
-                crop_evaluator = instructed(crop_evaluator, editor, job.intent, record, given=given)
+            crop_evaluator = instructed(painter(appraiser), editor, job.intent, record, given=given)
             if searched:
                 families = Proposer(sight, record).families(job, advised)
                 families = families if editor is None else crops_of(families, sight)

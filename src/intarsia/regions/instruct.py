@@ -143,9 +143,11 @@ class InstructedEvaluator(Evaluator[Appraiser]):
 
 
 def instructed(
-    plain: Evaluator[Appraiser], editor: InstructionEditor, intent: Intent, record: EditRecord, *, given: bool
+    plain: Evaluator[Appraiser], editor: InstructionEditor | None, intent: Intent, record: EditRecord, *, given: bool
 ) -> Evaluator[Appraiser]:
-    """What edits crops by the instruction that an edit's words make; in place of `plain`, which repaints regions."""
+    """What edits crops by the instruction that an edit's words make; without an editor `plain`, which repaints regions."""
+    if editor is None:
+        return plain
     return InstructedEvaluator(
         plain, editor, instruction=instruction_of(intent, record), everything=intent.change == "whole", limited=given
     )

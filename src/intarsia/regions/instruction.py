@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from intarsia.records.edit import EditRecord
+from intarsia.records.weighted_prompt import without_weights
 from intarsia.regions.intent import BEHIND, OPENING, SCENERY, Intent, head, unarticled
 
 KEEP = ", and keep everything else as it is."
@@ -17,7 +18,7 @@ def instruction_of(intent: Intent, record: EditRecord) -> str:
     """
     if record.instruction.strip():
         return record.instruction.strip()
-    wanted = record.prompt.strip().rstrip(".")
+    wanted = without_weights(record.prompt).strip().rstrip(".")
     opening = OPENING.match(wanted.lower())
     if opening is not None:
         wanted = wanted[opening.end() :]
@@ -28,7 +29,7 @@ def instruction_of(intent: Intent, record: EditRecord) -> str:
         ground = definite(named) if named else "the background"
         return f"Change {ground} to {SCENERY.sub('', wanted)}{KEEP}"
     if intent.change == "add":
-        return f"Add {intent.painted if intent.kept and intent.beside is None else wanted}{KEEP}"
+        return f"Add {without_weights(intent.painted) if intent.kept and intent.beside is None else wanted}{KEEP}"
     return f"Change {definite(intent.sources)} to {wanted}{KEEP}"
 
 
