@@ -12,14 +12,17 @@ import transformers
 from PIL import Image
 from torch import Tensor
 
+from intarsia.backbones import load_backbones
 from intarsia.backbones.batches import seeded
 from intarsia.backbones.editor_inpainter import EditorInpainter, to_levels
+from intarsia.backbones.offload import Vram
 from intarsia.backbones.pipeline_editor import PipelineEditor, fitted_size
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Size
+from tests.pretended_cuda import pretended_cuda
 from tests.tiny_families import shrink_qwen
 
 Load = Callable[[str], Backbones]
@@ -152,3 +155,15 @@ def test_a_checkpoint_that_takes_no_mask_repaints_by_its_edit(families: Load) ->
 )
 def test_pictures_fit_the_models(size: tuple[int, int], fitted: tuple[int, int]) -> None:
     assert fitted_size(Size(*size), 16) == Size(*fitted)
+
+
+@pytest.mark.parametrize("vram", ["auto", "low"])
+def test_on_another_device_the_pixels_are_the_cpus(name: str, vram: Vram, families: Load) -> None:
+    settings: dict[str, Any] = {"seeds": [4], "steps": 2, "guidance": 2.0}
+    (here,) = editor_named(families, name).edits([picture()], WORDS[:1], **settings)
+    with pretended_cuda():
+        models = load_backbones(families(name).name, device="cuda", dtype="float32", vram=vram)
+        assert models.editor is not None
+        (there,) = models.editor.edits([picture().to("cuda")], WORDS[:1], **settings)
+    assert there.device.type == "cpu"
+    assert (there - here).abs().max() < 1e-4

@@ -6,6 +6,7 @@ no more, and noise belongs to the seed. The picture goes in as bytes and comes b
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -182,13 +183,8 @@ def editor_beside(painter: PipelineInpainter) -> PipelineEditor | None:
     if kind is None:
         return None
     given = {**painter.pipeline.config, **painter.pipeline.components}
-    wanted = {name: given[name] for name in call_parameters_of_init(kind) if name in given}
+    wanted = {name: given[name] for name in inspect.signature(kind.__init__).parameters if name in given}
     return PipelineEditor(kind(**wanted), name=painter.name, counter=painter.counter, memory=painter.memory)
-
-
-def call_parameters_of_init(kind: Any) -> list[str]:
-    """Parts and settings that a pipeline is made of."""
-    return [*kind._get_signature_keys(kind)[0], *kind._get_signature_keys(kind)[1]]
 
 
 def editor_of(painter: Any) -> InstructionEditor | None:
