@@ -5,12 +5,14 @@ Pictures of 32 px, autoencoders of factor 4; tokenizers of one token a letter, m
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import pytest
 import torch
 import transformers
 from tokenizers.pre_tokenizers import ByteLevel
@@ -33,12 +35,15 @@ def t5_tokenizer() -> Any:
     return transformers.T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=64)
 
 
-def qwen_tokenizer() -> Any:
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *sorted(ByteLevel.alphabet())]
+VISION = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+
+
+def qwen_tokenizer(more: tuple[str, ...] = ()) -> Any:
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *more, *sorted(ByteLevel.alphabet())]
     tokenizer = transformers.Qwen2Tokenizer(
         vocab={token: place for place, token in enumerate(tokens)},
         merges=[],
-        additional_special_tokens=["<|im_start|>", "<|im_end|>"],
+        additional_special_tokens=["<|im_start|>", "<|im_end|>", *more],
         model_max_length=512,
     )
     tokenizer.chat_template = CHAT
@@ -220,14 +225,14 @@ def z_image(folder: Path) -> Any:
     )
 
 
-def qwen_image(folder: Path) -> Any:
-    tokenizer = qwen_tokenizer()
+def qwen_image(folder: Path, tokenizer: Any = None, **changes: Any) -> Any:
+    tokenizer = tokenizer or qwen_tokenizer()
     transformer = diffusers.QwenImageTransformer2DModel(
         in_channels=16, out_channels=4, num_layers=1, joint_attention_dim=tiny.WIDTH, axes_dims_rope=(8, 4, 4), **HEAD
     )
     vae = diffusers.AutoencoderKLQwenImage(
-        base_dim=8, z_dim=4, dim_mult=[1, 2, 2], num_res_blocks=1, temperal_downsample=[False, True],
-        latents_mean=[0.0] * 4, latents_std=[1.0] * 4,
+        **{"dim_mult": [1, 2, 2], "temperal_downsample": [False, True]} | changes,
+        base_dim=8, z_dim=4, num_res_blocks=1, latents_mean=[0.0] * 4, latents_std=[1.0] * 4,
     )  # fmt: skip
     text = {
         "vocab_size": len(tokenizer), "hidden_size": tiny.WIDTH, "intermediate_size": tiny.WIDTH,
@@ -238,7 +243,10 @@ def qwen_image(folder: Path) -> Any:
         "depth": 1, "hidden_size": tiny.WIDTH, "intermediate_size": tiny.WIDTH, "num_heads": 2,
         "out_hidden_size": tiny.WIDTH,
     }  # fmt: skip
-    settings = transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision)
+    known = tokenizer.get_vocab()
+    names = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
+    marks = {name: known[mark] for name, mark in zip(names, VISION, strict=True) if mark in known}
+    settings = transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **marks)
     return diffusers.QwenImagePipeline(
         scheduler=flow_scheduler(use_dynamic_shifting=True),
         vae=vae,
@@ -264,12 +272,44 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
 }
 
 
+def save_qwen_edit(folder: Path, pipeline: str) -> None:
+    """Qwen-Image-Edit, with an autoencoder of factor 32, since its pictures are large (see `shrink_qwen`).
+
+    Its processor is written file by file, since the library's own needs torchvision.
+    """
+    tokenizer = qwen_tokenizer(VISION)
+    made = qwen_image(folder, tokenizer, dim_mult=[1] * 6, temperal_downsample=[False] * 4 + [True])
+    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder / "processor")
+    few = {"shortest_edge": 28**2, "longest_edge": 16 * 28**2}
+    transformers.Qwen2VLImageProcessorPil(size=few).save_pretrained(folder / "processor")
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {"_class_name": pipeline, "processor": ["transformers", "Qwen2VLProcessor"]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
+def shrink_qwen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Qwen-Image-Edit's pictures have 128 x 128 pixels, where its pipelines give them 1024 x 1024 always."""
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus
+
+    for module in (pipeline_qwenimage_edit, pipeline_qwenimage_edit_plus):
+        own = module.calculate_dimensions
+        monkeypatch.setattr(module, "calculate_dimensions", lambda area, ratio, own=own: own(area // 64, ratio))
+
+
+EDITORS = {"qwen_edit": "QwenImageEditPipeline", "qwen_edit_plus": "QwenImageEditPlusPipeline"}
+"""Families that edit by instructions alone, and their pipelines."""
+
+
 def save_family(name: str, folder: Path, helpers: Path) -> Path:
     """A checkpoint of a family in a folder of its name, with the helpers of another checkpoint."""
     place = folder / name
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        FAMILIES[name](folder).save_pretrained(place)
+        if name in EDITORS:
+            save_qwen_edit(place, EDITORS[name])
+        else:
+            FAMILIES[name](folder).save_pretrained(place)
     for helper in ("clip", "dino", "clipseg"):
         shutil.copytree(helpers / helper, place / helper)
     return place

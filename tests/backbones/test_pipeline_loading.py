@@ -68,7 +68,7 @@ def test_what_paints_from_text_is_used_as_what_repaints(saved: str, used: str) -
         ("SanaPipeline", "no inpainting"),
         ("FluxControlNetPipeline", "no inpainting"),
         ("KandinskyV22Pipeline", "no inpainting"),
-        ("QwenImageEditPipeline", "no inpainting"),
+        ("QwenImageEditPipeline", "no inpainting"),  # it is loaded as what edits by instructions
     ],
 )
 def test_what_cannot_repaint_by_words_is_refused(name: str, why: str) -> None:

@@ -73,6 +73,8 @@ def from_pipe(
 def painters_of(pipe: Any, *, name: str, memory: Memory) -> tuple[Inpainter, LatentDiffusion | None]:
     """What paints with the networks of a pipeline: a Stable Diffusion also in its parts, as `load_painters` says."""
     from intarsia.backbones import pipeline_loading, sd_inpainting, stable_diffusion_xl
+    from intarsia.backbones.editor_inpainter import EditorInpainter
+    from intarsia.backbones.pipeline_editor import EDITORS, PipelineEditor
     from intarsia.backbones.pipeline_inpainter import PipelineInpainter
 
     kind = type(pipe).__name__
@@ -87,6 +89,8 @@ def painters_of(pipe: Any, *, name: str, memory: Memory) -> tuple[Inpainter, Lat
         own.scheduler = own.own_scheduler
         inpainter = sd_inpainting.StableDiffusionInpainter(own, name=name, memory=memory)
         return inpainter, inpainter.parts
+    if kind in EDITORS:
+        return EditorInpainter(PipelineEditor(pipe, name=name, memory=memory)), None
     wanted = pipeline_loading.inpainting_class(kind)
     parts = {
         part: value

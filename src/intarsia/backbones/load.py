@@ -164,6 +164,7 @@ def load_helpers(
         ModelError: one cannot be read.
     """
     from intarsia.backbones import dino, scorers, segmenters
+    from intarsia.backbones.pipeline_editor import editor_of
     from intarsia.backbones.protocols import Backbones
 
     refiner = folders.refiner
@@ -171,6 +172,7 @@ def load_helpers(
         name=name,
         inpainter=inpainter,
         diffusion=diffusion,
+        editor=editor_of(inpainter),
         scorer=scorers.load_any_scorer(folders.scorer, memory=memory, dtype=dtype),
         patches=dino.load_patch_encoder(folders.patches, memory=memory, dtype=dtype, side=folders.patches_side),
         segmenter=segmenters.load_segmenter(folders.segmenter, refiner, memory=memory, dtype=dtype),
@@ -199,10 +201,16 @@ def load_painters(
         ModelError: a part cannot be read, or an addition does not fit.
     """
     from intarsia.backbones import pipeline_loading, sd_inpainting, stable_diffusion, stable_diffusion_xl
+    from intarsia.backbones.pipeline_editor import EDITORS
     from intarsia.backbones.single_files import is_xl
 
     single = source.kind == "file"
     index = None if single else other_pipeline(folder)
+    if index is not None and index.pipeline in EDITORS:
+        editor = pipeline_loading.load_editor(
+            folder, index, name=source.name, memory=memory, dtype=dtype, additions=additions
+        )
+        return editor, None
     if index is not None or (single and is_xl(folder)):
         if index is None:
             painter = pipeline_loading.load_single_file_pipeline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import transformers
 from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.checkpoint_files import DENOISERS, UNUSED, short_reason
 from intarsia.backbones.denoiser_files import load_denoiser_file
+from intarsia.backbones.editor_inpainter import EditorInpainter
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network
+from intarsia.backbones.pipeline_editor import PipelineEditor
 from intarsia.backbones.pipeline_index import INDEX, LIBRARIES, PipelineIndex
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter, pipeline_fault
 from intarsia.backbones.pipeline_placement import placed
+from intarsia.backbones.qwen_processor import QwenProcessor
 from intarsia.backbones.sd_inpainting import load_scheduler
 from intarsia.backbones.single_files import read_single_file
 from intarsia.errors import ModelError, Remedy, Setting
@@ -51,7 +55,35 @@ def load_pipeline_inpainter(
     Raises:
         ModelError: a part cannot be read, an addition does not fit, or there is no inpainting pipeline over these parts.
     """
-    kind = inpainting_class(index.pipeline)
+    pipeline = assembled(inpainting_class(index.pipeline), folder, index, dtype, additions)
+    return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
+
+
+def load_editor(
+    folder: Path,
+    index: PipelineIndex,
+    *,
+    name: str,
+    memory: Memory,
+    dtype: torch.dtype,
+    additions: Additions = NOTHING,
+) -> EditorInpainter:
+    """Load a checkpoint that edits by instructions alone, as those of `EDITORS` do; arguments as above.
+
+    Raises:
+        ModelError: a part cannot be read, or an addition does not fit.
+    """
+    pipeline = assembled(getattr(diffusers, index.pipeline), folder, index, dtype, additions)
+    placed(pipeline, memory)
+    return EditorInpainter(PipelineEditor(pipeline, name=name, memory=memory))
+
+
+def assembled(kind: Any, folder: Path, index: PipelineIndex, dtype: torch.dtype, additions: Additions) -> Any:
+    """A pipeline of a class, of the parts in a folder, with what is added to them.
+
+    Raises:
+        ModelError: a part cannot be read, or an addition does not fit.
+    """
     parts = {
         part: load_denoiser_file(class_of(folder / part, *known), additions.denoiser, folder / part, dtype=dtype)
         if additions.denoiser is not None and part in DENOISERS and (known := index.parts.get(part))
@@ -60,7 +92,7 @@ def load_pipeline_inpainter(
     }
     pipeline = kind(**parts)
     additions.add_to(pipeline)
-    return PipelineInpainter(pipeline, name=name, max_batch=placed(pipeline, memory), memory=memory)
+    return pipeline
 
 
 def load_single_file_pipeline(
@@ -156,6 +188,8 @@ def load_part(place: Path, library: str, name: str, *, dtype: torch.dtype) -> An
         return load_scheduler(place)
     if issubclass(kind, torch.nn.Module):
         return load_network(kind, place, dtype=dtype)
+    if name == "Qwen2VLProcessor" and importlib.util.find_spec("torchvision") is None:
+        kind = QwenProcessor
     try:
         return kind.from_pretrained(place, local_files_only=True)
     # A damaged or missing file shows as almost any exception.

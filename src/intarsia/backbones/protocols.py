@@ -184,6 +184,46 @@ class PaintsInStages(Protocol):
         ...
 
 
+class InstructionEditor(Protocol):
+    """A frozen model that edits a whole picture as it is told, without a mask.
+
+    What it gives back is shifted, zoomed and tinted a little beside the edit: see `imaging.undo_drift`. The attributes
+    are those of `Inpainter`.
+    """
+
+    name: str
+    native_side: int
+    stride: int
+    cell: int
+    counter: EvalCounter
+    tokenizer: Any
+    text_limit: int
+    dtype: torch.dtype
+
+    def edits(
+        self,
+        pictures: Sequence[Tensor],
+        instructions: Sequence[str],
+        *,
+        negative_prompt: str = "",
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        on_step: OnStep | None = None,
+    ) -> list[Tensor]:
+        """Edit B pictures, each from the noise of its seed, whatever the others.
+
+        Args:
+            pictures: (3, H, W) in [-1, 1], of any sizes.
+            instructions: B texts, e.g. "Change the tree to a palm".
+            seeds: B seeds.
+
+        Returns:
+            (3, h, w) each, at a size of the model's own and nearly the picture's aspect ratio; on the CPU, float32.
+        """
+        ...
+
+
 class LatentDiffusion(Protocol):
     """A text-to-image model in its parts, for methods that run the sampling loop themselves.
 
@@ -377,6 +417,7 @@ class Backbones:
         name: what the user asked for, after `auto` was resolved.
         diffusion: paints from text alone, in its parts; shares networks with the inpainter where it can. None where
             the checkpoint is not used in its parts.
+        editor: the checkpoint as what edits by instructions; None where it does not.
         versions: repository and revision of each part, for the record.
     """
 
@@ -386,6 +427,7 @@ class Backbones:
     scorer: ImageTextScorer
     patches: PatchEncoder
     segmenter: Segmenter
+    editor: InstructionEditor | None = None
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 Preset = Literal["default", "paper", "released", "released-exact", "exhaustive"]
 Scheduler = Literal["solver", "own"]
 Sampler = Literal["checkpoint", "dpmpp-2m-karras", "euler-a", "unipc", "ddim", "lcm"]
+Painting = Literal["auto", "mask", "instruction"]
 RateSchedule = Literal["constant", "cosine"]
 Structure = Literal["mean", "published"]
 LayoutPreset = Literal["default", "paper"]
@@ -19,6 +20,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "Preset": get_args(Preset),
     "Scheduler": get_args(Scheduler),
     "Sampler": get_args(Sampler),
+    "Painting": get_args(Painting),
     "RateSchedule": get_args(RateSchedule),
     "Structure": get_args(Structure),
     "LayoutPreset": get_args(LayoutPreset),

@@ -17,7 +17,7 @@ from intarsia.records.checks import (
     run_checks,
     weights_in_range,
 )
-from intarsia.records.choices import Preset, RateSchedule, Sampler, Scheduler, Structure
+from intarsia.records.choices import Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
 from intarsia.records.presets import PRESETS, fill_in, unsaid
 
 MOST_LCM_STEPS = 50
@@ -169,6 +169,10 @@ class EditRecord:
     """Steps of which sampler: checkpoint (as scheduler says), dpmpp-2m-karras, euler-a, unipc, ddim, or lcm (of models distilled to few steps: 4 to 8, guidance 1 to 2); flow matching keeps its own."""
     template: str = unsaid("{}")
     """Sentence that the prompt is put into for the models, in the place of {}."""
+    painting: Painting = "auto"
+    """How regions are painted: mask (within them), instruction (the models are told what to change in a part of the picture, and what they changed is found; Qwen-Image-Edit, FLUX.2 klein, FLUX.1 Kontext), or auto (instruction where the models take one)."""
+    instruction: str = ""
+    """What models that edit by instructions are told, word for word, e.g. "make the tree twice as tall"; by default it is made of the words."""
     box: tuple[float, float, float, float] | None = None
     """Edit exactly here: x0,y0,x1,y1 in pixels of the picture, instead of searching."""
     mask: str | None = None
@@ -216,7 +220,10 @@ class EditRecord:
                     ),
                 ),
             ),
-            *(not_too_long(name, getattr(self, name)) for name in ("prompt", "source", "negative_prompt", "template")),
+            *(
+                not_too_long(name, getattr(self, name))
+                for name in ("prompt", "source", "negative_prompt", "template", "instruction")
+            ),
             *(
                 weights_in_range(name, getattr(self, name))
                 for name in ("prompt", "source", "negative_prompt", "template")

@@ -33,6 +33,7 @@ from intarsia.regions.appraisal import Appraiser
 from intarsia.regions.events import Observer, analysis_event, round_listener
 from intarsia.regions.families import Job, Proposer, jobs_of
 from intarsia.regions.ground import over_new_ground
+from intarsia.regions.instruct import chosen_editor, crops_of, instructed, instructed_notes, one_job, with_edit
 from intarsia.regions.intent import read_intent
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import edit_notes
@@ -141,6 +142,7 @@ def edit(
     searched = record.preset == "default" and not given
 
     network = None if given else network or fitted_network(record, backbones)
+    editor = chosen_editor(record, backbones, given=given)
 
     # What is in the image, and where the source words are; the search of the default looks closer itself.
     looks_itself = searched and network is None
@@ -175,6 +177,7 @@ def edit(
         # On crops: what the words ask for, and the regions that may give it, the likeliest first.
         intent = read_intent(record.source, record.prompt)
         jobs = jobs_of(intent, sight) if searched else [Job(intent=intent, things=())]
+        jobs = jobs if editor is None else [one_job(intent, jobs)]
         anchors = tuple(thing.box.center for job in jobs for thing in job.things)
         ground = searched and jobs[0].intent.change == "background"
         alone = searched and len(jobs) == 1
@@ -183,16 +186,18 @@ def edit(
         tell(observer, analysis, anchors)
         for job in jobs:
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
-            crop_evaluator = painter(appraiser)
+            crop_evaluator = instructed(painter(appraiser), editor, job.intent, record, given=given)
             if searched:
                 families = Proposer(sight, record).families(job, advised)
+                families = families if editor is None else crops_of(families, sight)
                 parts.append(spend_as_needed(families, crop_evaluator, record))
             else:
                 regions = given_regions(record, sight, mask)
                 parts.append(best_first(evaluate_all(regions, crop_evaluator, record, "pictures")))
 
     # Back to the user's pixels; every pixel outside the blend stays the input's.
-    finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if record.refine else parts
+    refines = record.refine and editor is None
+    finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if refines else parts
     candidates = finished(finest, anchors, photo, size, record, mask)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
@@ -220,7 +225,8 @@ def edit(
             found=analysis.has_text_relevance,
             ground=ground,
             given=given,
-        ),
+        )
+        + instructed_notes(parts[0][0].region, record, given=given),
     )
 
 
@@ -371,7 +377,11 @@ def to_candidate(
     else:
         box = region.box.scaled(size, full).clipped(full)
     done, blend = None, None
-    if evaluation.steps == record.steps and region.spares and crop is not None:
+    if evaluation.steps == record.steps and region.undone is not None:
+        limited = mask is not None or record.box is not None
+        done, blend = with_edit(photo, region, record, mask, limited=limited)
+        box = bounding_box(blend > 0) if blend.any() else box
+    elif evaluation.steps == record.steps and region.spares and crop is not None:
         done, blend = over_new_ground(photo, crop, evaluation.picture, region.spares)
     elif evaluation.steps == record.steps:
         if record.preset == "released-exact" and crop is None:  # nothing is pasted back there

@@ -11,6 +11,7 @@ from torch import Tensor
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box, Size
 from intarsia.imaging.masks import Mask, box_mask
+from intarsia.imaging.undo_drift import UndoneDrift
 from intarsia.regions.sight import Thing
 
 
@@ -28,6 +29,7 @@ class Region:
         spares: things that stay: what is painted is a ground, and they are laid over it in all their detail.
         soft: width around the box in which the image may change less and less, in pixels of the canvas.
         words: what the painter is told; the edit's prompt where empty.
+        undone: of a crop that was edited by an instruction, the edit over it; then the region is what it changed.
     """
 
     box: Box
@@ -39,6 +41,7 @@ class Region:
     soft: int = 0
     spares: tuple[Thing, ...] = ()
     words: str = ""
+    undone: UndoneDrift | None = None
 
     def shape(self, size: Size) -> Mask:
         """(h, w) where it is, in an image of the working size."""

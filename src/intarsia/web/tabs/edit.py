@@ -22,7 +22,7 @@ from intarsia.web.work import NETWORKS, WITHOUT_NETWORKS
 EVENTS = ("uploaded", "tried", "again", "taken", "shown", "replayed", "stopped", "masked", "outlined")
 """Events that the canvas triggers."""
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-DETAILS = ("negative_prompt", "steps", "guidance", "sampler", "preset", "seed", "keep")
+DETAILS = ("negative_prompt", "instruction", "steps", "guidance", "sampler", "preset", "seed", "keep")
 """Settings under the fold, in this order."""
 OF_PRESETS = ("steps", "guidance")
 """Those that the choice of a preset sets."""
