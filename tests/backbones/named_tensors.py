@@ -182,7 +182,7 @@ SAID: dict[str, str] = {
     "z-image": "a Z-Image",
     "qwen-image": "a Qwen-Image",
     "wan": "a Wan, which makes videos",
-    "lora": "a LoRA for Stable Diffusion 1: pass it with --lora",
+    "lora": "a LoRA for Stable Diffusion 1: pass the checkpoint that it was made for, e.g. --models sd15, and this with --lora",
     "lora of sdxl": "a LoRA for Stable Diffusion XL",
     "lora of flux": "a LoRA for Flux",
     "lycoris": "a LyCORIS, a kind of LoRA",

@@ -122,6 +122,10 @@ BAD_INPUT = {
     "pickle": (edits("photo.png", "--models", "model.ckpt"), "is a pickle"),
     "no LoRA there": (edits("photo.png", "--models", "pocket", "--lora", "none.safetensors"), "There is no LoRA none"),
     "broken LoRA": (edits("photo.png", "--models", "pocket", "--lora", "broken.safetensors"), "not a safetensors file"),
+    "no word there": (
+        edits("photo.png", "--models", "pocket", "--embedding", "x.safetensors"),
+        "no textual inversion x",
+    ),
     "weight of a LoRA": (edits("photo.png", "--lora", "x.safetensors:much"), "FILE or FILE:WEIGHT"),
     "absent device": (edits("photo.png", "--models", "pocket", "--device", "cuda:9"), "cuda:9"),
     "unknown device": (edits("photo.png", "--models", "pocket", "--device", "abacus"), "abacus"),

@@ -43,6 +43,12 @@ def test_a_weight_that_is_no_number_in_range_is_refused(text: str) -> None:
             from_json(kind, values | needed)
 
 
+@pytest.mark.parametrize("text", ["", ":word", "x.safetensors:two words"])
+def test_a_textual_inversion_has_a_path_and_one_word(text: str) -> None:
+    with pytest.raises(RecordError, match="does not read as FILE or FILE:WORD"):
+        EditRecord(photo="x.png", prompt="a cat", embedding=(text,))
+
+
 def test_records_carry_them_and_their_paths_can_be_changed() -> None:
     record = EditRecord(photo="x.png", prompt="a cat", lora=("a.safetensors:0.5", r"C:\b.safetensors"))
     assert from_json(EditRecord, to_json(record)) == record

@@ -63,7 +63,7 @@ def test_another_checkpoint_takes_the_place_of_the_one_before(loaded: list[str])
 def test_another_lora_or_weight_or_content_is_another_checkpoint(loaded: list[str], tmp_path: Path) -> None:
     asked: list[Any] = []
 
-    def load(models: str, *, lora: Any = (), **_machine: str) -> Any:
+    def load(models: str, *, lora: Any = (), **_machine: Any) -> Any:
         asked.append(lora)
         return SimpleNamespace(name=models)
 

@@ -89,6 +89,8 @@ def test_what_the_pages_add_to_networks_is_the_operators_alone(tmp_path: Path) -
     assert record.lora == ("style.safetensors:0.5",)
     with pytest.raises(RecordError, match="lora names a file of the server"):
         edit_service.build_record(SCENE, {"prompt": "a cat", "lora": ["/etc/x.safetensors"]}, store)
+    with pytest.raises(RecordError, match="embedding names a file of the server"):
+        edit_service.build_record(SCENE, {"prompt": "a cat", "embedding": ["/etc/x.safetensors"]}, store)
     with pytest.raises(pytest.fail.Exception):
         store.load("pocket", lora=("/etc/x.safetensors",))
     assert asked == [("style.safetensors:0.5",)]

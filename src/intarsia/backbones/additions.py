@@ -9,13 +9,14 @@ from typing import Any
 
 from intarsia.backbones.checkpoint_files import unet_part, version_of
 from intarsia.backbones.checkpoint_kind import SD_FAMILIES, kind_of
+from intarsia.backbones.embedding_files import FAMILIES, Embedding, read_embeddings
 from intarsia.backbones.lora_files import Lora, check_family, none_fits, read_loras
 from intarsia.backbones.lora_keys import DENOISER, LayerTable, Shape
 from intarsia.backbones.pipeline_index import other_pipeline
 from intarsia.backbones.weight_headers import is_gguf, read_header, read_headers
 from intarsia.backbones.weight_sets import folder_weights
 from intarsia.backbones.wrong_kinds import settings_of
-from intarsia.errors import ModelError, Remedy
+from intarsia.errors import ModelError, Remedy, Setting
 
 PIPELINE_FAMILIES = (
     ("StableDiffusion3", "sd3"),
@@ -37,11 +38,14 @@ class Additions:
     """What is added to a checkpoint.
 
     Attributes:
+        loras: changes of its weights.
+        embeddings: words for its text encoders.
         denoiser: file that takes the place of the checkpoint's own.
         model: the checkpoint's name, for messages.
     """
 
     loras: tuple[Lora, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
     denoiser: Path | None = None
     model: str = ""
 
@@ -51,17 +55,24 @@ class Additions:
         Args:
             place: the checkpoint's folder in diffusers layout, or its one file.
         """
-        if not self.loras:
+        if not self.loras and not self.embeddings:
             return
-        if self.denoiser is not None and is_gguf(self.denoiser):
+        if self.loras and self.denoiser is not None and is_gguf(self.denoiser):
             raise ModelError(
                 f"A LoRA cannot be added to {self.denoiser}, whose weights are quantised",
                 Remedy("take a denoiser of 16 bits, or leave the LoRA out"),
             )
         family = family_of(place)
+        for embedding in self.embeddings:
+            check_family("textual inversion", embedding.file, embedding.family, family, self.model)
+            if family not in FAMILIES:
+                raise ModelError(
+                    f"{self.model} learns no words: textual inversions are read for Stable Diffusion 1, 2 and XL alone",
+                    Remedy("leave out ", Setting("embedding")),
+                )
         for lora in self.loras:
             check_family("LoRA", lora.file, lora.family, family, self.model)
-        networks = layers_in(place) if place.is_dir() and other_family(family) is None else {}
+        networks = layers_in(place) if self.loras and place.is_dir() and other_family(family) is None else {}
         if networks:
             table = LayerTable(networks)
             for lora in self.loras:
@@ -75,6 +86,10 @@ class Additions:
         Raises:
             ModelError: something does not fit them.
         """
+        if self.embeddings:
+            from intarsia.backbones.embedding_tokens import add_words
+
+            add_words(pipeline, self.embeddings, model=self.model)
         if self.loras:
             from intarsia.backbones.lora_fusing import fuse_into_pipeline
 
@@ -89,15 +104,19 @@ class Additions:
 
     @property
     def versions(self) -> dict[str, str]:
-        """What was added, for the record: by "lora 1", "lora 2", ... in the order of use."""
+        """What was added, for the record: by "lora 1", "lora 2", "embedding 1", ... in the order of use."""
         replaced = {} if self.denoiser is None else {"denoiser": version_of(self.denoiser)}
-        return replaced | {f"lora {number}": lora.version for number, lora in enumerate(self.loras, 1)}
+        kinds: dict[str, Sequence[Lora | Embedding]] = {"lora": self.loras, "embedding": self.embeddings}
+        added = {f"{kind} {number}": one.version for kind, all_ in kinds.items() for number, one in enumerate(all_, 1)}
+        return replaced | added
 
 
 NOTHING = Additions()
 
 
-def read_additions(loras: Sequence[str], *, model: str, denoiser: Path | None = None) -> Additions:
+def read_additions(
+    loras: Sequence[str] = (), embeddings: Sequence[str] = (), *, model: str, denoiser: Path | None = None
+) -> Additions:
     """What a record adds to a checkpoint.
 
     Args:
@@ -106,7 +125,9 @@ def read_additions(loras: Sequence[str], *, model: str, denoiser: Path | None = 
     Raises:
         ModelError: a file is missing, damaged, or not of the kind expected.
     """
-    return Additions(loras=read_loras(loras), denoiser=denoiser, model=model)
+    return Additions(
+        loras=read_loras(loras), embeddings=read_embeddings(embeddings), denoiser=denoiser, model=model
+    )
 
 
 def family_of(place: Path) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
+from intarsia.backbones.embedding_files import expanded
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
@@ -40,10 +41,11 @@ def unread_words(tokenizer: Any, text: str, limit: int) -> str:
         limit: tokens that it reads, begin and end included.
     """
     words = text.split()
-    if len(tokenizer(text, verbose=False).input_ids) <= limit:
+    if len(tokenizer(expanded(tokenizer, text), verbose=False).input_ids) <= limit:
         return ""
     left = limit - 2
-    for place, ids in enumerate(tokenizer(words, add_special_tokens=False, verbose=False).input_ids):
+    told = [expanded(tokenizer, word) for word in words]
+    for place, ids in enumerate(tokenizer(told, add_special_tokens=False, verbose=False).input_ids):
         left -= len(ids)
         if left < 0:
             return " ".join(words[place:])
@@ -52,6 +54,8 @@ def unread_words(tokenizer: Any, text: str, limit: int) -> str:
 
 def tokenize(tokenizer: Any, texts: Sequence[str], limit: int, *, whole: bool = False) -> dict[str, Tensor]:
     """Texts as token ids and attention masks; what is over `limit` is cut, with a warning.
+
+    A word that was added with several vectors gets all of them.
 
     Args:
         tokenizer: of the checkpoint.
@@ -62,6 +66,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str], limit: int, *, whole: bool = 
     Returns:
         `input_ids` and `attention_mask`, each (T, L) with L <= limit.
     """
+    texts = [expanded(tokenizer, text) for text in texts]
     for text, ids in zip(texts, tokenizer(list(texts), verbose=False).input_ids, strict=True):
         if len(ids) > limit and _warned_of.get():
             logger.warning("Only %d of %d tokens are read, the end is ignored, of the text %r.", limit, len(ids), text)

@@ -36,6 +36,7 @@ def load_backbones(
     models: str = "auto",
     *,
     lora: Sequence[str] = (),
+    embedding: Sequence[str] = (),
     device: str = "auto",
     dtype: str = "auto",
     vram: Vram = "auto",
@@ -52,6 +53,7 @@ def load_backbones(
     Args:
         models: see `resolve`.
         lora: files or folders of LoRAs that change the checkpoint, each with its weight behind a colon or with 1.
+        embedding: files of textual inversions, each with its word behind a colon or with the file's own.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: of the painting networks: auto (on CUDA float16, of a transformer bfloat16; else float32), float32,
             bfloat16 or float16.
@@ -63,10 +65,10 @@ def load_backbones(
 
     Raises:
         ModelError: a checkpoint is unknown, incomplete, not to be had or too large; the device is not there; a LoRA
-            is none, or was made for another family.
+            or a textual inversion is none, or was made for another family.
     """
     source = resolve(models)
-    additions = read_additions(lora, denoiser=source.denoiser, model=source.name)
+    additions = read_additions(lora, embedding, denoiser=source.denoiser, model=source.name)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     folder = Path(source.location)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from intarsia.backbones.batches import batch_progress
 from intarsia.backbones.clip import tokenize
+from intarsia.backbones.embedding_files import expanded
 from intarsia.backbones.protocols import OnStep
 from intarsia.records.weighted_prompt import parse_weights
 
@@ -130,10 +131,10 @@ def in_groups(
 
 
 def weighted_tokens(tokenizer: Any, prompt: str) -> tuple[list[int], list[float]]:
-    """The token ids of a prompt, without begin and end, and the weight of each."""
+    """The token ids of a prompt, without begin and end, and the weight of each; a word of several vectors has as many."""
     read: list[tuple[int, float]] = []
     for words, weight in parse_weights(prompt).parts:
-        ids = tokenizer(words, add_special_tokens=False, verbose=False).input_ids
+        ids = tokenizer(expanded(tokenizer, words), add_special_tokens=False, verbose=False).input_ids
         read += [(i, weight) for i in ids]
     return [i for i, _ in read], [weight for _, weight in read]
 

@@ -20,11 +20,10 @@ WHOLE = Remedy("pass the whole checkpoint, e.g. ", EXAMPLE)
 PARTS = {"vae": "autoencoder", "text_encoder": "text encoder"}
 
 REMEDIES: dict[str, tuple[Remedy, ...]] = {
-    "lora": (
-        Remedy("pass it with ", Setting("lora"), ", beside the checkpoint that it was made for"),
-        Remedy("another checkpoint, e.g. ", EXAMPLE),
+    "lora": (Remedy("pass the checkpoint that it was made for, e.g. ", EXAMPLE, ", and this with ", Setting("lora")),),
+    "embedding": (
+        Remedy("pass the checkpoint that it was made for, e.g. ", EXAMPLE, ", and this with ", Setting("embedding")),
     ),
-    "embedding": (Remedy("pass the checkpoint whose text encoder it was made for, e.g. ", EXAMPLE),),
     "vae": (Remedy("pass the checkpoint that it belongs to, e.g. ", EXAMPLE),),
     "controlnet": (Remedy("pass the checkpoint that it steers, e.g. ", EXAMPLE),),
     "adapter": (Remedy("pass the checkpoint that it adds to, e.g. ", EXAMPLE),),

@@ -13,7 +13,21 @@ from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettin
 from intarsia.records.choices import LayoutPreset, Mode
 from intarsia.records.scene_folder import SCENE_FILES
 
-MANY = ("masks", "find", "object", "move", "to", "scale", "rotate", "flip", "remove", "front", "back", "lora")
+MANY = (
+    "masks",
+    "find",
+    "object",
+    "move",
+    "to",
+    "scale",
+    "rotate",
+    "flip",
+    "remove",
+    "front",
+    "back",
+    "lora",
+    "embedding",
+)
 """Settings that take several words, and whose flags may be given several times."""
 
 MANY_OF_REMOVE = ("box",)
@@ -77,6 +91,7 @@ class FindFlags(SceneFlags):
     """The same without what only learning needs."""
 
     lora: tyro.conf.Suppress[tuple[str, ...]] = ()
+    embedding: tyro.conf.Suppress[tuple[str, ...]] = ()
     prompt: tyro.conf.Suppress[str] = ""
     preset: tyro.conf.Suppress[LayoutPreset] = "default"
     seed: tyro.conf.Suppress[int] = 0

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from intarsia.backbones.embedding_files import expanded
 from intarsia.backbones.offload import staying
 from intarsia.backbones.protocols import Backbones, LatentDiffusion
 from intarsia.errors import EmptyMaskError, LayoutError, Remedy, Setting
@@ -272,7 +273,7 @@ def token_of(diffusion: LatentDiffusion, words: str) -> Tensor:
     Raises:
         LayoutError: the tokenizer reads nothing in them.
     """
-    ids = diffusion.tokenizer(words, add_special_tokens=False).input_ids
+    ids = diffusion.tokenizer(expanded(diffusion.tokenizer, words), add_special_tokens=False).input_ids
     if not ids:
         raise LayoutError(f"The object's name {words!r} has no letters that the model reads: give it another name.")
     matrix = diffusion.text_encoder.get_input_embeddings().weight

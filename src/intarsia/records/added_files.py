@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from intarsia.records.checks import Check
 
-ADDED = ("lora",)
+ADDED = ("lora", "embedding")
 """Settings of the records that name such files."""
 
 LARGEST_WEIGHT = 100.0
@@ -44,4 +44,15 @@ def lora_checks(loras: Sequence[str]) -> Iterator[Check]:
             bool(path.strip()) and abs(weight) <= LARGEST_WEIGHT,
             f"The LoRA {text!r} does not read as FILE or FILE:WEIGHT, the weight a number between -{LARGEST_WEIGHT:g} "
             f"and {LARGEST_WEIGHT:g}: give one such as style.safetensors:0.8.",
+        )
+
+
+def embedding_checks(embeddings: Sequence[str]) -> Iterator[Check]:
+    """That each textual inversion has a path, and its word is one."""
+    for text in embeddings:
+        path, word = split_path(text)
+        yield (
+            bool(path.strip()) and not any(letter.isspace() for letter in word),
+            f"The textual inversion {text!r} does not read as FILE or FILE:WORD, the word without spaces: give one such "
+            "as toy.safetensors:<cat-toy>.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
-from intarsia.records.added_files import lora_checks
+from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks, weights_in_range
 from intarsia.records.choices import Fill, LayoutPreset, Mode
 from intarsia.records.fill_checks import own_network_checks
@@ -206,6 +206,8 @@ class ArrangeRecord:
     """Checkpoints, as for intarsia edit."""
     lora: tuple[str, ...] = ()
     """LoRAs that change the checkpoint, as for intarsia edit."""
+    embedding: tuple[str, ...] = ()
+    """Textual inversions, words for prompts, as for intarsia edit."""
     seed: int = 0
     """Seed of the noise."""
     seeds: int = 1
@@ -227,6 +229,7 @@ class ArrangeRecord:
             *(not_too_long(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),
             *lora_checks(self.lora),
             *(weights_in_range(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),
+            *embedding_checks(self.embedding),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 30 to 50 is usual."),
             (
                 1 <= self.guidance <= 100,

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from intarsia.errors import Remedy, Setting, one_of
-from intarsia.records.added_files import lora_checks
+from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import (
     LARGEST,
     Check,
@@ -155,6 +155,8 @@ class EditRecord:
     """Checkpoints: pocket, a catalogue name (see intarsia models), a hub id, a diffusers folder or a .safetensors file, and with +FILE another denoiser; auto takes a cached one, else pocket."""
     lora: tuple[str, ...] = ()
     """LoRAs that change the checkpoint: FILE or FILE:WEIGHT (1 by default; less is weaker, below 0 the opposite), a .safetensors of diffusers, peft or kohya or a folder of one; several add up."""
+    embedding: tuple[str, ...] = ()
+    """Textual inversions: FILE or FILE:WORD (by default the file's own word, else its name), a .safetensors of diffusers or AUTOMATIC1111; prompts say the word."""
     preset: Preset = "default"
     """default (the likeliest region first, others where it failed), paper (as published), released (what the released code amounts to), released-exact (with its faults of place, and nothing pasted back), exhaustive (every box, full schedule)."""
     seed: int = 0
@@ -234,6 +236,7 @@ class EditRecord:
                 f"The template {self.template!r} must hold {{}} once, where the prompt goes, e.g. a photo of {{}}.",
             ),
             *lora_checks(self.lora),
+            *embedding_checks(self.embedding),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 self.sampler != "lcm" or self.steps <= MOST_LCM_STEPS,

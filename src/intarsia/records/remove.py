@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.records.added_files import lora_checks
+from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import between, not_too_long, run_checks, weights_in_range
 from intarsia.records.choices import Fill, OutputFormat
 from intarsia.records.fill_checks import own_network_checks
@@ -43,6 +43,8 @@ class RemoveRecord:
     """Checkpoints, for find and for diffusion; as for intarsia edit."""
     lora: tuple[str, ...] = ()
     """LoRAs that change the checkpoint, for diffusion; as for intarsia edit."""
+    embedding: tuple[str, ...] = ()
+    """Textual inversions, words for the prompt, for diffusion; as for intarsia edit."""
     prompt: str = ""
     """What lies behind the objects, for diffusion: "grass"."""
     seed: int = 0
@@ -64,6 +66,7 @@ class RemoveRecord:
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
                 *lora_checks(self.lora),
+                *embedding_checks(self.embedding),
                 *own_network_checks(self.fill, self.fill_model),
             )
         )

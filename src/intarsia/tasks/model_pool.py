@@ -11,7 +11,7 @@ from intarsia.backbones.caching import with_caches
 from intarsia.backbones.lora_files import digest_of
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.segmenters import LoadedSegmenter
-from intarsia.records.added_files import parse_lora
+from intarsia.records.added_files import split_path
 from intarsia.tasks.options import Machine
 from intarsia.tasks.scene import load_segmenter
 
@@ -42,25 +42,26 @@ class ModelPool:
         self._loading_backbones = threading.Lock()
         self._loading_segmenter = threading.Lock()
 
-    def backbones(self, models: str, *, lora: Sequence[str] = ()) -> Backbones:
+    def backbones(self, models: str, **added: Sequence[str]) -> Backbones:
         """The networks of a checkpoint, with caches of what they compute for a picture.
 
         Args:
             models: its name.
-            lora: what is added to it, FILE or FILE:WEIGHT each; with other files, or files that were changed, it is
-                loaded again.
+            added: files that are added to it, by the records' settings, as FILE or FILE:WORD each; with other files, or
+                files that were changed, it is loaded again.
 
         Raises:
             ModelError: they cannot be loaded; none are in memory then.
         """
         name = models if self.choices is None or models in self.choices else self.choices[0]
-        key = (name, *lora, digest_of([parse_lora(text)[0] for text in lora]))
+        added = {setting: files for setting, files in added.items() if files}
+        files = [split_path(text)[0] for texts in added.values() for text in texts]
+        key = (name, repr(added), digest_of(files))
         with self._loading_backbones:
             if self._backbones is None or self._backbones[0] != key:
                 self._backbones = None  # both at once may not fit
                 gc.collect()  # networks and what is attached to them refer to each other
                 machine = self.machine
-                added = {"lora": lora} if lora else {}
                 loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram, **added)
                 self._backbones = (key, with_caches(loaded))
             return self._backbones[1]

@@ -32,7 +32,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import take_upload
 from intarsia.web.work import NETWORKS
 
-FILE_FIELDS = ("mask", "masks", "colours", "layout", "boxes", "concepts", "fill_model", "lora")
+FILE_FIELDS = ("mask", "masks", "colours", "layout", "boxes", "concepts", "fill_model", "lora", "embedding")
 """Fields of a record that name files; a program elsewhere has none on this machine."""
 
 
@@ -177,9 +177,7 @@ def read_request(
         raise RecordError("Neither a photo nor a scene came: send one of them.")
     check_file_fields(values, files)
     models = edit_service.resolve_models(service.store, values.get("models"))
-    record: ArrangeRecord = from_json(
-        ArrangeRecord, {**values, "models": models, "lora": service.store.lora}, "the record"
-    )
+    record: ArrangeRecord = from_json(ArrangeRecord, {**values, "models": models, **service.store.added}, "the record")
     moves: Moves = ()
     if owner is not None:
         moves = read_moves(wish.get("moves") or [], names)

@@ -72,7 +72,7 @@ class ArrangeService:
             layout=layout,
             concepts=str(concepts) if concepts is not None else None,
             models=models,
-            lora=self.store.lora,
+            **self.store.added,
         )
         return with_settings(record, values)
 

@@ -20,6 +20,7 @@ from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.batch.runner import to_do
 from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
 from intarsia.progress import OnProgress
+from intarsia.records.added_files import ADDED
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.records.inputs import Record
@@ -199,15 +200,13 @@ def job_models(store: SessionStore, record: Record) -> str:
     return record.models
 
 
-def job_loras(store: SessionStore, record: Record) -> tuple[str, ...]:
-    """What is added to the networks of a job: what these pages add.
-
-    Raises:
-        RecordError: it names files of its own, which visitors cannot choose.
-    """
-    if record.lora:
-        raise RecordError("The job names files in 'lora', which are not looked for on this machine: leave it out.")
-    return store.lora
+def check_files_added(record: Record) -> None:
+    """Raise `RecordError` where a job adds files of its own to the networks, which visitors cannot choose."""
+    for setting in ADDED:
+        if getattr(record, setting):
+            raise RecordError(
+                f"The job names files in {setting!r}, which are not looked for on this machine: leave it out."
+            )
 
 
 def run_slice(
@@ -228,9 +227,8 @@ def run_slice(
             ledger.begin(job.id, "the web page")
             assert job.record is not None
             try:
-                record = dataclasses.replace(
-                    job.record, models=job_models(store, job.record), lora=job_loras(store, job.record)
-                )
+                check_files_added(job.record)
+                record = dataclasses.replace(job.record, models=job_models(store, job.record), **store.added)
                 placed = dataclasses.replace(job, record=record)
                 ledger.done(job.id, do_job(placed, worker, folder, on_progress))
             except Cancelled:

@@ -35,7 +35,7 @@ from intarsia.web.work import OnIntermediate
 
 HEATMAP_SIDE = 256
 """Longer side of the map of relevance on the page, in pixels; the map is smooth anyway."""
-SERVER_FIELDS = ("mask", "regions", "lora")
+SERVER_FIELDS = ("mask", "regions", "lora", "embedding")
 """Fields of a record that name files of the server: visitors cannot set them."""
 SCENES = Path(__file__).parents[1] / "demo" / "scenes"
 
@@ -113,7 +113,7 @@ def build_record(
         **settings,
         "photo": str(photo),
         "models": resolve_models(store, settings.get("models")),
-        "lora": store.lora,
+        **store.added,
     }
     if box is not None:
         fields["box"] = box
@@ -246,7 +246,7 @@ def run_session_replay(session: Session, store: SessionStore, result: Path, on_p
     replay = read_replay(result, None)
     if not isinstance(replay.record, EditRecord):
         raise RecordError("This was made by layout: replay it in that tab.")
-    record = dataclasses.replace(replay.record, models=resolve_models(store, replay.record.models), lora=store.lora)
+    record = dataclasses.replace(replay.record, models=resolve_models(store, replay.record.models), **store.added)
     folder = session.new_folder("replay")
     try:
         made = run_edit(record, folder, Files(), store.load, lead=replay.index, on_progress=on_progress)

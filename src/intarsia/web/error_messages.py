@@ -14,7 +14,7 @@ OPERATOR = "tell whoever runs these pages"
 """The remedy where no control helps."""
 
 OPERATORS_SETTINGS = frozenset(
-    {"models", "lora", "device", "dtype", "vram", "threads"}  # where and with what the networks run
+    {"models", "lora", "embedding", "device", "dtype", "vram", "threads"}  # where and with what the networks run
     | {"out", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
     | {"image_dir", "workers", "ray_files", "ray_gpus"}  # batches of the command line
     | {"json", "pie", "dle", "res"}  # public sets on the command line

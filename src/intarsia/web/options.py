@@ -28,6 +28,8 @@ class ServeOptions:
     """Checkpoints that visitors work with, as for intarsia edit; among several they choose, the first is the default."""
     lora: tuple[str, ...] = ()
     """LoRAs that change these checkpoints, as for intarsia edit; each must have been made for all of them."""
+    embedding: tuple[str, ...] = ()
+    """Textual inversions, words for prompts, as for intarsia edit; each must have been made for all checkpoints."""
     forget: float = 30.0
     """Minutes after which the results of a visitor who has left are removed."""
     machine: Machine = Machine()

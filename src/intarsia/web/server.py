@@ -78,7 +78,12 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
     for name in command.models:
         resolve(name)
     store = SessionStore(
-        results, models=command.models, lora=command.lora, machine=command.machine, forget=60 * command.forget
+        results,
+        models=command.models,
+        lora=command.lora,
+        embedding=command.embedding,
+        machine=command.machine,
+        forget=60 * command.forget,
     )
     _ = store.backbones  # errors are raised now, not for the first visitor
     demo = build(store, ledgers=command.out is not None)

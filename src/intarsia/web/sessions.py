@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
@@ -67,7 +68,7 @@ class SessionStore:
     Args:
         root: folder for the sessions' folders.
         models: names of the checkpoints among which visitors choose; the first is the default.
-        lora: added to each of them, FILE or FILE:WEIGHT each.
+        lora, embedding: files that are added to each of them, as records have them.
         machine: where the networks run.
         forget: seconds after which a session without open pages is removed.
         load: loads the networks.
@@ -79,6 +80,7 @@ class SessionStore:
         *,
         models: str | Sequence[str] = "auto",
         lora: Sequence[str] = (),
+        embedding: Sequence[str] = (),
         machine: Machine | None = None,
         forget: float = 1800.0,
         load: Callable[..., Backbones] = load_backbones,
@@ -86,7 +88,7 @@ class SessionStore:
         self.root = root
         self.choices = (models,) if isinstance(models, str) else tuple(dict.fromkeys(models))
         self.models = self.choices[0]
-        self.lora = tuple(lora)
+        self.added: dict[str, Any] = {"lora": tuple(lora), "embedding": tuple(embedding)}
         self.pool = ModelPool(machine or Machine(), choices=self.choices, load=load)
         self.forget = forget
         self.sessions: dict[str, Session] = {}
@@ -107,7 +109,7 @@ class SessionStore:
         Raises:
             ModelError: they cannot be loaded.
         """
-        return self.pool.backbones(models, lora=self.lora)
+        return self.pool.backbones(models, **self.added)
 
     def join(self, token: str | None) -> Session:
         """The session that a page joins; an unknown token starts a new one with a token of its own."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import MissingExtraError, OutputError, Remedy, Setting, UsageError
-from intarsia.records.added_files import lora_checks
+from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import run_checks
 from intarsia.web.address import OWN_MACHINE
 from intarsia.web.options import ServeOptions
@@ -34,7 +34,7 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
 
     Raises:
         UsageError: others could come in without a password, the port is taken, or a flag is out of range.
-        RecordError: a LoRA's weight is out of range.
+        RecordError: a LoRA's weight or the word of a textual inversion cannot be used.
         MissingExtraError: Gradio is not installed.
         OutputError: the folder for results cannot be made.
         ModelError: the networks cannot be loaded.
@@ -48,7 +48,7 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
         raise UsageError(
             Setting("forget"), f" is {command.forget:g}, but must lie above 0 and up to {MAX_FORGET_MINUTES:g} minutes."
         )
-    run_checks(lora_checks(command.lora))
+    run_checks((*lora_checks(command.lora), *embedding_checks(command.embedding)))
     require_gradio()
     check_port(command.host, command.port)
     with folders(command.out) as results:
