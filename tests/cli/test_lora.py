@@ -66,3 +66,29 @@ def test_removing_and_learning_take_loras(shelf: Path, tiny_models: Path, monkey
     learning = ["--masks", "cat=mask.png", "--learn.token-steps", "1", "--learn.weight-steps", "1"]
     assert main(["learn", "photo.png", *learning, *common]) == 0
     assert b"lora 1" in (shelf / "concepts.safetensors").read_bytes()
+
+
+def test_learned_looks_are_exported_and_paint_the_same_from_there(
+    shelf: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shelf)
+    common = ["photo.png", "--masks", "cat=mask.png", "--models", str(tiny_models), "--device", "cpu"]
+    learning = ["--learn.token-steps", "1", "--learn.weight-steps", "2", "--export"]
+    assert main(["learn", *common, *learning, "--out", "looks.safetensors", "--json"]) == 0
+    exported = json.loads(capsys.readouterr().out)["exported"]
+    folder = Path("looks.diffusers")
+    assert [Path(file) for file in exported] == [
+        folder / "learned_embeds.safetensors",
+        folder / "pytorch_lora_weights.safetensors",
+    ]
+    assert main(["learn", *common, *learning, "--out", "looks.safetensors", "--overwrite", "--quiet"]) == 0
+    Path("looks.safetensors").rename("others.safetensors")
+    assert main(["learn", *common, *learning, "--out", "looks.safetensors"]) == 2
+    assert "looks.diffusers/pytorch_lora_weights.safetensors exists already" in capsys.readouterr().err
+    moved = ["arrange", *common, "--move", "cat=+9,0", "--mode", "regenerate", "--steps", "2", "--quiet"]
+    for concepts in ("others.safetensors", "looks.diffusers"):
+        assert main([*moved, "--concepts", concepts, "--out", f"by-{concepts}"]) == 0
+    one, two = (
+        digest_of(shelf / f"by-{concepts}" / "photo.json") for concepts in ("others.safetensors", "looks.diffusers")
+    )
+    assert one == two

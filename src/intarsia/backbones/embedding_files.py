@@ -83,10 +83,16 @@ def read_embeddings(texts: Sequence[str]) -> tuple[Embedding, ...]:
 
 
 def read_embedding(path: str, word: str) -> list[Embedding]:
-    """The words of one file: see `read_embeddings`; several, where it names each of its tensors after one."""
-    file = Path(path).expanduser()
-    if file.is_dir():
-        file = file / LEARNED
+    """The words of one file or folder: see `read_embeddings`; several, where a file names each of its tensors after one."""
+    place = Path(path).expanduser()
+    if place.is_dir():
+        files = embedding_files(place)
+        if not files:
+            raise ModelError(f"{place} is no folder of a textual inversion, since it has no {LEARNED}", PASS)
+        if word and len(files) > 1:
+            raise ModelError(f"{place} holds {len(files)} textual inversions, so that it takes no other word", PASS)
+        return [one for file in files for one in read_embedding(str(file), word)]
+    file = place
     if not file.is_file():
         raise ModelError(f"There is no textual inversion {file}", Remedy("check the path"))
     if file.suffix.lower() in (".pt", ".bin", ".ckpt"):
@@ -114,6 +120,11 @@ def read_embedding(path: str, word: str) -> list[Embedding]:
         tensors = {encoder: name for name, encoder in named.items()}
         return [_embedding(file, word or file.stem, tensors, header, kind.family, digest)]
     return [_embedding(file, word or name, {FIRST: name}, header, kind.family, digest) for name in words]
+
+
+def embedding_files(folder: Path) -> list[Path]:
+    """The textual inversions in a folder, as diffusers or `intarsia learn` name them."""
+    return sorted(folder.glob("learned_embeds*.safetensors"))
 
 
 def _embedding(

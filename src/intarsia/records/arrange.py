@@ -191,7 +191,7 @@ class ArrangeRecord:
     preset: LayoutPreset = "default"
     """default, or paper (the method and the schedule as published)."""
     concepts: str | None = None
-    """Learned looks of the objects (intarsia learn), for regenerate; learned on the way when missing."""
+    """Learned looks of the objects, for regenerate: what intarsia learn wrote, or a folder of a LoRA and textual inversions as diffusers writes them; learned on the way when missing."""
     prompt: str = ""
     """What the picture shows; by default the names of its objects. Words may be weighted: "a (white:1.3) cat"."""
     negative_prompt: str = ""

@@ -12,7 +12,7 @@ from intarsia.errors import RecordError
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
-from intarsia.layout.concepts import Concepts
+from intarsia.layout.concept_exchange import read_concepts
 from intarsia.layout.edit import ArrangeResult, arrange, check, needs_networks
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import photo_of
@@ -75,7 +75,7 @@ def run_arrange(
     if lead >= record.seeds:
         raise RecordError(f"The record shows picture {lead + 1}, but makes only {record.seeds}: it was changed since.")
     targets = plan_arrangement(record, out, name=name, overwrite=overwrite)
-    concepts = Concepts.load(Path(record.concepts)) if record.concepts else None
+    concepts = read_concepts(Path(record.concepts)) if record.concepts else None
     if record.find:  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
     scene = load_scene(record, photo, load_segmenter)

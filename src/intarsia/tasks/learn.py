@@ -12,6 +12,7 @@ from typing import Any, Literal
 from intarsia.errors import OutputError, RecordError, Remedy, Setting
 from intarsia.files import check_absent
 from intarsia.imaging.read import read_photo
+from intarsia.layout.concept_exchange import check_exchange, write_exchange
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene_files import photo_of
@@ -28,12 +29,14 @@ class LearnTaskResult:
     """Learned concepts and their file.
 
     Attributes:
+        exported: the same in the formats of diffusers; empty where that was not asked for.
         cost: of learning alone.
         models: name of the checkpoint that the concepts belong to.
     """
 
     concepts: Concepts
     file: Path
+    exported: tuple[Path, ...]
     cost: Cost
     models: str
 
@@ -45,6 +48,7 @@ def run_learn(
     load_segmenter: LoadSegmenter,
     *,
     overwrite: bool = False,
+    export: bool = False,
     checkpoint: Path | None = None,
     resume: bool = False,
     tracker: Tracker | None = None,
@@ -56,6 +60,7 @@ def run_learn(
     Args:
         out: file to write, .safetensors.
         overwrite: replace it.
+        export: whether it is also written as a LoRA and textual inversions, into the folder `exchange_folder` gives.
         checkpoint: file that an interrupted run leaves; None leaves nothing.
         resume: go on from that file.
         tracker: told the losses.
@@ -75,6 +80,8 @@ def run_learn(
         _check_checkpoint(checkpoint, overwrite=overwrite, resume=resume)
     scene = load_scene(record, photo, load_segmenter)
     without_brackets(record.prompt, scene)  # refuses names that are no object's
+    if export:
+        check_exchange(exchange_folder(out), scene.names, record.learn.additions, overwrite)
     backbones = networks_of(record, load)
     counter, started = backbones.learner.counter, time.monotonic()
     forward, backward = counter.evaluations, counter.backward
@@ -90,6 +97,7 @@ def run_learn(
         on_sample=on_sample,
     )
     concepts.save(out, overwrite=overwrite)
+    exported = write_exchange(concepts, backbones.learner, exchange_folder(out), overwrite=overwrite) if export else ()
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     cost = Cost(
@@ -98,7 +106,12 @@ def run_learn(
         seconds=time.monotonic() - started,
         peak_memory_mb=peak_memory_mb(backbones.device),
     )
-    return LearnTaskResult(concepts=concepts, file=out, cost=cost, models=backbones.name)
+    return LearnTaskResult(concepts=concepts, file=out, exported=tuple(exported), cost=cost, models=backbones.name)
+
+
+def exchange_folder(file: Path) -> Path:
+    """Where learned looks go in the formats of diffusers, beside their own file."""
+    return file.with_suffix(".diffusers")
 
 
 def _check_checkpoint(checkpoint: Path, *, overwrite: bool, resume: bool) -> None:

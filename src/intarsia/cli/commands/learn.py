@@ -25,6 +25,8 @@ class Learn:
     """File to write."""
     overwrite: bool = False
     """Replace the file."""
+    export: bool = False
+    """Also write the folder NAME.diffusers: the same for other programs, as a LoRA and textual inversions."""
     resume: bool = False
     """Go on where an interrupted run stopped."""
     tracker: Literal["none", "tensorboard", "wandb"] = "none"
@@ -46,6 +48,7 @@ def learn_command(command: Learn) -> CommandResult:
                 loader(command.machine),
                 lambda source: load_segmenter(source, command.machine.device),
                 overwrite=command.overwrite,
+                export=command.export,
                 checkpoint=checkpoint,
                 resume=command.resume,
                 tracker=tracker,
@@ -63,6 +66,7 @@ def learn_command(command: Learn) -> CommandResult:
         "names": names,
         "evaluations": done.cost.evaluations,
         "megabytes": round(done.file.stat().st_size / 2**20, 2),
+        "exported": [str(file) for file in done.exported],
         "models": done.models,
     }
     lines = [
@@ -70,4 +74,8 @@ def learn_command(command: Learn) -> CommandResult:
         f"{done.cost.evaluations} denoiser evaluations, {done.models}",
         f"  use it: intarsia arrange {command.record.photo} ... --mode regenerate --concepts {done.file}",
     ]
+    if done.exported:
+        lines.append(
+            f"  for other programs: {done.exported[0].parent}, a LoRA and textual inversions as diffusers reads them"
+        )
     return summary, lines
