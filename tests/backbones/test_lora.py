@@ -21,6 +21,7 @@ from intarsia.backbones.lora_keys import DENOISER, LayerTable, first_release_nam
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpainter
+from intarsia.backbones.shipped_configs import family_settings
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.errors import ModelError
 from tests import tiny
@@ -402,3 +403,48 @@ def test_a_single_file_takes_a_lora(
         one.inpaint(picture, masks, PROMPTS, seeds=[4, 5], steps=2, guidance=3.0) for one in (single, folder)
     )
     assert torch.allclose(ours, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_names_of_the_first_release_are_those_that_diffusers_reads(family: Any) -> None:
+    with torch.device("meta"):
+        unet: Any = diffusers.UNet2DConditionModel.from_config(family_settings(family)["unet"])
+    weights = {name.removesuffix(".weight"): w for name, w in unet.state_dict().items() if w.ndim in (2, 4)}
+    tensors: dict[str, Tensor] = {}
+    for layer, first in first_release_names(weights):
+        if ".attentions." in layer:
+            flat, weight = f"lora_unet_{first.replace('.', '_')}", weights[layer]
+            tensors[f"{flat}.lora_down.weight"] = torch.empty(2, weight.shape[1], device="meta")
+            tensors[f"{flat}.lora_up.weight"] = torch.empty(weight.shape[0], 2, device="meta")
+    table = LayerTable({DENOISER: {name: tuple(weight.shape) for name, weight in weights.items()}})
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    ours = {table.find(layer, shapes) for layer in lora_layers(tensors)}
+    kind: Any = diffusers.StableDiffusionXLInpaintPipeline
+    read, _ = kind.lora_state_dict(tensors, unet_config=unet.config)
+    names = (name.removeprefix("unet.").replace(".processor.", ".") for name in read if name.endswith("down.weight"))
+    theirs = {
+        name.replace("to_out_lora", "to_out.0.lora").replace("_lora.", ".lora.").partition(".lora")[0] for name in names
+    }
+    assert ours == theirs and len(ours) > 100
+
+
+def test_names_of_other_families_are_read_as_diffusers_reads_them(
+    families: Callable[[str], Backbones], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(7)
+    tensors: dict[str, Tensor] = {}
+    for name, (out, into) in {"img_attn_qkv": (96, 32), "img_mlp_0": (128, 32)}.items():
+        tensors[f"lora_unet_double_blocks_0_{name}.lora_down.weight"] = torch.randn(2, into)
+        tensors[f"lora_unet_double_blocks_0_{name}.lora_up.weight"] = torch.randn(out, 2)
+        tensors[f"lora_unet_double_blocks_0_{name}.alpha"] = torch.tensor(1.0)
+    save_file(tensors, tmp_path / "x.safetensors")
+    before, after = (
+        models.inpainter.pipeline.transformer.transformer_blocks[0]  # type: ignore[attr-defined]
+        for models in (families("flux"), with_loras(Path(families("flux").name), str(tmp_path / "x.safetensors")))
+    )
+    flat = "lora_unet_double_blocks_0_img_attn_qkv"
+    change = (tensors[f"{flat}.lora_up.weight"] @ tensors[f"{flat}.lora_down.weight"] / 2).chunk(3)
+    for layer, expected in zip(("to_q", "to_k", "to_v"), change, strict=True):
+        difference = getattr(after.attn, layer).weight - getattr(before.attn, layer).weight
+        assert torch.allclose(difference, expected, atol=1e-5)
+    assert "left out" not in caplog.text
