@@ -50,6 +50,17 @@ def test_the_published_form_is_read_with_its_image_dir(folder: Path, tmp_path: P
     assert first.record.seed != second.record.seed
 
 
+def test_files_that_are_added_to_a_checkpoint_lie_beside_the_list_and_tell_jobs_apart(folder: Path) -> None:
+    (folder / "style.safetensors").write_bytes(b"one")
+    entry = {**GOOD, "lora": ["style.safetensors:0.5"], "embedding": ["style.safetensors:<toy>"]}
+    first = one(folder, entry)
+    assert isinstance(first.record, EditRecord)
+    assert first.record.lora == (f"{folder / 'style.safetensors'}:0.5",)
+    assert first.record.embedding == (f"{folder / 'style.safetensors'}:<toy>",)
+    (folder / "style.safetensors").write_bytes(b"another")
+    assert len({first.id, one(folder, entry).id, one(folder, GOOD).id}) == 3
+
+
 def test_lines_name_their_kind(folder: Path) -> None:
     edit, arrange, learn = read_jobs(
         lines(

@@ -68,6 +68,21 @@ def test_removing_and_learning_take_loras(shelf: Path, tiny_models: Path, monkey
     assert b"lora 1" in (shelf / "concepts.safetensors").read_bytes()
 
 
+def test_what_no_checkpoint_paints_says_that_they_are_not_used(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shelf)
+    added = ["--lora", "a.safetensors", "--models", "pocket"]
+    for name in ("photo.png", "mask.png"):  # larger than what pocket would be asked to paint
+        Image.open(name).resize((512, 512), Image.Resampling.NEAREST).save(name)
+    assert main(["remove", "photo.png", "--box", "10,10,40,40", "--out", "gone", *added]) == 0
+    assert "LoRAs and textual inversions are not used" in capsys.readouterr().err
+    assert (
+        main(["arrange", "photo.png", "--masks", "cat=mask.png", "--move", "cat=+5,0", "--fill", "patch", *added]) == 0
+    )
+    assert "LoRAs and textual inversions are not used" in capsys.readouterr().err
+
+
 def test_learned_looks_are_exported_and_paint_the_same_from_there(
     shelf: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

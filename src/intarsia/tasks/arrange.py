@@ -19,7 +19,7 @@ from intarsia.layout.scene_files import photo_of
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement
-from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of
+from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of, tell_unused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,7 @@ def run_arrange(
     asked = needs_networks(scene, layout, record, expected_side(source))
     backbones = networks_of(record, load) if asked else None
     if backbones is None:
+        tell_unused(record)
         record = dataclasses.replace(record, models=source.name)
     result = arrange(scene, layout, record, backbones, concepts=concepts, cache=cache, on_progress=listen)
     saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)

@@ -20,7 +20,7 @@ from intarsia.progress import OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
-from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, networks_of, segmenter_and_side
+from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, networks_of, segmenter_and_side, tell_unused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,7 @@ def run_remove(
     if record.fill == "diffusion":
         result = paint(scene, record, networks_of(record, load), avoid, on_progress)
     else:
+        tell_unused(record)
         result = remove(scene, record, load_fill(record.fill, record.fill_model), avoid=avoid, on_progress=on_progress)
     saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
     return RemoveTaskResult(result=result, saved=saved)

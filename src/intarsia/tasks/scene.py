@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from intarsia.records.inputs import Record
 if TYPE_CHECKING:
     from intarsia.backbones.segmenters import LoadedSegmenter
 
+logger = logging.getLogger(__name__)
+
 LoadBackbones = Callable[..., Backbones]
 """Loads the networks of a checkpoint by its name, with what is added to it by keyword; asked once a task."""
 
@@ -35,6 +38,12 @@ def networks_of(record: Record, load: LoadBackbones, *, models: str | None = Non
     """
     added = {setting: files for setting in ADDED if (files := getattr(record, setting))}
     return load(models or record.models, **added)
+
+
+def tell_unused(record: Record) -> None:
+    """Say that what a record adds to a checkpoint is not used, where none paints."""
+    if any(getattr(record, setting) for setting in ADDED):
+        logger.info("No checkpoint paints here, so that LoRAs and textual inversions are not used.")
 
 
 def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmenter) -> Scene:
