@@ -125,9 +125,7 @@ def read_additions(
     Raises:
         ModelError: a file is missing, damaged, or not of the kind expected.
     """
-    return Additions(
-        loras=read_loras(loras), embeddings=read_embeddings(embeddings), denoiser=denoiser, model=model
-    )
+    return Additions(loras=read_loras(loras), embeddings=read_embeddings(embeddings), denoiser=denoiser, model=model)
 
 
 def family_of(place: Path) -> str:
