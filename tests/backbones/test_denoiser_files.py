@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from intarsia.backbones import denoiser_files, load_backbones
-from intarsia.backbones.additions import Additions
+from intarsia.backbones.additions import Additions, read_additions
 from intarsia.backbones.checkpoint_files import DENOISERS
 from intarsia.backbones.denoiser_files import check_denoiser_file, split_denoiser
 from intarsia.backbones.memory import Memory
@@ -30,6 +30,7 @@ from intarsia.backbones.resolve import resolve
 from intarsia.backbones.sd_inpainting import StableDiffusionInpainter, load_inpainter
 from intarsia.errors import MissingExtraError, ModelError
 from tests import tiny
+from tests.lora_files import save_diffusers_lora
 
 Load = Callable[[str], Backbones]
 SIDE = 32
@@ -75,7 +76,9 @@ def square() -> Tensor:
 
 @pytest.fixture
 def with_file(families: Load) -> Callable[..., PipelineInpainter]:
-    def load(family: str, denoiser: Path | None, memory: Memory | None = None) -> PipelineInpainter:
+    def load(
+        family: str, denoiser: Path | None, memory: Memory | None = None, loras: tuple[str, ...] = ()
+    ) -> PipelineInpainter:
         folder = Path(families(family).name)
         index = other_pipeline(folder)
         assert index is not None
@@ -85,7 +88,7 @@ def with_file(families: Load) -> Callable[..., PipelineInpainter]:
             name=family,
             memory=memory or Memory(),
             dtype=torch.float32,
-            additions=Additions(denoiser=denoiser),
+            additions=read_additions(loras, denoiser=denoiser, model=family),
         )
 
     return load
@@ -128,6 +131,22 @@ def test_quantised_weights_paint_as_the_numbers_that_they_stand_for(
     copied, _, kind = smaller[0].rpartition(".")
     weight = getattr(quantised.denoiser.get_submodule(copied), kind)
     assert weight.is_meta and weight.quant_type == gguf.GGMLQuantizationType.Q8_0
+
+
+def test_a_lora_answers_beside_quantised_weights_as_it_does_in_others(
+    with_file: Callable[..., PipelineInpainter], tmp_path: Path, square: Tensor
+) -> None:
+    own = with_file("flux", None)
+    meant = save_gguf(tmp_path / "mine.gguf", own_weights(own))
+    save_file({name: weight.contiguous() for name, weight in meant.items()}, tmp_path / "mine.safetensors")
+    file = save_diffusers_lora(tmp_path, own.pipeline, targets=("to_q", "to_k", "to_v", "to_out.0"), text=False)
+    loras = (f"{file}:0.7", f"{file}:-0.2")
+    packed, fused = (with_file("flux", tmp_path / f"mine.{kind}", loras=loras) for kind in ("gguf", "safetensors"))
+    plain = painted(with_file("flux", tmp_path / "mine.gguf"), square)
+    assert (painted(packed, square) - painted(fused, square)).abs().max() < 1e-4
+    assert (painted(packed, square) - plain).abs().max() > 3e-3
+    layer = packed.denoiser.transformer_blocks[0].attn.to_q
+    assert layer.weight.dtype == torch.uint8
 
 
 def test_a_denoiser_as_stable_diffusion_named_it_takes_the_place_of_the_folders(

@@ -13,7 +13,7 @@ from intarsia.backbones.embedding_files import FAMILIES, Embedding, read_embeddi
 from intarsia.backbones.lora_files import Lora, check_family, none_fits, read_loras
 from intarsia.backbones.lora_keys import DENOISER, LayerTable, Shape
 from intarsia.backbones.pipeline_index import other_pipeline
-from intarsia.backbones.weight_headers import is_gguf, read_header, read_headers
+from intarsia.backbones.weight_headers import read_header, read_headers
 from intarsia.backbones.weight_sets import folder_weights
 from intarsia.backbones.wrong_kinds import settings_of
 from intarsia.errors import ModelError, Remedy, Setting
@@ -57,11 +57,6 @@ class Additions:
         """
         if not self.loras and not self.embeddings:
             return
-        if self.loras and self.denoiser is not None and is_gguf(self.denoiser):
-            raise ModelError(
-                f"A LoRA cannot be added to {self.denoiser}, whose weights are quantised",
-                Remedy("take a denoiser of 16 bits, or leave the LoRA out"),
-            )
         family = family_of(place)
         for embedding in self.embeddings:
             check_family("textual inversion", embedding.file, embedding.family, family, self.model)

@@ -1,7 +1,8 @@
 """Adding LoRAs to the weights of networks that were just loaded, once for all: what samples with them need not know.
 
 The sum is made in float32 and rounded once, whatever the networks' precision and however many LoRAs there are. A
-changed weight is a new tensor; pages of its file that were read for it are given back.
+changed weight is a new tensor; pages of its file that were read for it are given back. Quantised weights cannot be
+added to: their layers get the LoRA's answer beside their own, at every call.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -57,9 +59,7 @@ def fuse(
         part: {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
         for part, network in networks.items()
     }
-    table = LayerTable(
-        {part: {name: tuple(layer.weight.shape) for name, layer in own.items()} for part, own in layers.items()}
-    )
+    table = LayerTable({part: {name: shape_of(layer) for name, layer in own.items()} for part, own in layers.items()})
     changes: dict[nn.Module, list[tuple[Lora, LoraLayer, Mapping[str, Tensor]]]] = {}
     for lora in loras:
         tensors: Mapping[str, Tensor] = load_file(lora.file)
@@ -80,6 +80,11 @@ def fuse(
     copied = 0
     for module, updates in changes.items():
         weight: Any = module.weight
+        if is_quantised(module):
+            for lora, layer, tensors in updates:
+                if lora.weight:
+                    _answer_beside(module, lora, layer, tensors)
+            continue
         changed = weight.detach().to(torch.float32, copy=True)
         for lora, layer, tensors in updates:
             if lora.weight:
@@ -97,6 +102,34 @@ def _fitting(table: LayerTable, tensors: Mapping[str, Tensor]) -> tuple[list[tup
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     places = [(layer, table.find(layer, shapes)) for layer in lora_layers(tensors)]
     return [(layer, name) for layer, name in places if name is not None], len(places)
+
+
+def shape_of(layer: Any) -> tuple[int, ...]:
+    """Of a layer's weight, as it is before it is quantised."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features, layer.in_features
+    return tuple(layer.weight.shape)
+
+
+def is_quantised(layer: Any) -> bool:
+    """Whether a layer's weight is quantised: no plain tensor of numbers that can be added to."""
+    weight = layer.weight
+    return type(weight) is not nn.Parameter or not weight.is_floating_point() or tuple(weight.shape) != shape_of(layer)
+
+
+def _answer_beside(module: Any, lora: Lora, layer: LoraLayer, tensors: Mapping[str, Tensor]) -> None:
+    """Add the factors' answer to that of a linear layer, whenever it is asked."""
+    down, up = (tensors[layer.tensors[role]].flatten(1) for role in ("down", "up"))
+    alpha = float(tensors[layer.tensors["alpha"]]) if "alpha" in layer.tensors else None
+    scale = lora.weight * lora.scale(layer, len(down), alpha)
+
+    def add(_layer: Any, inputs: tuple[Tensor, ...], answer: Tensor) -> Tensor:
+        states = inputs[0]
+        # Copied at each call: on an accelerator the factors would take the room that quantising has saved.
+        more = F.linear(F.linear(states, down.to(states)), up.to(states))
+        return answer + (scale * more).to(answer)
+
+    module.register_forward_hook(add)
 
 
 def _add(weight: Tensor, lora: Lora, layer: LoraLayer, tensors: Mapping[str, Tensor]) -> None:
