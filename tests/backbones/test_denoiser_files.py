@@ -140,11 +140,12 @@ def test_a_lora_answers_beside_quantised_weights_as_it_does_in_others(
     meant = save_gguf(tmp_path / "mine.gguf", own_weights(own))
     save_file({name: weight.contiguous() for name, weight in meant.items()}, tmp_path / "mine.safetensors")
     file = save_diffusers_lora(tmp_path, own.pipeline, targets=("to_q", "to_k", "to_v", "to_out.0"), text=False)
-    loras = (f"{file}:0.7", f"{file}:-0.2")
+    loras = (f"{file}:5", f"{file}:-0.5")
     packed, fused = (with_file("flux", tmp_path / f"mine.{kind}", loras=loras) for kind in ("gguf", "safetensors"))
     plain = painted(with_file("flux", tmp_path / "mine.gguf"), square)
-    assert (painted(packed, square) - painted(fused, square)).abs().max() < 1e-4
-    assert (painted(packed, square) - plain).abs().max() > 3e-3
+    # As far as the quantised weights themselves are from the numbers that they stand for.
+    assert (painted(packed, square) - painted(fused, square)).abs().max() < 1e-3
+    assert (painted(packed, square) - plain).abs().max() > 1e-2
     layer = packed.denoiser.transformer_blocks[0].attn.to_q
     assert layer.weight.dtype == torch.uint8
 
