@@ -15,6 +15,7 @@ from intarsia.backbones import load_backbones
 from intarsia.backbones.clip import tokenize, unread_words
 from intarsia.backbones.embedding_files import expanded
 from intarsia.backbones.placement import quiet_loading
+from intarsia.backbones.prompt_chunks import prompt_ids, weighted_tokens
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.errors import ModelError
@@ -164,6 +165,16 @@ def test_words_that_are_cut_are_counted_with_their_vectors(toy: Path, tiny_model
     assert expanded(tokenizer, "a <Toy> b") == "a <toy> <toy>_1 <toy>_2 b"
     assert unread_words(tokenizer, "a <toy> b", 7) == ""
     assert unread_words(tokenizer, "a <toy> b", 6) == "b"
+
+
+def test_a_weight_holds_for_all_vectors_of_a_word_and_long_prompts_have_them_too(toy: Path, tiny_models: Path) -> None:
+    diffusion = parts_of(with_words(tiny_models, toy))
+    ids, weights = weighted_tokens(diffusion.tokenizer, "a (<toy>:1.3) b")
+    new = diffusion.tokenizer.convert_tokens_to_ids(["<toy>", "<toy>_1", "<toy>_2"])
+    assert ids[1:4] == new and weights == [1, 1.3, 1.3, 1.3, 1]
+    long = " ".join(["a"] * 13 + ["<toy>"])
+    assert [i for i in prompt_ids(diffusion.tokenizer, long, tiny.TEXT_LIMIT) if i in new] == new
+    assert diffusion.encode_text([long]).shape[1] == 2 * tiny.TEXT_LIMIT
 
 
 # What is refused
