@@ -1,7 +1,7 @@
 """A pretended CUDA device: see tests/pretended_device.py.
 
-    with pretended_cuda() as traffic:
-        models = load_backbones("pocket", device="cuda", dtype="float32")
+with pretended_cuda() as traffic:
+    models = load_backbones("pocket", device="cuda", dtype="float32")
 """
 
 from __future__ import annotations

@@ -102,7 +102,9 @@ def refuse(func: Any, args: tuple[Any, ...]) -> None:
 
 def refuse_pooling(given: Any, wanted: Any) -> None:
     """Raise where the windows of an adaptive grid are not all alike."""
-    if any(a >= b for a, b in zip(given, wanted, strict=True)) and any(a < b for a, b in zip(given, wanted, strict=True)):
+    if any(a >= b for a, b in zip(given, wanted, strict=True)) and any(
+        a < b for a, b in zip(given, wanted, strict=True)
+    ):
         raise NotImplementedError(
             "Adaptive pool MPS: Input height and width must both be greater than, or equal to, or lesser than output "
             "height and width"

@@ -1,6 +1,6 @@
 """Every flow on another device than the CPU: nothing stays behind there, and the pixels are the CPU's.
 
-The device is a pretended one (tests/pretended_cuda.py), which refuses what CUDA refuses.
+The devices are pretended ones (tests/pretended_cuda.py, tests/pretended_mps.py), which refuse what CUDA and MPS refuse.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 from tests.backbones.conftest import sams as sams  # a fixture
 from tests.pretended_cuda import pretended_cuda
+from tests.pretended_mps import pretended_mps
 
 SCENES = Path(__file__).parent / "scenes"
 PHOTO = SCENES / "0003.png"
@@ -59,21 +60,31 @@ ARRANGE = ArrangeRecord(
 )
 
 
+PRETENDED = {"cuda": pretended_cuda, "mps": pretended_mps}
+EVERYWHERE = pytest.mark.parametrize("device", list(PRETENDED), indirect=True, scope="module")
+"""Of the tests that are quick enough to be run on each kind of device every time."""
+
+
+@pytest.fixture(scope="module", params=["cuda", pytest.param("mps", marks=pytest.mark.slow)])
+def device(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def card() -> Iterator[None]:
-    with pretended_cuda():
+def card(device: str) -> Iterator[None]:
+    with PRETENDED[device]():
         yield
 
 
 @pytest.fixture(scope="module")
-def on_card() -> Backbones:
+def on_card(device: str) -> Backbones:
     """The pocket models on the card, in the CPU's precision."""
-    return loaded(dtype="float32")
+    return loaded(device, dtype="float32")
 
 
-def loaded(**settings: Any) -> Backbones:
-    with pretended_cuda():
-        return load_backbones("pocket", device="cuda", **settings)
+def loaded(device: str, **settings: Any) -> Backbones:
+    with PRETENDED[device]():
+        return load_backbones("pocket", device=device, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +147,8 @@ def test_a_fitted_network_is_fitted_and_used(card: None, on_card: Backbones, poc
 
 
 @pytest.mark.parametrize("vram", ["auto", "low"])
-def test_half_precision_and_little_memory(vram: str, card: None) -> None:
-    models = loaded(vram=vram)
+def test_half_precision_and_little_memory(vram: str, device: str, card: None) -> None:
+    models = loaded(device, dtype="float16", vram=vram)
     assert models.inpainter.pipeline.unet.dtype == torch.float16  # type: ignore[attr-defined]
     photo = read_photo(PHOTO)
     result = edit(photo, dataclasses.replace(EDIT, box=(8.0, 16.0, 40.0, 60.0), steps=1), models)
@@ -158,9 +169,9 @@ def test_composing_gives_the_pixels_of_the_cpu(
 
 
 @pytest.fixture(scope="module")
-def looks(on_card: Backbones, pocket: Backbones, scene: Scene) -> dict[str, Concepts]:
+def looks(device: str, on_card: Backbones, pocket: Backbones, scene: Scene) -> dict[str, Concepts]:
     """What was learned of the scene on each device."""
-    with pretended_cuda():
+    with PRETENDED[device]():
         return {name: learn(scene, ARRANGE, models, seed=0) for name, models in (("there", on_card), ("here", pocket))}
 
 
@@ -258,9 +269,9 @@ def test_a_click_finds_an_object(card: None, on_card: Backbones, pocket: Backbon
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
-def test_outlines_are_those_of_the_cpu(kind: Any, card: None, on_card: Backbones, sams: Path) -> None:
+def test_outlines_are_those_of_the_cpu(kind: Any, device: str, card: None, on_card: Backbones, sams: Path) -> None:
     photo = speckled()
-    ours = [load_mask_refiner(sams / kind, kind, device=device) for device in ("cuda", "cpu")]
+    ours = [load_mask_refiner(sams / kind, kind, device=name) for name in (device, "cpu")]
     boxes, points = [Box(4, 6, 30, 28), Box(10, 12, 36, 40)], [Point(12.5, 14.5), Point(20.5, 30.5)]
     there, here = (refiner.refine_masks(to_tensor(photo, photo.size), boxes, points) for refiner in ours)
     assert torch.equal(there.masks, here.masks) and torch.allclose(there.scores, here.scores, atol=1e-5)
@@ -271,8 +282,8 @@ def test_outlines_are_those_of_the_cpu(kind: Any, card: None, on_card: Backbones
     assert read_scene(record, read_photo(PHOTO), both, native_side=64).objects[0].mask.any()
 
 
-def test_sam3_finds_by_words(card: None, sams: Path) -> None:
-    there, here = (heat(load_sam3(sams / "sam3", device=device)) for device in ("cuda", "cpu"))
+def test_sam3_finds_by_words(device: str, card: None, sams: Path) -> None:
+    there, here = (heat(load_sam3(sams / "sam3", device=name)) for name in (device, "cpu"))
     assert torch.allclose(there, here, atol=1e-5)
 
 
@@ -296,8 +307,8 @@ JOBS: dict[str, EditRecord | ArrangeRecord] = {
 
 
 @pytest.fixture(scope="module")
-def performer() -> BatchWorker:
-    return BatchWorker(ModelPool(Machine(device="cuda", dtype="float32")), cached=False)
+def performer(device: str) -> BatchWorker:
+    return BatchWorker(ModelPool(Machine(device=device, dtype="float32")), cached=False)
 
 
 @pytest.mark.parametrize("kind", JOBS)
