@@ -125,6 +125,7 @@ def test_an_edit_by_words_gives_the_pixels_of_the_cpu(
     assert there.cost.evaluations == here.cost.evaluations
 
 
+@EVERYWHERE
 def test_a_mask_keeps_an_edit_in_its_place(card: None, on_card: Backbones, pocket: Backbones) -> None:
     mask = np.zeros((64, 64), np.bool_)
     mask[20:50, 10:30] = mask[30:40, 10:60] = True
@@ -158,6 +159,7 @@ def test_half_precision_and_little_memory(vram: str, device: str, card: None) ->
 # By layout
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("changes", [{}, {"remove": ("ball",)}], ids=["move", "remove"])
 def test_composing_gives_the_pixels_of_the_cpu(
     changes: dict[str, Any], card: None, on_card: Backbones, pocket: Backbones, scene: Scene
@@ -175,6 +177,7 @@ def looks(device: str, on_card: Backbones, pocket: Backbones, scene: Scene) -> d
         return {name: learn(scene, ARRANGE, models, seed=0) for name, models in (("there", on_card), ("here", pocket))}
 
 
+@EVERYWHERE
 def test_what_is_learned_is_what_the_cpu_learns_and_lies_on_the_cpu(looks: dict[str, Concepts]) -> None:
     there, here = looks["there"], looks["here"]
     # Gradients are added up in another order, so that last bits differ.
@@ -189,6 +192,7 @@ def test_what_is_learned_is_what_the_cpu_learns_and_lies_on_the_cpu(looks: dict[
 @pytest.mark.parametrize("changes", [{}, {"remove": ("ball",), "seeds": 2}], ids=["move", "remove"])
 def test_regenerating_gives_the_pixels_of_the_cpu(
     changes: dict[str, Any],
+    device: str,
     card: None,
     on_card: Backbones,
     pocket: Backbones,
@@ -197,8 +201,12 @@ def test_regenerating_gives_the_pixels_of_the_cpu(
 ) -> None:
     record = dataclasses.replace(ARRANGE, mode="regenerate", **changes)
     layout = read_layout(record, scene)
-    there, here = (arrange(scene, layout, record, m, concepts=looks["here"]) for m in (on_card, pocket))
-    assert np.array_equal(there.photo.pixels, here.photo.pixels)
+    there, here = (arrange(scene, layout, record, m, concepts=looks["here"]).photo.pixels for m in (on_card, pocket))
+    if device == "mps":  # on which products are told apart, and rounded otherwise
+        difference = there.astype(int) - here
+        assert np.abs(difference).max() <= 1 and (difference != 0).mean() < 1e-3
+    else:
+        assert np.array_equal(there, here)
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
@@ -222,6 +230,7 @@ def test_learning_goes_on_from_a_checkpoint_with_prior_pictures(
     assert torch.equal(first.embeddings, again.embeddings) and samples
 
 
+@EVERYWHERE
 @pytest.mark.parametrize(("scale", "levels"), [(20.0, 1), pytest.param(0.0, 0, marks=pytest.mark.slow)])
 def test_the_published_way_gives_the_pixels_of_the_cpu_but_for_what_gradients_round(
     scale: float,
@@ -243,6 +252,7 @@ def test_the_published_way_gives_the_pixels_of_the_cpu_but_for_what_gradients_ro
     assert (difference != 0).mean() < 1e-3
 
 
+@EVERYWHERE
 def test_prior_pictures_are_those_of_the_cpu(card: None, on_card: Backbones, pocket: Backbones) -> None:
     there, here = (next(prior("cat", 1, models, seed=3, steps=2)) for models in (on_card, pocket))
     assert np.array_equal(there.pixels, here.pixels)
@@ -251,12 +261,14 @@ def test_prior_pictures_are_those_of_the_cpu(card: None, on_card: Backbones, poc
 # Finding
 
 
+@EVERYWHERE
 def test_objects_are_found_by_words(card: None, on_card: Backbones, pocket: Backbones) -> None:
     record = ArrangeRecord(photo=str(PHOTO), models="pocket", find=("car", "ball"))
     there, here = (read_scene(record, read_photo(PHOTO), m.segmenter, native_side=64) for m in (on_card, pocket))
     assert all(np.array_equal(a.mask, b.mask) for a, b in zip(there.objects, here.objects, strict=True))
 
 
+@EVERYWHERE
 def test_a_click_finds_an_object(card: None, on_card: Backbones, pocket: Backbones) -> None:
     record = ArrangeRecord(photo=str(PHOTO), models="pocket", find=("car",))
     mask = read_scene(record, read_photo(PHOTO), pocket.segmenter, native_side=64).objects[0].mask
@@ -268,6 +280,7 @@ def test_a_click_finds_an_object(card: None, on_card: Backbones, pocket: Backbon
     assert there[0] == here[0] and np.array_equal(there[1], here[1])
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
 def test_outlines_are_those_of_the_cpu(kind: Any, device: str, card: None, on_card: Backbones, sams: Path) -> None:
     photo = speckled()
@@ -282,6 +295,7 @@ def test_outlines_are_those_of_the_cpu(kind: Any, device: str, card: None, on_ca
     assert read_scene(record, read_photo(PHOTO), both, native_side=64).objects[0].mask.any()
 
 
+@EVERYWHERE
 def test_sam3_finds_by_words(device: str, card: None, sams: Path) -> None:
     there, here = (heat(load_sam3(sams / "sam3", device=name)) for name in (device, "cpu"))
     assert torch.allclose(there, here, atol=1e-5)

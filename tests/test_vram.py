@@ -1,6 +1,6 @@
 """Every flow with networks that take turns on a graphics card, as wholes or layer by layer: the pixels stay the CPU's.
 
-The device is a pretended one (tests/pretended_cuda.py), which refuses what CUDA refuses.
+The devices are pretended ones (tests/pretended_cuda.py, tests/pretended_mps.py), which refuse what CUDA and MPS refuse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from intarsia.records.remove import RemoveRecord
 from intarsia.regions.edit import edit
 from intarsia.tasks.remove import paint
 from tests.pretended_cuda import pretended_cuda
-from tests.test_devices import ARRANGE, EDIT, PHOTO
+from tests.test_devices import ARRANGE, EDIT, PHOTO, PRETENDED
 from tests.test_devices import scene as scene  # a fixture
 
 
@@ -78,26 +78,40 @@ def card() -> Iterator[None]:
         yield
 
 
+def cases(quick: dict[str, tuple[str, ...]]) -> pytest.MarkDecorator:
+    """Each kind of device with each flow; slow but for those that are named for the kind."""
+    return pytest.mark.parametrize(
+        ("device", "flow"),
+        [
+            pytest.param(device, flow, marks=() if flow in quick[device] else pytest.mark.slow)
+            for device in quick
+            for flow in FLOWS
+        ],
+    )
+
+
 @pytest.mark.parametrize("vram", ["low", "min"])
-@pytest.mark.parametrize("flow", FLOWS)
+@cases({"cuda": tuple(FLOWS), "mps": ("learn",)})
 def test_networks_that_take_turns_give_the_pixels_of_the_cpu(
-    flow: str, vram: Any, card: None, on_cpu: dict[str, np.ndarray], scene: Scene
+    device: str, flow: str, vram: Any, on_cpu: dict[str, np.ndarray], scene: Scene
 ) -> None:
-    # Just loaded, so that no flow finds networks where another one has left them.
-    models = load_backbones("pocket", device="cuda", dtype="float32", vram=vram)
-    made = FLOWS[flow](scene, models)
+    with PRETENDED[device]():
+        # Just loaded, so that no flow finds networks where another one has left them.
+        models = load_backbones("pocket", device=device, dtype="float32", vram=vram)
+        made = FLOWS[flow](scene, models)
     # Gradients are added up in another order, so that last bits differ.
     levels = 1 if flow == "regenerate" else 0
     assert np.allclose(made.astype(float), on_cpu[flow], rtol=0, atol=1e-4 if flow == "learn" else levels)
 
 
 @pytest.mark.parametrize("vram", ["low", "min"])
-@pytest.mark.parametrize("flow", [pytest.param(f, marks=[pytest.mark.slow] if f != "learn" else []) for f in FLOWS])
-def test_networks_that_take_turns_work_in_half_precision(flow: str, vram: Any, card: None, scene: Scene) -> None:
-    models = load_backbones("pocket", device="cuda", dtype="float16", vram=vram)
-    helpers: list[Any] = [models.scorer, models.patches, models.segmenter]
-    assert all(helper.model.dtype == torch.float16 for helper in helpers)
-    made = FLOWS[flow](scene, models)
+@cases({"cuda": ("learn",), "mps": ()})
+def test_networks_that_take_turns_work_in_half_precision(device: str, flow: str, vram: Any, scene: Scene) -> None:
+    with PRETENDED[device]():
+        models = load_backbones("pocket", device=device, dtype="float16", vram=vram)
+        helpers: list[Any] = [models.scorer, models.patches, models.segmenter]
+        assert all(helper.model.dtype == torch.float16 for helper in helpers)
+        made = FLOWS[flow](scene, models)
     assert np.isfinite(made).all() and made.std() > 0
 
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.read import photo_from_image
 from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.regions.edit import edit
+from tests.pretended_mps import pretended_mps
 from tests.tiny_families import FAMILIES
 
 Load = Callable[[str], Backbones]
+RECORD = EditRecord(
+    photo="photo.png",
+    source="tree",
+    prompt="a red house",
+    negative_prompt="rain",
+    steps=2,
+    size=32,
+    search=SearchSettings(preview_steps=(1,), survivors=(1,), enough=1),
+)
 
 
 def noise(width: int, height: int) -> np.ndarray:
@@ -23,16 +35,7 @@ def noise(width: int, height: int) -> np.ndarray:
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_the_search_edits_a_region_and_nothing_beside_it(name: str, families: Load) -> None:
     photo = photo_from_image(noise(48, 40))
-    record = EditRecord(
-        photo="photo.png",
-        source="tree",
-        prompt="a red house",
-        negative_prompt="rain",
-        steps=2,
-        size=32,
-        search=SearchSettings(preview_steps=(1,), survivors=(1,), enough=1),
-    )
-    result = edit(photo, record, families(name))
+    result = edit(photo, RECORD, families(name))
     same = result.blend == 0
     assert same.any()
     assert (photo.pixels[same] == result.photo.pixels[same]).all()
@@ -40,6 +43,41 @@ def test_the_search_edits_a_region_and_nothing_beside_it(name: str, families: Lo
     assert result.cost.evaluations >= 2
     assert result.record.models == families(name).name
     assert result.versions["inpainter"].startswith(f"{name}#")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *[(name, {}) for name in ("sdxl", "flux", "z_image")],
+        *[
+            pytest.param(name, {}, marks=pytest.mark.slow)
+            for name in FAMILIES
+            if name not in ("sdxl", "flux", "z_image")
+        ],
+        pytest.param("sdxl", {"vram": "low"}, marks=pytest.mark.slow),
+        pytest.param("flux", {"vram": "min"}, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:at..frobenius_norm is deprecated:UserWarning")  # by which torch.norm computes there
+def test_on_mps_the_pixels_are_the_cpus(name: str, settings: dict[str, Any], families: Load) -> None:
+    photo = photo_from_image(noise(48, 40))
+    here = edit(photo, RECORD, families(name)).photo.pixels
+    with pretended_mps():
+        models = load_backbones(families(name).name, device="mps", **settings)
+        cast(Any, models.inpainter).pipeline.vae.disable_tiling()  # at whose borders pixels differ
+        there = edit(photo, RECORD, models).photo.pixels
+    assert np.abs(there.astype(int) - here).max() <= 1, "one by one, they round otherwise"
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("sdxl", "float16"), ("flux", "bfloat16"), ("qwen_image", "bfloat16")])
+@pytest.mark.filterwarnings("ignore:at..frobenius_norm is deprecated:UserWarning")
+@pytest.mark.filterwarnings("ignore:`upcast_vae` is deprecated:FutureWarning")
+@pytest.mark.slow
+def test_on_mps_families_work_in_half_precision(name: str, dtype: str, families: Load) -> None:
+    with pretended_mps():
+        models = load_backbones(families(name).name, device="mps", dtype=dtype, vram="low")
+        made = edit(photo_from_image(noise(48, 40)), RECORD, models).photo.pixels
+    assert made.std() > 0
 
 
 def test_a_large_region_is_refined_in_tiles(families: Load) -> None:
