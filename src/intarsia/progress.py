@@ -43,6 +43,11 @@ def peak_memory_mb(device: str) -> float:
         import torch
 
         return float(torch.cuda.max_memory_allocated(device) / 2**20)
+    if device.startswith("mps"):
+        import torch
+
+        # No peak is kept there; what torch has once taken from the driver it mostly holds.
+        return float(torch.mps.driver_allocated_memory() / 2**20)
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 

@@ -22,8 +22,10 @@ from intarsia.backbones.sd_inpainting import load_inpainter
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.errors import ModelError
 from intarsia.imaging.read import read_photo
+from intarsia.progress import peak_memory_mb
 from intarsia.regions.edit import edit
 from tests.pretended_cuda import GIGABYTE, CardTensor, pretended_cuda
+from tests.pretended_mps import pretended_mps
 from tests.test_devices import EDIT, PHOTO
 
 CHECKPOINT = Needs(networks=[2000, 400, 200], helpers=[800, 300], layer=100, work=500)
@@ -34,6 +36,36 @@ def test_what_torch_has_reserved_and_does_not_use_is_free(monkeypatch: pytest.Mo
     with pretended_cuda():
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda *_: 3 * GIGABYTE)
         assert free_memory("cuda") == (8 + 3 - 1) * GIGABYTE
+    with pretended_mps():  # 12 in all, 4 taken from the driver, of them 3 used
+        assert free_memory("mps") == 9 * GIGABYTE
+
+
+def test_the_most_memory_of_an_accelerator_is_told_rather_than_that_of_the_process() -> None:
+    with pretended_mps():
+        assert peak_memory_mb("mps") == 4096
+    with pretended_cuda():
+        assert peak_memory_mb("cuda") == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "MPS backend out of memory (MPS allocated: 5.00 GiB, other allocations: 1.00 GiB, max allowed: 6.00 GiB).",
+        "Invalid buffer size: 8.21 GiB",
+        "Failed to allocate memory on MPS device",
+    ],
+)
+def test_mps_says_in_its_own_words_that_memory_is_short(said: str) -> None:
+    memory, tried = Memory(), []
+
+    def work(rows: slice) -> Tensor:
+        tried.append(rows.stop - rows.start)
+        if tried[-1] > 1:
+            raise RuntimeError(said)
+        return torch.zeros(1)
+
+    assert len(memory.in_parts(2, 1, "denoiser", work)) == 2
+    assert tried == [2, 1, 1]
 
 
 @pytest.mark.parametrize(

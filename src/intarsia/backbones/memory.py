@@ -29,12 +29,15 @@ RELIEF: dict[Vram, str] = {
 """What a level of offloading does, for the log."""
 
 
+SHORTAGES = ("out of memory", "alloc_failed", "invalid buffer size", "failed to allocate memory on mps")
+"""What CUDA's libraries and MPS say where memory is short, and where one tensor is larger than MPS allows."""
+
+
 def is_out_of_memory(problem: BaseException) -> bool:
     """Whether an exception says that an accelerator's memory is short: CUDA's libraries and MPS have words of their own."""
     if isinstance(problem, torch.OutOfMemoryError):
         return True
-    said = str(problem).lower()
-    return isinstance(problem, RuntimeError) and ("out of memory" in said or "alloc_failed" in said)
+    return isinstance(problem, RuntimeError) and any(words in str(problem).lower() for words in SHORTAGES)
 
 
 def free_memory(device: str | torch.device) -> int | None:
@@ -47,7 +50,7 @@ def free_memory(device: str | torch.device) -> int | None:
         free, _ = torch.cuda.mem_get_info(device)
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     if device.type == "mps":
-        return max(0, int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()))
+        return max(0, int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()))
     return None
 
 
