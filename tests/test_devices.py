@@ -159,7 +159,6 @@ def test_half_precision_and_little_memory(vram: str, device: str, card: None) ->
 # By layout
 
 
-@EVERYWHERE
 @pytest.mark.parametrize("changes", [{}, {"remove": ("ball",)}], ids=["move", "remove"])
 def test_composing_gives_the_pixels_of_the_cpu(
     changes: dict[str, Any], card: None, on_card: Backbones, pocket: Backbones, scene: Scene
@@ -280,7 +279,6 @@ def test_a_click_finds_an_object(card: None, on_card: Backbones, pocket: Backbon
     assert there[0] == here[0] and np.array_equal(there[1], here[1])
 
 
-@EVERYWHERE
 @pytest.mark.parametrize("kind", ["sam", "sam2"])
 def test_outlines_are_those_of_the_cpu(kind: Any, device: str, card: None, on_card: Backbones, sams: Path) -> None:
     photo = speckled()
@@ -295,7 +293,6 @@ def test_outlines_are_those_of_the_cpu(kind: Any, device: str, card: None, on_ca
     assert read_scene(record, read_photo(PHOTO), both, native_side=64).objects[0].mask.any()
 
 
-@EVERYWHERE
 def test_sam3_finds_by_words(device: str, card: None, sams: Path) -> None:
     there, here = (heat(load_sam3(sams / "sam3", device=name)) for name in (device, "cpu"))
     assert torch.allclose(there, here, atol=1e-5)

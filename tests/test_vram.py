@@ -6,7 +6,8 @@ The devices are pretended ones (tests/pretended_cuda.py, tests/pretended_mps.py)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -78,20 +79,18 @@ def card() -> Iterator[None]:
         yield
 
 
-def cases(quick: dict[str, tuple[str, ...]]) -> pytest.MarkDecorator:
-    """Each kind of device with each flow; slow but for those that are named for the kind."""
+def cases(quick: Container[tuple[str, str, str]]) -> pytest.MarkDecorator:
+    """Each kind of device with each flow and way to save memory; slow but for those that are quick enough."""
     return pytest.mark.parametrize(
-        ("device", "flow"),
+        ("device", "flow", "vram"),
         [
-            pytest.param(device, flow, marks=() if flow in quick[device] else pytest.mark.slow)
-            for device in quick
-            for flow in FLOWS
+            pytest.param(*case, marks=() if case in quick else pytest.mark.slow)
+            for case in itertools.product(PRETENDED, FLOWS, ("low", "min"))
         ],
     )
 
 
-@pytest.mark.parametrize("vram", ["low", "min"])
-@cases({"cuda": tuple(FLOWS), "mps": ("learn",)})
+@cases({*itertools.product(["cuda"], FLOWS, ["low", "min"]), ("mps", "compose", "min")})
 def test_networks_that_take_turns_give_the_pixels_of_the_cpu(
     device: str, flow: str, vram: Any, on_cpu: dict[str, np.ndarray], scene: Scene
 ) -> None:
@@ -104,8 +103,7 @@ def test_networks_that_take_turns_give_the_pixels_of_the_cpu(
     assert np.allclose(made.astype(float), on_cpu[flow], rtol=0, atol=1e-4 if flow == "learn" else levels)
 
 
-@pytest.mark.parametrize("vram", ["low", "min"])
-@cases({"cuda": ("learn",), "mps": ()})
+@cases({("cuda", "learn", "low"), ("cuda", "learn", "min")})
 def test_networks_that_take_turns_work_in_half_precision(device: str, flow: str, vram: Any, scene: Scene) -> None:
     with PRETENDED[device]():
         models = load_backbones("pocket", device=device, dtype="float16", vram=vram)
