@@ -48,12 +48,8 @@ def test_the_search_edits_a_region_and_nothing_beside_it(name: str, families: Lo
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        *[(name, {}) for name in ("sdxl", "flux", "z_image")],
-        *[
-            pytest.param(name, {}, marks=pytest.mark.slow)
-            for name in FAMILIES
-            if name not in ("sdxl", "flux", "z_image")
-        ],
+        *[(name, {}) for name in ("sdxl", "flux")],
+        *[pytest.param(name, {}, marks=pytest.mark.slow) for name in FAMILIES if name not in ("sdxl", "flux")],
         pytest.param("sdxl", {"vram": "low"}, marks=pytest.mark.slow),
         pytest.param("flux", {"vram": "min"}, marks=pytest.mark.slow),
     ],
