@@ -22,7 +22,7 @@ from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Size
-from tests.pretended_cuda import pretended_cuda
+from tests.test_devices import PRETENDED
 from tests.tiny_families import shrink_qwen
 
 Load = Callable[[str], Backbones]
@@ -157,13 +157,17 @@ def test_pictures_fit_the_models(size: tuple[int, int], fitted: tuple[int, int])
     assert fitted_size(Size(*size), 16) == Size(*fitted)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:at..frobenius_norm is deprecated:UserWarning"
+)  # by which torch.norm computes on MPS
+@pytest.mark.parametrize("device", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("vram", ["auto", "low"])
-def test_on_another_device_the_pixels_are_the_cpus(name: str, vram: Vram, families: Load) -> None:
+def test_on_another_device_the_pixels_are_the_cpus(device: str, name: str, vram: Vram, families: Load) -> None:
     settings: dict[str, Any] = {"seeds": [4], "steps": 2, "guidance": 2.0}
     (here,) = editor_named(families, name).edits([picture()], WORDS[:1], **settings)
-    with pretended_cuda():
-        models = load_backbones(families(name).name, device="cuda", dtype="float32", vram=vram)
+    with PRETENDED[device]():
+        models = load_backbones(families(name).name, device=device, dtype="float32", vram=vram)
         assert models.editor is not None
-        (there,) = models.editor.edits([picture().to("cuda")], WORDS[:1], **settings)
+        (there,) = models.editor.edits([picture().to(device)], WORDS[:1], **settings)
     assert there.device.type == "cpu"
     assert (there - here).abs().max() < 1e-4
