@@ -292,7 +292,7 @@ def test_each_picture_is_encoded_once_and_only_where_it_is_used(
         return tuple(torch.cat([parts._encode(one[None]) for one in pictures]) for pictures in each)
 
     monkeypatch.setattr("intarsia.backbones.denoising.encoded", wasteful)
-    monkeypatch.setattr(StableDiffusion, "encode_text", lambda self, texts: self._read(list(texts)))
+    monkeypatch.setattr(StableDiffusion, "encode_text", lambda self, texts, beside=(): self._read(list(texts), beside))
     whole = edit(photo, record, pocket)
     assert np.array_equal(made.photo.pixels, whole.photo.pixels)
     assert [c.scores for c in made.candidates] == [c.scores for c in whole.candidates]
