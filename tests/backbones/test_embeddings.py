@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from intarsia.backbones import load_backbones
-from intarsia.backbones.clip import tokenize, unread_words
 from intarsia.backbones.embedding_files import expanded
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.prompt_chunks import prompt_ids, weighted_tokens
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.stable_diffusion import StableDiffusion
+from intarsia.backbones.tokens import tokenize, unread_words
 from intarsia.errors import ModelError
 from intarsia.layout.concepts import tokens_added
 from intarsia.layout.prompts import token_positions

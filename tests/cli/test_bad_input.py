@@ -115,7 +115,7 @@ BAD_INPUT = {
     "output is a file": (edits("photo.png", "--out", "file-out"), "file-out is a file"),
     "output over the photo": (edits("photo.png", "--out", ".", "--overwrite"), "is the picture to edit"),
     "unknown model": (edits("photo.png", "--models", "no such"), "is no known checkpoint"),
-    "dead id": (edits("photo.png", "--models", "runwayml/stable-diffusion-inpainting"), "was deleted from the hub"),
+    "dead id": (edits("photo.png", "--models", "runwayml/stable-diffusion-inpainting"), "is gone from the hub"),
     "helper as model": (edits("photo.png", "--models", "clip"), "cannot paint"),
     "not on this machine": (edits("photo.png", "--models", "sd2"), "is not on this machine"),
     "folder without unet": (edits("photo.png", "--models", "bare-folder"), "is missing"),

@@ -96,7 +96,7 @@ def test_regions_are_searched_by_the_words(workshop: Path) -> None:
     assert main(["bench", "--pie", "set", "--models", "pocket", "--quiet"]) == 0
     part = report()["sets"]["pie"]
     assert part["summary"]["items"] == 2
-    assert part["summary"]["evaluations"] > 60
+    assert part["summary"]["evaluations"] >= 60, "one region at least; how many more is up to how a machine rounds"
     assert list(part["kinds"]) == ["change object", "random"]
 
 

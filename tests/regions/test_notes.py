@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from intarsia.backbones.caching import with_caches
-from intarsia.backbones.clip import tokenize, unread_words
 from intarsia.backbones.protocols import Backbones
+from intarsia.backbones.tokens import tokenize, unread_words
 from intarsia.errors import TERMINAL
 from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from intarsia.backbones.clip import tokenize
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.preprocessing import Preprocessing
+from intarsia.backbones.tokens import tokenize
 
 TEXTS_AT_ONCE = 32
 """Texts that are looked for together: memory grows with them."""

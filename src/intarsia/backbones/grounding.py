@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, GroundingDinoForObjectDetection
 
-from intarsia.backbones.clip import tokenize
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import MaskProposals, MaskRefiner
 from intarsia.backbones.sam import prepare
+from intarsia.backbones.tokens import tokenize
 from intarsia.imaging.geometry import Box, Point
 
 LONGEST = 1333

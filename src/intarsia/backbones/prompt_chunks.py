@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.batches import batch_progress
-from intarsia.backbones.clip import tokenize
 from intarsia.backbones.embedding_files import expanded
 from intarsia.backbones.protocols import OnStep
+from intarsia.backbones.tokens import tokenize
 from intarsia.records.weighted_prompt import parse_weights
 
 Painted = TypeVar("Painted")

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPTokenizer, Sam2Model, Sam3Model, SamModel
 
-from intarsia.backbones.clip import tokenize
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import MaskProposals
+from intarsia.backbones.tokens import tokenize
 from intarsia.imaging.geometry import Box, Point
 
 

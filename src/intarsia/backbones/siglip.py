@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoTokenizer, SiglipModel
 
-from intarsia.backbones.clip import tokenize
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
+from intarsia.backbones.tokens import tokenize
 
 
 class SiglipScorer:

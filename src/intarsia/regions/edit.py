@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intarsia.backbones.clip import without_warnings_of_cuts
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.samplers import stepping_by
+from intarsia.backbones.tokens import without_warnings_of_cuts
 from intarsia.errors import RegionError
 from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.changed_shape import changed_blend

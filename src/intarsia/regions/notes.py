@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from intarsia.backbones.clip import unread_words
 from intarsia.backbones.fills import paints_size
 from intarsia.backbones.protocols import Backbones, Inpainter, KnowsNouns, WeighsWords
 from intarsia.backbones.samplers import wastes_steps
+from intarsia.backbones.tokens import unread_words
 from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
 from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box, Size, to_stride
