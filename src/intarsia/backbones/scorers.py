@@ -8,14 +8,14 @@ import torch
 
 from intarsia.backbones.clip import ClipScorer, load_scorer
 from intarsia.backbones.memory import Memory
-from intarsia.backbones.siglip import SiglipScorer, load_siglip
+from intarsia.backbones.siglip import load_siglip
 from intarsia.backbones.wrong_kinds import settings_of
 from intarsia.errors import ModelError, Remedy
 
 
 def load_any_scorer(
     folder: Path, *, device: str = "cpu", memory: Memory | None = None, dtype: torch.dtype = torch.float32
-) -> ClipScorer | SiglipScorer:
+) -> ClipScorer:
     """Load a CLIP, SigLIP or SigLIP 2 checkpoint from a folder; by default in float32.
 
     Args:

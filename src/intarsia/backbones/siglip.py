@@ -4,37 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import AutoTokenizer, SiglipModel
 
+from intarsia.backbones.clip import ClipScorer
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
-from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
+from intarsia.backbones.preprocessing import read_preprocessing
 from intarsia.backbones.tokens import tokenize
 
 
-class SiglipScorer:
+class SiglipScorer(ClipScorer):
     """An `ImageTextScorer` over a SiglipModel (Zhai et al. 2023, arXiv:2303.15343; Tschannen et al. 2025,
     arXiv:2502.14786).
 
     Its cosines of pictures and texts are much smaller than CLIP's, so that numbers that were chosen for CLIP do not
     carry over; orders and differences do. It has no [CLS]: where one is asked for, the mean of the patches stands.
-
-    Args:
-        memory: of the device on which it works, where the model was taken in; by default the CPU's.
     """
-
-    def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing, *, memory: Memory | None = None) -> None:
-        self.model = model
-        self.memory = memory or Memory()
-        self.tokenizer = tokenizer
-        self.preparation = preparation
-        self.side: int = model.config.vision_config.image_size
-        self.text_limit: int = model.config.text_config.max_position_embeddings
 
     def embed_images(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, D) unit vectors on the CPU; differentiable in the pictures."""
@@ -61,10 +50,6 @@ class SiglipScorer:
         seen = self.memory.attempt(lambda: self._see(pictures, output_hidden_states=True))
         tokens: Tensor = seen.hidden_states[-2].float()
         return torch.cat([tokens.mean(1, keepdim=True), tokens], 1).cpu()
-
-    def _see(self, pictures: Tensor, **wanted: bool) -> Any:
-        prepared = self.preparation(pictures.to(self.memory.device), (self.side, self.side))
-        return self.model.vision_model(pixel_values=prepared.to(self.model.dtype), **wanted)
 
 
 def load_siglip(
