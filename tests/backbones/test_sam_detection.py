@@ -188,7 +188,10 @@ def test_objects_refuses_what_is_no_segmenter(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     flags = ["--find", "car", "--models", "pocket", "--segmenter", str(POCKET / "clip"), "--device", "cpu"]
     assert main(["objects", str(SCENE), *flags]) == 2
-    assert "finds no objects: pass a checkpoint of CLIPSeg, SAM, SAM 2 or SAM 3." in capsys.readouterr().err
+    assert (
+        "finds no objects: pass a checkpoint of CLIPSeg, SAM, SAM 2, SAM 3 or Grounding DINO."
+        in capsys.readouterr().err
+    )
 
 
 @POCKET_IS_THERE

@@ -115,7 +115,6 @@ BAD_INPUT = {
     "output is a file": (edits("photo.png", "--out", "file-out"), "file-out is a file"),
     "output over the photo": (edits("photo.png", "--out", ".", "--overwrite"), "is the picture to edit"),
     "unknown model": (edits("photo.png", "--models", "no such"), "is no known checkpoint"),
-    "dead id": (edits("photo.png", "--models", "runwayml/stable-diffusion-inpainting"), "is gone from the hub"),
     "helper as model": (edits("photo.png", "--models", "clip"), "cannot paint"),
     "not on this machine": (edits("photo.png", "--models", "sd2"), "is not on this machine"),
     "folder without unet": (edits("photo.png", "--models", "bare-folder"), "is missing"),
@@ -169,6 +168,14 @@ def test_bad_input_is_answered_with_a_sentence(
     assert told.err.startswith("intarsia: ") and said in told.err
     assert "Traceback" not in told.err and told.err.count("\n") == 1 and len(told.err) < 400
     assert sorted(p for p in shelf.rglob("*")) == before
+
+
+def test_an_id_that_is_gone_is_told_before_what_failed(shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(shelf)
+    assert main(edits("photo.png", "--models", "runwayml/stable-diffusion-inpainting")) == 2
+    note, sentence = capsys.readouterr().err.splitlines()
+    assert "runwayml/stable-diffusion-inpainting is gone from the hub: stable-diffusion-v1-5/" in note
+    assert "stable-diffusion-v1-5/stable-diffusion-inpainting is not on this machine" in sentence
 
 
 @pytest.mark.parametrize(
