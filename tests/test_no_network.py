@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests import tiny
+from tests.slow import mostly_slow
 
 BLOCKED = """
 import os, socket, sys
@@ -66,7 +67,7 @@ assert code == 0, code
             assert picture.size == (112, 84)
 
 
-@pytest.mark.parametrize("offline", ["1", "0"])
+@pytest.mark.parametrize("offline", mostly_slow(["1", "0"], pushed=["0"]))
 def test_a_folder_and_a_single_file_load(offline: str, folder: Path, tiny_models: Path) -> None:
     file = folder / "single.safetensors"
     tiny.save_single_file(tiny_models, file)

@@ -23,6 +23,7 @@ from intarsia.layout.train import learn
 from intarsia.records.arrange import ComposeSettings, GuideSettings, LearnSettings
 from intarsia.regions.edit import edit
 from tests.pretended_cuda import pretended_cuda
+from tests.slow import mostly_slow
 from tests.test_devices import ARRANGE, EDIT
 from tests.test_devices import scene as scene  # a fixture
 
@@ -98,7 +99,7 @@ def work(scene: Scene) -> Work:
         return Work(scene, models, learn(scene, ARRANGE, models, seed=0))
 
 
-@pytest.mark.parametrize("flow", BOUNDS, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", mostly_slow(BOUNDS, pushed=(edited, composed, tokens)), ids=lambda flow: flow.__name__)
 def test_few_tensors_go_between_host_and_card_in_a_step(flow: Callable[[Work, int], None], work: Work) -> None:
     assert_few(lambda steps: flow(work, steps), BOUNDS[flow])
 

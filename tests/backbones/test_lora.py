@@ -28,6 +28,7 @@ from tests import tiny
 from tests.backbones.test_pipelines import own_pipeline
 from tests.lora_files import as_kohya, save_diffusers_lora
 from tests.pretended_cuda import pretended_cuda
+from tests.slow import mostly_slow
 
 SIDE = 32
 PROMPTS = ["a cat", "a dog by a tree"]
@@ -115,7 +116,9 @@ def with_loras(folder: Path, *loras: str, **machine: Any) -> Backbones:
 # The same pictures
 
 
-@pytest.mark.parametrize("layout", ["diffusers", "folder", "kohya", "first release", "peft"])
+@pytest.mark.parametrize(
+    "layout", mostly_slow(["diffusers", "folder", "kohya", "first release", "peft"], pushed=["diffusers", "kohya"])
+)
 def test_a_lora_gives_the_picture_of_diffusers_own_pipeline(
     layout: str, loras: Any, tiny_models: Path, picture: Tensor, masks: Tensor, plain: Tensor, tmp_path: Path
 ) -> None:
@@ -197,7 +200,7 @@ def test_both_denoisers_of_a_checkpoint_are_changed_and_its_text_encoder_once(
     assert torch.allclose(difference, up @ down * 2 / 3, atol=1e-5)
 
 
-@pytest.mark.parametrize("vram", ["low", "min"])
+@pytest.mark.parametrize("vram", mostly_slow(["low", "min"], pushed=["low"]))
 def test_networks_that_take_turns_paint_with_a_lora(
     vram: Any, loras: Any, tiny_models: Path, picture: Tensor, masks: Tensor
 ) -> None:
@@ -224,7 +227,7 @@ def load_plain(folder: Path, name: str) -> Tensor:
     return load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")[name]
 
 
-@pytest.mark.parametrize("name", ["sdxl", "sdxl_inpainting", "sd3", "flux"])
+@pytest.mark.parametrize("name", mostly_slow(["sdxl", "sdxl_inpainting", "sd3", "flux"], pushed=["sdxl"]))
 def test_other_families_give_what_their_pipelines_give(
     name: str, families: Callable[[str], Backbones], picture: Tensor, masks: Tensor, tmp_path: Path
 ) -> None:

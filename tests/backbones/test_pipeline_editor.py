@@ -22,6 +22,7 @@ from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Size
+from tests.slow import mostly_slow
 from tests.test_devices import PRETENDED
 from tests.tiny_families import shrink_qwen
 
@@ -161,7 +162,7 @@ def test_pictures_fit_the_models(size: tuple[int, int], fitted: tuple[int, int])
     "ignore:at..frobenius_norm is deprecated:UserWarning"
 )  # by which torch.norm computes on MPS
 @pytest.mark.parametrize("device", ["cuda", pytest.param("mps", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("vram", ["auto", "low"])
+@pytest.mark.parametrize("vram", mostly_slow(["auto", "low"], pushed=["low"]))
 def test_on_another_device_the_pixels_are_the_cpus(device: str, name: str, vram: Vram, families: Load) -> None:
     settings: dict[str, Any] = {"seeds": [4], "steps": 2, "guidance": 2.0}
     (here,) = editor_named(families, name).edits([picture()], WORDS[:1], **settings)

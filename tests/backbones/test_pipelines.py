@@ -21,6 +21,7 @@ from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
 from tests.pretended_cuda import pretended_cuda
+from tests.slow import mostly_slow
 from tests.tiny_families import FAMILIES
 
 SIDE = 32
@@ -291,8 +292,8 @@ def test_families_are_saved_as_what_paints_from_text(families: Load) -> None:
     assert families("kontext").diffusion is None
 
 
-@pytest.mark.parametrize("vram", ["auto", "low", "min"])
-@pytest.mark.parametrize("name", ["sdxl", "flux", "z_image"])
+@pytest.mark.parametrize("vram", mostly_slow(["auto", "low", "min"], pushed=["low"]))
+@pytest.mark.parametrize("name", mostly_slow(["sdxl", "flux", "z_image"], pushed=["sdxl", "flux"]))
 def test_on_another_device_the_pixels_are_the_cpus(name: str, vram: Vram, families: Load, picture: Tensor) -> None:
     masks = torch.zeros(2, 1, SIDE, SIDE)
     masks[0, :, 8:24, 8:24], masks[1, :, :16] = 1, 0.5

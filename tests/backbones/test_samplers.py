@@ -22,6 +22,7 @@ from intarsia.errors import ModelError
 from intarsia.records.choices import Sampler
 from tests import tiny
 from tests.backbones.network_checks import HEIGHT, WIDTH
+from tests.slow import mostly_slow
 
 Load = Callable[[str], Backbones]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)[1:]
@@ -53,7 +54,7 @@ def diffusers_scheduler(sampler: Sampler, own: Any) -> Any:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("strength", [1.0, 0.5])
+@pytest.mark.parametrize("strength", mostly_slow([1.0, 0.5], pushed=[0.5]))
 def test_it_paints_what_the_pipeline_paints_with_the_same_scheduler(
     sampler: Sampler, strength: float, network: StableDiffusionInpainter, picture: Tensor, masks: Tensor
 ) -> None:
@@ -142,7 +143,7 @@ def test_a_denoiser_that_knows_the_image_is_led_to_it(sampler: Sampler, predicti
     )
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", mostly_slow(SAMPLERS, pushed=("euler-a", "unipc")))
 def test_a_picture_depends_neither_on_its_batch_nor_on_pauses(
     sampler: Sampler, network: StableDiffusionInpainter, picture: Tensor, masks: Tensor
 ) -> None:
@@ -163,7 +164,7 @@ def test_a_picture_depends_neither_on_its_batch_nor_on_pauses(
     assert torch.allclose(torch.stack([s.picture for s in again]), whole[[1, 0]], atol=1e-4)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", mostly_slow(SAMPLERS, pushed=("euler-a",)))
 def test_soft_masks_and_tiles(sampler: Sampler, painter: StableDiffusionInpainter, picture: Tensor) -> None:
     ramp = torch.linspace(-0.5, 1.5, WIDTH).clamp(0, 1).expand(1, 1, HEIGHT, -1).clone()
     settings: dict[str, Any] = {**SETTINGS, "seeds": [4]}
@@ -200,7 +201,7 @@ def painter_of(families: Load, name: str) -> PipelineInpainter:
     return inpainter
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", mostly_slow(SAMPLERS, pushed=("unipc",)))
 @pytest.mark.parametrize("name", ["sdxl", "sdxl_inpainting"])
 def test_sdxl_paints_what_its_pipeline_paints_with_the_same_scheduler(
     name: str, sampler: Sampler, families: Load, picture: Tensor, masks: Tensor

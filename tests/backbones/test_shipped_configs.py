@@ -25,6 +25,7 @@ from intarsia.backbones.weight_headers import WeightHeader
 from intarsia.errors import ModelError
 from tests import tiny
 from tests.original_layout import save_original
+from tests.slow import mostly_slow
 
 # Of openai/clip-vit-large-patch14, as tests of other readers of that vocabulary publish them.
 PUBLISHED = {
@@ -227,7 +228,7 @@ XL_FILES: dict[str, tuple[int, dict[str, Tensor], dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=XL_FILES)
+@pytest.fixture(params=mostly_slow(XL_FILES, pushed=["sdxl of v"]))
 def xl_file(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, dict[str, Any], dict[str, Any]]:

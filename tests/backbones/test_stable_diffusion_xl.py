@@ -24,6 +24,7 @@ from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 from tests.pretended_cuda import pretended_cuda
+from tests.slow import mostly_slow
 
 Load = Callable[[str], Backbones]
 
@@ -89,7 +90,7 @@ def test_a_layout_is_composed_with_it(name: str, families: Load) -> None:
     assert not np.array_equal(result.photo.pixels, PIXELS)
 
 
-@pytest.mark.parametrize("vram", ["auto", "low", "min"])
+@pytest.mark.parametrize("vram", mostly_slow(["auto", "low", "min"], pushed=["min"]))
 def test_on_another_device_a_layout_has_the_cpus_pixels(vram: Vram, families: Load) -> None:
     here = composed(families("sdxl")).photo.pixels
     with pretended_cuda():
@@ -99,7 +100,7 @@ def test_on_another_device_a_layout_has_the_cpus_pixels(vram: Vram, families: Lo
     assert np.abs(there.astype(int) - here).max() <= 1, "one by one, they round otherwise"
 
 
-@pytest.mark.parametrize("vram", ["auto", "low", "min"])
+@pytest.mark.parametrize("vram", mostly_slow(["auto", "low", "min"], pushed=["low"]))
 def test_an_autoencoder_that_overflows_in_half_precision_works_in_float32(vram: Vram, families: Load) -> None:
     with pretended_cuda():
         models = load_backbones(families("sdxl").name, device="cuda", vram=vram)

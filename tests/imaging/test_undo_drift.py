@@ -15,6 +15,7 @@ from intarsia.imaging.registered_edit import Registration, register_edit
 from intarsia.imaging.undo_drift import put_back, undo_drift
 from tests.fake_editor import EDITS, Fault, disc, replaced
 from tests.paths import ROOT
+from tests.slow import mostly_slow
 
 FAULTS = {
     "none": Fault(),
@@ -85,7 +86,7 @@ TABLE = [
 LARGE = [("coffee", 1024, "removed", "gamma"), ("astronaut", 1024, "recoloured", "in")]
 
 
-@pytest.mark.parametrize(("name", "side", "edit", "fault"), TABLE + LARGE)
+@pytest.mark.parametrize(("name", "side", "edit", "fault"), mostly_slow(TABLE + LARGE, pushed=TABLE[::5]))
 def test_of_an_edited_photograph_only_the_edit_is_left(name: str, side: int, edit: str, fault: str) -> None:
     source = photograph(name, side)
     where = disc(source.shape, 0.5, 0.55, 0.25)
@@ -103,7 +104,7 @@ def test_of_an_edited_photograph_only_the_edit_is_left(name: str, side: int, edi
 
 
 @pytest.mark.parametrize("fault", list(FAULTS))
-@pytest.mark.parametrize("name", ["astronaut", "chelsea"])
+@pytest.mark.parametrize("name", mostly_slow(["astronaut", "chelsea"], pushed=["astronaut"]))
 def test_where_nothing_was_edited_nothing_changes(name: str, fault: str) -> None:
     source = photograph(name, 256)
     undone = undo_drift(source, FAULTS[fault](source))
@@ -114,7 +115,7 @@ def test_where_nothing_was_edited_nothing_changes(name: str, fault: str) -> None
     assert (made == source).all()
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", mostly_slow(range(6), pushed=(0, 3)))
 @pytest.mark.parametrize("edit", ["replaced", "recoloured"])
 def test_drawn_scenes_with_flat_grounds(number: int, edit: str) -> None:
     source = scene(number, 256)

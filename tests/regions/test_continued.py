@@ -25,6 +25,7 @@ from intarsia.regions.region import Region
 from intarsia.regions.scoring import Scores
 from intarsia.regions.search import EvaluationCache, Evaluator, successive_halving
 from tests.paths import SCENES
+from tests.slow import mostly_slow
 
 BOX = Box(8.0, 8.0, 40.0, 40.0)
 STEPS = 30
@@ -213,7 +214,7 @@ def test_an_edit_ends_as_it_would_without_pausing_and_costs_what_its_steps_cost(
     ends_as_without_pausing(pocket, scheduler=scheduler)
 
 
-@pytest.mark.parametrize("sampler", get_args(Sampler)[1:])
+@pytest.mark.parametrize("sampler", mostly_slow(get_args(Sampler)[1:], pushed=("euler-a",)))
 def test_so_does_an_edit_by_any_sampler(sampler: Sampler, pocket: Backbones) -> None:
     ends_as_without_pausing(pocket, rounding=1e-4, sampler=sampler)
 

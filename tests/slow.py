@@ -1,0 +1,17 @@
+"""Tables of which every push tries a few rows, and `make test-all` the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+
+def mostly_slow(table: Iterable[Any], *, pushed: Collection[Any]) -> list[Any]:
+    """The rows of a table as parameters of a test; those that are not pushed take more than a few seconds together."""
+    return [row if row in pushed else pytest.param(*as_tuple(row), marks=pytest.mark.slow) for row in table]
+
+
+def as_tuple(row: Any) -> tuple[Any, ...]:
+    return row if isinstance(row, tuple) else (row,)
