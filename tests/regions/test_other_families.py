@@ -67,7 +67,6 @@ def test_on_mps_the_pixels_are_the_cpus(name: str, settings: dict[str, Any], fam
 
 @pytest.mark.parametrize(("name", "dtype"), [("sdxl", "float16"), ("flux", "bfloat16"), ("qwen_image", "bfloat16")])
 @pytest.mark.filterwarnings("ignore:at..frobenius_norm is deprecated:UserWarning")
-@pytest.mark.filterwarnings("ignore:`upcast_vae` is deprecated:FutureWarning")
 @pytest.mark.slow
 def test_on_mps_families_work_in_half_precision(name: str, dtype: str, families: Load) -> None:
     with pretended_mps():

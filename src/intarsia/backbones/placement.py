@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -141,7 +142,10 @@ def quiet_loading() -> Iterator[None]:
         library.set_verbosity_error()
         library.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # The pipeline of XL warns of its own way to decode in half precision (diffusers 0.42).
+            warnings.filterwarnings("ignore", "`upcast_vae` is deprecated", FutureWarning)
+            yield
     finally:
         for library, verbosity, bars in before:
             library.set_verbosity(verbosity)
