@@ -22,6 +22,7 @@ PIPELINES = {
     "sdxl-inpainting": "sdxl_inpainting",
     "z-image-turbo": "z_image",
     "klein": "klein",
+    "qwen-edit": "qwen_image",  # of its denoiser's class; its own pipeline is tested as an editor
 }
 """Random checkpoints of the same classes."""
 

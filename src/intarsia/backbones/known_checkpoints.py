@@ -253,6 +253,30 @@ CATALOG: dict[str, Entry] = {
         checked=CHECKED,
         source=PAGE,
     ),
+    "qwen-edit": Entry(
+        repository="Qwen/Qwen-Image-Edit",
+        licence="Apache-2.0",
+        purpose="edits by an instruction: Qwen-Image-Edit, a transformer of 20 billion parameters",
+        part="painter",
+        abilities=("edit", "arrange"),
+        weights={
+            **{
+                f"{TRANSFORMER}-{number:05}-of-00009{FULL}": size * 10_000_000
+                for number, size in enumerate((499, 498, 495, 498, 495, 495, 491, 498, 117), 1)
+            },
+            **{
+                f"{TEXT}-{number:05}-of-00004{FULL}": size * 10_000_000
+                for number, size in enumerate((497, 499, 493, 169), 1)
+            },
+            VAE + FULL: 254_000_000,
+        },
+        estimated=True,
+        memory_gb=60.0,
+        native_side=1024,
+        settings={"steps": 50, "guidance": 4.0},
+        checked=CHECKED,
+        source=PAGE,
+    ),
     "clip": Entry(
         repository="openai/clip-vit-base-patch16",
         # Its newest commit holds pickles alone: the hub's own conversion is looked for.
