@@ -256,7 +256,7 @@ CATALOG: dict[str, Entry] = {
     "qwen-edit": Entry(
         repository="Qwen/Qwen-Image-Edit",
         licence="Apache-2.0",
-        purpose="edits by an instruction: Qwen-Image-Edit, a transformer of 20 billion parameters",
+        purpose="edits by an instruction: a Qwen-Image of 20 billion parameters",
         part="painter",
         abilities=("edit", "arrange"),
         weights={
