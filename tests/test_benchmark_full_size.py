@@ -128,6 +128,7 @@ def test_real_size_is_that_of_the_published_checkpoints() -> None:
     assert [sum(p.numel() for p in n.parameters()) for n in networks] == [859_535_364, 2_567_463_684]
 
 
+@pytest.mark.slow
 def test_it_runs_on_an_accelerator(tmp_path: Path) -> None:
     rows = ["words_low"]
     with (

@@ -124,6 +124,7 @@ def test_the_wrong_end_token_of_old_configurations_is_mended(tiny_models: Path, 
     assert ends <= {pipeline.tokenizer.eos_token_id}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vram", ["low", "min"])
 def test_networks_that_take_turns_read_the_words(
     vram: Any, toy: Path, tiny_models: Path, picture: Tensor, masks: Tensor

@@ -296,6 +296,7 @@ def test_the_shipped_configuration_leaves_nothing_behind(bare_file: Path) -> Non
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_no_network_is_asked_for_a_bare_file(bare_file: Path, tiny_models: Path) -> None:
     """In a process whose sockets are blocked, with the hub's cache empty."""
     program = f"""

@@ -138,6 +138,7 @@ def test_doctor_says_what_a_report_needs(capsys) -> None:
     assert main(["doctor"]) == 0
 
 
+@pytest.mark.slow
 def test_demo_writes_sheet_and_page(tiny: Callable[..., int], tmp_path: Path, monkeypatch, capsys) -> None:
     quick = {"steps": 2, "search": {"proposals": 6, "preview_steps": [1], "survivors": [3]}}
     jobs = [{**to_json(job), **quick} for job in read_edits(demo.JOBS)[1:4]]

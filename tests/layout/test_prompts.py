@@ -166,6 +166,7 @@ def test_objects_are_found_among_weighted_words() -> None:
     assert prompt_for("a (cat:1.3) by a (pot:1.2)", scene, {"cat": "<0>"}, "sand") == "a <0> on the sand"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_objects_are_regenerated_by_a_long_prompt_with_weights(
     preset: LayoutPreset, tiny_backbones: Backbones, learned: Concepts

@@ -174,7 +174,7 @@ class EditRecord:
     painting: Painting = "auto"
     """How regions are painted: mask (within them), instruction (the models are told what to change in a part of the picture, and what they changed is found; Qwen-Image-Edit, FLUX.2 klein, FLUX.1 Kontext), or auto (instruction where the models take one)."""
     instruction: str = ""
-    """What models that edit by instructions (none of the pocket models does) are told word for word, e.g. "make the tree twice as tall"; by default it is made of the words."""
+    """What checkpoints that edit by an instruction (pocket does not) are told, word for word, e.g. "make the tree twice as tall"; by default it is made of the words."""
     box: tuple[float, float, float, float] | None = None
     """Edit exactly here: x0,y0,x1,y1 in pixels of the picture, instead of searching."""
     mask: str | None = None
