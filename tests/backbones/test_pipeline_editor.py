@@ -14,7 +14,7 @@ from torch import Tensor
 
 from intarsia.backbones import load_backbones
 from intarsia.backbones.batches import seeded
-from intarsia.backbones.editor_inpainter import EditorInpainter, to_levels
+from intarsia.backbones.editor_inpainter import EditorInpainter
 from intarsia.backbones.offload import Vram
 from intarsia.backbones.pipeline_editor import PipelineEditor, fitted_size
 from intarsia.backbones.pipeline_inpainter import PipelineInpainter
@@ -22,6 +22,7 @@ from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
 from intarsia.imaging.geometry import Size
+from intarsia.imaging.tensors import levels_of
 from tests.slow import mostly_slow
 from tests.test_devices import PRETENDED
 from tests.tiny_families import shrink_qwen
@@ -91,7 +92,7 @@ def test_it_gives_what_the_pipeline_itself_gives(name: str, guidance: float, fam
         arguments = {"true_cfg_scale": guidance, "negative_prompt": " "} if guidance > 1 else {"true_cfg_scale": 1.0}
     with quiet_loading():
         direct = own_pipeline(families, name)(
-            image=Image.fromarray(to_levels(picture())), prompt=WORDS[0], num_inference_steps=2,
+            image=Image.fromarray(levels_of(picture())), prompt=WORDS[0], num_inference_steps=2,
             generator=seeded([4])[0], output_type="pt", **arguments,
         ).images[0]  # fmt: skip
     assert edited.dtype == torch.float32

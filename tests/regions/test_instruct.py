@@ -17,10 +17,9 @@ from intarsia.backbones.protocols import Backbones, EvalCounter, OnStep
 from intarsia.errors import ModelError
 from intarsia.imaging.photo import Bytes, Photo
 from intarsia.imaging.read import photo_from_image, read_photo
-from intarsia.imaging.tensors import levels_to_tensor
+from intarsia.imaging.tensors import levels_of, levels_to_tensor
 from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.regions.edit import EditResult, edit
-from intarsia.regions.instruct import levels_of
 from intarsia.regions.instruction import instruction_of
 from intarsia.regions.intent import read_intent
 from tests.fake_editor import Fault, disc, replaced

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from intarsia.backbones.batches import checked_size
 from intarsia.backbones.protocols import InstructionEditor, OnStep
-from intarsia.imaging.tensors import levels_to_tensor
+from intarsia.imaging.tensors import levels_of, levels_to_tensor
 from intarsia.imaging.undo_drift import undo_drift
 from intarsia.records.weighted_prompt import without_weights
 
@@ -54,11 +53,5 @@ class EditorInpainter:
             pictures, [without_weights(p) for p in prompts], negative_prompt=negative_prompt, seeds=seeds, steps=steps, guidance=guidance,
             on_step=on_step,
         )  # fmt: skip
-        laid = [undo_drift(to_levels(p), to_levels(e)).picture for p, e in zip(pictures, edited, strict=True)]
+        laid = [undo_drift(levels_of(p), levels_of(e)).picture for p, e in zip(pictures, edited, strict=True)]
         return torch.cat([levels_to_tensor(p.clip(0, 255)) for p in laid])
-
-
-def to_levels(picture: Tensor) -> np.ndarray:
-    """(3, h, w) in [-1, 1] -> (h, w, 3) levels, uint8."""
-    levels = ((picture.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).contiguous().numpy()

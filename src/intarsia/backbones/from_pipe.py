@@ -98,9 +98,7 @@ def painters_of(pipe: Any, *, name: str, memory: Memory) -> tuple[Inpainter, Lat
         if part in pipeline_loading.own_parameters(wanted) and part not in UNUSED
     }
     painter = PipelineInpainter(wanted(**parts), name=name, memory=memory)
-    if not stable_diffusion_xl.used_in_parts(painter.pipeline):
-        return painter, None
-    return painter, stable_diffusion_xl.StableDiffusionXL(painter.pipeline, name=name, memory=memory)
+    return painter, stable_diffusion_xl.in_parts(painter.pipeline, name=name, memory=memory)
 
 
 def version_of_networks(pipe: Any) -> str:

@@ -222,9 +222,7 @@ def load_painters(
             painter = pipeline_loading.load_pipeline_inpainter(
                 folder, index, name=source.name, memory=memory, dtype=dtype, additions=additions
             )
-        if not stable_diffusion_xl.used_in_parts(painter.pipeline):
-            return painter, None
-        return painter, stable_diffusion_xl.StableDiffusionXL(painter.pipeline, name=source.name, memory=memory)
+        return painter, stable_diffusion_xl.in_parts(painter.pipeline, name=source.name, memory=memory)
     if single:
         inpainter = sd_inpainting.load_single_file(
             folder, config_folder(folder), name=source.name, memory=memory, dtype=dtype, additions=additions

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,8 @@ from intarsia.backbones.pipeline_index import read_index
 from intarsia.backbones.shipped_configs import family_settings
 from intarsia.backbones.single_files import FAMILIES
 from intarsia.backbones.weight_headers import is_gguf, read_header
+from intarsia.backbones.weight_sets import folder_weights
+from intarsia.backbones.wrong_kinds import settings_of
 from intarsia.errors import ModelError, Remedy, Setting
 
 logger = logging.getLogger(__name__)
@@ -104,25 +104,16 @@ class Needs:
         return max(self.layer + self.work, *self.helpers)
 
 
-def weights_in(files: Iterable[Path]) -> list[int]:
-    """Numbers of elements of the tensors in safetensors files, read from their headers alone."""
-    counts: list[int] = []
-    for file in files:
-        with file.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header: dict[str, Any] = json.loads(stream.read(length))
-        counts += [
-            math.prod(entry["shape"])
-            for name, entry in header.items()
-            if name != "__metadata__" and not name.startswith(TRAINING_STATE)
-        ]
-    return counts
+def weights_in(file: Path) -> list[int]:
+    """Numbers of elements of the tensors in a safetensors file, read from its header alone."""
+    shapes = read_header(file).shapes
+    return [math.prod(shape) for name, shape in shapes.items() if not name.startswith(TRAINING_STATE)]
 
 
-def network_files(folder: Path) -> list[Path]:
-    """The files of one network that are loaded: not those of half precision beside the others."""
-    files = sorted(folder.glob("*.safetensors"))
-    return [file for file in files if ".fp16." not in file.name] or files
+def weights_of(folder: Path) -> list[int]:
+    """The same of the files of one network, of the set that is loaded in full precision."""
+    chosen = folder_weights(folder)
+    return [] if chosen is None else [count for name in chosen.files for count in weights_in(folder / name)]
 
 
 def painting_folders(checkpoint: Path) -> list[str]:
@@ -134,46 +125,38 @@ def painting_folders(checkpoint: Path) -> list[str]:
     return [first, *(name for name in names if name != first and any((checkpoint / name).glob("*.safetensors")))]
 
 
-def config_of(folder: Path) -> dict[str, Any]:
-    """The configuration of one network."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return config
-
-
 def needs_of(
     checkpoint: Path,
     helpers: Iterable[Path],
     *,
     dtype: torch.dtype,
     helper_dtype: torch.dtype,
-    side: int | None = None,
     denoiser: Path | None = None,
 ) -> Needs:
-    """What a checkpoint and its helpers need, by their files.
+    """What a checkpoint and its helpers need, by their files, for pictures of the size that the denoiser was trained at.
 
     Args:
         checkpoint: folder in diffusers layout, or one file.
         helpers: folders.
         dtype, helper_dtype: that they are loaded in.
         denoiser: file of another one than the checkpoint's.
-        side: short side of the pictures, pixels; by default the one that the denoiser was trained at.
     """
     if checkpoint.is_file():
-        parts = [weights_in([checkpoint])]
+        parts = [weights_in(checkpoint)]
         settings = family_settings(FAMILIES.get(kind_of(read_header(checkpoint)).family, "sd1"))
         unet, vae = settings["unet"], settings["vae"]
     else:
         own = painting_folders(checkpoint)
-        parts = [weights_in(network_files(checkpoint / name)) for name in own]
+        parts = [weights_of(checkpoint / name) for name in own]
         if denoiser is not None:
             # Quantised weights stay so: as many numbers of `dtype` as the file has bytes for.
-            parts[0] = [denoiser.stat().st_size // dtype.itemsize] if is_gguf(denoiser) else weights_in([denoiser])
-        unet, vae = (config_of(checkpoint / name) for name in (own[0], "vae"))
-    others = [weights_in(network_files(folder)) for folder in helpers]
+            parts[0] = [denoiser.stat().st_size // dtype.itemsize] if is_gguf(denoiser) else weights_in(denoiser)
+        unet, vae = (settings_of(checkpoint / name / "config.json") or {} for name in (own[0], "vae"))
+    others = [weights_of(folder) for folder in helpers]
     levels = vae.get("block_out_channels", [128, 256, 512, 512])
     factor = 2 ** (len(levels) - 1)
     cells = unet.get("sample_size") or (64 if "block_out_channels" in unet else 128)
-    side = side or factor * (cells if isinstance(cells, int) else min(cells))
+    side = factor * (cells if isinstance(cells, int) else min(cells))
     work = max(
         (side // factor) ** 2 * denoiser_bytes(width_of(unet), dtype),
         side**2 * decoder_bytes(levels[0], dtype),

@@ -11,15 +11,12 @@ A gradient keeps the copies that it needs until it is taken, so that it is safe 
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-
-logger = logging.getLogger(__name__)
 
 Vram = Literal["auto", "low", "min"]
 

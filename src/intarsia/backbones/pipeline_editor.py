@@ -29,6 +29,7 @@ from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import EvalCounter, InstructionEditor, OnStep
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Size
+from intarsia.imaging.tensors import levels_of
 from intarsia.records.weighted_prompt import without_weights
 
 logger = logging.getLogger(__name__)
@@ -142,8 +143,7 @@ class PipelineEditor:
 
     def _fitted(self, picture: Tensor) -> Image.Image:
         """A picture as the pipelines take it; where they choose no size of their own, of one that they know."""
-        levels = ((picture.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        image = Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
+        image = Image.fromarray(levels_of(picture))
         if not self.sized:
             return image
         size = fitted_size(Size(*image.size), self.stride)

@@ -92,7 +92,7 @@ def choose_helper_dtype(dtype: str, device: str) -> torch.dtype:
 def computes_bfloat16() -> bool | None:
     """Whether this machine's processor has units for bfloat16, of x86 or ARM; None where torch cannot tell.
 
-    Others compute it several times slower than float32.
+    Others compute it slower than float32.
     """
     import torch
 
@@ -115,12 +115,12 @@ def advise_precision(asked: str, dtype: torch.dtype, device: str, weights: int) 
         return
     if dtype == torch.bfloat16 and computes_bfloat16() is False:
         logger.warning(
-            "This processor has no units for bfloat16, which it computes several times slower than float32. %s",
+            "This processor has no units for bfloat16, which it computes slower than float32. %s",
             Setting("dtype", "float32", verb="Pass"),
         )
     elif asked == "auto" and computes_bfloat16():
         logger.warning(
-            "This processor computes bfloat16 about twice as fast as float32, in half the memory and less exactly. "
+            "This processor has units for bfloat16, which takes half the memory of float32 and is faster and less exact. "
             "%s for that.",
             Setting("dtype", "bfloat16", verb="Pass"),
         )

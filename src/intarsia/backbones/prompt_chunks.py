@@ -106,8 +106,8 @@ def alike_in_chunks(tokenizer: Any, prompts: Sequence[str], unwanted: str, limit
     Args:
         unwanted: the negative prompt, which is as long as each of them then.
     """
-    beside = chunks_of(weighted_tokens(tokenizer, unwanted)[0], limit)
-    lengths = {p: max(beside, chunks_of(weighted_tokens(tokenizer, p)[0], limit)) for p in dict.fromkeys(prompts)}
+    beside = chunk_count(tokenizer, unwanted, limit)
+    lengths = {p: max(beside, chunk_count(tokenizer, p, limit)) for p in dict.fromkeys(prompts)}
     return [[i for i, p in enumerate(prompts) if lengths[p] == k] for k in sorted(set(lengths.values()))]
 
 
@@ -142,6 +142,11 @@ def weighted_tokens(tokenizer: Any, prompt: str) -> tuple[list[int], list[float]
 def chunks_of(ids: Sequence[int], limit: int) -> int:
     """How many chunks a prompt of these token ids has; an empty one has one."""
     return max(1, -(-len(ids) // (limit - 2)))
+
+
+def chunk_count(tokenizer: Any, prompt: str, limit: int) -> int:
+    """How many chunks a prompt has; see `chunks_of`."""
+    return chunks_of(weighted_tokens(tokenizer, prompt)[0], limit)
 
 
 def in_chunks(tokenizer: Any, ids: Sequence[int], limit: int, chunks: int) -> list[tuple[list[int], int]]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from intarsia.backbones.prompt_chunks import chunks_of, read_prompts, weighted_tokens
+from intarsia.backbones.prompt_chunks import chunk_count, read_prompts
 from intarsia.records.weighted_prompt import parse_weights
 
 
@@ -21,8 +21,7 @@ def encoders_of(pipeline: Any) -> list[tuple[Any, Any]]:
 def reads_itself(pipeline: Any, prompts: Sequence[str]) -> bool:
     """Whether the pipeline reads these prompts as they are meant: in one chunk each, and none weighted."""
     return all(
-        chunks_of(weighted_tokens(tokenizer, prompt)[0], tokenizer.model_max_length) == 1
-        and not parse_weights(prompt).spans
+        chunk_count(tokenizer, prompt, tokenizer.model_max_length) == 1 and not parse_weights(prompt).spans
         for prompt in prompts
         for tokenizer, _ in encoders_of(pipeline)
     )
@@ -40,7 +39,7 @@ def encode_prompts(pipeline: Any, prompts: Sequence[str], *, beside: Sequence[st
         (P, K * L, D) states and (P, E) pooled embeddings, as the pipeline's `encode_prompt` has them.
     """
     chunks = max(
-        chunks_of(weighted_tokens(tokenizer, prompt)[0], tokenizer.model_max_length)
+        chunk_count(tokenizer, prompt, tokenizer.model_max_length)
         for tokenizer, _ in encoders_of(pipeline)
         for prompt in (*prompts, *beside)
     )

@@ -21,7 +21,7 @@ from intarsia.backbones.memory import Memory, free_memory
 from intarsia.backbones.memory_needs import decoder_bytes
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.offload import to_precision
-from intarsia.backbones.prompt_chunks import chunks_of, read_prompts, weighted_tokens
+from intarsia.backbones.prompt_chunks import chunk_count, read_prompts
 from intarsia.backbones.protocols import EvalCounter
 from intarsia.diffusion.ddim import Prediction
 from intarsia.errors import ModelError, Remedy, Setting
@@ -167,7 +167,7 @@ class StableDiffusion:
 
     def _read(self, texts: list[str], beside: Sequence[str]) -> Tensor:
         limit = self.text_encoder.config.max_position_embeddings
-        chunks = max((chunks_of(weighted_tokens(self.tokenizer, text)[0], limit) for text in beside), default=1)
+        chunks = max((chunk_count(self.tokenizer, text, limit) for text in beside), default=1)
         read = read_prompts(self.tokenizer, texts, limit, chunks=chunks)
         tokens = {name: ids.to(self.device) for name, ids in read.tokens.items()}
         if not getattr(self.text_encoder.config, "use_attention_mask", False):

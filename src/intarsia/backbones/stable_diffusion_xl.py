@@ -107,6 +107,11 @@ class StableDiffusionXL(StableDiffusion):
         }
 
 
+def in_parts(pipeline: Any, *, name: str, memory: Memory) -> StableDiffusionXL | None:
+    """A pipeline's checkpoint in its parts; None where `used_in_parts` is false."""
+    return StableDiffusionXL(pipeline, name=name, memory=memory) if used_in_parts(pipeline) else None
+
+
 def used_in_parts(pipeline: Any) -> bool:
     """Whether the parts of a pipeline are those of a Stable Diffusion XL whose loop is known here.
 

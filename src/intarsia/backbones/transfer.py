@@ -6,7 +6,6 @@ a name of its own, is compared with its digest when it is complete, and only the
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import logging
 import re
@@ -22,6 +21,7 @@ from huggingface_hub import constants, hf_hub_url
 from huggingface_hub.file_download import repo_folder_name
 
 from intarsia.errors import ModelError
+from intarsia.files import file_digest
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def fetch_file(
                 logger.debug("%s broke off (%s) and goes on.", name, type(fault).__name__)
                 time.sleep(PAUSE * 2 ** max(failures - 1, 0))
         found = part.stat().st_size
-        if found != size or digest_of(part) != digest:
+        if found != size or file_digest(part) != digest:
             part.unlink()
             raise ModelError(
                 f"{name} of {repository} arrived damaged, and was thrown away: download it again. A proxy that changes "
@@ -163,12 +163,6 @@ def connection_errors() -> tuple[type[Exception], ...]:
     kinds = type(hub_tools().get_session()).__mro__
     libraries = [sys.modules[kind.__module__.partition(".")[0]] for kind in kinds]
     return tuple(library.TransportError for library in libraries if hasattr(library, "TransportError"))
-
-
-def digest_of(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

@@ -42,6 +42,8 @@ def catalogue_lines(entries: dict[str, Entry], here: Iterable[str]) -> list[str]
     from rich.console import Console
     from rich.table import Table
 
+    from intarsia.backbones.hub import gigabytes
+
     there = set(here)
     width = min(max(shutil.get_terminal_size((80, 24)).columns, NARROWEST), WIDEST)
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
@@ -62,8 +64,8 @@ def catalogue_lines(entries: dict[str, Entry], here: Iterable[str]) -> list[str]
         table.add_column("what it is", ratio=1)
         for name, entry in entries.items():
             if entry.part == part:
-                state = "here" if name in there else amount(entry.download_gb)
-                table.add_row(name, state, amount(entry.memory_gb), str(entry.native_side), entry.purpose)
+                state = "here" if name in there else gigabytes(entry.download_gb * 1e9)
+                table.add_row(name, state, gigabytes(entry.memory_gb * 1e9), str(entry.native_side), entry.purpose)
         console.print(table)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     lines = [line.rstrip() for line in shown.splitlines()]
@@ -81,10 +83,12 @@ def entry_lines(name: str, entry: Entry, place: str | None) -> list[str]:
     Args:
         place: its folder on this machine, None where it is not here.
     """
+    from intarsia.backbones.hub import gigabytes
+
     about = "about " if entry.estimated else ""
-    fetched = [f"{about}{amount(entry.download_gb)}"]
+    fetched = [f"{about}{gigabytes(entry.download_gb * 1e9)}"]
     if entry.half_weights:
-        fetched.append(f"{amount(entry.half_gb)} for a GPU, in half precision")
+        fetched.append(f"{gigabytes(entry.half_gb * 1e9)} for a GPU, in half precision")
     facts = {
         "what it is": entry.purpose,
         "used for": ", ".join(ABILITIES[ability] for ability in entry.abilities),
@@ -95,14 +99,9 @@ def entry_lines(name: str, entry: Entry, place: str | None) -> list[str]:
         "mirrors": ", ".join(entry.mirrors),
         "licence": entry.licence,
         "download": "; ".join(fetched) if entry.weights else "",
-        "memory": f"about {amount(entry.memory_gb)} while working",
+        "memory": f"about {gigabytes(entry.memory_gb * 1e9)} while working",
         "side": f"{entry.native_side} pixels",
         "settings": " ".join(str(Setting(setting, value)) for setting, value in entry.settings.items()),
         "checked": f"{entry.checked}, against {entry.source}" if entry.checked else "",
     }
     return [name, *(f"  {fact:<12}{said}" for fact, said in facts.items() if said)]
-
-
-def amount(size: float) -> str:
-    """A number of gigabytes in few letters."""
-    return f"{size:.1f} GB" if size < 9.95 else f"{size:.0f} GB"

@@ -118,6 +118,11 @@ def change_to_image(change: Tensor, size: Size, part: Part = EVERYWHERE) -> Pict
     return levels
 
 
+def levels_of(picture: Tensor) -> Bytes:
+    """(3, h, w) in [-1, 1] -> (h, w, 3) levels; see `resize_to_photo`."""
+    return resize_to_photo(picture, Size(picture.shape[2], picture.shape[1]))
+
+
 def resize_to_photo(tensor: Tensor, size: Size) -> Bytes:
     """An edited picture at a photo's size; bicubic where the sizes differ.
 

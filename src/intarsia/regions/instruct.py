@@ -17,10 +17,10 @@ from torch import Tensor
 from intarsia.backbones.protocols import Backbones, InstructionEditor
 from intarsia.errors import TERMINAL, Message, ModelError, Remedy, Setting
 from intarsia.imaging.crop import Crop
-from intarsia.imaging.geometry import Box, Size
+from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Blend, Mask, bounding_box, box_mask, feather
-from intarsia.imaging.photo import Bytes, Photo
-from intarsia.imaging.tensors import levels_to_tensor, resize_to_photo
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.tensors import levels_of, levels_to_tensor
 from intarsia.imaging.undo_drift import put_back, undo_drift
 from intarsia.records.edit import EditRecord
 from intarsia.regions.appraisal import Appraiser
@@ -151,11 +151,6 @@ def instructed(
     return InstructedEvaluator(
         plain, editor, instruction=instruction_of(intent, record), everything=intent.change == "whole", limited=given
     )
-
-
-def levels_of(picture: Tensor) -> Bytes:
-    """(3, h, w) in [-1, 1] -> (h, w, 3) levels."""
-    return resize_to_photo(picture, Size(picture.shape[2], picture.shape[1]))
 
 
 def one_job(intent: Intent, jobs: Sequence[Job]) -> Job:

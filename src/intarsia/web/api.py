@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from intarsia.errors import Cancelled, RecordError
+from intarsia.records.added_files import ADDED
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.serialize import from_json
 from intarsia.web import edit_service
@@ -32,7 +33,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import take_upload
 from intarsia.web.work import NETWORKS
 
-FILE_FIELDS = ("mask", "masks", "colours", "layout", "boxes", "concepts", "fill_model", "lora", "embedding")
+FILE_FIELDS = ("mask", "masks", "colours", "layout", "boxes", "concepts", "fill_model", *ADDED)
 """Fields of a record that name files; a program elsewhere has none on this machine."""
 
 

@@ -19,6 +19,7 @@ from intarsia.imaging.geometry import Size
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.tensors import resize_to_photo
 from intarsia.progress import OnProgress
+from intarsia.records.added_files import ADDED
 from intarsia.records.edit import EditRecord
 from intarsia.records.serialize import from_json
 from intarsia.regions.events import AnalysisEvent, Preview
@@ -35,7 +36,7 @@ from intarsia.web.work import OnIntermediate
 
 HEATMAP_SIDE = 256
 """Longer side of the map of relevance on the page, in pixels; the map is smooth anyway."""
-SERVER_FIELDS = ("mask", "regions", "lora", "embedding")
+SERVER_FIELDS = ("mask", "regions", *ADDED)
 """Fields of a record that name files of the server: visitors cannot set them."""
 SCENES = Path(__file__).parents[1] / "demo" / "scenes"
 
