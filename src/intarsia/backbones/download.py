@@ -10,12 +10,11 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from intarsia.backbones.catalog import CATALOG, HELPERS, Entry, entry_named
-from intarsia.backbones.hub import cached, fetch, free_bytes, gigabytes
+from intarsia.backbones.hub import cached, fetch, free_bytes, gigabytes, no_room
 from intarsia.backbones.placement import choose_device, choose_dtype
 from intarsia.backbones.resolve import resolve
 from intarsia.backbones.transfer import OnBytes, bytes_here
 from intarsia.backbones.weight_sets import Precision, precision_named
-from intarsia.errors import ModelError, Remedy
 
 logger = logging.getLogger(__name__)
 
@@ -119,11 +118,9 @@ def check_plan(name: str, wanted: list[Wanted]) -> None:
     size = sum(one.size for one in missing)
     sure = sum(one.size * (1 - SLACK if one.entry and one.entry.estimated else 1) for one in missing)
     free = free_bytes()
-    if sure > free + sum(bytes_here(one.repository) for one in missing):
-        raise ModelError(
-            f"{name} needs {gigabytes(size)}, but {constants.HF_HUB_CACHE} has room for {gigabytes(free)}",
-            Remedy("make room there, or name another folder in HF_HUB_CACHE"),
-        )
+    room = free + sum(bytes_here(one.repository) for one in missing)
+    if sure > room:
+        raise no_room(name, size, room)
     unknown = any(not one.size for one in missing)
     logger.info(
         "%s: %s%s to download from %d %s; %s are free at %s.",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intarsia.backbones.memory import Memory
     from intarsia.backbones.protocols import Backbones, Inpainter, LatentDiffusion
-from intarsia.backbones.checkpoint_files import UNUSED
 from intarsia.backbones.load import HelperFolders, load_helpers
 from intarsia.backbones.placement import quiet_loading
 from intarsia.errors import ModelError, Remedy, Setting
@@ -76,6 +75,7 @@ def painters_of(pipe: Any, *, name: str, memory: Memory) -> tuple[Inpainter, Lat
     from intarsia.backbones.editor_inpainter import EditorInpainter
     from intarsia.backbones.pipeline_editor import EDITORS, PipelineEditor
     from intarsia.backbones.pipeline_inpainter import PipelineInpainter
+    from intarsia.backbones.pipeline_placement import over_its_parts
 
     kind = type(pipe).__name__
     if IN_PARTS.fullmatch(kind):
@@ -91,13 +91,8 @@ def painters_of(pipe: Any, *, name: str, memory: Memory) -> tuple[Inpainter, Lat
         return inpainter, inpainter.parts
     if kind in EDITORS:
         return EditorInpainter(PipelineEditor(pipe, name=name, memory=memory)), None
-    wanted = pipeline_loading.inpainting_class(kind)
-    parts = {
-        part: value
-        for part, value in (dict(pipe.config) | pipe.components).items()
-        if part in pipeline_loading.own_parameters(wanted) and part not in UNUSED
-    }
-    painter = PipelineInpainter(wanted(**parts), name=name, memory=memory)
+    pipeline = over_its_parts(pipeline_loading.inpainting_class(kind), pipe)
+    painter = PipelineInpainter(pipeline, name=name, memory=memory)
     return painter, stable_diffusion_xl.in_parts(painter.pipeline, name=name, memory=memory)
 
 

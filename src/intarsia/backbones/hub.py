@@ -287,12 +287,16 @@ def check_room(repository: str, size: int) -> int:
     """
     free = free_bytes()
     if size > free + bytes_here(repository):
-        raise ModelError(
-            f"{repository} needs {gigabytes(size)}, but {constants.HF_HUB_CACHE} has room for "
-            f"{gigabytes(free + bytes_here(repository))}",
-            Remedy("make room there, or name another folder in HF_HUB_CACHE"),
-        )
+        raise no_room(repository, size, free + bytes_here(repository))
     return free
+
+
+def no_room(name: str, size: float, room: int) -> ModelError:
+    """The error for a download of more bytes than the disk has room for."""
+    return ModelError(
+        f"{name} needs {gigabytes(size)}, but {constants.HF_HUB_CACHE} has room for {gigabytes(room)}",
+        Remedy("make room there, or name another folder in HF_HUB_CACHE"),
+    )
 
 
 def free_bytes() -> int:

@@ -6,7 +6,6 @@ no more, and noise belongs to the seed. The picture goes in as bytes and comes b
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from intarsia.backbones.pipeline_inpainter import (
     reading_of,
     stride_of,
 )
+from intarsia.backbones.pipeline_placement import over_its_parts
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import EvalCounter, InstructionEditor, OnStep
 from intarsia.errors import ModelError, Remedy, Setting
@@ -182,9 +182,8 @@ def editor_beside(painter: PipelineInpainter) -> PipelineEditor | None:
     kind: Any = getattr(diffusers, BESIDE.get(type(painter.pipeline).__name__, ""), None)
     if kind is None:
         return None
-    given = {**painter.pipeline.config, **painter.pipeline.components}
-    wanted = {name: given[name] for name in inspect.signature(kind.__init__).parameters if name in given}
-    return PipelineEditor(kind(**wanted), name=painter.name, counter=painter.counter, memory=painter.memory)
+    pipeline = over_its_parts(kind, painter.pipeline)
+    return PipelineEditor(pipeline, name=painter.name, counter=painter.counter, memory=painter.memory)
 
 
 def editor_of(painter: Any) -> InstructionEditor | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
 import diffusers
 from torch import nn
 
+from intarsia.backbones.checkpoint_files import UNUSED
 from intarsia.backbones.mapped_weights import give_back_after_use, to_channels_last
 from intarsia.backbones.memory import Memory
 
@@ -42,6 +44,13 @@ def placed(pipeline: Any, memory: Memory) -> int | None:
     if memory.offloader.level == "min":
         pipeline.vae.enable_tiling()
     return 1
+
+
+def over_its_parts(kind: Any, pipeline: Any) -> Any:
+    """A pipeline of another class that shares the networks and settings of one, as far as it takes them."""
+    given = {**pipeline.config, **pipeline.components}
+    wanted = [name for name in inspect.signature(kind.__init__).parameters if name in given and name not in UNUSED]
+    return kind(**{name: given[name] for name in wanted})
 
 
 def is_packed(network: Any) -> bool:
