@@ -1,0 +1,471 @@
+// The canvas: one photo, what is selected on it, and everything that was done to it. This module holds the parts
+// together; it alone talks with the server, through the component's value and its events.
+import { make } from "./dom.js";
+import { Draft, addressOf, latest, readAddress } from "./studio_draft.js";
+import { KeptArea, joined } from "./studio_keep.js";
+import { StudioKeys } from "./studio_keys.js";
+import { ModelChip } from "./studio_models.js";
+import { Objects } from "./studio_objects.js";
+import { LayoutPaint } from "./studio_paint.js";
+import { ResultPanel } from "./studio_result.js";
+import { Selection } from "./studio_selection.js";
+import { Settings } from "./studio_settings.js";
+import { Stage } from "./studio_stage.js";
+import { Start } from "./studio_start.js";
+import { Strip } from "./studio_strip.js";
+import { Tools } from "./studio_tools.js";
+import { TopBar } from "./studio_top.js";
+import { Verbs } from "./studio_verbs.js";
+
+const SAVING = 400; // milliseconds after the last change until it is saved
+const STORED = "intarsia-draft-"; // first part of the browser's own keys
+const LAST = "intarsia-last";
+const LOST = "The server did not answer: try it again.";
+const WAITING = "Waiting for a turn.";
+
+export function mount({ element, trigger, props, upload, watch }) {
+  const app = new Studio({ root: element.querySelector(".s-root"), trigger, props, upload });
+  watch("value", () => app.take());
+  app.take();
+}
+
+class Studio {
+  constructor({ root, trigger, props, upload }) {
+    Object.assign(this, { root, trigger, props });
+    this.uploadFile = upload;
+    this.state = { n: -1, phase: "arriving", steps: [], models: {}, drafts: [], answers: {} };
+    this.draft = new Draft();
+    this.said = { text: "", problem: false };
+    this.saidNumber = -1; // of the server's message that was shown last
+    this.tickets = new Map(); // of questions that wait for an answer
+    this.ticket = 0;
+    this.expected = null; // results that were there when a change was asked for
+    this.sending = 0; // of the state after which what was sent has arrived; 0 where nothing is on its way
+    this.scenes = new Map(); // by their ids
+    this.arrived = false;
+    this.build();
+  }
+
+  build() {
+    this.stage = new Stage(this);
+    this.selection = new Selection(this, this.stage);
+    this.objects = new Objects(this, this.stage);
+    this.objects.onChange = (moves, merge) => this.change({ moves }, merge);
+    this.paint = new LayoutPaint(this, this.stage, this.objects);
+    this.kept = new KeptArea(this);
+    this.stage.world.append(this.kept.element);
+    this.tools = new Tools(this, { stage: this.stage, selection: this.selection, objects: this.objects });
+    this.start = new Start(this);
+    this.models = new ModelChip(this);
+    this.result = new ResultPanel(this);
+    this.settings = new Settings(this);
+    this.strip = new Strip(this);
+    this.top = new TopBar(this);
+    this.verbs = new Verbs(this);
+    this.keys = new StudioKeys(this);
+    this.side = make("aside", "s-side", this.result.element, this.objects.list, this.paint.element, this.settings.element);
+    this.side.setAttribute("aria-label", "The result, and settings");
+    this.rail = make("div", "s-rail", this.tools.element);
+    this.main = make("main", "s-main", this.stage.element, this.tools.options, this.start.element);
+    const body = make("div", "s-body", this.rail, this.main, this.side);
+    this.root.replaceChildren(this.top.element, body, this.verbs.element, this.strip.element);
+    window.addEventListener("popstate", () => this.followAddress());
+    window.addEventListener("pagehide", () => this.saveNow());
+  }
+
+  // What the server says
+
+  take() {
+    const { value } = this.props;
+    if (!value || !(value.n > this.state.n)) return;
+    this.state = { ...value, drafts: value.drafts ?? [], answers: value.answers ?? {} };
+    if (this.sending && value.n > this.sending) this.sending = 0;
+    this.answer();
+    if (value.said && value.said.n !== this.saidNumber) {
+      this.saidNumber = value.said.n;
+      this.said = { text: value.said.text, problem: value.said.problem };
+    }
+    if (value.phase !== "arriving" && !this.arrived) this.arrive();
+    else this.takeDraft();
+    this.render();
+  }
+
+  arrive() {
+    this.arrived = true;
+    this.tell("arrived", { draft: readAddress(location.hash).draft ?? stored(LAST) });
+  }
+
+  answer() {
+    for (const [ticket, { resolve, reject }] of this.tickets) {
+      const answer = this.state.answers[ticket];
+      if (!answer) continue;
+      this.tickets.delete(ticket);
+      if (answer.kind === "problem") reject(new Error(answer.text));
+      else resolve(answer);
+    }
+  }
+
+  takeDraft() {
+    const { draft } = this.state;
+    if (draft && draft.id !== this.draft.id) this.open(draft);
+    if (!draft && this.draft.id) this.draft = new Draft();
+    if (draft) this.takeResults(draft);
+  }
+
+  // Another photo, or the same one after a reload: as it was left.
+  open(draft) {
+    const saved = latest(draft.saved, stored(STORED + draft.id));
+    this.draft = new Draft(draft.id, saved);
+    for (const snapshot of [this.draft.now, ...this.draft.past, ...this.draft.future])
+      if (!draft.steps.some(({ id }) => id === snapshot.step)) snapshot.step = "";
+    const { step } = readAddress(location.hash);
+    if (!saved && step && draft.steps.some(({ id }) => id === step)) this.draft.amend({ step });
+    this.expected = null;
+    store(LAST, draft.id);
+    this.scenes.clear();
+    this.stage.open(this.photo);
+    this.selection.open(this.photo);
+    this.restoreParts();
+    this.writeAddress({ replace: !location.hash || readAddress(location.hash).draft === draft.id });
+    if (!saved && draft.suggest) this.suggest(draft.suggest);
+  }
+
+  // Results that were made since: the latest is shown.
+  takeResults({ steps }) {
+    const fresh = steps.filter(({ id }) => !this.draft.known.has(id));
+    if (!fresh.length) return;
+    for (const { id } of fresh) this.draft.known.add(id);
+    this.leaveParts();
+    this.change({ step: fresh.at(-1).id, selection: null, scene: null, moves: null, candidate: 0 });
+    this.restoreParts();
+    this.writeAddress();
+  }
+
+  // An example says what can be tried.
+  async suggest({ points, box, source, prompt }) {
+    if (source || prompt) this.change({ source: source ?? "", prompt: prompt ?? "" });
+    if (!points && !box) return;
+    try {
+      const answer = await this.ask("pointed", { points: points ?? [], box: box ?? null });
+      await this.selection.load(answer.url, "new");
+      this.change({ selection: this.selection.save() });
+    } catch (problem) {
+      this.say(problem.message, true);
+    }
+  }
+
+  // Facts
+
+  get examples() {
+    return this.props.examples ?? [];
+  }
+
+  get fields() {
+    return this.props.fields ?? {};
+  }
+
+  get step() {
+    return this.state.draft?.steps.find(({ id }) => id === this.draft.now.step) ?? null;
+  }
+
+  // The picture that is shown: a result, or another one of its pictures, or the photo.
+  get photo() {
+    const { draft } = this.state, { step } = this;
+    if (!draft) return null;
+    if (!step) return draft.original;
+    const other = step.candidates?.[this.draft.now.candidate];
+    return other ? { ...step.picture, url: other.picture } : step.picture;
+  }
+
+  // What the shown result was made of.
+  get before() {
+    const base = this.step && this.state.draft.steps.find(({ id }) => id === this.step.base);
+    return base ? base.picture : this.state.draft?.original ?? null;
+  }
+
+  get busy() {
+    return Boolean(this.sending) || ["waiting", "working"].includes(this.state.phase);
+  }
+
+  // To the server
+
+  tell(name, data) {
+    this.trigger(name, { draft: this.state.draft?.id ?? null, base: this.draft.now.step, ...data });
+  }
+
+  ask(name, data) {
+    const ticket = `${Date.now().toString(36)}-${(this.ticket += 1)}`;
+    return new Promise((resolve, reject) => {
+      this.tickets.set(ticket, { resolve, reject });
+      this.tell(name, { ticket, ...data });
+    });
+  }
+
+  async upload(file) {
+    const sent = await this.uploadFile(file);
+    return sent.path;
+  }
+
+  say(text, problem = false) {
+    this.said = { text, problem };
+    this.verbs.render();
+  }
+
+  // Changes
+
+  change(patch, merge = null) {
+    if (!this.draft.change(patch, merge)) return;
+    this.said = { text: "", problem: false };
+    this.keepSaved();
+    this.render();
+  }
+
+  show(step) {
+    if (step === this.draft.now.step) return;
+    this.leaveParts();
+    this.change({ step, selection: null, scene: null, moves: null, candidate: 0 });
+    this.restoreParts();
+    this.writeAddress();
+  }
+
+  undo() {
+    this.travel(this.draft.undo());
+  }
+
+  redo() {
+    this.travel(this.draft.redo());
+  }
+
+  travel(moved) {
+    if (!moved || this.busy) return;
+    this.said = { text: "", problem: false };
+    this.restoreParts();
+    this.keepSaved();
+    this.writeAddress({ replace: true });
+    this.render();
+  }
+
+  // The parts show what the snapshot says.
+  restoreParts() {
+    const { now } = this.draft;
+    this.selection.restore(now.selection);
+    if (now.scene) this.openScene(now.scene, now.moves);
+    else if (this.objects.isOpen) this.objects.open(null, []);
+    this.compare(false);
+  }
+
+  leaveParts() {
+    this.paint.close();
+    this.objects.open(null, []);
+    this.selection.restore(null);
+  }
+
+  async openScene(id, moves) {
+    try {
+      const scene = this.scenes.get(id) ?? (await this.ask("reopened_scene", { scene: id })).scene;
+      this.scenes.set(id, scene);
+      if (this.draft.now.scene === id) this.objects.open(scene, this.draft.now.moves ?? moves ?? scene.moves);
+    } catch (problem) {
+      this.draft.amend({ scene: null, moves: null });
+      this.say(problem.message, true);
+    }
+    this.render();
+  }
+
+  // Verbs
+
+  // Asks for a change: its result comes as a step.
+  async run(name, data) {
+    if (this.busy) return;
+    this.sending = Infinity;
+    this.say(WAITING);
+    this.render();
+    try {
+      const keep = await this.kept.file(), sent = await data();
+      const path = keep && (await this.upload(keep));
+      this.tell(name, { keep: path ?? null, models: this.state.models.current, ...sent });
+      this.sending = this.state.n;
+    } catch (problem) {
+      this.sending = 0;
+      this.say(problem.message || LOST, true);
+      this.render();
+    }
+  }
+
+  async selected() {
+    const file = await this.selection.file();
+    return file && this.upload(file);
+  }
+
+  async doChange({ base = this.draft.now.step, seed = null } = {}) {
+    const { source, prompt } = this.draft.now;
+    if (!prompt.trim()) return;
+    const answer = await this.models.askBeforeChange();
+    if (answer === "cancel") return;
+    const settings = { ...this.settings.values("change"), ...(seed === null ? {} : { seed }) };
+    const words = { source: this.selection.isEmpty ? source : "", prompt };
+    await this.run("changed", async () => ({ base, path: await this.selected(), ...words, settings, anyway: answer === "anyway" }));
+  }
+
+  // The same again with other noise, from where the shown result began.
+  async doAgain() {
+    const { step } = this;
+    if (!step) return;
+    const selection = step.selection ?? null;
+    this.draft.amend({ prompt: step.prompt ?? this.draft.now.prompt, source: step.source ?? this.draft.now.source });
+    const tries = this.state.draft.steps.filter(({ base, verb }) => base === step.base && verb === "change").length;
+    const answer = await this.models.askBeforeChange();
+    if (answer === "cancel") return;
+    const settings = { ...this.settings.values("change"), seed: (Number(step.seed) || 0) + 100 * tries };
+    const { prompt, source } = this.draft.now;
+    await this.run("changed", async () => ({ base: step.base, again: step.id, path: selection, source, prompt, settings, anyway: answer === "anyway" }));
+  }
+
+  async doRemove() {
+    if (this.selection.isEmpty) return;
+    await this.run("removed", async () => ({ path: await this.selected(), settings: this.settings.values("remove") }));
+  }
+
+  doKeep() {
+    if (this.selection.isEmpty) return;
+    const area = this.selection.save();
+    this.selection.clear();
+    this.change({ keep: joined(this.draft.now.keep, area), selection: null });
+    this.say("Kept: no change touches it.");
+  }
+
+  release() {
+    this.change({ keep: null });
+  }
+
+  // What is selected becomes an object, which is dragged.
+  async lift({ event = null, point = null, copy = false } = {}) {
+    if (this.busy || this.selection.isEmpty || this.lifting) return;
+    this.lifting = true;
+    const { now } = this.draft;
+    try {
+      this.objects.ghost(this.selection, this.photo, { event, point });
+      const path = await this.selected();
+      const scene = now.scene ?? this.step?.scene ?? null;
+      const { scene: made } = await this.ask("lifted", { scene, name: null, path });
+      this.scenes.set(made.id, made);
+      this.selection.restore(null);
+      const moves = this.objects.open(made, made.moves) ?? made.moves;
+      this.change({ scene: made.id, moves, selection: null });
+      const name = made.objects.at(-1).name;
+      if (copy) this.objects.duplicate(name);
+      else if (!event) this.objects.pick(name);
+    } catch (problem) {
+      this.objects.open(null, []);
+      this.restoreParts();
+      this.say(problem.message || LOST, true);
+    }
+    this.lifting = false;
+    this.render();
+  }
+
+  // The objects of a result by layout are moved on, from where they are.
+  async goOn() {
+    const { step } = this;
+    if (!step?.scene) return;
+    try {
+      const { scene } = await this.ask("gone_on", { step: step.id });
+      this.scenes.set(scene.id, scene);
+      this.objects.open(scene, scene.moves);
+      this.change({ scene: scene.id, moves: scene.moves, selection: null });
+    } catch (problem) {
+      this.say(problem.message, true);
+    }
+  }
+
+  leaveObjects() {
+    this.leaveParts();
+    this.change({ scene: null, moves: null });
+  }
+
+  paintLayout() {
+    this.paint.open();
+    this.render();
+  }
+
+  async arrange() {
+    const { moves, scene } = this.draft.now;
+    if (!scene) return;
+    await this.run("arranged", async () => {
+      const file = await this.paint.file();
+      return { scene, moves, layout: file && (await this.upload(file)), settings: this.settings.values("arrange") };
+    });
+  }
+
+  compare(on) {
+    this.comparing = on;
+    this.stage.compare(on && this.before ? this.before.url : null);
+    this.result.render();
+  }
+
+  peek(on) {
+    if (this.before) this.stage.peek(this.before.url, on);
+  }
+
+  // Nothing is lost: the browser keeps it at once, the server a moment later.
+
+  keepSaved() {
+    clearTimeout(this.saveTimer);
+    this.saveTimer = setTimeout(() => this.saveNow(), SAVING);
+  }
+
+  saveNow() {
+    clearTimeout(this.saveTimer);
+    if (!this.draft.id) return;
+    const saved = this.draft.toJSON();
+    if (saved.time === this.savedTime) return;
+    this.savedTime = saved.time;
+    store(STORED + this.draft.id, saved);
+    this.tell("saved", { saved });
+  }
+
+  writeAddress({ replace = false } = {}) {
+    const address = this.draft.id ? addressOf(this.draft.id, this.draft.now.step) : "#/";
+    if (location.hash === address) return;
+    if (replace) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+  }
+
+  followAddress() {
+    const { draft, step } = readAddress(location.hash);
+    if (draft !== this.draft.id) this.tell("reopened", { draft });
+    else if (!this.busy) this.show(step);
+  }
+
+  // What is seen
+
+  render() {
+    const { photo } = this;
+    this.root.dataset.phase = this.verbs.phase;
+    this.root.classList.toggle("s-empty", !photo);
+    if (photo) this.stage.open(photo);
+    this.objects.render?.();
+    this.kept.render();
+    for (const part of [this.start, this.models, this.result, this.settings, this.strip, this.top, this.verbs, this.tools])
+      part.render();
+    this.rail.hidden = this.side.hidden = !photo;
+  }
+}
+
+// The browser's own store, which may be full or closed.
+
+function store(key, value) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // The server has it, too.
+  }
+}
+
+function stored(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}

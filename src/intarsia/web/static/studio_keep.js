@@ -1,0 +1,46 @@
+// The area that no change may touch: it is drawn as a hatch over the photo, and sent beside each change.
+import { make } from "./dom.js";
+import { decodeRuns, emptyMap, encodeRuns, wholeBox } from "./label_map.js";
+import { labelsToPng } from "./label_png.js";
+
+export const mapOf = ({ runs, width, height }) => {
+  const map = emptyMap({ width, height });
+  decodeRuns(map, wholeBox(map), Uint32Array.from(runs));
+  return map;
+};
+
+// Two areas as `Selection.save` gives them, together.
+export function joined(one, other) {
+  if (!one || !other) return one || other;
+  const map = mapOf(one), more = mapOf(other);
+  for (let k = 0; k < map.labels.length; k += 1) if (more.labels[k]) map.labels[k] = 1;
+  return { ...one, feather: 0, runs: [...encodeRuns(map, wholeBox(map))] };
+}
+
+export class KeptArea {
+  constructor(app) {
+    this.app = app;
+    this.shown = null; // the area that the hatch shows
+    this.element = make("div", "s-keep");
+    this.element.hidden = true;
+  }
+
+  async file() {
+    const { keep } = this.app.draft.now;
+    return keep && new File([await labelsToPng(mapOf(keep))], "keep.png", { type: "image/png" });
+  }
+
+  async render() {
+    const { keep } = this.app.draft.now;
+    this.element.hidden = !keep;
+    if (keep === this.shown) return;
+    this.shown = keep;
+    if (!keep) return;
+    const address = URL.createObjectURL(await this.file());
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.address = address;
+    const { width, height } = this.app.photo;
+    Object.assign(this.element.style, { width: `${width}px`, height: `${height}px`, maskImage: `url("${address}")` });
+    this.element.style.setProperty("--hatch", `${Math.max(width, height) / 110}px`);
+  }
+}

@@ -1,0 +1,30 @@
+// Keys of the whole page. Those of a tool belong to the stage, and texts keep their own.
+
+export class StudioKeys {
+  constructor(app) {
+    this.app = app;
+    document.addEventListener("keydown", (event) => this.down(event));
+    document.addEventListener("keyup", (event) => event.key === "\\" && app.peek(false));
+  }
+
+  down(event) {
+    const { app } = this;
+    if (!app.photo || event.defaultPrevented || event.target.closest("dialog")) return;
+    const writing = event.target.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
+    const command = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
+    let action = null;
+    if (command && !writing) action = { z: () => (event.shiftKey ? app.redo() : app.undo()), y: () => app.redo() }[key];
+    else if (!command && !writing) action = this.plain(key);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  plain(key) {
+    const { app } = this, { objects, selection } = app;
+    if (key === "\\") return () => app.peek(true);
+    if (app.busy) return null;
+    if (["delete", "backspace"].includes(key) && !selection.isEmpty && !objects.isOpen) return () => app.doRemove();
+    return null;
+  }
+}

@@ -1,0 +1,113 @@
+// What can be done: with what is selected, with the objects that were moved, or with the whole photo.
+import { button, make, setAttributes, setText } from "./dom.js";
+import { icon } from "./icons.js";
+
+const MOST_WORDS = 2000; // characters of a field
+const HINTS = {
+  start: "Click an object to select it, or say what to change.",
+  selected: "Say what it becomes, or move, remove, duplicate or keep it.",
+  moved: "Drag the objects where they should be, then apply.",
+};
+
+export class Verbs {
+  constructor(app) {
+    this.app = app;
+    this.source = this.makeField("What to change", "such as: the car", "source");
+    this.prompt = this.makeField("Change it to", "such as: a house", "prompt");
+    this.change = this.makeVerb("wand", "Change", () => app.doChange(), "s-strong");
+    this.again = this.makeVerb("again", "Another try", () => app.doAgain());
+    this.move = this.makeVerb("move", "Move", () => app.lift());
+    this.remove = this.makeVerb("gone", "Remove", () => app.doRemove());
+    this.duplicate = this.makeVerb("duplicate", "Duplicate", () => app.lift({ copy: true }));
+    this.keep = this.makeVerb("lock", "Keep", () => app.doKeep());
+    this.release = this.makeVerb("unlock", "Release what is kept", () => app.release());
+    this.onward = this.makeVerb("move", "Move more", () => app.goOn());
+    this.paint = this.makeVerb("layout", "Paint a layout", () => app.paintLayout());
+    this.apply = this.makeVerb("done", "Apply", () => app.arrange(), "s-strong");
+    this.leave = this.makeVerb("clear", "Put back", () => app.leaveObjects());
+    this.stop = this.makeVerb("clear", "Cancel", () => this.cancel());
+    this.bar = make("div", "s-progress", make("i"));
+    setAttributes(this.bar, { role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100" });
+    this.words = make("form", "s-words", this.source, this.prompt, this.change);
+    this.words.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!this.change.disabled) app.doChange();
+    });
+    this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep, this.release);
+    this.moved = make("div", "s-moved", app.objects.bar, this.apply, this.leave, this.paint);
+    this.working = make("div", "s-working", this.bar, this.stop);
+    this.message = make("p", "s-said");
+    setAttributes(this.message, { role: "status", "aria-live": "polite" });
+    this.row = make("div", "s-row", this.words, this.acts, this.moved, this.working);
+    setAttributes(this.row, { role: "group", "aria-label": "What to do" });
+    this.element = make("div", "s-verbs", this.message, this.row);
+  }
+
+  makeField(label, placeholder, name) {
+    const input = make("input");
+    setAttributes(input, { type: "text", maxlength: String(MOST_WORDS), placeholder, autocomplete: "off" });
+    input.addEventListener("input", () => this.app.change({ [name]: input.value }, name));
+    const field = make("label", "s-field", make("span", "", label), input);
+    field.input = input;
+    return field;
+  }
+
+  makeVerb(sign, text, action, className = "") {
+    const node = button(`s-button ${className}`, action, icon(sign), make("span", "", text));
+    node.dataset.verb = text;
+    return node;
+  }
+
+  cancel() {
+    this.stop.disabled = true;
+    this.app.tell("stopped", {});
+  }
+
+  // What the row is about now.
+  get phase() {
+    const { app } = this;
+    if (!app.photo) return "empty";
+    if (app.busy) return "working";
+    if (app.objects.isOpen) return "moved";
+    return app.selection.isEmpty ? "start" : "selected";
+  }
+
+  render() {
+    const { app, phase } = this, { keep, prompt, source } = app.draft.now, selected = phase === "selected";
+    this.element.hidden = phase === "empty";
+    this.element.dataset.phase = phase;
+    this.words.hidden = !["start", "selected"].includes(phase);
+    this.acts.hidden = this.words.hidden;
+    this.moved.hidden = phase !== "moved";
+    this.working.hidden = phase !== "working";
+    this.source.hidden = selected;
+    for (const [field, value] of [[this.source, source], [this.prompt, prompt]])
+      if (field.input.value !== value) field.input.value = value;
+    this.change.disabled = !prompt.trim();
+    for (const node of [this.move, this.remove, this.duplicate, this.keep]) node.hidden = !selected;
+    this.release.hidden = !keep || selected;
+    this.again.hidden = selected || app.step?.verb !== "change";
+    this.onward.hidden = selected || app.step?.verb !== "arrange";
+    this.apply.disabled = app.objects.isUnmoved && !app.paint.isPainted;
+    this.leave.disabled = false;
+    this.renderMessage(phase);
+    this.renderProgress();
+  }
+
+  renderMessage(phase) {
+    const { said } = this.app;
+    setText(this.message, said.text || HINTS[phase] || "");
+    this.message.classList.toggle("s-problem", Boolean(said.problem));
+  }
+
+  renderProgress() {
+    const { job, phase } = this.app.state;
+    if (!this.app.busy) this.stop.disabled = false;
+    const known = phase === "working" && job?.total > 1;
+    this.bar.classList.toggle("s-endless", !known);
+    const share = known ? Math.round((100 * job.done) / job.total) : 0;
+    this.bar.firstChild.style.width = known ? `${share}%` : "";
+    if (known) this.bar.setAttribute("aria-valuenow", String(share));
+    else this.bar.removeAttribute("aria-valuenow");
+  }
+}
