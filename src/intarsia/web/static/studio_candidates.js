@@ -38,8 +38,8 @@ export class Candidates {
     thumb.style.height = `${(100 * picture.height) / side}%`;
     thumb.style.left = `${(-100 * x) / side}%`;
     thumb.style.top = `${(-100 * y) / side}%`;
-    const words = [k + 1, likelihood(score)].filter(Boolean).join(" ");
-    const show = button("p-candidate", () => this.app.change({ candidate: k }), make("span", "p-candidate-look", thumb), words);
+    const look = make("span", "p-candidate-look", thumb, make("span", "p-candidate-number", `${k + 1}`));
+    const show = button("p-candidate", () => this.app.change({ candidate: k }), look, " ", likelihood(score));
     return make("li", "", show);
   }
 }

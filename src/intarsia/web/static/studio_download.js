@@ -10,11 +10,13 @@ export class DownloadButton {
     this.asked = ""; // the format that is made ready
     this.label = make("span");
     this.main = button("p-button p-strong", () => this.download("keep"), icon("download"), this.label);
-    this.more = button("p-button", () => this.toggle(!this.isOpen && !this.isLate), "Format", icon("down"));
+    this.more = button("p-button", () => this.toggle(!this.isOpen && !this.isLate), icon("down"));
     this.formats = FORMATS.map(([format, label]) => button("p-button", () => this.download(format), `Download as ${label}`));
     this.menu = make("div", "p-menu", ...this.formats);
     this.menu.id = "p-download-formats";
     this.more.setAttribute("aria-controls", this.menu.id);
+    this.more.setAttribute("aria-label", "Other formats");
+    this.more.title = "Other formats";
     this.element = make("div", "p-download", this.main, this.more, this.menu);
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.isOpen) return;

@@ -19,7 +19,8 @@ export class Models {
     this.name = make("span", "p-chip-name");
     this.can = make("span", "p-chip-can");
     this.download = make("span", "p-chip-download");
-    this.chip = button("p-chip", () => this.showDialog(), make("span", "p-chip-dot"), this.name, this.can, this.download);
+    const words = make("span", "p-chip-words", this.name, this.can, this.download);
+    this.chip = button("p-chip", () => this.showDialog(), make("span", "p-chip-dot"), words);
     this.chip.setAttribute("aria-haspopup", "dialog");
     this.choices = make("ul", "p-model-choices");
     this.downloads = new Downloads(app);
@@ -53,6 +54,7 @@ export class Models {
     setText(this.can, current?.can ? `: ${current.can}` : "");
     const percent = percentOf(models.download);
     setText(this.download, percent && ` (download ${percent})`);
+    this.chip.classList.toggle("p-fetching", Boolean(percent));
     this.renderChoices(models);
     if (this.downloads.render()) this.dialog.holdFocus();
     this.more.hidden = this.downloads.element.hidden;

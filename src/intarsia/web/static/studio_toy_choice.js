@@ -16,10 +16,10 @@ export class ToyChoice {
     this.downloads = new Downloads(app);
     this.command = make("code", "p-command");
     this.copy = button("p-button", () => this.copyCommand(), "Copy command");
-    this.run = make("div", "p-way", make("p", "p-quiet", "Run this where Intarsia was started, then start it again:"),
+    this.run = make("div", "", make("p", "p-quiet", "Run this where Intarsia was started, then start it again:"),
       make("div", "p-command-row", this.command, this.copy));
     this.others = make("ul", "p-model-choices");
-    this.real.append(make("h3", "p-small-title", "Get a real model"), this.others, this.downloads.element, this.run);
+    this.real.append(make("h3", "p-small-title", "Use a real model"), this.others, this.downloads.element, this.run);
     this.examples = make("ul", "p-cards p-cards-small");
     this.example = make("section", "p-way", make("h3", "p-small-title", "Try an example that this model can paint in"), this.examples);
     const instead = make("section", "p-way", make("h3", "p-small-title", "Remove and Move work now"),
