@@ -34,11 +34,13 @@ export function acceptDrops(root, overClass, onFile) {
   });
 }
 
-// A picture in the clipboard comes in where its tab is the one that is seen.
+// A picture in the clipboard comes in where its tab is the one that is seen. Words that were copied together with their
+// picture, as from a table, stay words in a field.
 export function acceptPastes(root, onFile) {
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
-    if (!file || !root.offsetParent) return;
+    const isText = event.target.matches?.("input, textarea") && event.clipboardData.types.includes("text/plain");
+    if (!file || !root.offsetParent || isText) return;
     event.preventDefault();
     onFile(file);
   });

@@ -1,0 +1,140 @@
+// How a photo comes onto the canvas: opened, dropped, pasted, an example, or one from before. It fills the canvas while
+// there is none; later the button `opener` shows the same in a dialog.
+import { button, image, make, setText } from "./dom.js";
+import { icon } from "./icons.js";
+import { Dialog } from "./studio_dialog.js";
+import { plural, sizeInWords } from "./studio_words.js";
+import { acceptDrops, acceptPastes, photoChooser } from "./upload.js";
+
+export const MOST_BYTES = 100e6;
+const KINDS = /\.(png|jpe?g|webp|tiff?|bmp)$/i, TYPES = /^image\/(png|jpeg|webp|tiff|bmp|x-ms-bmp)$/;
+
+// What is wrong with a file as a photo; "" where nothing is seen to be.
+export function photoProblem({ name, type, size }) {
+  if (!KINDS.test(name) && !TYPES.test(type))
+    return `${name} is not a photo that can be opened here: open a JPEG, PNG, WebP, TIFF or BMP.`;
+  if (!size) return `${name} is empty.`;
+  if (size > MOST_BYTES) return `${name} has ${sizeInWords(size)}; a photo may have ${sizeInWords(MOST_BYTES)} at most.`;
+  return "";
+}
+
+// What is already on the canvas is not offered.
+export const otherPhotos = ({ drafts, draft }) => (drafts ?? []).filter(({ id }) => id !== draft?.id);
+
+const pasteKeys = () => (/Mac|iPhone|iPad/.test(navigator.platform) ? "⌘V" : "Ctrl+V");
+
+export class Start {
+  constructor(app) {
+    this.app = app;
+    this.opening = ""; // name of a photo on its way
+    this.shown = "";
+    this.chooser = photoChooser("", "Open a photo", (file) => this.take(file));
+    this.chooser.hidden = true;
+    this.openButton = button("p-button p-strong p-large", () => this.choose(), icon("photo"), make("span", "", "Open a photo"));
+    this.label = this.openButton.lastChild;
+    const mouse = make("span", "w-mouse", `or drop it here, or paste it (${pasteKeys()})`);
+    const finger = make("span", "w-finger", "from your photos or your camera");
+    this.examples = section("Or try an example", "p-examples");
+    this.others = section("Your photos", "p-others");
+    this.welcome = make("div", "p-welcome",
+      make("h2", "p-welcome-title", "Change, move or remove what is in a photo"),
+      make("p", "p-quiet", "Everything else in it stays as it was, pixel by pixel."),
+      this.openButton, make("p", "p-quiet p-or", mouse, finger), this.examples.element, this.others.element);
+    this.dialog = new Dialog("Photos");
+    this.opener = button("p-button", () => this.showDialog(), icon("photo"), "Photos");
+    this.drop = make("div", "p-drop", make("strong", "", "Open this photo"));
+    // The layer is always there, and never in the way: what is not laid out gets no pastes.
+    this.element = make("div", "p-start", this.welcome, this.drop, this.chooser, this.dialog.element);
+    acceptDrops(document.body, "p-over", (file) => this.take(file));
+    acceptPastes(this.element, (file) => this.take(file));
+  }
+
+  choose() {
+    if (!this.opening) this.chooser.click();
+  }
+
+  async showDialog() {
+    this.dialog.body.append(this.welcome);
+    const closed = this.dialog.open(this.openButton);
+    this.render();
+    await closed;
+    this.element.prepend(this.welcome);
+    this.render();
+  }
+
+  async take(file) {
+    if (!file || this.opening) return;
+    const problem = photoProblem(file);
+    if (problem) return this.app.say(problem, true);
+    this.dialog.close();
+    this.opening = file.name;
+    this.render();
+    this.app.say(`Opening ${file.name}…`);
+    try {
+      const path = await this.app.upload(file);
+      this.app.tell("opened", { path, name: file.name });
+    } catch (problem) {
+      this.app.say(problem.message, true);
+    } finally {
+      this.opening = "";
+      this.render();
+    }
+  }
+
+  tell(name, data) {
+    this.dialog.close();
+    this.app.tell(name, data);
+  }
+
+  render() {
+    const { state } = this.app, arriving = state.phase === "arriving";
+    const inDialog = this.dialog.isOpen;
+    this.welcome.hidden = arriving || (Boolean(state.draft) && !inDialog);
+    this.element.classList.toggle("p-empty", !state.draft);
+    this.openButton.setAttribute("aria-disabled", Boolean(this.opening));
+    setText(this.label, this.opening ? `Opening ${this.opening}…` : "Open a photo");
+    const shown = JSON.stringify([this.app.examples, otherPhotos(state)]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    this.examples.fill((this.app.examples ?? []).map((example, index) => this.example(example, index)));
+    this.others.fill(otherPhotos(state).map((draft) => this.other(draft)));
+    this.dialog.holdFocus();
+  }
+
+  example({ url, title, said }, index) {
+    const words = make("span", "p-card-words", make("strong", "", title), make("span", "p-quiet", said));
+    return make("li", "", button("p-card", () => this.tell("tried", { index }), image("", "", url), words));
+  }
+
+  other({ id, name, thumb, steps }) {
+    const count = Array.isArray(steps) ? steps.length : steps;
+    const words = make("span", "p-card-words", make("strong", "", name), make("span", "p-quiet", plural(count, "result")));
+    const card = button("p-card", () => this.tell("reopened", { draft: id }), image("", "", thumb), words);
+    return make("li", "p-other", card, forgetButton(name, () => this.app.tell("dropped", { draft: id })));
+  }
+}
+
+// It cannot be taken back: pressed once it asks, pressed twice it does.
+function forgetButton(name, forget) {
+  const asked = make("span", "", "Forget?"), sign = icon("gone");
+  const pressed = button("p-icon-button", () => (asked.hidden ? ask(true) : forget()), sign, asked);
+  const ask = (on) => {
+    asked.hidden = !on;
+    sign.toggleAttribute("hidden", on);
+    pressed.setAttribute("aria-label", on ? `Forget? ${name}` : `Forget ${name}`);
+    pressed.title = on ? "Press again to forget it" : `Forget ${name}`;
+  };
+  pressed.addEventListener("blur", () => ask(false));
+  ask(false);
+  return pressed;
+}
+
+function section(title, className) {
+  const list = make("ul", "p-cards");
+  const element = make("section", className, make("h3", "p-small-title", title), list);
+  const fill = (cards) => {
+    list.replaceChildren(...cards);
+    element.hidden = !cards.length;
+  };
+  return { element, fill };
+}
