@@ -4,10 +4,10 @@ import { make } from "./dom.js";
 import { Draft, addressOf, latest, readAddress } from "./studio_draft.js";
 import { KeptArea, joined } from "./studio_keep.js";
 import { StudioKeys } from "./studio_keys.js";
-import { ModelChip } from "./studio_models.js";
+import { Models } from "./studio_models.js";
 import { Objects } from "./studio_objects.js";
 import { LayoutPaint } from "./studio_paint.js";
-import { ResultPanel } from "./studio_result.js";
+import { Result } from "./studio_result.js";
 import { Selection } from "./studio_selection.js";
 import { Settings } from "./studio_settings.js";
 import { Stage } from "./studio_stage.js";
@@ -56,8 +56,8 @@ class Studio {
     this.stage.world.append(this.kept.element);
     this.tools = new Tools(this, { stage: this.stage, selection: this.selection, objects: this.objects });
     this.start = new Start(this);
-    this.models = new ModelChip(this);
-    this.result = new ResultPanel(this);
+    this.models = new Models(this);
+    this.result = new Result(this);
     this.settings = new Settings(this);
     this.strip = new Strip(this);
     this.top = new TopBar(this);
@@ -251,7 +251,7 @@ class Studio {
     this.selection.restore(now.selection);
     if (now.scene) this.openScene(now.scene, now.moves);
     else if (this.objects.isOpen) this.objects.open(null, []);
-    this.compare(false);
+    this.result.setComparing(false);
   }
 
   leaveParts() {
@@ -398,9 +398,7 @@ class Studio {
   }
 
   compare(on) {
-    this.comparing = on;
     this.stage.compare(on && this.before ? this.before.url : null);
-    this.result.render();
   }
 
   peek(on) {

@@ -1,7 +1,6 @@
 // The bar on top: the photo, undo and redo, the view, and the models.
 import { button, make, setAttributes, setText } from "./dom.js";
-import { icon, iconButton } from "./icons.js";
-import { photoChooser } from "./upload.js";
+import { iconButton } from "./icons.js";
 
 const ZOOM = 1.5;
 
@@ -9,9 +8,7 @@ export class TopBar {
   constructor(app) {
     this.app = app;
     const { stage } = app;
-    this.chooser = photoChooser("s-chooser", "Open a photo", (file) => app.start.send(file));
-    this.chooser.tabIndex = -1;
-    this.open = button("s-button", () => this.chooser.click(), icon("photo"), make("span", "", "Open"));
+    this.open = app.start.opener;
     this.undo = iconButton("undo", "Undo (Ctrl+Z)", () => app.undo());
     this.redo = iconButton("redo", "Redo (Ctrl+Shift+Z)", () => app.redo());
     this.smaller = iconButton("smaller", "Zoom out (-)", () => stage.zoom(1 / ZOOM));
@@ -29,7 +26,7 @@ export class TopBar {
     this.steps = make("div", "s-group", this.undo, this.redo);
     this.view = view;
     this.element = make(
-      "header", "s-top", mark, make("h1", "", "Intarsia"), this.open, this.chooser, this.name, this.steps, view,
+      "header", "s-top", mark, make("h1", "", "Intarsia"), this.open, this.name, this.steps, view,
       make("span", "s-space"), this.batch, app.models.element,
     );
     stage.onView(() => this.renderView());
