@@ -37,8 +37,9 @@ export function clipBox(box, { width, height }) {
 // The box around all that has a label; null where nothing has.
 export function boundsOf(map) {
   const { width, labels } = map;
-  const first = labels.findIndex((label) => label > 0);
-  if (first < 0) return null;
+  let first = firstFour(labels);
+  while (first < labels.length && !labels[first]) first += 1;
+  if (first === labels.length) return null;
   let last = labels.length - 1;
   while (!labels[last]) last -= 1;
   const top = Math.floor(first / width), bottom = Math.floor(last / width) + 1;
@@ -49,6 +50,15 @@ export function boundsOf(map) {
     for (let x = width - 1; x >= right; x -= 1) if (labels[start + x]) right = x + 1;
   }
   return [left, top, right, bottom];
+}
+
+// Where the first four labels lie of which one is marked, or less than four places before the end.
+function firstFour({ buffer, byteOffset, length }) {
+  if (byteOffset % 4) return 0;
+  const fours = new Uint32Array(buffer, byteOffset, length >> 2);
+  let first = 0;
+  while (first < fours.length && !fours[first]) first += 1;
+  return 4 * first;
 }
 
 // Changes. Each gives the box of what may have changed.

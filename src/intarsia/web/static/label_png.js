@@ -1,8 +1,9 @@
-// A map of labels as a PNG in a palette of colours. It is written here, byte for byte: browsers that hide what tells
+// A map of labels as a PNG in a palette of colours, or of levels as one in grey. It is written here, byte for byte: browsers that hide what tells
 // them apart change the pixels that a canvas gives back.
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const BLACK_AND_WHITE = [[0, 0, 0], [255, 255, 255]];
+const GREY = 0, PALETTE = 3; // kinds of pixels
 
 const CRCS = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -31,14 +32,21 @@ async function deflated(bytes) {
 }
 
 // `colours`: [red, green, blue] of each label, from 0. A mask is white where it is marked.
-export async function labelsToPng({ width, height, labels }, colours = BLACK_AND_WHITE) {
+export const labelsToPng = ({ width, height, labels }, colours = BLACK_AND_WHITE) =>
+  written({ width, height }, labels, PALETTE, [chunk("PLTE", Uint8Array.from(colours.flat()))]);
+
+// Levels of grey, from 0 (black) to 255 (white), one for each pixel.
+export const levelsToPng = (size, levels) => written(size, levels, GREY);
+
+// `kind`: what the bytes of the pixels mean.
+async function written({ width, height }, pixels, kind, chunks = []) {
   const head = new Uint8Array(13), view = new DataView(head.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  head.set([8, 3], 8); // eight bits of a palette
+  head.set([8, kind], 8); // eight bits for each pixel
   const rows = new Uint8Array((width + 1) * height); // each after the number of its filter, none
-  for (let y = 0; y < height; y += 1) rows.set(labels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
-  const parts = [Uint8Array.from(SIGNATURE), chunk("IHDR", head), chunk("PLTE", Uint8Array.from(colours.flat()))];
+  for (let y = 0; y < height; y += 1) rows.set(pixels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
+  const parts = [Uint8Array.from(SIGNATURE), chunk("IHDR", head), ...chunks];
   parts.push(chunk("IDAT", await deflated(rows)), chunk("IEND", new Uint8Array(0)));
   return new Blob(parts, { type: "image/png" });
 }

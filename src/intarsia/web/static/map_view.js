@@ -15,10 +15,11 @@ export function fitView(photo, frame) {
 
 export const isFit = (view, photo, frame) => view.scale <= fitView(photo, frame).scale * 1.001;
 
-// No larger and no smaller than makes sense, and nothing beside the photo that need not be.
+// No larger and no smaller than makes sense, and nothing beside the photo that need not be. A frame may have a `least`
+// scale, which is allowed where it shows even more than all of the photo.
 export function heldView(view, photo, frame) {
-  const least = fitView(photo, frame).scale;
-  const scale = clamp(view.scale, least, Math.max(MOST_ZOOM * least, LEAST_PIXEL));
+  const whole = fitView(photo, frame).scale, least = Math.min(whole, frame.least ?? Infinity);
+  const scale = clamp(view.scale, least, Math.max(MOST_ZOOM * whole, LEAST_PIXEL));
   const held = (start, side, room) => (side <= room ? (room - side) / 2 : clamp(start, room - side, 0));
   return {
     scale,
