@@ -30,8 +30,9 @@ async function deflated(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// `colours`: [red, green, blue] of each label, from 0. A mask is white where it is marked.
-export async function labelsToPng({ width, height, labels }, colours = BLACK_AND_WHITE) {
+// `colours`: [red, green, blue] of each label, from 0. A mask is white where it is marked. `clear`: whether label 0 is
+// transparent, too.
+export async function labelsToPng({ width, height, labels }, colours = BLACK_AND_WHITE, { clear = false } = {}) {
   const head = new Uint8Array(13), view = new DataView(head.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
@@ -39,6 +40,7 @@ export async function labelsToPng({ width, height, labels }, colours = BLACK_AND
   const rows = new Uint8Array((width + 1) * height); // each after the number of its filter, none
   for (let y = 0; y < height; y += 1) rows.set(labels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   const parts = [Uint8Array.from(SIGNATURE), chunk("IHDR", head), chunk("PLTE", Uint8Array.from(colours.flat()))];
+  if (clear) parts.push(chunk("tRNS", Uint8Array.of(0)));
   parts.push(chunk("IDAT", await deflated(rows)), chunk("IEND", new Uint8Array(0)));
   return new Blob(parts, { type: "image/png" });
 }
