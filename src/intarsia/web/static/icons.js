@@ -12,6 +12,7 @@ const PATHS = {
   backward: "M4 4h12v12H4zM16 10h4v10H10v-4",
   comeBack: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
   putBack: "M3 12a9 9 0 1 0 3-6.700L3 8M3 3v5h5",
+  numbers: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   load: "M4 16v4h16v-4M12 15V4M7 9l5-5 5 5",
   front: "M4 4h10v10H4zM18 10v10H10",
   back: "M10 10h10v10H10zM4 14V4h10",

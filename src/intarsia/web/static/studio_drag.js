@@ -12,11 +12,13 @@ export class ObjectDrag {
     this.objects = objects;
     this.held = null; // { name, handle, from, home, start, before, id, pointerType, moved, merge, pinch }
     this.ours = new Set(); // fingers that the stage is not told of
+    this.pressed = null; // a press beside all objects, which lets go of the picked one if nothing else comes of it
     const listen = (type, action) => window.addEventListener(type, action, { capture: true });
     listen("pointerdown", (event) => this.second(event));
     listen("pointermove", (event) => this.move(event));
     listen("pointerup", (event) => this.up(event));
     listen("pointercancel", (event) => this.up(event));
+    objects.stage.onView(() => this.rebase());
   }
 
   // A press at a point of the photo is taken by a handle or by a cut-out, or it is not.
@@ -26,10 +28,8 @@ export class ObjectDrag {
     if (event.button || event.altKey) return false;
     const handle = objects.handles.at(objects.stage.toScreen(point), event.pointerType);
     const name = handle ? objects.picked : objects.at(point);
-    if (!name) {
-      objects.pick(null);
-      return false;
-    }
+    this.pressed = name ? null : { id: event.pointerId, at: [event.clientX, event.clientY] };
+    if (!name) return false;
     event.preventDefault?.();
     objects.pick(name);
     this.hold(name, event, point, handle);
@@ -44,13 +44,24 @@ export class ObjectDrag {
       pointerType: event.pointerType, moved: false, merge: undefined, pinch: null,
     };
     this.last = point;
+    this.event = event;
     objects.render();
+  }
+
+  // The view has changed under a pointer that did not move: what it drags does not either.
+  rebase() {
+    const { held } = this;
+    if (!held || held.pinch) return;
+    const point = this.pointOf(this.event), by = [point[0] - this.last[0], point[1] - this.last[1]];
+    held.from = [held.from[0] + by[0], held.from[1] + by[1]];
+    this.last = point;
   }
 
   // A second finger: on the picked object both scale and turn it; anywhere else the first one lets go, and the stage
   // has both.
   second(event) {
     const { held, objects } = this;
+    if (this.pressed) this.pressed = null;
     if (!held || event.pointerType !== "touch" || held.pointerType !== "touch" || event.pointerId === held.id) return;
     if (!objects.stage.element.contains(event.target)) return;
     const point = this.pointOf(event), on = inFrame(objects.handles.frame, objects.stage.toScreen(point), BESIDE);
@@ -73,7 +84,7 @@ export class ObjectDrag {
     if (this.ours.has(event.pointerId)) this.swallow(event);
     if (!held || (event.pointerId !== held.id && event.pointerId !== held.pinch?.id)) return;
     const point = this.pointOf(event);
-    if (event.pointerId === held.id) this.last = point;
+    if (event.pointerId === held.id) Object.assign(this, { last: point, event });
     if (held.pinch) {
       held.pinch.to[event.pointerId === held.id ? 0 : 1] = point;
       held.moved = true;
@@ -107,7 +118,12 @@ export class ObjectDrag {
 
   up(event) {
     if (this.ours.delete(event.pointerId)) this.swallow(event);
-    const { held } = this;
+    const { held, pressed } = this;
+    if (pressed?.id === event.pointerId) {
+      this.pressed = null;
+      const slip = Math.hypot(event.clientX - pressed.at[0], event.clientY - pressed.at[1]);
+      if (event.type === "pointerup" && slip < (SLIP[event.pointerType] ?? SLIP.mouse)) this.objects.pick(null);
+    }
     if (held && (event.pointerId === held.id || event.pointerId === held.pinch?.id))
       this.finish(event.type !== "pointercancel");
   }

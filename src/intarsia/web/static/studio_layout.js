@@ -9,6 +9,7 @@ const MOST_COLOURS = 24; // of a loaded layout that can be assigned
 const LEAST_SHARE = 0.0005; // of a layout's pixels that a colour covers, to be one
 const SAME = 12; // levels of a channel within which two colours are one
 const CLOSE = 24; // levels within which a colour is an object's
+const MUCH = 0.4; // share of the most frequent colour from which it is the background's
 const LIGHT_PAPER = [254, 254, 254], BLACK = [0, 0, 0];
 
 export const distance = (one, other) => Math.max(...one.map((level, k) => Math.abs(level - other[k])));
@@ -50,17 +51,25 @@ export function coloursOf(pixels, paper) {
   return { colours: found.map(({ colour, count }) => ({ colour, share: count / total })), indices };
 }
 
-// For each colour the label that it seems to mean: the object's whose colour it is, or else the background.
-export function guessLabels(colours, objectColours) {
-  const taken = new Set();
-  return colours.map(({ colour }) => {
+// For each colour the label that it seems to mean: the object's whose colour it is, or the background's; null where
+// it is not known.
+export function guessLabels(colours, objectColours, paper) {
+  const taken = new Set(), grounds = [paper, LIGHT_PAPER, BLACK];
+  return colours.map(({ colour, share }, k) => {
     const away = objectColours.map((each) => (each ? distance(each, colour) : Infinity));
     const nearest = away.indexOf(Math.min(...away));
-    if (nearest < 0 || away[nearest] > CLOSE || taken.has(nearest)) return 0;
-    taken.add(nearest);
-    return nearest + 1;
+    if (nearest >= 0 && away[nearest] <= CLOSE && !taken.has(nearest)) {
+      taken.add(nearest);
+      return nearest + 1;
+    }
+    const isGround = grounds.some((ground) => distance(ground, colour) <= CLOSE) || (k === 0 && share > MUCH);
+    return isGround ? 0 : null;
   });
 }
+
+// The labels that the colours of a loaded layout have in a map: those that are not known have ones of their own, after
+// the objects'.
+export const mapLabels = (labels, count) => labels.map((label, k) => label ?? count + 1 + k);
 
 // What a map holds, as it is saved: plain numbers.
 export const saveMap = (map) => Array.from(encodeRuns(map, wholeBox(map)));

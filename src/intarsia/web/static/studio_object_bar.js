@@ -41,6 +41,7 @@ export class ObjectBar {
     put("larger", "scaleUp", "Larger (+)", picked((name) => objects.scale(name, LARGER)));
     put("left", "left", "Turn left (,)", picked((name) => objects.turn(name, -TURN)));
     put("right", "right", "Turn right (.)", picked((name) => objects.turn(name, TURN)));
+    for (const name of ["smaller", "larger", "left", "right"]) this.buttons[name].classList.add("o-extra");
     put("flip", "flip", "Flip (F)", picked((name) => objects.flip(name)));
     gap();
     put("back", "backward", "Backward ([)", picked((name) => objects.restack(name, -1)));
@@ -51,6 +52,17 @@ export class ObjectBar {
     put("undone", "putBack", "Put back where it was", picked((name) => objects.reset(name)));
     gap();
     put("reset", "reset", "Put everything back", () => objects.reset());
+    // On a narrow screen, what the handles and two fingers do as well is there on demand.
+    this.more = iconButton("numbers", "Size, turn and numbers", () => this.fold(!this.isUnfolded));
+    this.more.classList.add("o-more");
+    this.more.setAttribute("aria-expanded", "false");
+    this.tools.append(this.more);
+  }
+
+  fold(open) {
+    this.isUnfolded = open;
+    this.more.setAttribute("aria-expanded", String(open));
+    this.element.classList.toggle("o-unfolded", open);
   }
 
   field(field, label) {
@@ -99,8 +111,10 @@ export class ObjectBar {
   }
 
   render() {
-    const { moves, picked, pickedMove, scene, isUnmoved, drag } = this.objects;
+    const { moves, picked, pickedMove, scene, isUnmoved, drag, locked } = this.objects;
     this.element.hidden = !scene && !pickedMove;
+    this.element.inert = locked;
+    this.element.classList.toggle("o-off", locked);
     const move = typeof picked === "string" ? pickedMove : null;
     for (const [name, node] of Object.entries(this.buttons)) if (name !== "reset") node.disabled = !move;
     if (move) {
@@ -108,7 +122,6 @@ export class ObjectBar {
       this.buttons.front.disabled = moves.at(-1).name === picked;
     }
     this.buttons.reset.disabled = isUnmoved;
-    this.numbers.classList.toggle("o-off", !move);
     for (const [field, input] of this.fields) {
       input.disabled = !move;
       if (document.activeElement !== input || drag?.held) input.value = this.shown(field);

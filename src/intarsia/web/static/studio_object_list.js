@@ -35,7 +35,7 @@ export class ObjectList {
   // A row that has the focus stays where it is in the page while the others go around it, so that it keeps it.
   sort(wanted) {
     const focused = wanted.find((row) => row.contains(document.activeElement));
-    if ([...this.list.children].every((row, k) => row === wanted[k])) return;
+    if (wanted.every((row, k) => row === this.list.children[k])) return;
     const place = wanted.indexOf(focused);
     wanted.forEach((row, k) => {
       if (row === focused) return;

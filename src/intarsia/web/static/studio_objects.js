@@ -38,6 +38,9 @@ export class Objects {
     this.panel = new ObjectBar(this);
     this.rows = new ObjectList(this);
     this.group.addEventListener("keydown", (event) => this.key(event));
+    // What has the focus is told by the handles, too: a ring is for who came by the keyboard.
+    window.addEventListener("keydown", () => this.over.classList.add("o-keyed"), { capture: true });
+    window.addEventListener("pointerdown", () => this.over.classList.remove("o-keyed"), { capture: true });
     stage.element.addEventListener("keydown", (event) => event.defaultPrevented || this.key(event));
     stage.element.addEventListener("pointermove", (event) => this.hover(event));
     stage.onView(() => this.renderScreen());

@@ -1,10 +1,10 @@
 // Layout by paint: a blob is scribbled where each object is to be, or a picture of a layout is loaded and its colours
 // are given to the objects. What is painted is told to the app as `layout`; undo is the app's.
 import { clamp, clampPoint } from "./geometry.js";
-import { boundsOf, emptyMap, fillMap, joinBoxes, mapSize, paintStroke, putMap } from "./label_map.js";
+import { emptyMap, fillMap, joinBoxes, mapSize, paintStroke, putMap } from "./label_map.js";
 import { labelsOfPixels, labelsToPng } from "./label_png.js";
 import {
-  coloursOf, guessLabels, middlesOf, movesBeside, paperColour, placeStaying, relabelRuns, restoreMap, saveMap,
+  coloursOf, guessLabels, mapLabels, middlesOf, movesBeside, paperColour, placeStaying, relabelRuns, restoreMap, saveMap,
 } from "./studio_layout.js";
 import { LayoutView } from "./studio_layout_view.js";
 import { PaintPanel } from "./studio_paint_panel.js";
@@ -131,12 +131,13 @@ export class LayoutPaint {
     if (usable && !fits) this.saved = null;
     // Objects are known by their names: another scene may have more of them.
     const labels = fits ? [0, ...usable.names.map((name) => names.indexOf(name) + 1)] : [];
-    this.map = fits ? restoreMap({ ...usable, runs: relabelRuns(usable.runs, labels) }) : emptyMap(size);
+    const { loaded } = fits ? usable : {}, others = loaded?.colours.map((_, k) => names.length + 1 + k) ?? [];
+    this.map = fits ? restoreMap({ ...usable, runs: relabelRuns(usable.runs, [...labels, ...others]) }) : emptyMap(size);
     this.mapShare = size.share;
-    this.loaded = fits ? usable.loaded && { ...usable.loaded, labels: usable.loaded.labels.map((k) => labels[k]) } : null;
+    this.loaded = loaded && { ...loaded, labels: loaded.labels.map((label) => (label === null ? null : labels[label])) };
     this.rest = usable?.rest ?? this.rest;
     this.label = clamp(this.label, 1, names.length);
-    this.view.open(this.map, size.share, this.colours);
+    this.showMap();
     this.look(saveMap(this.map));
   }
 
@@ -146,11 +147,17 @@ export class LayoutPaint {
     return runs.length === 2 && !runs[1] && !loaded ? null : { scene: this.scene.id, names, width, height, rest, loaded, runs };
   }
 
+  showMap() {
+    const others = this.loaded?.colours.map(({ colour }) => colour) ?? [];
+    this.view.open(this.map, this.mapShare, [...this.colours, ...others]);
+  }
+
   // Where the names are written.
   look(runs) {
+    const { names } = this;
     this.middles = middlesOf(runs, this.map.width);
     const tags = [...this.middles].map(([label, { x, y }]) => ({
-      name: this.names[label - 1], label, at: [x / this.mapShare, y / this.mapShare],
+      name: names[label - 1] ?? `Colour ${label - names.length}`, label, at: [x / this.mapShare, y / this.mapShare],
     }));
     this.view.name(tags);
   }
@@ -283,10 +290,10 @@ export class LayoutPaint {
       this.app.say(NO_LAYOUT, true);
       return;
     }
-    const { colours } = found, labels = guessLabels(colours, this.scene.objects.map((object) => object.colour));
+    const { colours } = found, [paper, ...own] = this.colours, labels = guessLabels(colours, own, paper);
     this.loaded = { name: file.name, colours, labels, runs };
-    putMap(map, restoreMap({ ...map, runs: relabelRuns(runs, labels) }));
-    this.view.look();
+    putMap(map, restoreMap({ ...map, runs: relabelRuns(runs, mapLabels(labels, own.length)) }));
+    this.showMap();
     if (this.objects.isUnmoved) this.finish();
     else {
       this.pending = this.loaded;
@@ -304,14 +311,14 @@ export class LayoutPaint {
     this.finish(replaces ? { moves: copyMoves(unmoved) } : {});
   }
 
-  // A colour of the loaded layout is another object's.
+  // A colour of the loaded layout is another object's; null: it is not known whose.
   assign(colour, label) {
-    const { loaded, map } = this, former = loaded.labels[colour];
-    const labels = loaded.labels.map((each, k) => (k === colour ? label : each));
+    const { loaded, map, names } = this, labels = loaded.labels.map((each, k) => (k === colour ? label : each));
+    const [former, next] = [loaded.labels, labels].map((each) => mapLabels(each, names.length)[colour]);
     const indices = restoreMap({ ...map, runs: loaded.runs }).labels;
     // What was painted over it since stays.
     for (let k = 0; k < indices.length; k += 1)
-      if (indices[k] === colour && map.labels[k] === former) map.labels[k] = label;
+      if (indices[k] === colour && map.labels[k] === former) map.labels[k] = next;
     this.loaded = { ...loaded, labels };
     this.view.look();
     if (this.pending) {
@@ -324,7 +331,7 @@ export class LayoutPaint {
   // The layout as a PNG in the scene's colours, at the photo's size; null where nothing is painted.
   async file(name = "layout.png") {
     const { map, scene, mapShare, colours, rest, painted } = this;
-    if (!scene || !map || !boundsOf(map)) return null;
+    if (!scene || !map || !painted.size) return null;
     const whole = emptyMap(map), staying = rest === "stay" ? this.objects.moves.filter((move) => !move.gone) : [];
     const masks = new Map();
     for (const move of staying) {
@@ -333,7 +340,8 @@ export class LayoutPaint {
       masks.set(move.name, await maskAt(mask, map));
     }
     placeStaying(whole, staying, scene.objects, masks, mapShare);
-    putMap(whole, map, { over: true });
+    const known = { ...map, labels: map.labels.map((label) => (label < colours.length ? label : 0)) };
+    putMap(whole, known, { over: true });
     return new File([await labelsToPng(whole, colours, { clear: true })], name, { type: "image/png" });
   }
 }

@@ -99,7 +99,8 @@ export class PaintPanel {
     for (const choice of this.choices) choice.checked = choice.value === paint.rest;
     this.confirm.hidden = !pending;
     this.file.hidden = !loaded;
-    setText(this.file, loaded ? `${loaded.name}: say what each colour is.` : "");
+    const unknown = loaded?.labels.some((label) => label === null);
+    setText(this.file, loaded ? `${loaded.name}${unknown ? ": say what each colour is." : ""}` : "");
     this.renderColours(names, loaded);
   }
 
@@ -127,17 +128,17 @@ export class PaintPanel {
       this.assigned = shown;
       this.colours.replaceChildren(...(loaded?.colours ?? []).map((each, k) => this.colourRow(each, k, names)));
     }
-    if (loaded) this.colours.querySelectorAll("select").forEach((select, k) => (select.value = String(loaded.labels[k])));
+    if (loaded) this.colours.querySelectorAll("select").forEach((select, k) => (select.value = String(loaded.labels[k] ?? "")));
   }
 
   colourRow({ colour, share }, k, names) {
     const sign = make("i", "y-swatch"), select = make("select", "y-select");
     sign.style.background = cssColour(colour);
-    ["background", ...names].forEach((name, label) => {
+    ["nothing yet", "background", ...names].forEach((name, place) => {
       const option = add(select, "option", "", name);
-      option.value = String(label);
+      option.value = place ? String(place - 1) : "";
     });
-    select.addEventListener("change", () => this.paint.assign(k, Number(select.value)));
+    select.addEventListener("change", () => this.paint.assign(k, select.value ? Number(select.value) : null));
     const text = make("span", "y-share", `Colour ${k + 1}, ${percent(share)}`);
     return make("li", "", make("label", "y-colour", sign, text, select));
   }
