@@ -1,8 +1,8 @@
 // The moves of a scene's objects, from back to front, and how they came about: what undo and redo need.
 import { centerOf, restack, scaleMove, shiftMove, wrapDegrees } from "./geometry.js";
+import { copyMoves, describeMove, sameMoves } from "./studio_moves.js";
 
-export const copyMoves = (moves) => moves.map((move) => ({ ...move }));
-export const sameMoves = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+export { copyMoves, describeMove, sameMoves };
 const unmoved = (name) => ({ name, x: 0, y: 0, wide: 1, high: 1, turn: 0, flip: false, gone: false });
 
 export class Arrangement {
@@ -134,17 +134,3 @@ export class Arrangement {
     this.commit(this.unmoved);
   }
 }
-
-// What was done to an object, as a sentence.
-export function describeMove(move) {
-  const parts = [];
-  if (move.x || move.y) parts.push(`moved by ${signed(move.x)}, ${signed(move.y)} pixels`);
-  if (move.wide !== 1 || move.high !== 1)
-    parts.push(`${percent(move.wide)}${move.wide === move.high ? "" : ` by ${percent(move.high)}`} of its size`);
-  if (move.turn) parts.push(`turned by ${Math.round(move.turn * 10) / 10}°`);
-  if (move.flip) parts.push("flipped");
-  return `${move.name}: ${parts.join(", ") || "where it was"}.`;
-}
-
-const signed = (value) => (value < 0 ? "-" : "+") + Math.abs(Math.round(value));
-const percent = (value) => `${Math.round(value * 100)} %`;
