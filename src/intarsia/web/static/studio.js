@@ -2,7 +2,7 @@
 export function mount({ element, trigger, props, upload, watch }) {
   const root = element.querySelector(".s-root");
   let known = false;
-  window.studio = { trigger, props, upload };
+  window.canvasStub = { trigger, props, upload };
   const render = () => {
     root.textContent = JSON.stringify(props.value, null, 1);
     if (props.value.n >= 1 && !known) {
