@@ -34,6 +34,7 @@ from intarsia.imaging.outline_vote import (
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
+    from intarsia.imaging.outline_vote import Values
     from intarsia.imaging.photo import Bytes
     from intarsia.imaging.slices import Part
 
@@ -197,7 +198,9 @@ def enlarge(pixels: Bytes, view: View, mask: Mask) -> Mask:
     return result
 
 
-def outline_points(pixels: Bytes, points: Sequence[Point], *, taken: Mask | None = None) -> Mask:
+def outline_points(
+    pixels: Bytes, points: Sequence[Point], *, off: Sequence[Point] = (), taken: Mask | None = None
+) -> Mask:
     """The object that all of the points lie on.
 
     The picture does not say how large the thing is that is meant (an eye, a cat), so boxes of several sizes are
@@ -206,6 +209,7 @@ def outline_points(pixels: Bytes, points: Sequence[Point], *, taken: Mask | None
     Args:
         pixels: (H, W, 3) uint8 RGB.
         points: on the object, in pixels.
+        off: beside it, in pixels: what is more like these than like the points is taken away.
         taken: (H, W) what belongs to other objects; none of it becomes this one's.
 
     Returns:
@@ -227,8 +231,8 @@ def outline_points(pixels: Bytes, points: Sequence[Point], *, taken: Mask | None
                 f"The point {point.x:g},{point.y:g} lies on another object",
                 Remedy("give one on what is not yet an object's"),
             )
-    tried = trials(pixels, boxes_about(pixels, points), points, free)
-    tried += trials(pixels, [one.found for one in tried[:2]], points, free)
+    tried = trials(pixels, boxes_about(pixels, points), points, free, off)
+    tried += trials(pixels, [one.found for one in tried[:2]], points, free, off)
     if not tried:
         raise RegionError(
             f"Nothing stands out around the point{'s' if len(points) > 1 else ''} "
@@ -240,7 +244,41 @@ def outline_points(pixels: Bytes, points: Sequence[Point], *, taken: Mask | None
     mask = np.zeros_like(free)
     scale = math.sqrt(mask[best.part].size / best.mask.size)
     mask[best.part] = refine_part(pixels[best.part], best.mask, free[best.part], BAND * scale)
-    return keep_touched(mask, points, free)
+    return keep_touched(take_away(pixels, mask, points, off), points, free)
+
+
+def take_away(pixels: Bytes, mask: Mask, points: Sequence[Point], off: Sequence[Point]) -> Mask:
+    """(H, W) a mask without what is nearer to some points than to others, by ways that cross few edges.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        points: what stays of the mask lies near these.
+        off: what goes lies near these, in pixels; where there are none, or none in the picture, all of it stays.
+    """
+    size = Size(pixels.shape[1], pixels.shape[0])
+    off = [point for point in off if Box(0, 0, size.width, size.height).contains(point)]
+    if not off or not mask.any():
+        return mask
+    # What lies far from the object decides nothing; a point there is brought to the border of what is looked at.
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    part = surroundings(Box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), size)
+    top, left = part[0].start, part[1].start
+    seen = view_of(pixels[part], mask[part], MEDIUM)
+    height, width = seen.inside.shape
+    down, across = height / (part[0].stop - top), width / (part[1].stop - left)
+
+    def length_from(given: Sequence[Point]) -> Values:
+        spots = [
+            Point(min(max((p.x - left) * across, 0), width - 1), min(max((p.y - top) * down, 0), height - 1))
+            for p in given
+        ]
+        return shortest(*steps, near_points(spots, seen.inside.shape))
+
+    steps = steps_of(lab_of(seen.pixels))
+    theirs = enlarge(pixels[part], seen, length_from(off) < length_from(points))
+    kept = mask.copy()
+    kept[part] &= ~theirs
+    return kept
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -260,14 +298,16 @@ class Trial:
     score: float
 
 
-def trials(pixels: Bytes, boxes: Sequence[Box], points: Sequence[Point], free: Mask) -> list[Trial]:
+def trials(
+    pixels: Bytes, boxes: Sequence[Box], points: Sequence[Point], free: Mask, off: Sequence[Point] = ()
+) -> list[Trial]:
     """What is found in each of some boxes, the most plausible first."""
-    found = (trial(pixels, box, points, free) for box in boxes)
+    found = (trial(pixels, box, points, free, off) for box in boxes)
     return sorted((one for one in found if one is not None), key=lambda one: -one.score)
 
 
-def trial(pixels: Bytes, box: Box, points: Sequence[Point], free: Mask) -> Trial | None:
-    """Look for the object of points in a box; None where there is none."""
+def trial(pixels: Bytes, box: Box, points: Sequence[Point], free: Mask, off: Sequence[Point] = ()) -> Trial | None:
+    """Look for the object of points in a box, and of none that are `off` it; None where there is none."""
     size = Size(pixels.shape[1], pixels.shape[0])
     inner = box.clipped(size).rounded()
     part = surroundings(inner, size)
@@ -286,6 +326,10 @@ def trial(pixels: Bytes, box: Box, points: Sequence[Point], free: Mask) -> Trial
     voted = vote(replace(small, sure=sure))
     mask, score = voted.mask, voted.score
     missed = sum(not mask[int(spot.y), int(spot.x)] for spot in spots) / len(spots)
+    beside = [Point((point.x - columns.start) * across, (point.y - rows.start) * down) for point in off]
+    height, width = mask.shape
+    wrong = sum(0 <= p.x < width and 0 <= p.y < height and bool(mask[int(p.y), int(p.x)]) for p in beside)
+    missed += wrong / max(len(beside), 1)
     score -= MISSED * missed + REACHING * max(sides_reached(mask, part, size) - 1, 0)
     mask = keep_touched(mask | sure, spots, small.inside)
     if voted.contrast < STANDS_OUT or mask.sum() < LEAST * small.inside.sum():

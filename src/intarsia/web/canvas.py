@@ -193,11 +193,7 @@ def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[st
         moves: by default none.
     """
     size = scene.photo.size
-    share = min(1.0, MAX_CANVAS_SIDE / size.long)
-    small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
-    picture = resize_image(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
-    masks = {name: mask_at_size(mask, small) for name, mask in scene.masks.items()}
-    ground, layers = split_layers(picture, masks)
+    small, ground, layers = canvas_layers(scene)
     return {
         "id": name,
         "width": size.width,
@@ -213,6 +209,16 @@ def canvas_value(scene: Scene, name: str, moves: Moves | None = None) -> dict[st
         ],
         "moves": [dataclasses.asdict(move) for move in moves or identity_moves(scene)],
     }
+
+
+def canvas_layers(scene: Scene) -> tuple[Size, Picture, dict[str, Layer]]:
+    """The size at which the canvas shows a scene, its ground, and its objects by name."""
+    size = scene.photo.size
+    share = min(1.0, MAX_CANVAS_SIDE / size.long)
+    small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
+    picture = resize_image(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
+    masks = {name: mask_at_size(mask, small) for name, mask in scene.masks.items()}
+    return small, *split_layers(picture, masks)
 
 
 def photo_value(photo: Photo, name: str) -> dict[str, Any]:
@@ -255,6 +261,12 @@ def fill_ground(picture: Picture, known: Mask) -> Picture:
 
 
 def cutout_value(layer: Layer, shown: Size, size: Size) -> dict[str, Any]:
+    """A layer of an image of a size as a data URL, and its box in pixels of the photo."""
+    picture, around = cutout(layer, shown, size)
+    return {"picture": data_url(picture, "PNG"), "around": around}
+
+
+def cutout(layer: Layer, shown: Size, size: Size) -> tuple[Image.Image, list[float]]:
     """A layer of an image of a size as a cropped picture with transparency, and its box in pixels of the photo."""
     visible = bounds_of(1 - layer.transmittance > MIN_VISIBLE_ALPHA)
     layer = layer.seen_in((slice(0, 1), slice(0, 1)) if visible is None else beyond(visible, layer.part))
@@ -266,7 +278,7 @@ def cutout_value(layer: Layer, shown: Size, size: Size) -> dict[str, Any]:
     wide, high = size.width / shown.width, size.height / shown.height
     rows, columns = layer.part
     around = [columns.start * wide, rows.start * high, columns.stop * wide, rows.stop * high]
-    return {"picture": data_url(Image.fromarray(pixels), "PNG"), "around": [float(edge) for edge in around]}
+    return Image.fromarray(pixels), [float(edge) for edge in around]
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The web server: one page with all tabs, its middleware, and the clean-up while it runs and after."""
+"""The web server: the canvas and the page for many pictures, their middleware, and the clean-up meanwhile and after."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from intarsia.backbones.resolve import resolve
 from intarsia.web.address import OWN_MACHINE, free_port
+from intarsia.web.api import add_arrange_endpoints, add_edit_endpoint
+from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.options import ServeOptions
 from intarsia.web.scripts import STATIC, scripts_route, styles
 from intarsia.web.security import SecurityMiddleware, send_refusal
 from intarsia.web.sessions import SessionStore
-from intarsia.web.tabs.arrange import arrange_tab
+from intarsia.web.studio import studio
 from intarsia.web.tabs.batch import batch_tab
-from intarsia.web.tabs.edit import edit_tab
-from intarsia.web.tabs.remove import remove_tab
 from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
 
 logger = logging.getLogger("intarsia")
@@ -41,6 +41,9 @@ STALE_UPLOAD_SECONDS = 3600.0
 """Seconds after which an upload that broke off is removed."""
 SWEEP_INTERVAL = 5.0
 """Seconds between two removals of sessions that were left."""
+
+BATCH_PATH = "batch"
+"""Path of the page for many pictures, below that of the canvas."""
 
 SECURITY_HEADERS = (
     # Nothing of a page comes from another host, even where a library would fetch it.
@@ -86,7 +89,8 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
         forget=60 * command.forget,
     )
     _ = store.backbones  # errors are raised now, not for the first visitor
-    demo = build(store, ledgers=command.out is not None)
+    local = known is None and not command.share and not command.hosts and command.host in OWN_MACHINE
+    demo = build(store, ledgers=command.out is not None, local=local)
     try:
         with interruptible(), private_logging():
             address = launch(
@@ -139,57 +143,72 @@ def remove_stale_uploads(uploads: Path) -> None:
                 file.unlink()
 
 
-def build(store: SessionStore, *, ledgers: bool = False) -> gr.Blocks:
-    """The page with all tabs.
+def build(store: SessionStore, *, ledgers: bool = False, local: bool = False) -> gr.Blocks:
+    """The pages: the canvas, and many pictures.
 
     Args:
         ledgers: whether visitors may watch batches that other programs do below the folder of results.
+        local: whether visitors sit at this machine, so that they may download models to it.
     """
-    tokens: dict[str, str] = {}
+    visits = Visits(store)
     page = gr.Blocks(
         title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(store.forget)))
     )
     with page:
+        canvas = studio(store, visits.connect(), local=local)
+        visits.on_leave = canvas.leave
+        page.unload(visits.leave)
+        add_edit_endpoint(store)
+        add_arrange_endpoints(ArrangeService(store))
+    with page.route("Many pictures", BATCH_PATH):
+        gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
+        batch_tab(store, visits.connect(), ledgers=ledgers)
+    # Otherwise a program could bypass the queue, and run the networks twice at once.
+    page.queue(api_open=False, max_size=MAX_QUEUED)
+    return page
+
+
+class Visits:
+    """Which session each open page belongs to."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self.store = store
+        self.on_leave: Callable[[str, str], None] = lambda token, page: None
+        self._tokens: dict[str, str] = {}
+
+    def connect(self) -> gr.State:
+        """Let the page that is being built join a session as it loads; its token."""
         token = gr.State("")
         # In the browser, under one name for all versions of the page, and not encrypted: it opens nothing but
         # this browser's own history.
-        kept_token = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
-        gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
-        with gr.Tab("Edit by words", id="words"):
-            edit_tab(store, token)
-        with gr.Tab("Edit by layout", id="layout"):
-            arrange_tab(store, token)
-        with gr.Tab("Remove", id="remove"):
-            remove_tab(store, token)
-        with gr.Tab("Many pictures", id="batch"):
-            batch_tab(store, token, ledgers=ledgers)
-
-        def join(former: Any, request: gr.Request) -> tuple[str, str]:
-            session = store.join(former if isinstance(former, str) else None)
-            page_id = str(request.session_hash)
-            if page_id in tokens:  # one page counts once, however often it loads
-                store.leave(tokens[page_id])
-            tokens[page_id] = session.token
-            return session.token, session.token
-
-        def leave(request: gr.Request) -> None:
-            former = tokens.pop(str(request.session_hash), None)
-            if former is not None:
-                store.leave(former)
-
+        kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
+        page = gr.context.Context.root_block
+        assert page is not None, "outside of a page"
         # Through the queue, without waiting in it: only then do listeners hear that the token has changed.
         page.load(
-            join,
-            kept_token,
-            [token, kept_token],
+            self.join,
+            kept,
+            [token, kept],
             concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
         )
-        page.unload(leave)
-    # Otherwise a program could bypass the queue, and run the networks twice at once.
-    page.queue(api_open=False, max_size=MAX_QUEUED)
-    return page
+        return token
+
+    def join(self, former: Any, request: gr.Request) -> tuple[str, str]:
+        session = self.store.join(former if isinstance(former, str) else None)
+        page = str(request.session_hash)
+        if page in self._tokens:  # one page counts once, however often it loads
+            self.store.leave(self._tokens[page])
+        self._tokens[page] = session.token
+        return session.token, session.token
+
+    def leave(self, request: gr.Request) -> None:
+        page = str(request.session_hash)
+        former = self._tokens.pop(page, None)
+        if former is not None:
+            self.on_leave(former, page)
+            self.store.leave(former)
 
 
 def launch(

@@ -17,12 +17,16 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.errors import RecordError
 from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
+from intarsia.web.lines import Lines
 
 TOKEN_LENGTH = 32
 """Hexadecimal digits of a token, and of a folder's name: neither can be guessed."""
 
 MAX_IDLE_SECONDS = 86400.0
 """Seconds after which a page without requests counts as closed."""
+
+GRACE_SECONDS = 20.0
+"""Seconds after which a session without pages stops its work: one that is only reloaded has its page again by then."""
 
 
 @dataclass
@@ -34,6 +38,7 @@ class Session:
         folder: uploads and results; removed with the session. Its name is unguessable, too.
         stop: set to end the session's work with the networks within one step.
         quick_stop: the same for work without them, which may go on beside it.
+        stops: the same of each piece of work that goes on whether or not a request waits for it.
         tabs: open pages.
         left_at: when the last of them was closed, monotonic seconds; None while one is open.
         active_at: when one of them last sent a request, monotonic seconds.
@@ -44,20 +49,25 @@ class Session:
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
     quick_stop: threading.Event = field(default_factory=threading.Event)
+    stops: set[threading.Event] = field(default_factory=set)
     tabs: int = 0
     left_at: float | None = None
     active_at: float = field(default_factory=time.monotonic)
     folders_made: int = 0
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def stop_all(self) -> None:
         """End all of the session's work."""
         self.stop.set()
         self.quick_stop.set()
+        for stop in tuple(self.stops):
+            stop.set()
 
     def new_folder(self, kind: str) -> Path:
         """Make the folder of the next result: edit-0001, arrange-0002, ... in their order."""
-        self.folders_made += 1
-        folder = self.folder / f"{kind}-{self.folders_made:04d}"
+        with self._making:
+            self.folders_made += 1
+            folder = self.folder / f"{kind}-{self.folders_made:04d}"
         folder.mkdir(parents=True)
         return folder
 
@@ -90,6 +100,7 @@ class SessionStore:
         self.models = self.choices[0]
         self.added: dict[str, Any] = {"lora": tuple(lora), "embedding": tuple(embedding)}
         self.pool = ModelPool(machine or Machine(), choices=self.choices, load=load)
+        self.lines = Lines()
         self.forget = forget
         self.sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
@@ -126,7 +137,7 @@ class SessionStore:
             return session
 
     def leave(self, token: str) -> None:
-        """A page of a session was closed; the last one to close stops its work."""
+        """A page of a session was closed; after the last one, its work goes on for `GRACE_SECONDS`: see `sweep`."""
         with self._lock:
             session = self.sessions.get(token)
             if session is None:
@@ -134,7 +145,12 @@ class SessionStore:
             session.tabs = max(0, session.tabs - 1)
             if session.tabs == 0:
                 session.left_at = time.monotonic()
-                session.stop_all()
+
+    def offer(self, models: str) -> None:
+        """Let visitors choose a checkpoint that has come to this machine."""
+        with self._lock:
+            self.choices = tuple(dict.fromkeys((*self.choices, models)))
+            self.pool.choices = self.choices
 
     def session(self, token: str) -> Session:
         """The session of a token.
@@ -149,7 +165,8 @@ class SessionStore:
         return session
 
     def sweep(self) -> None:
-        """Remove sessions that were left long enough ago, or whose pages sent no request for a day.
+        """Stop the work of sessions that were left, and remove those that were left long enough ago, or whose pages sent
+        no request for a day.
 
         A program that joins as a page does, and never says that it leaves, would keep a page open forever.
         """
@@ -162,6 +179,10 @@ class SessionStore:
             ]
             for session in gone:
                 del self.sessions[session.token]
+            left = [each for each in self.sessions.values() if each.left_at is not None]
+            idle = [each for each in left if time.monotonic() - (each.left_at or 0.0) >= GRACE_SECONDS]
+            for session in (*gone, *idle):
+                session.stop_all()
         for session in gone:
             shutil.rmtree(session.folder, ignore_errors=True)
 

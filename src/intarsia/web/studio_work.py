@@ -1,0 +1,253 @@
+"""What the verbs do: change, remove, arrange, and make a result again; each is checked first, and then waits as a job."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intarsia.errors import LayoutError, RecordError
+from intarsia.imaging.geometry import Size
+from intarsia.progress import OnProgress
+from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.edit import EditRecord
+from intarsia.records.remove import RemoveRecord
+from intarsia.results.document import pixel_digest
+from intarsia.results.replay import read_replay
+from intarsia.tasks.arrange import run_arrange
+from intarsia.web import edit_service, remove_service
+from intarsia.web.arrange_paint import take_layout
+from intarsia.web.arrange_service import ArrangeService
+from intarsia.web.arrange_store import THUMB_FILE, names_of, write_moves, write_thumb
+from intarsia.web.canvas import Move, Moves, read_moves, record_from_moves
+from intarsia.web.lines import Line
+from intarsia.web.mask_uploads import write_mask
+from intarsia.web.remove_service import RemoveService
+from intarsia.web.result_store import write_other_records
+from intarsia.web.sessions import Session, SessionStore
+from intarsia.web.studio_drafts import Draft, settings_in
+from intarsia.web.studio_jobs import Job
+from intarsia.web.studio_models import Models
+from intarsia.web.studio_scenes import scene_source
+from intarsia.web.studio_selecting import Selection, read_selection
+from intarsia.web.studio_settings import checked_settings
+from intarsia.web.studio_steps import moves_as_json, step_of
+from intarsia.web.uploads import Facts, file_url
+
+TOY_PREVIEW = "toy preview"
+"""Watermark of what a toy model painted into a photograph."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a page wants done, checked.
+
+    Attributes:
+        verb, base: as `Job` has them.
+        line: in which it waits.
+        work: does it in a thread, and gives the folder of the result.
+        step: reads the result's facts from that folder.
+    """
+
+    verb: str
+    base: str
+    line: Line
+    work: Callable[[Job], Path]
+    step: Callable[[Path], Facts]
+
+
+class Verbs:
+    """The verbs of a server's pages.
+
+    Args:
+        store: whose networks they work with.
+        models: as pages see them.
+        fields: settings of each verb that pages may send.
+        uploads: gives the folder of the uploads.
+    """
+
+    def __init__(
+        self, store: SessionStore, models: Models, fields: Mapping[str, list[Facts]], uploads: Callable[[], Path]
+    ) -> None:
+        self.store, self.models, self.fields, self.uploads = store, models, fields, uploads
+        self.arranging, self.removing = ArrangeService(store), RemoveService(store)
+
+    # Change
+
+    def change(self, session: Session, draft: Draft, data: Mapping[str, Any], chosen: str) -> Wish:
+        """Change what is selected, or what the program finds, by words.
+
+        Raises:
+            RecordError: a setting is wrong; or the models cannot paint in this photograph, and it was not said that it
+                may be tried anyway.
+        """
+        base, picture = self._base(draft, data)
+        models = self.models.choose(data.get("models") or chosen)
+        toy = self.models.toy_banner(models, draft.photo)
+        if toy is not None and data.get("anyway") is not True:
+            raise RecordError(f"{toy['text']} {toy['command']}.")
+        settings = checked_settings(settings_in(data), self.fields["change"])
+        settings |= {name: str(data.get(name) or "") for name in ("source", "prompt")} | {"models": models}
+        selection, keep = self._selections(draft, data)
+        mask = None
+        if selection is not None:
+            if keep is not None and not has_field(EditRecord, "protect"):
+                selection.without(keep.mask)
+            share = selection.share_for(size_of(draft))
+            if share is not None:
+                settings.setdefault("feather", share)
+            mask = write_mask(selection.mask, session)
+        record = edit_service.build_record(picture, settings, self.store, None, mask)
+        record = protected(record, keep, session)
+        if toy is not None and has_field(EditRecord, "watermark"):
+            record = dataclasses.replace(record, watermark=TOY_PREVIEW)
+        return Wish(
+            verb="change",
+            base=base,
+            line=self.store.lines.networks,
+            work=lambda job: edit_service.run_session_edit(
+                session, self.store, record, job.on_progress, job.on_intermediate
+            ),
+            step=lambda folder: step_of(folder, base, given=mask is not None),
+        )
+
+    # Remove
+
+    def remove(self, session: Session, draft: Draft, data: Mapping[str, Any]) -> Wish:
+        """Remove what is selected."""
+        base, picture = self._base(draft, data)
+        selection, keep = self._selections(draft, data)
+        if selection is None:
+            raise RecordError("Nothing is selected: click on what should go first.")
+        if keep is not None and not has_field(RemoveRecord, "protect"):
+            selection.without(keep.mask)
+        settings = checked_settings(settings_in(data), self.fields["remove"])
+        record = remove_service.build_record(picture, write_mask(selection.mask, session), settings)
+        record = protected(record, keep, session)
+        return Wish(
+            verb="remove",
+            base=base,
+            line=self.store.lines.without_networks,
+            work=lambda job: self.removing.remove(session, record, job.on_progress),
+            step=lambda folder: step_of(folder, base),
+        )
+
+    # Arrange
+
+    def arrange(self, session: Session, draft: Draft, data: Mapping[str, Any], chosen: str) -> Wish:
+        """Put the objects of a scene where the page shows them.
+
+        Raises:
+            LayoutError: nothing is moved.
+        """
+        name = data.get("scene")
+        source = scene_source(session, draft, name)
+        names, layout = names_of(source), None
+        moves = read_moves(data.get("moves") or [], names)
+        if data.get("layout") is not None:
+            layout, absent = take_layout(data["layout"], self.uploads(), session, source)
+            moves = tuple(Move(name=each, gone=each in absent) for each in names)
+        settings = checked_settings(settings_in(data), self.fields["arrange"])
+        models = self.models.choose(data.get("models") or chosen)
+        given = None if layout is None else str(layout)
+        record = self.arranging.base_record(source, settings, layout=given, key=None, models=models)
+        unmoved, record = record, record_from_moves(moves, names, record)
+        if record == unmoved and layout is None:
+            raise LayoutError("Everything is where it was: move an object first.")
+        _, keep = self._selections(draft, {"keep": data.get("keep")})
+        record = protected(record, keep, session)
+        base = draft.scenes[str(name)]
+        own = {
+            "scene": str(name),
+            "moves": moves_as_json(moves),
+            "layout": None if layout is None else file_url(layout),
+        }
+        return Wish(
+            verb="arrange",
+            base=base,
+            line=self.store.lines.networks,
+            work=lambda job: self._arrange(session, record, str(name), moves, job.on_progress),
+            step=lambda folder: step_of(folder, base, **own),
+        )
+
+    def _arrange(
+        self, session: Session, record: ArrangeRecord, scene: str, moves: Moves, on_progress: OnProgress
+    ) -> Path:
+        folder = session.new_folder("arrange")
+        load = self.arranging.load_segmenter
+        try:
+            made = run_arrange(record, folder, self.store.load, load, on_progress=on_progress)
+            write_other_records(folder)
+            write_thumb(made.saved.files.picture, folder / THUMB_FILE)
+            write_moves(folder, made.saved.summary, scene, moves)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return folder
+
+    # Again
+
+    def replay(self, session: Session, draft: Draft, data: Mapping[str, Any]) -> tuple[str, Line, Callable[[Job], str]]:
+        """Make a result again from its record; its step, its line, and the work, which gives a sentence."""
+        step = draft.step(data.get("step"))
+        picture = draft.picture(step["id"], data.get("candidate"))
+        run = {"change": self._replay_change, "remove": self._replay_removal, "arrange": self._replay_arrangement}
+        line = self.store.lines.without_networks if step["verb"] == "remove" else self.store.lines.networks
+
+        def work(job: Job) -> str:
+            same = run[step["verb"]](session, picture, job.on_progress)
+            return "The same pixels came out." if same else "Other pixels came out than were recorded."
+
+        return step["id"], line, work
+
+    def _replay_change(self, session: Session, picture: Path, on_progress: OnProgress) -> bool:
+        return edit_service.run_session_replay(session, self.store, picture, on_progress)
+
+    def _replay_removal(self, session: Session, picture: Path, on_progress: OnProgress) -> bool:
+        return self.removing.replay(session, picture, on_progress)
+
+    def _replay_arrangement(self, session: Session, picture: Path, on_progress: OnProgress) -> bool:
+        replay = read_replay(picture)
+        record = replay.record
+        assert isinstance(record, ArrangeRecord), "of an arrangement's folder"
+        folder, load = session.new_folder("replay"), self.arranging.load_segmenter
+        try:
+            made = run_arrange(record, folder, self.store.load, load, lead=replay.index, on_progress=on_progress)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return pixel_digest(made.photo) == replay.output_sha256
+
+    # What they share
+
+    def _base(self, draft: Draft, data: Mapping[str, Any]) -> tuple[str, Path]:
+        """The step that is gone on from, and its picture."""
+        base = data.get("base") or ""
+        return str(base), draft.picture(base, data.get("candidate"))
+
+    def _selections(self, draft: Draft, data: Mapping[str, Any]) -> tuple[Selection | None, Selection | None]:
+        """What is selected, and what is kept; None without."""
+        size, uploads = size_of(draft), self.uploads()
+        read = (
+            None if data.get(name) is None else read_selection(data[name], uploads, size) for name in ("path", "keep")
+        )
+        selected, kept = read
+        return selected, kept
+
+
+def size_of(draft: Draft) -> Size:
+    """Of the photo and all of its results, in pixels."""
+    return Size(int(draft.original["width"]), int(draft.original["height"]))
+
+
+def has_field(kind: type, name: str) -> bool:
+    return any(field.name == name for field in dataclasses.fields(kind))
+
+
+def protected(record: Any, keep: Selection | None, session: Session) -> Any:
+    """The record with what is kept, where records of its kind know such a thing."""
+    if keep is None or not has_field(type(record), "protect"):
+        return record
+    return dataclasses.replace(record, protect=str(write_mask(keep.mask, session)))
