@@ -48,6 +48,24 @@ def test_where_the_mask_is_black_nothing_was_touched(tiny: Callable[..., int], f
     assert (before != after).any()
 
 
+@pytest.mark.parametrize("how", [QUICK, (*ANEW, *LESSON)], ids=["composed", "regenerated"])
+def test_a_copy_is_made_by_either_method_and_again_by_a_replay(
+    tiny: Callable[..., int], folder: Path, capsys, how: tuple[Any, ...]
+) -> None:
+    flags = ["--copy", "cat:kitten=+40,0", "--copy", "cat=+4,26", "--flip", "kitten", "--json"]
+    assert tiny("arrange", "photo.png", *GIVEN, *flags, *how) == 0
+    facts = json.loads(capsys.readouterr().out)
+    placed = [(p["name"], p.get("copy_of"), p["box"]) for p in facts["placements"]]
+    assert placed[:3] == [
+        ("cat", None, [8, 10, 32, 34]), ("kitten", "cat", [48, 10, 72, 34]), ("cat 2", "cat", [12, 36, 36, 60]),
+    ]  # fmt: skip
+    kept = pixels("out/photo.mask.png") == 0
+    before, after = pixels("photo.png"), pixels("out/photo.png")
+    assert kept[12:32, 10:30].all() and not kept[14:30, 52:68].any() and (before[kept] == after[kept]).all()
+    assert tiny("replay", "out/photo.png") == 0
+    assert "The same pixels came out." in capsys.readouterr().out
+
+
 def test_json_names_the_files_and_further_seeds(tiny: Callable[..., int], folder: Path, capsys) -> None:
     flags = ["--seeds", 2, "--json", "--name", "step 1"]
     assert tiny("arrange", "photo.png", *GIVEN, *MOVE, *QUICK, *flags) == 0

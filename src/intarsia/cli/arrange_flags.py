@@ -22,6 +22,7 @@ MANY = (
     "scale",
     "rotate",
     "flip",
+    "copy",
     "remove",
     "front",
     "back",
@@ -71,6 +72,7 @@ class SceneFlags(ArrangeFlags):
     scale: tyro.conf.Suppress[tuple[str, ...]] = ()
     rotate: tyro.conf.Suppress[tuple[str, ...]] = ()
     flip: tyro.conf.Suppress[tuple[str, ...]] = ()
+    copy: tyro.conf.Suppress[tuple[str, ...]] = ()
     remove: tyro.conf.Suppress[tuple[str, ...]] = ()
     front: tyro.conf.Suppress[tuple[str, ...]] = ()
     back: tyro.conf.Suppress[tuple[str, ...]] = ()

@@ -180,6 +180,8 @@ class ArrangeRecord:
     """Turn objects about their middle, in degrees clockwise: --rotate cat=15."""
     flip: tuple[str, ...] = ()
     """Mirror objects left to right."""
+    copy: tuple[str, ...] = ()
+    """Duplicate objects, which stay: --copy cat=+120,0, as far from where the object stands; or 'cat:kitten=+120,0' with a name for the copy (else cat 2), by which it is then moved, scaled, turned, flipped and stacked."""
     remove: tuple[str, ...] = ()
     """Remove objects."""
     front: tuple[str, ...] = ()
