@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from intarsia.cli.arrange_flags import ArrangeFlags, SceneFlags, join_repeated
 from intarsia.cli.main import main
@@ -64,6 +65,26 @@ def test_a_copy_is_made_by_either_method_and_again_by_a_replay(
     assert kept[12:32, 10:30].all() and not kept[14:30, 52:68].any() and (before[kept] == after[kept]).all()
     assert tiny("replay", "out/photo.png") == 0
     assert "The same pixels came out." in capsys.readouterr().out
+
+
+def test_the_format_of_the_photo_can_be_kept(tiny: Callable[..., int], folder: Path, capsys) -> None:
+    with Image.open("photo.png") as picture:
+        picture.convert("RGB").save("shot.jpg", quality=70, subsampling=2)
+    with Image.open("shot.jpg") as before:
+        tables = before.quantization  # type: ignore[attr-defined]
+    flags = [*GIVEN, *MOVE, *QUICK, "--seeds", 2, "--out", "kept"]
+    assert tiny("arrange", "shot.jpg", *flags, "--format", "keep") == 0
+    assert "note: The picture is written as JPEG" in capsys.readouterr().out
+    written = sorted(p.name for p in (folder / "kept").iterdir())
+    assert written == ["shot.2.jpg", "shot.jpg", "shot.json", "shot.layout.png", "shot.mask.png"]
+    with Image.open("kept/shot.2.jpg") as kept:
+        assert list(kept.quantization[0]) == list(tables[0])  # type: ignore[attr-defined]
+    assert tiny("replay", "kept/shot.2.jpg", "--out", "again") == 0
+    assert "The same pixels came out." in capsys.readouterr().out
+    assert tiny("history", "kept") == 0
+    assert "shot.json  shot.jpg  shot.2.jpg" in capsys.readouterr().out
+    assert tiny("arrange", "shot.jpg", *flags, "--format", "webp", "--quality", 80, "--overwrite", "--quiet") == 0
+    assert (folder / "kept" / "shot.webp").is_file()
 
 
 def test_json_names_the_files_and_further_seeds(tiny: Callable[..., int], folder: Path, capsys) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
-from intarsia.records.choices import LayoutPreset, Mode
+from intarsia.records.choices import LayoutPreset, Mode, OutputFormat
 from intarsia.records.scene_folder import SCENE_FILES
 
 MANY = (
@@ -84,6 +84,8 @@ class SceneFlags(ArrangeFlags):
     steps: tyro.conf.Suppress[int] = 50
     guidance: tyro.conf.Suppress[float] = 3.0
     feather: tyro.conf.Suppress[float] = 0.02
+    format: tyro.conf.Suppress[OutputFormat] = "png"
+    quality: tyro.conf.Suppress[int | None] = None
     compose: tyro.conf.Suppress[ComposeSettings] = ComposeSettings()
     guide: tyro.conf.Suppress[GuideSettings] = GuideSettings()
 
