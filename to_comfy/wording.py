@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from intarsia.errors import Command, FrontEnd, Setting, as_flag
 
-MOVES = ("move", "to", "scale", "rotate", "flip", "remove", "front", "back")
+MOVES = ("move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back")
 """Flags that the text of an arrangement's moves may hold."""
 
 INPUTS = frozenset(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from intarsia.cli.arrange_flags import ArrangeFlags, SceneFlags, join_repeated
 from intarsia.cli.main import main
@@ -46,6 +47,44 @@ def test_where_the_mask_is_black_nothing_was_touched(tiny: Callable[..., int], f
     before, after = pixels("photo.png"), pixels("out/photo.png")
     assert kept.any() and (before[kept] == after[kept]).all()
     assert (before != after).any()
+
+
+@pytest.mark.parametrize("how", [QUICK, (*ANEW, *LESSON)], ids=["composed", "regenerated"])
+def test_a_copy_is_made_by_either_method_and_again_by_a_replay(
+    tiny: Callable[..., int], folder: Path, capsys, how: tuple[Any, ...]
+) -> None:
+    flags = ["--copy", "cat:kitten=+40,0", "--copy", "cat=+4,26", "--flip", "kitten", "--json"]
+    assert tiny("arrange", "photo.png", *GIVEN, *flags, *how) == 0
+    facts = json.loads(capsys.readouterr().out)
+    placed = [(p["name"], p.get("copy_of"), p["box"]) for p in facts["placements"]]
+    assert placed[:3] == [
+        ("cat", None, [8, 10, 32, 34]), ("kitten", "cat", [48, 10, 72, 34]), ("cat 2", "cat", [12, 36, 36, 60]),
+    ]  # fmt: skip
+    kept = pixels("out/photo.mask.png") == 0
+    before, after = pixels("photo.png"), pixels("out/photo.png")
+    assert kept[12:32, 10:30].all() and not kept[14:30, 52:68].any() and (before[kept] == after[kept]).all()
+    assert tiny("replay", "out/photo.png") == 0
+    assert "The same pixels came out." in capsys.readouterr().out
+
+
+def test_the_format_of_the_photo_can_be_kept(tiny: Callable[..., int], folder: Path, capsys) -> None:
+    with Image.open("photo.png") as picture:
+        picture.convert("RGB").save("shot.jpg", quality=70, subsampling=2)
+    with Image.open("shot.jpg") as before:
+        tables = before.quantization  # type: ignore[attr-defined]
+    flags = [*GIVEN, *MOVE, *QUICK, "--seeds", 2, "--out", "kept"]
+    assert tiny("arrange", "shot.jpg", *flags, "--format", "keep") == 0
+    assert "note: The picture is written as JPEG" in capsys.readouterr().out
+    written = sorted(p.name for p in (folder / "kept").iterdir())
+    assert written == ["shot.2.jpg", "shot.jpg", "shot.json", "shot.layout.png", "shot.mask.png"]
+    with Image.open("kept/shot.2.jpg") as kept:
+        assert list(kept.quantization[0]) == list(tables[0])  # type: ignore[attr-defined]
+    assert tiny("replay", "kept/shot.2.jpg", "--out", "again") == 0
+    assert "The same pixels came out." in capsys.readouterr().out
+    assert tiny("history", "kept") == 0
+    assert "shot.json  shot.jpg  shot.2.jpg" in capsys.readouterr().out
+    assert tiny("arrange", "shot.jpg", *flags, "--format", "webp", "--quality", 80, "--overwrite", "--quiet") == 0
+    assert (folder / "kept" / "shot.webp").is_file()
 
 
 def test_json_names_the_files_and_further_seeds(tiny: Callable[..., int], folder: Path, capsys) -> None:

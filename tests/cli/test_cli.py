@@ -43,6 +43,20 @@ def test_edit_writes_picture_record_and_mask(tiny: Callable[..., int], photo: Pa
     assert told.err == ""
 
 
+def test_the_format_of_the_photo_is_kept_where_it_is_asked_for(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    with Image.open(photo) as picture:
+        picture.save("shot.jpg", quality=70, subsampling=2)
+    flags = [*WORDS, *QUICK, "--box", "20,20,60,60", "--keep", 2, "--format"]
+    assert tiny("edit", "shot.jpg", *flags, "keep") == 0
+    assert "note: The picture is written as JPEG" in capsys.readouterr().out
+    assert sorted(p.name for p in Path("out").iterdir()) == ["shot.2.jpg", "shot.jpg", "shot.json", "shot.mask.png"]
+    with Image.open("shot.jpg") as before, Image.open("out/shot.2.jpg") as after:
+        assert list(after.quantization[0]) == list(before.quantization[0])  # type: ignore[attr-defined]
+    assert json.loads(read_text_chunk("out/shot.2.jpg") or "")["picture"] == "shot.2.jpg"
+    assert tiny("edit", "shot.jpg", *flags, "png", "--quality", 90, "--out", "no") == 2
+    assert "PNG keeps every pixel: leave out --quality, or write --format jpeg or webp" in capsys.readouterr().err
+
+
 def test_json_is_the_only_thing_on_stdout(tiny: Callable[..., int], photo: Path, capsys) -> None:
     assert tiny("edit", photo, *WORDS, *QUICK, "--json", "--out", "here", "--keep", 2, "--draw-boxes") == 0
     summary = json.loads(capsys.readouterr().out)

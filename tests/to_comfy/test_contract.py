@@ -144,7 +144,7 @@ def test_moves_are_read_as_the_command_line_reads_them() -> None:
         "to": ("tree=3,4",),
         "remove": ("dog 2",),
     }
-    assert set(MOVES) == {"move", "to", "scale", "rotate", "flip", "remove", "front", "back"}
+    assert set(MOVES) == {"move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back"}
 
 
 @pytest.mark.parametrize(

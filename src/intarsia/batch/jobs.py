@@ -365,7 +365,7 @@ def describe(values: Mapping[str, Any]) -> tuple[str, str]:
     if values.get("kind") in ("remove", "RemoveRecord"):
         words = f"remove {describe_removed(values)}"[:SHOWN]
     if not words:
-        orders = ("find", "move", "to", "scale", "rotate", "flip", "remove", "front", "back", "layout", "boxes")
+        orders = ("find", "move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back", "layout", "boxes")
         words = "; ".join(f"{name} {_joined(values[name])}" for name in orders if values.get(name))[:SHOWN]
     return plain_text(str(photo or "")[:SHOWN]), plain_text(words)
 

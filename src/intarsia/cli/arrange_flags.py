@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
-from intarsia.records.choices import LayoutPreset, Mode
+from intarsia.records.choices import LayoutPreset, Mode, OutputFormat
 from intarsia.records.scene_folder import SCENE_FILES
 
 MANY = (
@@ -22,6 +22,7 @@ MANY = (
     "scale",
     "rotate",
     "flip",
+    "copy",
     "remove",
     "front",
     "back",
@@ -71,6 +72,7 @@ class SceneFlags(ArrangeFlags):
     scale: tyro.conf.Suppress[tuple[str, ...]] = ()
     rotate: tyro.conf.Suppress[tuple[str, ...]] = ()
     flip: tyro.conf.Suppress[tuple[str, ...]] = ()
+    copy: tyro.conf.Suppress[tuple[str, ...]] = ()
     remove: tyro.conf.Suppress[tuple[str, ...]] = ()
     front: tyro.conf.Suppress[tuple[str, ...]] = ()
     back: tyro.conf.Suppress[tuple[str, ...]] = ()
@@ -82,6 +84,8 @@ class SceneFlags(ArrangeFlags):
     steps: tyro.conf.Suppress[int] = 50
     guidance: tyro.conf.Suppress[float] = 3.0
     feather: tyro.conf.Suppress[float] = 0.02
+    format: tyro.conf.Suppress[OutputFormat] = "png"
+    quality: tyro.conf.Suppress[int | None] = None
     compose: tyro.conf.Suppress[ComposeSettings] = ComposeSettings()
     guide: tyro.conf.Suppress[GuideSettings] = GuideSettings()
 

@@ -33,7 +33,7 @@ from intarsia.results.write_arrange import ArrangeFiles, plan_arrangement, write
 from intarsia.results.write_scene import scene_stem
 
 LAYOUTS = Path(__file__).parent / "scenes" / "layouts.json"
-WISHES = ("move", "to", "scale", "rotate", "flip", "remove", "front", "back")
+WISHES = ("move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back")
 PANEL = 300
 """Longer side of a picture on the sheet, pixels."""
 

@@ -49,7 +49,7 @@ def paste_inpaint(
         The photo, with `blend` 1 where it may differ from the input, else 0.
     """
     photo = scene.photo
-    staying = {p.name for p in layout.placements if not p.moved}
+    staying = set(scene.names) - layout.vacating
     masks = scene.masks
     changed = [mask for name, mask in masks.items() if name not in staying]
     pixels, blend = photo.pixels, np.zeros(photo.pixels.shape[:2], dtype=np.float32)
@@ -64,7 +64,7 @@ def paste_inpaint(
     pixels = pixels.copy()
     for placement in layout.placements:
         if placement.moved:
-            colours, alpha = warp_picture(photo.pixels, placement.matrix, photo.size, masks[placement.name])
+            colours, alpha = warp_picture(photo.pixels, placement.matrix, photo.size, masks[placement.source])
             place = placement.mask & (alpha > 0)
             pixels[place] = levels_to_bytes(colours[place])
             blend[place] = 1.0

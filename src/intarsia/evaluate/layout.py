@@ -51,7 +51,7 @@ LEAST_PAIRS = 12
 
 def changed(layout: Layout) -> tuple[str, ...]:
     """Names of the objects that leave their place, in part or for good."""
-    return (*(p.name for p in layout.placements if p.moved), *layout.removed)
+    return (*(p.name for p in layout.placements if p.moved and p.copy_of is None), *layout.removed)
 
 
 def union(masks: Mapping[str, Mask], shape: tuple[int, ...]) -> Mask:

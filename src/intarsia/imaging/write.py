@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.imaging.compression import compression
 from intarsia.imaging.metadata import TRAINED, xmp_mark
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS
@@ -34,6 +36,9 @@ QUICK_PNG = {"compress_level": 1, "compress_type": 3}
 """Runs of equal bytes alone (zlib's RLE), which is as good on photographs: 12 megapixels take as much room as by default,
 in 0.7 s instead of 3; drawings take a fifth more."""
 
+LONGEST_EXIF = 65_533
+"""Bytes that a JPEG can hold of it."""
+
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """Pixels that these formats allow on a side."""
 
@@ -44,11 +49,13 @@ def write_photo(
     *,
     text: Mapping[str, str] | None = None,
     source: str = TRAINED,
+    original: Path | None = None,
+    quality: int | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG is not (quality 95, full colour resolution), so that pixels
+    PNG, TIFF and WebP are lossless; JPEG is not (by default quality 95, full colour resolution), so that pixels
     outside an edit differ slightly from the original's there.
 
     Args:
@@ -57,6 +64,8 @@ def write_photo(
             "intarsia" (the record), as EXIF's user comment. None leaves it and the XMP mark of an
             edited picture out.
         source: how the picture came about, for that mark: `metadata.TRAINED` or `EDITED`.
+        original: a lossy file of this format is compressed like this one, if it is of the same: see `compression`.
+        quality: of a JPEG, or of a WebP that is then lossy, 1 to 100; goes before `original`.
         overwrite: replace an existing file.
 
     Raises:
@@ -70,12 +79,15 @@ def write_photo(
             f"{path} ends in {ending or 'nothing'!r}, which names no format to write: use .png, .jpg, .webp or .tif."
         )
     kind, options = WRITERS[ending]
+    if kind == "JPEG" and is_opaque(photo):
+        photo = dataclasses.replace(photo, alpha=None)
     if kind == "JPEG" and photo.alpha is not None:
         raise OutputError(f"{path} cannot hold the photo's transparency, as JPEG has none: write .png or .webp.")
     if max(photo.size.width, photo.size.height) > LONGEST_SIDE.get(kind, MAX_PIXELS):
         raise OutputError(f"{path} cannot hold {photo.size} pixels, {LONGEST_SIDE[kind]:,} a side at most: write .png.")
     check_absent(path, overwrite)
-    options = dict(options)
+    chosen = compression(kind, original, quality)
+    options = ({} if "qtables" in chosen else options) | chosen
     if kind == "PNG" and photo.size.area >= LARGE:
         options |= QUICK_PNG
     if photo.icc:
@@ -103,6 +115,17 @@ def write_photo(
             Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
     return write_bytes_atomically(path, file.getvalue(), overwrite)
+
+
+def is_opaque(photo: Photo) -> bool:
+    """Whether nothing shines through a photo."""
+    return photo.alpha is None or bool((photo.alpha == 255).all())
+
+
+def exif_fits(photo: Photo, ending: str, text: Mapping[str, str], source: str) -> bool:
+    """Whether a format can hold a photo's EXIF block with what is said about the picture, as for `write_photo`."""
+    kind, _ = WRITERS[ending]
+    return kind != "JPEG" or len(exif_to_write(photo, kind, text, source) or b"") <= LONGEST_EXIF
 
 
 def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes | None:

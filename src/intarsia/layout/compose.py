@@ -23,7 +23,6 @@ from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.masks import Blend, bounds_of, depth_inside, dilate, feather
 from intarsia.imaging.matting import SMALL, Layer, cut
 from intarsia.imaging.photo import Bytes, levels_to_bytes
-from intarsia.imaging.slices import NOWHERE
 from intarsia.imaging.tensors import change_to_part, image_to_canvas
 from intarsia.layout.background import DiffusionFill, detail_std, high_pass
 from intarsia.layout.cache import Cache, key_of, to_values
@@ -66,7 +65,7 @@ def compose(
     """
     photo = scene.photo
     change = what_changes(scene, layout, record)
-    if not change.changed.any():
+    if not change.changed.any() and not layout.copied:
         return EditedPhoto(photo=photo, blend=np.zeros(change.changed.shape, np.float32), seed=seed)
 
     background = background_without(
@@ -97,10 +96,9 @@ def compose(
 
 def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
     """Which objects are moved or removed, and the region that they vacate."""
-    names = {*layout.removed, *(p.name for p in layout.placements if p.moved)}
     if scene.photo.size.short < SMALL:
-        return _change_by_distance(scene, names, record)
-    return _change_by_mattes(scene, names, record)
+        return _change_by_distance(scene, layout.vacating, record)
+    return _change_by_mattes(scene, layout.vacating, layout.copied, record)
 
 
 def _change_by_distance(scene: Scene, names: Collection[str], record: ArrangeRecord) -> Change:
@@ -120,8 +118,13 @@ def _change_by_distance(scene: Scene, names: Collection[str], record: ArrangeRec
     return Change(changed=changed, vacated=vacated, objects=dilate(changed | kept, border), layers={})
 
 
-def _change_by_mattes(scene: Scene, names: Collection[str], record: ArrangeRecord) -> Change:
-    """In a photograph, soft borders and shadows are measured."""
+def _change_by_mattes(scene: Scene, names: Collection[str], copied: Collection[str], record: ArrangeRecord) -> Change:
+    """In a photograph, soft borders and shadows are measured.
+
+    Args:
+        names: of the objects that leave their places.
+        copied: of those that are cut out to be laid elsewhere, too.
+    """
     image, short = scene.photo.pixels, scene.photo.size.short
     everything = np.logical_or.reduce(list(scene.masks.values()))
     changed, left = np.zeros_like(everything), np.zeros_like(everything)
@@ -140,12 +143,14 @@ def _change_by_mattes(scene: Scene, names: Collection[str], record: ArrangeRecor
             layers[name] = layer = cut_out(name)
             changed[layer.part] |= scene.masks[name][layer.part]
             left[layer.part] |= left_by(scene.masks[name], layer)
+        elif name in copied:
+            layers[name] = cut_out(name)
     vacated = dilate(left, max(1, round(GROWTH * short)))
     objects = everything | vacated
     for name in scene.names:
         # What stays beside it keeps its own pixels; at its soft border the new ground shows.
         if name not in names and vacated[crop_around(scene.masks[name], 3)].any():
-            layers[name] = layer = cut_out(name)
+            layers[name] = layer = layers.get(name) or cut_out(name)
             objects[layer.part] |= layer.alpha > 0
             vacated[layer.part] &= layer.alpha < 1
     return Change(changed=changed, vacated=vacated, objects=objects, layers=layers)
@@ -172,7 +177,9 @@ def background_without(
     scene: Scene, change: Change, record: ArrangeRecord, fill: BackgroundFill, *, seed: int, cache: Cache
 ) -> Bytes:
     """The image without the objects that move or are removed, (H, W, 3): made once for each set of them."""
-    image, part = scene.photo.pixels, bounds_of(change.vacated) or NOWHERE
+    image, part = scene.photo.pixels, bounds_of(change.vacated)
+    if part is None:
+        return image
     key = key_of(
         "vacated", image, change.vacated, change.objects, fill.name, fill.version, fill.cache_key,
         record.fill_model, seed,
@@ -195,7 +202,7 @@ def _compose_transparency(scene: Scene, layout: Layout, change: Change, blend: B
     source = photo.alpha.astype(np.float32)[..., None]
     composite = np.where(change.vacated[..., None], membrane_fill(source, ~change.objects), source)
     for placement in layout.placements:
-        mask = scene.masks[placement.name][..., None].astype(np.float32)
+        mask = scene.masks[placement.source][..., None].astype(np.float32)
         packed = np.concatenate([source * mask, mask], -1)
         own, coverage = np.split(warp_channels(packed, placement.matrix, photo.size), 2, -1)
         composite = own + (1 - coverage) * composite
@@ -272,5 +279,5 @@ def description(scene: Scene, layout: Layout, record: ArrangeRecord) -> str:
     if record.prompt:
         return without_brackets(record.prompt, scene)
     words = {obj.name: obj.words for obj in scene.objects}
-    parts = [words[placement.name] for placement in layout.placements]
+    parts = [words[placement.source] for placement in layout.placements]
     return ", ".join([*parts, record.background] if record.background else parts)

@@ -33,7 +33,7 @@ def correspondence(scene: Scene, layout: Layout, rows: int, columns: int, crop: 
     visible = list(visible_ones({p.name: p.mask[part] for p in layout.placements}).values())
     masks = {name: mask[part] for name, mask in scene.masks.items()}
     after = [_none_of(visible, shape_of(part)), *visible]
-    before = [_none_of(masks.values(), shape_of(part)), *(masks[p.name] for p in layout.placements)]
+    before = [_none_of(masks.values(), shape_of(part)), *(masks[p.source] for p in layout.placements)]
     labels, source_labels = (
         torch.stack([cell_coverage(mask, rows, columns, crop=crop, at=part).flatten() for mask in each], 1)
         for each in (after, before)

@@ -168,7 +168,7 @@ def notes_on(scene: Scene, layout: Layout) -> tuple[str, ...]:
     for placement in layout.placements:
         if not placement.moved:
             continue
-        mask = scene.masks[placement.name]
+        mask = scene.masks[placement.source]
         touched = {
             "left": [Point(0, float(y) + 0.5) for y in np.flatnonzero(mask[:, 0])],
             "right": [Point(size.width, float(y) + 0.5) for y in np.flatnonzero(mask[:, -1])],
@@ -193,8 +193,14 @@ def _well_inside(place: Point, size: Size) -> bool:
 
 
 def check(scene: Scene, layout: Layout) -> None:
-    """Raise `LayoutError` unless every object of the scene is either placed or removed, once."""
-    named = [p.name for p in layout.placements] + list(layout.removed)
+    """Raise `LayoutError` unless every object of the scene is either placed or removed, once; copies are of these."""
+    copies = {p.name: p.copy_of for p in layout.placements if p.copy_of is not None}
+    named = [p.name for p in layout.placements if p.copy_of is None] + list(layout.removed)
+    if not set(copies.values()) <= set(scene.names) or set(copies) & set(scene.names):
+        raise LayoutError(
+            f"The layout has copies {', '.join(copies)} of {', '.join(copies.values())}, but the scene has "
+            f"{', '.join(scene.names) or 'no objects'}: copy one of these, and name each copy otherwise."
+        )
     if sorted(named) != sorted(scene.names):
         raise LayoutError(
             f"The layout places or removes {', '.join(named) or 'nothing'}, but the scene has "

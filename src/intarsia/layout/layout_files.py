@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from intarsia.imaging.affine import IDENTITY, box_to_box, warp_mask
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Mask, bounding_box, dilate
 from intarsia.layout.colour_map import read_colour_map, read_colours, read_json
+from intarsia.layout.copies import read_copies, with_copies
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.moves import apply_move, check_kept, check_name, check_visible, listed, moves, shell_quote
 from intarsia.layout.registration import register_mask
@@ -32,7 +33,7 @@ def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
     """Where the record wants the objects of a scene.
 
     A drawn layout or boxes come first, then the moves, about the middle of each object: scale, rotate,
-    flip, move, to. What is not named stays where it is.
+    flip, move, to. What is not named stays where it is. Copies start from where their objects stand in the photo.
 
     Raises:
         LayoutError: no target is given, it cannot be read, it names what the scene does not have or
@@ -40,7 +41,8 @@ def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
         PictureError: the drawn layout is not a readable picture.
     """
     check_target(record)
-    removed = {check_name(name, scene, Setting("remove")) for name in record.remove}
+    removed = {check_name(name, scene.names, Setting("remove")) for name in record.remove}
+    copies = read_copies(record.copy, scene)
     if record.layout is not None:
         placements = read_drawn_layout(record, scene, removed)
     elif record.boxes is not None:
@@ -48,25 +50,26 @@ def read_layout(record: ArrangeRecord, scene: Scene) -> Layout:
         removed |= without
     else:
         placements = [Placement(name=o.name, matrix=IDENTITY, mask=o.mask) for o in scene.objects]
-    deltas = moves(record, scene, {p.name: p.matrix for p in placements}, removed)
+    placements = with_copies(placements, copies, scene)
+    deltas = moves(record, scene, placements, removed)
     placed = [apply_move(p, deltas.get(p.name, IDENTITY), scene) for p in placements if p.name not in removed]
     for placement in placed:
         check_visible(placement, scene)
-    ordered = in_order(placed, record, scene, removed)
+    ordered = in_order(placed, record, (*scene.names, *(copy.name for copy in copies)), removed)
     return Layout(placements=tuple(ordered), removed=tuple(n for n in scene.names if n in removed))
 
 
 def check_target(record: ArrangeRecord) -> None:
     """Raise `LayoutError` where the record gives no target at all."""
     given = (record.layout, record.boxes, record.move, record.to, record.scale, record.rotate, record.flip)
-    if not any((*given, record.remove, record.front, record.back)):
+    if not any((*given, record.copy, record.remove, record.front, record.back)):
         raise LayoutError(
             "Nothing says where the objects shall be",
             Remedy(
                 Setting("move", "'NAME=+120,0'", verb="pass"),
                 *(
                     part
-                    for name in ("to", "scale", "rotate", "flip", "remove", "front")
+                    for name in ("to", "scale", "rotate", "flip", "copy", "remove", "front")
                     for part in (", ", Setting(name))
                 ),
                 " or ",
@@ -75,7 +78,7 @@ def check_target(record: ArrangeRecord) -> None:
                 Setting("boxes"),
                 " or ",
                 Setting("layout"),
-                page="drag, scale, turn, flip or remove one of them first",
+                page="drag, scale, turn, flip, copy or remove one of them first",
             ),
         )
 
@@ -91,7 +94,7 @@ def read_boxes(path: str, scene: Scene) -> tuple[list[Placement], set[str]]:
         raise LayoutError(f"{what} {path} names no object: write it as {example}.")
     boxes: dict[str, Box | None] = {}
     for given, value in values.items():
-        name = check_name(given, scene, f"{what} {path}")
+        name = check_name(given, scene.names, f"{what} {path}")
         if name in boxes:
             raise LayoutError(f"{what} {path} has {name!r} twice: leave out one of them.")
         if value is None:
@@ -201,13 +204,17 @@ def stack_order(placements: list[Placement], targets: Mapping[str, Mask]) -> lis
 
 
 def in_order(
-    placements: list[Placement], record: ArrangeRecord, scene: Scene, removed: Iterable[str]
+    placements: list[Placement], record: ArrangeRecord, names: Sequence[str], removed: Iterable[str]
 ) -> list[Placement]:
-    """Placements from back to front, after --back and --front."""
+    """Placements from back to front, after --back and --front.
+
+    Args:
+        names: of the scene's objects and of their copies.
+    """
     order = [p.name for p in placements]
-    for end, names in (("back", record.back), ("front", record.front)):
-        for given in names:
-            name = check_name(given, scene, Setting(end))
+    for end, moved in (("back", record.back), ("front", record.front)):
+        for given in moved:
+            name = check_name(given, names, Setting(end))
             check_kept(name, removed, Setting(end))
             order.remove(name)
             order.insert(0 if end == "back" else len(order), name)

@@ -67,12 +67,12 @@ def move_source(
     inpainted = touched_cells((background != pixels).any(2), rows, columns).to(noise)[None, None]
     mixed = blend(noise, inverted, inpainted)
     for placement in layout.placements:
-        if not changes(placement, masks[placement.name]):  # it stands in front of what was laid so far
+        if not changes(placement, masks[placement.source]):  # it stands in front of what was laid so far
             image = np.where(placement.mask[..., None], pixels, image)
             mixed = torch.where(mostly(placement.mask), inverted, mixed)
             targets &= ~placement.mask
             continue
-        colour, alpha = warp_picture(pixels, placement.matrix, scene.photo.size, masks[placement.name])
+        colour, alpha = warp_picture(pixels, placement.matrix, scene.photo.size, masks[placement.source])
         if placement.fit < SAME_SHAPE:
             alpha = alpha * placement.mask
         image = image + alpha[..., None] * (colour - image)

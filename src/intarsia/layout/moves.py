@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from intarsia.errors import LayoutError, Part, Remedy, Setting
@@ -27,18 +27,19 @@ from intarsia.records.arrange import ArrangeRecord
 LEAST_SCALE, MOST_SCALE = 0.02, 50.0
 
 
-def check_name(name: str, scene: Scene, where: Part) -> str:
+def check_name(name: str, names: Sequence[str], where: Part) -> str:
     """The name as the scene has it.
 
     Args:
+        names: of the scene's objects, and of their copies where these are meant too.
         where: what gives the name, for the message.
 
     Raises:
         LayoutError: it has no such object.
     """
     name = name.strip()
-    if name not in scene.names:
-        raise LayoutError(where, f" names {name!r}, but the scene has {listed(scene.names)}: give one of these.")
+    if name not in names:
+        raise LayoutError(where, f" names {name!r}, but the scene has {listed(names)}: give one of these.")
     return name
 
 
@@ -56,12 +57,12 @@ def listed(names: Iterable[str]) -> str:
 
 
 def moves(
-    record: ArrangeRecord, scene: Scene, matrices: Mapping[str, Matrix], removed: Iterable[str]
+    record: ArrangeRecord, scene: Scene, placements: Sequence[Placement], removed: Iterable[str]
 ) -> dict[str, Matrix]:
-    """What the record's moves do to each object that they name, on top of where it is."""
-    middles = {
-        o.name: apply(matrices[o.name], bounding_box(o.mask).center) for o in scene.objects if o.name in matrices
-    }
+    """What the record's moves do to each object or copy that they name, on top of where it is."""
+    masks = scene.masks
+    middles = {p.name: apply(p.matrix, bounding_box(masks[p.source]).center) for p in placements}
+    names = tuple(middles)
     deltas: dict[str, Matrix] = {}
 
     def add(setting: str, name: str, matrix: Matrix) -> None:
@@ -69,7 +70,7 @@ def moves(
         deltas[name] = compose_maps(deltas.get(name, IDENTITY), matrix)
 
     for text in record.scale:
-        name, (wide, *high) = parse_move("scale", text, scene, (1, 2))
+        name, (wide, *high) = parse_move("scale", text, names, (1, 2))
         for factor in (wide, *high):
             if not LEAST_SCALE <= factor <= MOST_SCALE:
                 raise LayoutError(
@@ -86,16 +87,16 @@ def moves(
                 )
         add("scale", name, scaling_map(middles.get(name, Point(0, 0)), wide, high[0] if high else wide))
     for text in record.rotate:
-        name, (degrees,) = parse_move("rotate", text, scene, (1,))
+        name, (degrees,) = parse_move("rotate", text, names, (1,))
         add("rotate", name, rotation(middles.get(name, Point(0, 0)), degrees))
     for text in record.flip:
-        name = check_name(text, scene, Setting("flip"))
+        name = check_name(text, names, Setting("flip"))
         add("flip", name, scaling_map(middles.get(name, Point(0, 0)), -1.0, 1.0))
     for text in record.move:
-        name, (x, y) = parse_move("move", text, scene, (2,))
+        name, (x, y) = parse_move("move", text, names, (2,))
         add("move", name, translation(x, y))
     for text in record.to:
-        name, (x, y) = parse_move("to", text, scene, (2,))
+        name, (x, y) = parse_move("to", text, names, (2,))
         now = apply(deltas.get(name, IDENTITY), middles.get(name, Point(0, 0)))
         add("to", name, translation(x - now.x, y - now.y))
     return deltas
@@ -104,10 +105,11 @@ def moves(
 EXAMPLES = {"move": "+120,0", "to": "320,200", "scale": "1.5", "rotate": "15"}
 
 
-def parse_move(setting: str, text: str, scene: Scene, counts: Sequence[int]) -> tuple[str, tuple[float, ...]]:
+def parse_move(setting: str, text: str, names: Sequence[str], counts: Sequence[int]) -> tuple[str, tuple[float, ...]]:
     """Read NAME=NUMBER or NAME=NUMBER,NUMBER.
 
     Args:
+        names: that there are.
         counts: how many numbers there may be.
 
     Raises:
@@ -121,7 +123,7 @@ def parse_move(setting: str, text: str, scene: Scene, counts: Sequence[int]) -> 
             f" {text} has no '=', but {many} needed after the name",
             Remedy("write ", Setting(setting, shell_quote(f"{text.strip()}={EXAMPLES[setting]}"))),
         )
-    name = check_name(name, scene, Setting(setting))
+    name = check_name(name, names, Setting(setting))
     try:
         values = tuple(float(number) for number in numbers.split(","))
     except ValueError:
@@ -147,7 +149,7 @@ def apply_move(placement: Placement, delta: Matrix, scene: Scene) -> Placement:
     matrix = compose_maps(placement.matrix, delta)
     if placement.fit == 1.0:
         # From the source itself: a mask that is warped twice would lose its fine parts.
-        source = next(o.mask for o in scene.objects if o.name == placement.name)
+        source = scene.masks[placement.source]
         return replace(placement, matrix=matrix, mask=warp_mask(source, matrix, scene.photo.size))
     return replace(placement, matrix=matrix, mask=warp_mask(placement.mask, delta, scene.photo.size))
 
@@ -157,11 +159,12 @@ def check_visible(placement: Placement, scene: Scene) -> None:
     if placement.mask.any():
         return
     name, size = placement.name, scene.photo.size
-    source = next(o.mask for o in scene.objects if o.name == name)
-    place = map_box(bounding_box(source), placement.matrix)
+    place = map_box(bounding_box(scene.masks[placement.source]), placement.matrix)
     remove = Remedy(
         Setting("remove", shell_quote(name), verb="pass"), " if it shall go", page="remove it from the picture"
     )
+    if placement.copy_of is not None:
+        remove = Remedy("leave out its ", Setting("copy"), page="remove it from the picture")
     if place.clipped(size).area > 0:
         raise LayoutError(
             f"Nothing of {name!r} is left at {place.width:.2g} x {place.height:.2g} pixels in the picture",

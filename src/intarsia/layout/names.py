@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 BACKGROUND = "background"
 """The name that is no object's."""
@@ -15,3 +16,12 @@ def words_of(name: str) -> str:
     """
     plain = " ".join(name.replace("_", " ").split())
     return re.sub(r"\s+#?\d+$", "", plain) or plain
+
+
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """A name for the next of its kind: "cat 2" after "cat", "dog 3" after "dog 1" where "dog 2" is taken."""
+    number, free = 2, f"{words_of(name)} 2"
+    while free in taken:
+        number += 1
+        free = f"{words_of(name)} {number}"
+    return free

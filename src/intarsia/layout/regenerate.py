@@ -203,7 +203,7 @@ def _sample(
     Returns:
         (B, C, h, w), clean.
     """
-    tokens = phrases.of([name for name, mask in layout.visible_masks().items() if mask.any()])
+    tokens = phrases.of(list(shown_masks(layout)))
     prompt = with_additions(prompt_for(record.prompt, scene, tokens, record.background), tokens.additions)
     limit = diffusion.text_encoder.config.max_position_embeddings
     conditional, negative = (
@@ -349,12 +349,23 @@ class LayoutGuidance(SamplingHook):
         self.diffusion.counter.backward += len(gradient)
 
 
+def shown_masks(layout: Layout) -> dict[str, Mask]:
+    """(H, W) the visible part of each object that can be seen, with its copies: they share its token."""
+    sources = {placement.name: placement.source for placement in layout.placements}
+    shown: dict[str, Mask] = {}
+    for name, mask in layout.visible_masks().items():
+        if mask.any():
+            source = sources[name]
+            shown[source] = shown[source] | mask if source in shown else mask
+    return shown
+
+
 def goal_of(scene: Scene, layout: Layout, latents: Tensor) -> Goal:
     """The visible part of each object's target, and the vacated region; in latent cells.
 
     In each map the most covered cell counts as 1, so that a small object has a target too.
     """
-    visible = [mask for mask in layout.visible_masks().values() if mask.any()]
+    visible = list(shown_masks(layout).values())
     nothing = np.zeros(scene.photo.pixels.shape[:2], np.bool_)
     vacated = np.any(list(scene.masks.values()), axis=0) & ~np.any([nothing, *visible], axis=0)
 
@@ -379,8 +390,8 @@ def changed_region(scene: Scene, layout: Layout, border: float) -> Mask:
     for name in layout.removed:
         region |= sources[name]
     for placement in layout.placements:
-        if changes(placement, sources[placement.name]):
-            region |= sources[placement.name] | placement.mask
+        if changes(placement, sources[placement.source]):
+            region |= placement.mask if placement.copy_of else sources[placement.source] | placement.mask
             kept &= ~placement.mask
         else:
             kept |= placement.mask
@@ -397,7 +408,7 @@ def emptied_scene(
     on_progress: OnProgress | None,
 ) -> Picture:
     """The image without the objects that change, (H, W, 3) in levels; shared with compose through the cache."""
-    kept = tuple(p for p in layout.placements if not changes(p, scene.masks[p.name]))
+    kept = tuple(p for p in layout.placements if p.copy_of is None and not changes(p, scene.masks[p.name]))
     removed = tuple(name for name in scene.names if name not in {p.name for p in kept})
     change = what_changes(scene, Layout(placements=kept, removed=removed), record)
     fill = choose_fill(scene, record, backbones, on_progress)

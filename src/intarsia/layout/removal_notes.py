@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from intarsia.backbones.fills import UNGUIDED, PatchFill
 from intarsia.backbones.protocols import BackgroundFill
+from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.masks import Mask
 from intarsia.layout.scene import Scene
 from intarsia.records.remove import RemoveRecord
@@ -52,9 +53,4 @@ def fill_notes(fill: BackgroundFill) -> tuple[str, ...]:
 
 
 def format_notes(scene: Scene, record: RemoveRecord) -> tuple[str, ...]:
-    lossy = record.format == "jpeg" or (record.format == "keep" and scene.photo.format == "JPEG")
-    if not lossy:
-        return ()
-    return (
-        "The picture is written as JPEG, which changes pixels outside the gap a little; as PNG they stay as they were.",
-    )
+    return lossy_notes(record.format, record.quality, scene.photo, "gap")

@@ -26,7 +26,7 @@ class Change:
         changed: the pixels of the objects that move or are removed.
         vacated: the region that they leave, with their soft borders and the shadows that were measured around them.
         objects: all objects, with their soft borders and shadows as far as they are known.
-        layers: where they stand, of the objects that change and of those that stay beside them; in a small image none,
+        layers: where they stand, of the objects that change, of those that are copied and of those that stay beside them; in a small image none,
             since there they are cut out by the ground behind them.
     """
 
@@ -80,18 +80,16 @@ class Stack:
 def stack_layers(scene: Scene, layout: Layout, change: Change, background: Bytes, record: ArrangeRecord) -> Stack:
     """The background, (H, W, 3), and the objects on it, in the part of the photo that anything leaves or comes to."""
     image, size = scene.photo.pixels, scene.photo.size
-    small, shape = size.short < SMALL, change.vacated.shape
-    moved = {
-        p.name: warp(
-            _cut_from(scene, scene.masks[p.name], change, background.astype(np.float32), record)
-            if small
-            else change.layers[p.name],
-            p.matrix,
-            size,
-        )
-        for p in layout.placements
-        if p.moved
-    }
+    shape, vacating = change.vacated.shape, layout.vacating
+
+    def cut_out(name: str) -> Layer:
+        if size.short >= SMALL:
+            return change.layers[name]
+        # Behind an object that stays beside its copies, nothing was filled yet.
+        ground = background.astype(np.float32) if name in vacating else _ground(scene, change)
+        return _cut_from(scene, scene.masks[name], ground, record)
+
+    moved = {p.name: warp(cut_out(p.source), p.matrix, size) for p in layout.placements if p.moved}
     around = round(record.compose.border * size.short) if record.compose.adapt else 0
     frame = hull(
         [bounds_of(change.vacated) or NOWHERE, *(grown(layer.part, around, shape) for layer in moved.values())]
@@ -102,12 +100,12 @@ def stack_layers(scene: Scene, layout: Layout, change: Change, background: Bytes
         if placement.moved:
             layer = moved[placement.name]
             if record.compose.adapt:
-                near = crop_around(scene.masks[placement.name], around)
-                beside = dilate(scene.masks[placement.name][near], around) & ~change.objects[near]
+                near = crop_around(scene.masks[placement.source], around)
+                beside = dilate(scene.masks[placement.source][near], around) & ~change.objects[near]
                 layer = adapted(layer, image[near][beside], stack.picture, at=frame, reach=around)
             _lay(stack, layer)
         else:
-            _keep(stack, scene, placement.name, change, record)
+            _keep(stack, scene, placement.source, change, record)
     return stack
 
 
@@ -144,11 +142,15 @@ def _layer_of_kept(scene: Scene, name: str, change: Change, record: ArrangeRecor
     """An object that stays, as a layer where it stands."""
     if scene.photo.size.short >= SMALL:
         return change.layers.get(name) or cut(scene.photo.pixels, scene.masks[name], change.objects)
-    ground = membrane_fill(scene.photo.pixels.astype(np.float32), ~change.objects)
-    return _cut_from(scene, scene.masks[name], change, ground, record)
+    return _cut_from(scene, scene.masks[name], _ground(scene, change), record)
 
 
-def _cut_from(scene: Scene, mask: Mask, change: Change, ground: Picture, record: ArrangeRecord) -> Layer:
+def _ground(scene: Scene, change: Change) -> Picture:
+    """What lies behind all objects of a small image, (H, W, 3) in levels."""
+    return membrane_fill(scene.photo.pixels.astype(np.float32), ~change.objects)
+
+
+def _cut_from(scene: Scene, mask: Mask, ground: Picture, record: ArrangeRecord) -> Layer:
     """An object of a small image as a layer, where it stands."""
     settings, short = record.compose, scene.photo.size.short
     others = np.logical_or.reduce(list(scene.masks.values())) & ~mask

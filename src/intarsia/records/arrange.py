@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks, weights_in_range
-from intarsia.records.choices import Fill, LayoutPreset, Mode
+from intarsia.records.choices import Fill, LayoutPreset, Mode, OutputFormat
 from intarsia.records.fill_checks import own_network_checks
+from intarsia.records.format_checks import format_checks
 
 COLOURS_EXAMPLE = '{"cat": [251, 216, 1], "background": [254, 254, 254]}'
 """What a key of colours looks like."""
@@ -180,6 +181,8 @@ class ArrangeRecord:
     """Turn objects about their middle, in degrees clockwise: --rotate cat=15."""
     flip: tuple[str, ...] = ()
     """Mirror objects left to right."""
+    copy: tuple[str, ...] = ()
+    """Duplicate objects, which stay: --copy cat=+120,0, as far from where the object stands; or 'cat:kitten=+120,0' with a name for the copy (else cat 2), by which it is then moved, scaled, turned, flipped and stacked."""
     remove: tuple[str, ...] = ()
     """Remove objects."""
     front: tuple[str, ...] = ()
@@ -220,6 +223,10 @@ class ArrangeRecord:
     """Width of the soft edge of what changes, as a fraction of the picture's short side."""
     size: int | None = None
     """Short side at which the models work, in pixels; by default the size they were trained at."""
+    format: OutputFormat = "png"
+    """Format of the picture's file: png (every pixel outside the edit stays as it was), keep (the photo's own, where it can be written), jpeg (small, but all pixels change a little) or webp."""
+    quality: int | None = None
+    """Quality of a jpeg or of a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, or webp without loss."""
     compose: ComposeSettings = ComposeSettings()
     guide: GuideSettings = GuideSettings()
     learn: LearnSettings = LearnSettings()
@@ -265,5 +272,6 @@ class ArrangeRecord:
                 ("The target was given both as a layout and as boxes", one_of("layout", "boxes")),
             ),
             *own_network_checks(self.fill, self.fill_model),
+            *format_checks(self.format, self.quality),
         )
         run_checks((*checks, *self.compose.checks(), *self.guide.checks(), *self.learn.checks()))

@@ -13,7 +13,7 @@ Structure = Literal["mean", "published"]
 LayoutPreset = Literal["default", "paper"]
 Mode = Literal["auto", "compose", "regenerate"]
 Fill = Literal["auto", "patch", "diffusion", "membrane", "lama", "migan"]
-OutputFormat = Literal["png", "keep", "jpeg"]
+OutputFormat = Literal["png", "keep", "jpeg", "webp"]
 
 
 CHOICES: dict[str, tuple[str, ...]] = {

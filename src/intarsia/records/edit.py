@@ -17,7 +17,8 @@ from intarsia.records.checks import (
     run_checks,
     weights_in_range,
 )
-from intarsia.records.choices import Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
+from intarsia.records.choices import OutputFormat, Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
+from intarsia.records.format_checks import format_checks
 from intarsia.records.presets import PRESETS, fill_in, unsaid
 
 MOST_LCM_STEPS = 50
@@ -195,6 +196,10 @@ class EditRecord:
     """How many of the best candidates to save."""
     size: int | None = None
     """Short side at which the models work, in pixels; by default the size they were trained at."""
+    format: OutputFormat = "png"
+    """Format of the picture's file: png (every pixel outside the edit stays as it was), keep (the photo's own, where it can be written), jpeg (small, but all pixels change a little) or webp."""
+    quality: int | None = None
+    """Quality of a jpeg or of a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, or webp without loss."""
     search: SearchSettings = SearchSettings()
     score: ScoreSettings = ScoreSettings()
     fit: FitSettings = FitSettings()
@@ -237,6 +242,7 @@ class EditRecord:
             ),
             *lora_checks(self.lora),
             *embedding_checks(self.embedding),
+            *format_checks(self.format, self.quality),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 self.sampler != "lcm" or self.steps <= MOST_LCM_STEPS,

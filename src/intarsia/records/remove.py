@@ -11,6 +11,7 @@ from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import between, not_too_long, run_checks, weights_in_range
 from intarsia.records.choices import Fill, OutputFormat
 from intarsia.records.fill_checks import own_network_checks
+from intarsia.records.format_checks import format_checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,9 @@ class RemoveRecord:
     size: int | None = None
     """Short side at which models work, in pixels; by default the size they were trained at."""
     format: OutputFormat = "png"
-    """Format of the picture's file: png (every pixel outside the gap stays as it was), keep (the photo's own, where it can be written), or jpeg (quality 95, 4:4:4: small, but all pixels change a little)."""
+    """Format of the picture's file: png (every pixel outside the gap stays as it was), keep (the photo's own, where it can be written), jpeg (small, but all pixels change a little) or webp."""
+    quality: int | None = None
+    """Quality of a jpeg or of a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, or webp without loss."""
 
     def __post_init__(self) -> None:
         run_checks(
@@ -65,6 +68,7 @@ class RemoveRecord:
                 ),
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
+                *format_checks(self.format, self.quality),
                 *lora_checks(self.lora),
                 *embedding_checks(self.embedding),
                 *own_network_checks(self.fill, self.fill_model),

@@ -67,6 +67,7 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
         "placements": [
             {
                 "name": p.name,
+                **({} if p.copy_of is None else {"copy_of": p.copy_of}),
                 "matrix": [round(v, 6) for v in p.matrix],
                 "fit": round(p.fit, 4),
                 "box": mask_box(p.mask),
@@ -264,6 +265,7 @@ def describe(fields: Mapping[str, Any]) -> str:
         return [f"{name} {verb} {value}" for name, _, value in pairs]
 
     parts = [f"as in {Path(str(fields[file])).name}" for file in ("layout", "boxes") if fields.get(file)]
+    parts += [f"{text} copied" for text in fields.get("copy") or ()]
     parts += each("move", "moved by") + each("to", "moved to")
     parts += each("scale", "scaled by") + each("rotate", "turned by")
     whole = {"flip": "mirrored", "remove": "removed", "front": "to the front", "back": "to the back"}

@@ -67,11 +67,9 @@ def history_entry(file: Path, facts: dict[str, Any], fields: dict[str, Any]) -> 
         words = describe(fields)
     elif fields.get("kind") == "RemoveRecord":
         words = f"{describe_removed(fields)} removed"
-    # A removal may keep its photo's format.
-    kept = [
-        file.with_name(Path(str(facts.get("picture") or f"{file.stem}.png")).name),
-        *sorted(file.parent.glob(f"{glob.escape(file.stem)}.[0-9]*.png")),
-    ]
+    # Results may keep their photo's format.
+    lead = file.with_name(Path(str(facts.get("picture") or f"{file.stem}.png")).name)
+    kept = [lead, *sorted(file.parent.glob(f"{glob.escape(file.stem)}.[0-9]*{glob.escape(lead.suffix)}"))]
     return HistoryEntry(
         file=file,
         made_at=str(facts.get("made_at") or ""),

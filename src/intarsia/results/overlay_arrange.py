@@ -45,6 +45,8 @@ PALETTE: tuple[Colour, ...] = (
 INK: Colour = (28, 31, 36)
 MOVED = "moved"
 """The note that an arrow says as well."""
+COPY = "copy"
+NO_COPIES: Mapping[str, str] = {}
 CROSS: Colour = (255, 45, 60)
 CAPTIONS = ("before", "the wish", "after")
 SMALL_MOVE = 0.03
@@ -89,6 +91,7 @@ def draw_wish(
     colours: Mapping[str, Colour],
     notes: Mapping[str, str],
     side: int | None = None,
+    copies: Mapping[str, str] = NO_COPIES,
 ) -> Image.Image:
     """The layout asked for: sources dashed, targets filled, arrows from source to target.
 
@@ -98,8 +101,11 @@ def draw_wish(
         after: what each is to cover, back to front; an object that is missing here is removed.
         notes: what happens to an object, in a word or two; objects not named stay as they are.
         side: short side of the drawing, pixels.
+        copies: names of copies, each with that of its object, whose colour it has.
     """
     drawing = drawing_on(photo, side, quiet=True)
+    colours = {**colours, **{name: colours[source] for name, source in copies.items()}}
+    starts = {**before, **{name: before[source] for name, source in copies.items()}}
     for name, mask in before.items():
         if name in notes:
             outline(drawing, mask, colours[name], dashed=True)
@@ -109,19 +115,21 @@ def draw_wish(
         outline(drawing, mask, colours[name])
     for name in (n for n in before if n not in after):
         cross(drawing, before[name])
-    for name in (n for n in after if n in before and n in notes):
-        arrow(drawing, middle(before[name]), middle(after[name]), colours[name])
-    for name in sorted(before, key=lambda n: n not in notes):
+    for name in (n for n in after if n in starts and n in notes):
+        arrow(drawing, middle(starts[name]), middle(after[name]), colours[name])
+    for name in sorted(starts, key=lambda n: n not in notes):
         said = f"{name}: {notes[name]}" if notes.get(name, MOVED) != MOVED else name
-        plate(drawing, after.get(name, before[name]), said, colours[name], others({**before, **after}, name))
+        plate(drawing, after.get(name, starts[name]), said, colours[name], others({**before, **after}, name))
     return drawing.finished()
 
 
 def layout_sheet(scene: Scene, layout: Layout, result: Photo, colours: Mapping[str, Colour]) -> Image.Image:
     """Source layout, target layout and result, side by side; below each other where the picture is very wide."""
+    copies = {p.name: p.copy_of for p in layout.placements if p.copy_of is not None}
+    wished = layout.visible_masks()
     panels = (
         draw_scene(scene.photo, scene.masks, colours),
-        draw_wish(scene.photo, scene.masks, layout.visible_masks(), colours, notes_on(layout)),
+        draw_wish(scene.photo, scene.masks, wished, colours, notes_on(layout), copies=copies),
         drawing_on(result).finished(),
     )
     return captioned(panels, CAPTIONS)
@@ -148,8 +156,11 @@ def notes_on(layout: Layout) -> dict[str, str]:
     notes = {
         p.name: "new shape" if p.fit < CLOSE else said or "reshaped"
         for p in layout.placements
-        if (said := change(p.matrix)) or p.fit < 1
+        if p.copy_of is None and ((said := change(p.matrix)) or p.fit < 1)
     }
+    for copy in (p for p in layout.placements if p.copy_of is not None):
+        said = change(copy.matrix)
+        notes[copy.name] = COPY if said in ("", MOVED) else f"{COPY}, {said}"
     return {**notes, **dict.fromkeys(layout.removed, "removed")}
 
 

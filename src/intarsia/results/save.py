@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from intarsia.errors import OutputError
 from intarsia.layout.remove import RemoveResult
+from intarsia.results.picture_format import ending_of
 from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
 
 if TYPE_CHECKING:  # with torch, which a removal does without
@@ -65,10 +66,17 @@ def save(
     if isinstance(result, EditResult):
         record = result.record
         targets = plan_edit(
-            Path(record.photo), folder, name=name, keep=record.keep, draw_boxes=draw_boxes, overwrite=overwrite
+            Path(record.photo),
+            folder,
+            name=name,
+            keep=record.keep,
+            ending=ending_of(record, result.original),
+            draw_boxes=draw_boxes,
+            overwrite=overwrite,
         )
         return write_edit(result, targets, metadata=metadata, overwrite=overwrite)
     if draw_boxes:
         raise OutputError("An edit by layout tries no boxes: leave out draw_boxes; NAME.layout.png shows its layouts.")
-    planned = plan_arrangement(result.record, folder, name=name, overwrite=overwrite)
+    ending = ending_of(result.record, result.scene.photo)
+    planned = plan_arrangement(result.record, folder, name=name, ending=ending, overwrite=overwrite)
     return write_arrangement(result, planned, metadata=metadata, overwrite=overwrite)

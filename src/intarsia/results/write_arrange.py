@@ -8,11 +8,11 @@ from typing import Any
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
-from intarsia.imaging.write import write_photo
 from intarsia.layout.edit import ArrangeResult
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.document import arrange_json, arrange_png_text, as_json, now, pixel_digest
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
+from intarsia.results.picture_format import write_result
 from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
 from intarsia.results.write_scene import scene_stem
 
@@ -67,13 +67,16 @@ class SavedArrangement:
         return {"files": self.files.as_json(), **self.document}
 
 
-def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", overwrite: bool = False) -> ArrangeFiles:
+def plan_arrangement(
+    record: ArrangeRecord, folder: Path, *, name: str = "", ending: str = ".png", overwrite: bool = False
+) -> ArrangeFiles:
     """Choose the names and make sure, before any work, that they can be written.
 
     Args:
         record: its photo gives the name, where none is given, and is never overwritten.
         folder: where to write; made when it is missing.
         name: of the files.
+        ending: of the pictures' names, as `choose_ending` gives it.
         overwrite: whether files of these names may be replaced.
 
     Raises:
@@ -81,11 +84,11 @@ def plan_arrangement(record: ArrangeRecord, folder: Path, *, name: str = "", ove
     """
     stem = safe_stem(Path(f"{name}.png")) if name else scene_stem(Path(record.photo))
     targets = ArrangeFiles(
-        picture=folder / f"{stem}.png",
+        picture=folder / f"{stem}{ending}",
         record=folder / f"{stem}.json",
         mask=folder / f"{stem}.mask.png",
         layout=folder / f"{stem}.layout.png",
-        others=tuple(folder / f"{stem}.{k}.png" for k in range(2, record.seeds + 1)),
+        others=tuple(folder / f"{stem}.{k}{ending}" for k in range(2, record.seeds + 1)),
     )
     check_folder(folder)
     inputs = {Path(file).resolve() for file in (record.photo, record.mask, record.layout) if file is not None}
@@ -116,13 +119,19 @@ def write_arrangement(
     """
     order = [lead, *(k for k in range(len(result.pictures)) if k != lead)]
     pictures = dict(zip((targets.picture, *targets.others), order, strict=True))
-    document = arrange_json(result, lead, now())
+    document = {**arrange_json(result, lead, now()), "picture": targets.picture.name}
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             made = result.pictures[index]
-            shown = {**document, "chosen": index, "seed": made.seed, "output_sha256": pixel_digest(made.photo)}
+            own = {
+                "chosen": index,
+                "seed": made.seed,
+                "output_sha256": pixel_digest(made.photo),
+                "picture": target.name,
+            }
+            shown = {**document, **own}
             text = arrange_png_text(shown, result) if metadata else None
-            write_photo(made.photo, stage / target.name, text=text)
+            write_result(made.photo, stage / target.name, result.record, text=text)
         chosen = result.pictures[lead]
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(chosen.blend)))
         colours = colours_of(result.scene.names, result.record.colours)

@@ -11,10 +11,10 @@ from typing import Any
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
-from intarsia.imaging.write import write_photo
 from intarsia.regions.edit import EditResult
 from intarsia.results.document import as_json, edit_json, edit_png_text, now
 from intarsia.results.overlay_edit import draw_overlay
+from intarsia.results.picture_format import write_result
 from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
 
 
@@ -69,7 +69,14 @@ class SavedEdit:
 
 
 def plan_edit(
-    photo: Path, folder: Path, *, name: str = "", keep: int = 1, draw_boxes: bool = False, overwrite: bool = False
+    photo: Path,
+    folder: Path,
+    *,
+    name: str = "",
+    keep: int = 1,
+    ending: str = ".png",
+    draw_boxes: bool = False,
+    overwrite: bool = False,
 ) -> EditFiles:
     """Choose the names and make sure, before any work, that they can be written.
 
@@ -78,6 +85,7 @@ def plan_edit(
         folder: where to write; made when it is missing.
         name: of the files.
         keep: how many candidates are saved.
+        ending: of the pictures' names, as `choose_ending` gives it.
         draw_boxes: whether the overlay is saved too.
         overwrite: whether files of these names may be replaced.
 
@@ -86,11 +94,11 @@ def plan_edit(
     """
     stem = safe_stem(Path(f"{name}.png") if name else photo)
     targets = EditFiles(
-        picture=folder / f"{stem}.png",
+        picture=folder / f"{stem}{ending}",
         record=folder / f"{stem}.json",
         mask=folder / f"{stem}.mask.png",
         boxes=folder / f"{stem}.boxes.png" if draw_boxes else None,
-        others=tuple(folder / f"{stem}.{k}.png" for k in range(2, keep + 1)),
+        others=tuple(folder / f"{stem}.{k}{ending}" for k in range(2, keep + 1)),
     )
     check_folder(folder)
     for target in targets.all():
@@ -129,13 +137,14 @@ def write_edit(
     pictures = dict(zip((targets.picture, *targets.others), order, strict=False))
     files = replace(targets, others=tuple(target for target in targets.others if target in pictures))
     made_at = now()
-    document = edit_json(result, lead, made_at)
+    document = {**edit_json(result, lead, made_at), "picture": targets.picture.name}
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             candidate = result.candidates[index]
             assert candidate.photo is not None
-            text = edit_png_text(edit_json(result, index, made_at), result) if metadata else None
-            write_photo(candidate.photo, stage / target.name, text=text)
+            shown = {**edit_json(result, index, made_at), "picture": target.name}
+            text = edit_png_text(shown, result) if metadata else None
+            write_result(candidate.photo, stage / target.name, result.record, text=text)
         blend = result.candidates[lead].blend
         assert blend is not None
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(blend)))

@@ -13,11 +13,11 @@ from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.metadata import EDITED, TRAINED
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.write import WRITERS, write_photo
 from intarsia.layout.remove import RemoveResult
 from intarsia.records.inputs import input_files
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.document import as_json, now, remove_json, remove_png_text
+from intarsia.results.picture_format import ending_of, write_result
 from intarsia.results.staging import check_folder, png, safe_stem, staging
 
 NO_NETWORK = ("auto", "patch", "membrane")
@@ -81,7 +81,7 @@ def plan_removal(
     """
     stem = safe_stem(Path(f"{name}.png" if name else record.photo))
     targets = RemoveFiles(
-        picture=folder / f"{stem}{picture_ending(record, photo)}",
+        picture=folder / f"{stem}{ending_of(record, photo)}",
         record=folder / f"{stem}.json",
         mask=folder / f"{stem}.mask.png",
     )
@@ -95,21 +95,6 @@ def plan_removal(
             )
         check_absent(target, overwrite)
     return targets
-
-
-def picture_ending(record: RemoveRecord, photo: Photo) -> str:
-    """The ending of the picture's name, which chooses its format: where a photo's cannot be written, .png."""
-    kind = {"png": "PNG", "jpeg": "JPEG", "keep": photo.format.upper()}[record.format]
-    if kind == "JPEG" and photo.alpha is not None:
-        raise OutputError(
-            f"{record.photo} is partly transparent, and JPEG has no transparency",
-            Remedy("write ", Setting("format", "png")),
-        )
-    own = Path(record.photo).suffix.lower()
-    fitting = [ending for ending, (writes, _) in WRITERS.items() if writes == kind]
-    if own in fitting:
-        return own
-    return fitting[0] if fitting else ".png"
 
 
 def write_removal(
@@ -131,7 +116,7 @@ def write_removal(
     replaced = Image.fromarray((result.blend > 0).astype(np.uint8) * 255)
     source = EDITED if result.record.fill in NO_NETWORK else TRAINED
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
-        write_photo(result.photo, stage / targets.picture.name, text=text, source=source)
+        write_result(result.photo, stage / targets.picture.name, result.record, text=text, source=source)
         write_bytes_atomically(stage / targets.mask.name, png(replaced))
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedRemoval(files=targets, document=document)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from intarsia.backbones.resolve import expected_side, resolve
 from intarsia.errors import RecordError
+from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
@@ -18,6 +19,7 @@ from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import photo_of
 from intarsia.progress import OnProgress, Progress
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.results.picture_format import ending_of
 from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of, tell_unused
 
@@ -74,7 +76,7 @@ def run_arrange(
     photo = read_photo(photo_of(record))
     if lead >= record.seeds:
         raise RecordError(f"The record shows picture {lead + 1}, but makes only {record.seeds}: it was changed since.")
-    targets = plan_arrangement(record, out, name=name, overwrite=overwrite)
+    targets = plan_arrangement(record, out, name=name, ending=ending_of(record, photo), overwrite=overwrite)
     concepts = read_concepts(Path(record.concepts)) if record.concepts else None
     if record.find:  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
@@ -98,6 +100,9 @@ def run_arrange(
         tell_unused(record)
         record = dataclasses.replace(record, models=source.name)
     result = arrange(scene, layout, record, backbones, concepts=concepts, cache=cache, on_progress=listen)
+    result = dataclasses.replace(
+        result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
+    )
     saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
     learned = any(stage.startswith("learning") for stage in stages)
     concepts_from: Literal["none", "file", "cache", "learned"] = "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from intarsia.backbones.resolve import expected_side, resolve
 from intarsia.errors import TERMINAL, Message, RecordError
+from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
@@ -20,6 +22,7 @@ from intarsia.regions.edit import EditResult, edit, usable_box
 from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import toy_world
+from intarsia.results.picture_format import ending_of
 from intarsia.results.write_edit import SavedEdit, plan_edit, write_edit
 from intarsia.tasks.options import Files
 from intarsia.tasks.scene import LoadBackbones, networks_of
@@ -71,7 +74,12 @@ def run_edit(
     photo = read_photo(record.photo)
     mask = _checked_region(record, photo)
     targets = plan_edit(
-        Path(record.photo), out, keep=record.keep, draw_boxes=files.draw_boxes, overwrite=files.overwrite
+        Path(record.photo),
+        out,
+        keep=record.keep,
+        ending=ending_of(record, photo),
+        draw_boxes=files.draw_boxes,
+        overwrite=files.overwrite,
     )
     models = record.models
     if on_note is not None and (known := toy_world_ahead(models, photo)):
@@ -84,6 +92,9 @@ def run_edit(
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."
         )
+    result = dataclasses.replace(
+        result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
+    )
     saved = write_edit(result, targets, lead=lead, metadata=not files.no_metadata, overwrite=files.overwrite)
     return EditTaskResult(result=result, saved=saved, shown=lead)
 

@@ -42,6 +42,7 @@ from intarsia.web.arrange_store import (
     write_thumb,
 )
 from intarsia.web.canvas import Move, Moves, parse_canvas_value, read_moves, record_from_moves
+from intarsia.web.edit_service import in_png
 from intarsia.web.loss_plot import PageTracker
 from intarsia.web.result_store import picture_of, result_folder, write_other_records
 from intarsia.web.sessions import Session, SessionStore
@@ -173,7 +174,7 @@ class ArrangeService:
             made = yield from run_watched(
                 session,
                 lambda on_progress, _: run_arrange(
-                    record, folder, self.store.load, self.load_segmenter, on_progress=on_progress
+                    in_png(record), folder, self.store.load, self.load_segmenter, on_progress=on_progress
                 ),
             )
             write_other_records(folder)
@@ -200,7 +201,12 @@ class ArrangeService:
             made = yield from run_watched(
                 session,
                 lambda on_progress, _: run_arrange(
-                    record, folder, self.store.load, self.load_segmenter, lead=replay.index, on_progress=on_progress
+                    in_png(record),
+                    folder,
+                    self.store.load,
+                    self.load_segmenter,
+                    lead=replay.index,
+                    on_progress=on_progress,
                 ),
             )
         finally:

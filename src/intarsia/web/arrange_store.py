@@ -14,7 +14,7 @@ from typing import Any
 from intarsia.errors import LayoutError
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colours
-from intarsia.layout.names import BACKGROUND, words_of
+from intarsia.layout.names import BACKGROUND, free_name
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
@@ -124,10 +124,7 @@ def write_session_scene(
 
 def unique_name(name: str, taken: Sequence[str]) -> str:
     """A name that is not taken: the next dog after "dog" is "dog 2"."""
-    number, free = 2, name
-    while free in taken:
-        free, number = f"{words_of(name)} {number}", number + 1
-    return free
+    return free_name(name, taken) if name in taken else name
 
 
 # Results

@@ -26,7 +26,9 @@ from intarsia.imaging.masks import Mask, bounding_box, bounds_of, dilate
 from intarsia.imaging.matting import Layer
 from intarsia.imaging.photo import Photo, Picture
 from intarsia.imaging.slices import beyond
+from intarsia.layout.copies import SEPARATOR
 from intarsia.layout.moves import LEAST_SCALE, MOST_SCALE
+from intarsia.layout.names import BACKGROUND, free_name
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 from intarsia.web.scripts import loading
@@ -36,6 +38,9 @@ EVENTS = ("uploaded", "example", "pointed", "renamed", "replayed", "opened", "ma
 
 MAX_CANVAS_SIDE = 1280
 """Longer side of the picture on the canvas, in pixels: finer than most windows show it."""
+
+MOST_NAME = 100
+"""Characters of the name of a copy."""
 
 MIN_VISIBLE_ALPHA = 1 / 255
 """Coverage from which a pixel is visible."""
@@ -52,6 +57,7 @@ class Move:
         turn: degrees clockwise, as it is seen.
         flip: whether it is mirrored left to right, before it is turned.
         gone: whether it was removed.
+        copy_of: the scene's object that this is a copy of, under a name of its own; None for an object itself.
     """
 
     name: str
@@ -62,10 +68,11 @@ class Move:
     turn: float = 0.0
     flip: bool = False
     gone: bool = False
+    copy_of: str | None = None
 
 
 Moves = tuple[Move, ...]
-"""One for each object of a scene, from back to front."""
+"""One for each object of a scene and for each copy of one, from back to front."""
 
 
 def identity_moves(scene: Scene) -> Moves:
@@ -78,6 +85,7 @@ def read_moves(given: Any, names: Sequence[str]) -> Moves:
 
     Args:
         given: a list of objects with the fields of `Move`; objects that are not named stay unmoved, behind the others.
+            One with a "copy_of" is a copy, with a name that nothing else has.
         names: of the scene's objects.
 
     Raises:
@@ -94,7 +102,9 @@ def read_moves(given: Any, names: Sequence[str]) -> Moves:
 
 
 def read_move(given: Any, names: Sequence[str]) -> Move:
-    if not isinstance(given, Mapping) or given.get("name") not in names:
+    if isinstance(given, Mapping) and given.get("copy_of") is not None:
+        check_copy(given, names)
+    elif not isinstance(given, Mapping) or given.get("name") not in names:
         known = ", ".join(map(repr, names))
         raise RecordError(f"A move must name one of the scene's objects, {known}, but this one does not: {given!r}.")
     values: dict[str, Any] = {}
@@ -122,6 +132,20 @@ def read_move(given: Any, names: Sequence[str]) -> Move:
     return move
 
 
+def check_copy(given: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise `RecordError` unless a move is of a copy of one of the scene's objects, under another name."""
+    name, of = given.get("name"), given["copy_of"]
+    if of not in names:
+        known = ", ".join(map(repr, names))
+        raise RecordError(f"A copy must be of one of the scene's objects, {known}, but this one is not: {given!r}.")
+    if not isinstance(name, str) or not name.strip() or name != name.strip() or len(name) > MOST_NAME:
+        raise RecordError(f"A copy of {of!r} needs a name of its own, such as {free_name(of, names)!r}: {name!r}.")
+    if name in names or name.lower() == BACKGROUND or {"=", SEPARATOR} & set(name):
+        raise RecordError(
+            f"A copy of {of!r} cannot have the name {name!r}: give it another, such as {free_name(of, names)!r}."
+        )
+
+
 def canvas_matrix(move: Move, box: Box) -> Matrix:
     """The map of a cut-out on the canvas, as its style says: translate, rotate, scale, about the middle of a box."""
     middle = box.center
@@ -136,14 +160,19 @@ def record_from_moves(moves: Moves, names: Sequence[str], base: ArrangeRecord) -
     turn of it is the other way round in the record.
 
     Args:
-        moves: one for each object of the scene; their order is that of the objects, from back to front.
+        moves: one for each object of the scene, and for each copy; their order is that of the objects, from back to
+            front.
         names: of the scene's objects, in its own order.
         base: the scene, and the settings.
     """
     stay = [move for move in moves if not move.gone]
-    back, front = stacking_changes([name for name in names if name in {m.name for m in stay}], [m.name for m in stay])
+    copies = [move for move in stay if move.copy_of is not None]
+    # Each copy lies in front of its object, as `read_layout` puts it.
+    before = [each for name in names for each in (name, *(copy.name for copy in copies if copy.copy_of == name))]
+    back, front = stacking_changes([n for n in before if n in {m.name for m in stay}], [m.name for m in stay])
     return dataclasses.replace(
         base,
+        copy=tuple(f"{m.copy_of}{SEPARATOR}{m.name}" for m in copies),
         move=tuple(f"{m.name}={m.x:+.6g},{m.y:+.6g}" for m in stay if is_significant(m.x) or is_significant(m.y)),
         to=(),
         scale=tuple(
@@ -153,7 +182,7 @@ def record_from_moves(moves: Moves, names: Sequence[str], base: ArrangeRecord) -
         ),
         rotate=tuple(f"{m.name}={-m.turn if m.flip else m.turn:.6g}" for m in stay if is_significant(m.turn)),
         flip=tuple(m.name for m in stay if m.flip),
-        remove=tuple(m.name for m in moves if m.gone),
+        remove=tuple(m.name for m in moves if m.gone and m.copy_of is None),
         front=front,
         back=back,
     )

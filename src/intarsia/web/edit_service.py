@@ -21,6 +21,7 @@ from intarsia.imaging.tensors import resize_to_photo
 from intarsia.progress import OnProgress
 from intarsia.records.added_files import ADDED
 from intarsia.records.edit import EditRecord
+from intarsia.records.inputs import AnyRecord
 from intarsia.records.serialize import from_json
 from intarsia.regions.events import AnalysisEvent, Preview
 from intarsia.results.document import pixel_digest
@@ -220,7 +221,7 @@ def heatmap_image(heat: np.ndarray) -> Image.Image:
 def run_session_edit(
     session: Session, store: SessionStore, record: EditRecord, on_progress: OnProgress, on_intermediate: OnIntermediate
 ) -> Path:
-    """Make an edit in a new folder of the session, which is removed if that fails.
+    """Make an edit in a new folder of the session, which is removed if that fails; in PNG, to go on from without loss.
 
     Returns:
         The folder, which `result_facts` reads.
@@ -228,7 +229,7 @@ def run_session_edit(
     folder = session.new_folder("edit")
     try:
         run_edit(
-            record,
+            in_png(record),
             folder,
             Files(draw_boxes=True),
             store.load,
@@ -242,6 +243,11 @@ def run_session_edit(
     return folder
 
 
+def in_png(record: AnyRecord) -> AnyRecord:
+    """The record of a result that is kept without loss; visitors choose the format when they fetch it."""
+    return dataclasses.replace(record, format="png", quality=None)
+
+
 def run_session_replay(session: Session, store: SessionStore, result: Path, on_progress: OnProgress) -> bool:
     """Make a result again from its record; whether the same pixels came out."""
     replay = read_replay(result, None)
@@ -250,7 +256,7 @@ def run_session_replay(session: Session, store: SessionStore, result: Path, on_p
     record = dataclasses.replace(replay.record, models=resolve_models(store, replay.record.models), **store.added)
     folder = session.new_folder("replay")
     try:
-        made = run_edit(record, folder, Files(), store.load, lead=replay.index, on_progress=on_progress)
+        made = run_edit(in_png(record), folder, Files(), store.load, lead=replay.index, on_progress=on_progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return pixel_digest(made.photo) == replay.output_sha256

@@ -27,7 +27,7 @@ CONTROLS = {
     "find": "“Objects”",
     "masks": "“Masks instead of names”",
     # What is done with the objects on the canvas has no labelled control.
-    **{name: f"“{name}”" for name in ("move", "to", "scale", "rotate", "flip", "remove", "front", "back")},
+    **{name: f"“{name}”" for name in ("move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back")},
 }
 """Controls that are not called as their setting is."""
 

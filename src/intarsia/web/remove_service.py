@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
 import shutil
@@ -22,6 +21,7 @@ from intarsia.results.document import pixel_digest
 from intarsia.results.replay import read_replay
 from intarsia.tasks.remove import RemoveTaskResult, run_remove
 from intarsia.web.canvas import data_url
+from intarsia.web.edit_service import in_png
 from intarsia.web.field_labels import label
 from intarsia.web.result_store import THUMBNAIL, lead_record
 from intarsia.web.sessions import Session, SessionStore
@@ -171,7 +171,7 @@ class RemoveService:
     def _run(self, record: RemoveRecord, folder: Path, on_progress: OnProgress) -> RemoveTaskResult:
         """In PNG: what is gone on from, and then from again, must lose nothing on the way."""
         return run_remove(
-            dataclasses.replace(record, format="png"),
+            in_png(record),
             folder,
             self.store.load,
             self.load_segmenter,

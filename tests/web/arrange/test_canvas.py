@@ -141,10 +141,48 @@ def test_moves_are_read_and_what_is_not_named_stays() -> None:
     assert moves[2] == Move(name="dog", x=3.0, flip=True)
 
 
+def test_a_copy_is_placed_and_stacked_as_the_canvas_shows_it(yard: Scene) -> None:
+    wish = {"x": 12.0, "y": -9.0, "wide": 1.25, "high": 1.25, "turn": 20.0, "flip": True}
+    given = [
+        {"name": "pup", "copy_of": "dog", **wish},
+        {"name": "house"},
+        {"name": "tree 2", "copy_of": "tree", "gone": True},
+        {"name": "dog", "gone": True},
+        {"name": "tree"},
+        {"name": "dog 2", "copy_of": "dog", "x": 5},
+    ]
+    moves = read_moves(given, NAMES)
+    assert moves[0] == Move(name="pup", copy_of="dog", **wish)  # type: ignore[arg-type]
+    assert read_moves([dataclasses.asdict(move) for move in moves], NAMES) == moves
+    record = record_from_moves(moves, NAMES, BASE)
+    assert (record.copy, record.remove) == (("dog:pup", "dog:dog 2"), ("dog",))
+    layout = read_layout(record, yard)
+    assert [p.name for p in layout.placements] == ["pup", "house", "tree", "dog 2"] and layout.removed == ("dog",)
+    matrix = canvas_matrix(moves[0], bounding_box(yard.masks["dog"]))
+    assert layout.placements[0].matrix == pytest.approx(matrix, abs=1e-3)
+
+
+def test_a_copy_alone_is_in_front_of_all_others(yard: Scene) -> None:
+    moves = read_moves([{"name": "house 2", "copy_of": "house", "x": 9}], NAMES)
+    assert [m.name for m in moves] == [*NAMES, "house 2"]
+    layout = read_layout(record_from_moves(moves, NAMES, BASE), yard)
+    assert [p.name for p in layout.placements] == [*NAMES, "house 2"]
+
+
 @pytest.mark.parametrize(
     "given",
     [
         "dog",
+        [{"name": "pup", "copy_of": "cat"}],
+        [{"name": "pup", "copy_of": 3}],
+        [{"name": "dog", "copy_of": "dog"}],
+        [{"copy_of": "dog"}],
+        [{"name": " ", "copy_of": "dog"}],
+        [{"name": "a:b", "copy_of": "dog"}],
+        [{"name": "a=b", "copy_of": "dog"}],
+        [{"name": "p" * 101, "copy_of": "dog"}],
+        [{"name": "Background", "copy_of": "dog"}],
+        [{"name": "pup", "copy_of": "dog"}, {"name": "pup", "copy_of": "tree"}],
         [{"name": "cat"}],
         [{"name": ["dog"]}],
         [3],

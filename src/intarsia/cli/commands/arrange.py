@@ -17,7 +17,7 @@ from intarsia.tasks.options import Machine
 
 @dataclass(frozen=True, kw_only=True)
 class Arrange:
-    """Edit a picture by layout: move, scale, turn, mirror, remove its objects, their looks kept."""
+    """Edit a picture by layout: move, scale, turn, mirror, copy, remove its objects, their looks kept."""
 
     record: Annotated[ArrangeFlags, tyro.conf.arg(name="")]
     out: Path = Path("out")

@@ -1,0 +1,61 @@
+"""The format of a result's picture: what was asked for, and what its file's name then ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.imaging.compression import kind_asked
+from intarsia.imaging.metadata import TRAINED
+from intarsia.imaging.photo import Photo
+from intarsia.imaging.write import WRITERS, exif_fits, is_opaque, write_photo
+from intarsia.records.choices import OutputFormat
+from intarsia.records.inputs import Record
+
+
+def choose_ending(format: OutputFormat, own: str, photo: Photo, original: Path) -> str:
+    """The ending of a picture's name, which chooses its format: .png where the photo's own cannot be written.
+
+    Args:
+        own: the original's format, as `Photo.format` names it.
+        photo: the picture that is written.
+        original: whose ending is kept where it fits.
+
+    Raises:
+        OutputError: JPEG is asked for, but the picture is partly transparent.
+    """
+    kind = kind_asked(format, own)
+    if kind == "JPEG" and not is_opaque(photo):
+        if format == "keep":
+            return ".png"
+        raise OutputError(
+            f"{original} is partly transparent, and JPEG has no transparency",
+            Remedy("write ", Setting("format", "png"), page="choose PNG or WebP"),
+        )
+    fitting = [ending for ending, (writes, _) in WRITERS.items() if writes == kind]
+    if original.suffix.lower() in fitting:
+        return original.suffix.lower()
+    return fitting[0] if fitting else ".png"
+
+
+def ending_of(record: Record, photo: Photo) -> str:
+    """The ending of the names of a record's pictures, as for `choose_ending`."""
+    return choose_ending(record.format, photo.format, photo, Path(record.photo))
+
+
+def write_result(
+    photo: Photo, file: Path, record: Record, *, text: Mapping[str, str] | None, source: str = TRAINED
+) -> Path:
+    """Write a result's picture as its record asks for it.
+
+    Args:
+        file: whose ending `choose_ending` chose.
+        text, source: as for `write_photo`; a record that is too long for a JPEG stands beside it alone.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if text and not exif_fits(photo, file.suffix, text, source):
+        text = {}
+    return write_photo(photo, file, text=text, source=source, original=Path(record.photo), quality=record.quality)
