@@ -15,7 +15,7 @@ from intarsia.web.studio_visitors import State, arriving
 
 AT_ONCE = ("opened", "tried", "dropped", "saved", "stopped", "chosen")
 """Events that are over with their answer."""
-ASKED = ("pointed", "lifted", "gone_on", "exported")
+ASKED = ("pointed", "lifted", "gone_on", "scene_again", "exported")
 """Questions, each with the ticket of its answer."""
 WATCHED = ("arrived", "reopened", "changed", "removed", "arranged", "named", "replayed", "fetched")
 """Events after which something may go on, which is then watched."""

@@ -62,7 +62,7 @@ class StudioHandlers:
             )
         }
         self.asked: dict[str, Callable[[Visitor, Draft, Data], Facts]] = {
-            name: getattr(self, f"_{name}") for name in ("pointed", "lifted", "gone_on", "exported")
+            name: getattr(self, f"_{name}") for name in ("pointed", "lifted", "gone_on", "scene_again", "exported")
         }
         self._asking: dict[str, int] = {}
 
@@ -243,6 +243,11 @@ class StudioHandlers:
         base = draft.scenes[step["scene"]]
         answer = scene_answer(visitor.session, step["scene"], scene, base, step["moves"] or ())
         return {"kind": "scene", "scene": answer}
+
+    def _scene_again(self, visitor: Visitor, draft: Draft, data: Data) -> Facts:
+        name = data.get("scene")
+        scene = read_source(scene_source(visitor.session, draft, name))
+        return {"kind": "scene", "scene": scene_answer(visitor.session, str(name), scene, draft.scenes[str(name)])}
 
     def _exported(self, visitor: Visitor, draft: Draft, data: Data) -> Facts:
         return export(draft, data)

@@ -63,10 +63,11 @@ class Studio {
     this.top = new TopBar(this);
     this.verbs = new Verbs(this);
     this.keys = new StudioKeys(this);
-    this.side = make("aside", "s-side", this.result.element, this.objects.list, this.paint.element, this.settings.element);
+    this.placed = make("div", "s-placed", this.objects.list, this.objects.panel.numbers);
+    this.side = make("aside", "s-side", this.result.element, this.paint.element, this.placed, this.settings.element);
     this.side.setAttribute("aria-label", "The result, and settings");
     this.rail = make("div", "s-rail", this.tools.element);
-    this.main = make("main", "s-main", this.stage.element, this.tools.options, this.start.element);
+    this.main = make("main", "s-main", this.tools.options, this.stage.element, this.start.element);
     const body = make("div", "s-body", this.rail, this.main, this.side);
     this.root.replaceChildren(this.top.element, body, this.verbs.element, this.strip.element);
     window.addEventListener("popstate", () => this.followAddress());
@@ -85,7 +86,7 @@ class Studio {
       this.saidNumber = value.said.n;
       this.said = { text: value.said.text, problem: value.said.problem };
     }
-    if (value.phase !== "arriving" && !this.arrived) this.arrive();
+    if (value.n > 0 && !this.arrived) this.arrive(); // it knows its visitor from then on
     else this.takeDraft();
     this.render();
   }
@@ -136,7 +137,7 @@ class Studio {
     if (!fresh.length) return;
     for (const { id } of fresh) this.draft.known.add(id);
     this.leaveParts();
-    this.change({ step: fresh.at(-1).id, selection: null, scene: null, moves: null, candidate: 0 });
+    this.change({ step: fresh.at(-1).id, selection: null, scene: null, moves: null, layout: null, candidate: 0 });
     this.restoreParts();
     this.writeAddress();
   }
@@ -165,12 +166,27 @@ class Studio {
   }
 
   get step() {
-    return this.state.draft?.steps.find(({ id }) => id === this.draft.now.step) ?? null;
+    return this.stepOf(this.draft.now.step);
+  }
+
+  stepOf(wanted) {
+    return this.state.draft?.steps.find(({ id }) => id === wanted) ?? null;
+  }
+
+  // Whether objects are cut out, which are dragged.
+  get isMoving() {
+    return Boolean(this.objects.scene || this.objects.ghosted);
+  }
+
+  // The result that what is done now begins with; "" is the photo itself. Objects lie over what they were cut out of.
+  get base() {
+    const { scene, step } = this.draft.now;
+    return (scene && this.scenes.get(scene)?.base) ?? step;
   }
 
   // The picture that is shown: a result, or another one of its pictures, or the photo.
   get photo() {
-    const { draft } = this.state, { step } = this;
+    const { draft } = this.state, step = this.stepOf(this.base);
     if (!draft) return null;
     if (!step) return draft.original;
     const other = step.candidates?.[this.draft.now.candidate];
@@ -179,7 +195,7 @@ class Studio {
 
   // What the shown result was made of.
   get before() {
-    const base = this.step && this.state.draft.steps.find(({ id }) => id === this.step.base);
+    const base = this.step && this.stepOf(this.step.base);
     return base ? base.picture : this.state.draft?.original ?? null;
   }
 
@@ -190,7 +206,8 @@ class Studio {
   // To the server
 
   tell(name, data) {
-    this.trigger(name, { draft: this.state.draft?.id ?? null, base: this.draft.now.step, ...data });
+    const { base } = this, { candidate, step } = this.draft.now;
+    this.trigger(name, { draft: this.draft.id, base, candidate: base === step ? candidate : 0, ...data });
   }
 
   ask(name, data) {
@@ -223,7 +240,7 @@ class Studio {
   show(step) {
     if (step === this.draft.now.step) return;
     this.leaveParts();
-    this.change({ step, selection: null, scene: null, moves: null, candidate: 0 });
+    this.change({ step, selection: null, scene: null, moves: null, layout: null, candidate: 0 });
     this.restoreParts();
     this.writeAddress();
   }
@@ -250,19 +267,24 @@ class Studio {
     const { now } = this.draft;
     this.selection.restore(now.selection);
     if (now.scene) this.openScene(now.scene, now.moves);
-    else if (this.objects.isOpen) this.objects.open(null, []);
+    else if (this.isMoving) this.leaveObjectsAlone();
     this.result.setComparing(false);
   }
 
   leaveParts() {
     this.paint.close();
-    this.objects.open(null, []);
+    this.leaveObjectsAlone();
     this.selection.restore(null);
+  }
+
+  leaveObjectsAlone() {
+    this.objects.ghost(null);
+    this.objects.open(null);
   }
 
   async openScene(id, moves) {
     try {
-      const scene = this.scenes.get(id) ?? (await this.ask("reopened_scene", { scene: id })).scene;
+      const scene = this.scenes.get(id) ?? (await this.ask("scene_again", { scene: id })).scene;
       this.scenes.set(id, scene);
       if (this.draft.now.scene === id) this.objects.open(scene, this.draft.now.moves ?? moves ?? scene.moves);
     } catch (problem) {
@@ -297,28 +319,32 @@ class Studio {
     return file && this.upload(file);
   }
 
-  async doChange({ base = this.draft.now.step, seed = null } = {}) {
+  async doChange({ seed = null } = {}) {
     const { source, prompt } = this.draft.now;
     if (!prompt.trim()) return;
     const answer = await this.models.askBeforeChange();
     if (answer === "cancel") return;
     const settings = { ...this.settings.values("change"), ...(seed === null ? {} : { seed }) };
     const words = { source: this.selection.isEmpty ? source : "", prompt };
-    await this.run("changed", async () => ({ base, path: await this.selected(), ...words, settings, anyway: answer === "anyway" }));
+    const anyway = answer === "anyway";
+    await this.run("changed", async () => ({ path: await this.selected(), ...words, settings, anyway }));
   }
 
   // The same again with other noise, from where the shown result began.
   async doAgain() {
+    const { beginning, step } = this;
+    if (!beginning || this.busy) return;
+    const { steps } = this.state.draft, tries = steps.filter((each) => each.verb === "change" && each.base === step.base);
+    this.change(beginning);
+    this.restoreParts();
+    await this.doChange({ seed: (step.candidates[0]?.seed ?? 0) + tries.length });
+  }
+
+  // What the shown change was asked for with.
+  get beginning() {
     const { step } = this;
-    if (!step) return;
-    const selection = step.selection ?? null;
-    this.draft.amend({ prompt: step.prompt ?? this.draft.now.prompt, source: step.source ?? this.draft.now.source });
-    const tries = this.state.draft.steps.filter(({ base, verb }) => base === step.base && verb === "change").length;
-    const answer = await this.models.askBeforeChange();
-    if (answer === "cancel") return;
-    const settings = { ...this.settings.values("change"), seed: (Number(step.seed) || 0) + 100 * tries };
-    const { prompt, source } = this.draft.now;
-    await this.run("changed", async () => ({ base: step.base, again: step.id, path: selection, source, prompt, settings, anyway: answer === "anyway" }));
+    if (step?.verb !== "change") return null;
+    return this.draft.past.findLast((each) => each.step === step.base && !each.scene && each.prompt === this.draft.now.prompt) ?? null;
   }
 
   async doRemove() {
@@ -338,30 +364,36 @@ class Studio {
     this.change({ keep: null });
   }
 
-  // What is selected becomes an object, which is dragged.
-  async lift({ event = null, point = null, copy = false } = {}) {
+  // What is selected becomes an object, which is dragged: at once, while the server cuts it out.
+  async lift(event = null, point = null, { copy = false } = {}) {
     if (this.busy || this.selection.isEmpty || this.lifting) return;
     this.lifting = true;
-    const { now } = this.draft;
     try {
-      this.objects.ghost(this.selection, this.photo, { event, point });
-      const path = await this.selected();
-      const scene = now.scene ?? this.step?.scene ?? null;
-      const { scene: made } = await this.ask("lifted", { scene, name: null, path });
-      this.scenes.set(made.id, made);
+      const file = await this.selection.file(), hasGhost = this.objects.ghost(this.selection, this.photo);
+      if (event && hasGhost) this.objects.begin(null, event, point);
       this.selection.restore(null);
-      const moves = this.objects.open(made, made.moves) ?? made.moves;
-      this.change({ scene: made.id, moves, selection: null });
-      const name = made.objects.at(-1).name;
+      this.render();
+      const path = await this.upload(file), earlier = this.draft.now.scene ?? this.step?.scene ?? null;
+      const { scene } = await this.ask("lifted", { scene: earlier, name: null, path });
+      this.scenes.set(scene.id, scene);
+      const name = scene.objects.at(-1).name, moves = this.movesOf(scene);
+      this.change({ scene: scene.id, moves, selection: null });
+      this.objects.open(scene, moves);
       if (copy) this.objects.duplicate(name);
       else if (!event) this.objects.pick(name);
     } catch (problem) {
-      this.objects.open(null, []);
+      this.leaveObjectsAlone();
       this.restoreParts();
       this.say(problem.message || LOST, true);
     }
     this.lifting = false;
     this.render();
+  }
+
+  // The moves that were made already, and those of objects that have come since.
+  movesOf(scene) {
+    const made = this.draft.now.scene ? this.draft.now.moves : [], known = new Set(made.map(({ name }) => name));
+    return [...made, ...scene.moves.filter(({ name }) => !known.has(name))];
   }
 
   // The objects of a result by layout are moved on, from where they are.
@@ -371,8 +403,9 @@ class Studio {
     try {
       const { scene } = await this.ask("gone_on", { step: step.id });
       this.scenes.set(scene.id, scene);
-      this.objects.open(scene, scene.moves);
+      this.selection.restore(null);
       this.change({ scene: scene.id, moves: scene.moves, selection: null });
+      this.objects.open(scene, scene.moves);
     } catch (problem) {
       this.say(problem.message, true);
     }
@@ -380,7 +413,7 @@ class Studio {
 
   leaveObjects() {
     this.leaveParts();
-    this.change({ scene: null, moves: null });
+    this.change({ scene: null, moves: null, layout: null });
   }
 
   paintLayout() {
@@ -392,8 +425,9 @@ class Studio {
     const { moves, scene } = this.draft.now;
     if (!scene) return;
     await this.run("arranged", async () => {
-      const file = await this.paint.file();
-      return { scene, moves, layout: file && (await this.upload(file)), settings: this.settings.values("arrange") };
+      const file = await this.paint.file(), settings = this.settings.values("arrange");
+      if (!file) return { scene, moves, layout: null, settings };
+      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings };
     });
   }
 
@@ -442,11 +476,13 @@ class Studio {
     this.root.dataset.phase = this.verbs.phase;
     this.root.classList.toggle("s-empty", !photo);
     if (photo) this.stage.open(photo);
-    this.objects.render?.();
+    this.objects.render();
+    this.paint.render();
     this.kept.render();
     for (const part of [this.start, this.models, this.result, this.settings, this.strip, this.top, this.verbs, this.tools])
       part.render();
-    this.rail.hidden = this.side.hidden = !photo;
+    this.placed.hidden = !this.isMoving;
+    this.rail.hidden = this.side.hidden = this.tools.options.hidden = !photo;
   }
 }
 

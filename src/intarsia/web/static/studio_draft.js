@@ -9,6 +9,7 @@ export const EMPTY = Object.freeze({
   prompt: "", // what it becomes
   scene: null, // id of the objects that are cut out
   moves: null, // theirs, from back to front
+  layout: null, // where they were painted, as LayoutPaint.save() gives it
   candidate: 0, // which picture of the result
 });
 

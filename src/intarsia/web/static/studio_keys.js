@@ -21,10 +21,10 @@ export class StudioKeys {
   }
 
   plain(key) {
-    const { app } = this, { objects, selection } = app;
+    const { app } = this, { selection } = app;
     if (key === "\\") return () => app.peek(true);
     if (app.busy) return null;
-    if (["delete", "backspace"].includes(key) && !selection.isEmpty && !objects.isOpen) return () => app.doRemove();
+    if (["delete", "backspace"].includes(key) && !selection.isEmpty && !app.isMoving) return () => app.doRemove();
     return null;
   }
 }

@@ -61,7 +61,8 @@ export class LayoutPaint {
   }
 
   get brush() {
-    return Math.max(1, this.share * Math.min(this.size.width, this.size.height));
+    const { width, height } = this.size ?? { width: 1, height: 1 };
+    return Math.max(1, this.share * Math.min(width, height));
   }
 
   get isEmpty() {

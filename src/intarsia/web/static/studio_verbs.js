@@ -3,11 +3,7 @@ import { button, make, setAttributes, setText } from "./dom.js";
 import { icon } from "./icons.js";
 
 const MOST_WORDS = 2000; // characters of a field
-const HINTS = {
-  start: "Click an object to select it, or say what to change.",
-  selected: "Say what it becomes, or move, remove, duplicate or keep it.",
-  moved: "Drag the objects where they should be, then apply.",
-};
+const HINTS = { selected: "Say what it becomes, or move, remove, duplicate or keep it." };
 
 export class Verbs {
   constructor(app) {
@@ -18,7 +14,7 @@ export class Verbs {
     this.again = this.makeVerb("again", "Another try", () => app.doAgain());
     this.move = this.makeVerb("move", "Move", () => app.lift());
     this.remove = this.makeVerb("gone", "Remove", () => app.doRemove());
-    this.duplicate = this.makeVerb("duplicate", "Duplicate", () => app.lift({ copy: true }));
+    this.duplicate = this.makeVerb("duplicate", "Duplicate", () => app.lift(null, null, { copy: true }));
     this.keep = this.makeVerb("lock", "Keep", () => app.doKeep());
     this.release = this.makeVerb("unlock", "Release what is kept", () => app.release());
     this.onward = this.makeVerb("move", "Move more", () => app.goOn());
@@ -34,13 +30,15 @@ export class Verbs {
       if (!this.change.disabled) app.doChange();
     });
     this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep, this.release);
-    this.moved = make("div", "s-moved", app.objects.bar, this.apply, this.leave, this.paint);
+    this.moved = make("div", "s-moved", this.apply, this.leave, this.paint, app.objects.bar);
     this.working = make("div", "s-working", this.bar, this.stop);
     this.message = make("p", "s-said");
     setAttributes(this.message, { role: "status", "aria-live": "polite" });
+    this.hint = make("div", "", app.tools.hint);
+    this.objectSaid = app.objects.panel.live;
     this.row = make("div", "s-row", this.words, this.acts, this.moved, this.working);
     setAttributes(this.row, { role: "group", "aria-label": "What to do" });
-    this.element = make("div", "s-verbs", this.message, this.row);
+    this.element = make("div", "s-verbs", make("div", "s-tell", this.message, this.hint, this.objectSaid), this.row);
   }
 
   makeField(label, placeholder, name) {
@@ -68,7 +66,7 @@ export class Verbs {
     const { app } = this;
     if (!app.photo) return "empty";
     if (app.busy) return "working";
-    if (app.objects.isOpen) return "moved";
+    if (app.isMoving) return "moved";
     return app.selection.isEmpty ? "start" : "selected";
   }
 
@@ -77,19 +75,21 @@ export class Verbs {
     this.element.hidden = phase === "empty";
     this.element.dataset.phase = phase;
     this.words.hidden = !["start", "selected"].includes(phase);
-    this.acts.hidden = this.words.hidden;
+    const more = phase === "moved" && !app.selection.isEmpty; // one more object
+    this.acts.hidden = this.words.hidden && !more;
     this.moved.hidden = phase !== "moved";
     this.working.hidden = phase !== "working";
     this.source.hidden = selected;
     for (const [field, value] of [[this.source, source], [this.prompt, prompt]])
       if (field.input.value !== value) field.input.value = value;
     this.change.disabled = !prompt.trim();
-    for (const node of [this.move, this.remove, this.duplicate, this.keep]) node.hidden = !selected;
-    this.release.hidden = !keep || selected;
-    this.again.hidden = selected || app.step?.verb !== "change";
-    this.onward.hidden = selected || app.step?.verb !== "arrange";
-    this.apply.disabled = app.objects.isUnmoved && !app.paint.isPainted;
-    this.leave.disabled = false;
+    for (const node of [this.remove, this.keep]) node.hidden = !selected;
+    for (const node of [this.move, this.duplicate]) node.hidden = !(selected || more);
+    this.release.hidden = !keep || phase !== "start";
+    this.again.hidden = phase !== "start" || !app.beginning;
+    this.onward.hidden = phase !== "start" || app.step?.verb !== "arrange";
+    this.apply.disabled = app.objects.isUnmoved && app.paint.isEmpty;
+    this.paint.hidden = app.paint.isOpen;
     this.renderMessage(phase);
     this.renderProgress();
   }
@@ -97,6 +97,8 @@ export class Verbs {
   renderMessage(phase) {
     const { said } = this.app;
     setText(this.message, said.text || HINTS[phase] || "");
+    this.hint.hidden = phase !== "start" || Boolean(said.text);
+    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text);
     this.message.classList.toggle("s-problem", Boolean(said.problem));
   }
 
