@@ -64,7 +64,8 @@ class Studio {
     this.verbs = new Verbs(this);
     this.keys = new StudioKeys(this);
     this.placed = make("div", "s-placed", this.objects.list, this.objects.panel.numbers);
-    this.side = make("aside", "s-side", this.result.element, this.paint.element, this.placed, this.settings.element);
+    this.edges = make("section", "s-edges", make("h2", "", "Selection"), this.tools.edges);
+    this.side = make("aside", "s-side", this.edges, this.result.element, this.paint.element, this.placed, this.settings.element);
     this.side.setAttribute("aria-label", "The result, and settings");
     this.rail = make("div", "s-rail", this.tools.element);
     this.main = make("main", "s-main", this.tools.options, this.stage.element, this.start.element);
@@ -482,6 +483,7 @@ class Studio {
     for (const part of [this.start, this.models, this.result, this.settings, this.strip, this.top, this.verbs, this.tools])
       part.render();
     this.placed.hidden = !this.isMoving;
+    this.edges.hidden = this.selection.isEmpty || this.busy;
     this.rail.hidden = this.side.hidden = this.tools.options.hidden = !photo;
   }
 }

@@ -1,6 +1,7 @@
 // What can be done: with what is selected, with the objects that were moved, or with the whole photo.
 import { button, make, setAttributes, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { jobInWords } from "./studio_words.js";
 
 const MOST_WORDS = 2000; // characters of a field
 const HINTS = { selected: "Say what it becomes, or move, remove, duplicate or keep it." };
@@ -95,11 +96,17 @@ export class Verbs {
   }
 
   renderMessage(phase) {
-    const { said } = this.app;
-    setText(this.message, said.text || HINTS[phase] || "");
+    const { said, state } = this.app;
+    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || HINTS[phase] || "");
     this.hint.hidden = phase !== "start" || Boolean(said.text);
     this.objectSaid.hidden = phase !== "moved" || Boolean(said.text);
     this.message.classList.toggle("s-problem", Boolean(said.problem));
+  }
+
+  jobSaid({ job, phase }) {
+    if (!job) return "";
+    const { left, stage } = jobInWords(job, phase);
+    return left ? `${stage}: ${left}` : stage;
   }
 
   renderProgress() {
