@@ -154,6 +154,7 @@ export class Tools {
     if (!this.gestures[name]) return;
     this.name = name;
     this.stage.tool = this.gestures[name];
+    if (name !== "select") this.words.close();
     this.marks.set({ box: null, path: null, ring: null, cursor: null });
     this.selection.setHot(false);
     this.render();
