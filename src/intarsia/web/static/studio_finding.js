@@ -51,10 +51,15 @@ export class WordsField {
     this.things = things.map((thing) => ({ ...thing, taken: false }));
     if (!things.length) this.app.say(`Nothing like “${words}” is found.`, true);
     else if (things.length === 1 && things[0].sure) return this.take(this.things[0]);
-    else this.app.say(things.every((thing) => thing.sure) ? `Found: ${things.length}.` : `Not sure about “${words}”. Look at the outline.`);
+    else this.app.say(this.verdict());
     this.render();
     if (things.length === 1) this.selection.glow(things[0].url);
     return undefined;
+  }
+
+  verdict() {
+    const unsure = this.things.filter((thing) => !thing.sure).map((thing) => `“${thing.name}”`);
+    return unsure.length ? `Not sure about ${unsure.join(" and ")}. Look at the outline.` : `Found: ${this.things.length}.`;
   }
 
   async take(thing) {

@@ -46,7 +46,7 @@ class Gesture {
   }
 
   move(event, point) {
-    if (this.theirs) return this.tools.objects.move?.(event, point);
+    if (this.theirs) return this.tools.objects?.move?.(event, point);
     if (!this.held) return undefined;
     this.held.pulled ||= this.slipped(event, point);
     return this.pull(event, point);
@@ -55,13 +55,13 @@ class Gesture {
   up(event, point) {
     const { held, theirs } = this;
     this.theirs = false;
-    if (theirs) return this.tools.objects.up?.(event, point);
+    if (theirs) return this.tools.objects?.up?.(event, point);
     this.held = null;
     return held && this.end(event, point, held);
   }
 
   cancel() {
-    if (this.theirs) this.tools.objects.cancel?.();
+    if (this.theirs) this.tools.objects?.cancel?.();
     this.theirs = false;
     this.held = null;
     this.drop();

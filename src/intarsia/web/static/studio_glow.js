@@ -12,24 +12,34 @@ const WHITE = [255, 255, 255], BLACK = [0, 0, 0];
 
 // Each look: colour of the tint and the glow, their strengths from 0 to 255, and how far the glow reaches.
 export const LOOKS = {
-  calm: { colour: [45, 220, 200], tint: 44, soft: 120, glow: 120, reach: 4 },
-  hot: { colour: [150, 255, 240], tint: 70, soft: 150, glow: 235, reach: 7 },
-  offered: { colour: [255, 196, 84], tint: 80, soft: 120, glow: 220, reach: 6 },
+  calm: { colour: [64, 232, 212], tint: 40, soft: 130, glow: 175, reach: 6 },
+  hot: { colour: [150, 255, 240], tint: 62, soft: 165, glow: 255, reach: 9 },
+  offered: { colour: [255, 200, 90], tint: 70, soft: 130, glow: 235, reach: 7 },
 };
 
-const OUTSIDE = 0, INSIDE = 256, LIGHT_LINE = 512, DARK_LINE = 768; // where each kind of pixel begins in a palette
+const LEVELS = 256, AROUND = 10; // levels of the blur; how many of a pixel and its eight neighbours are selected, 0 to 9
+const INSIDE = LEVELS * AROUND; // where the colours of selected pixels begin in a palette
 
-// The colour of each kind of pixel at each blurred level from 0 (far outside) to 255 (far inside).
+// One colour of a strength from 0 to 1 over another.
+function over([top, share], [bottom, rest]) {
+  const alpha = share + rest * (1 - share);
+  if (!alpha) return packColour(bottom, 0);
+  return packColour(top.map((value, k) => Math.round((value * share + bottom[k] * rest * (1 - share)) / alpha)), Math.round(255 * alpha));
+}
+
+// The colours of pixels: of those that are not selected and of those that are, by how many around them are, and by the
+// blurred level from 0 (far outside) to 255 (far inside). A pixel that the edge only touches at a corner has half a line.
 export function glowPalette({ colour, tint, soft, glow }, feathered) {
-  const palette = new Uint32Array(1024);
-  for (let level = 0; level < 256; level += 1) {
-    const near = Math.max(0, 1 - Math.abs(level - 127.5) / 127.5); // to the edge
-    const alpha = feathered ? (soft * level) / 255 : 0;
-    palette[OUTSIDE + level] = packColour(colour, Math.round(feathered ? alpha : glow * near * near));
-    palette[INSIDE + level] = packColour(colour, Math.round(feathered ? alpha : tint + (glow - tint) * 0.6 * near * near));
-    palette[LIGHT_LINE + level] = packColour(WHITE, feathered ? 190 : 255);
-    palette[DARK_LINE + level] = packColour(BLACK, feathered ? 90 : 170);
-  }
+  const palette = new Uint32Array(2 * INSIDE);
+  for (const inside of [0, 1])
+    for (let around = 0; around < AROUND; around += 1)
+      for (let level = 0; level < LEVELS; level += 1) {
+        const near = Math.max(0, 1 - Math.abs(level - 127.5) / 127.5) ** 1.6; // to the edge
+        const least = inside ? tint : 0, alpha = feathered ? (soft * level) / 255 : least + (glow - least) * near * (inside ? 0.55 : 1);
+        const across = inside ? 9 - around : around; // neighbours on the other side
+        const line = across === 0 ? 0 : (inside ? 1 : 0.65) * (across === 1 ? 0.5 : 1) * (feathered ? 0.75 : 1);
+        palette[inside * INSIDE + around * LEVELS + level] = over([inside ? WHITE : BLACK, line], [colour, alpha / 255]);
+      }
   return palette;
 }
 
@@ -46,10 +56,10 @@ function scratchFor(size) {
 //   reach: how far the glow (or the soft edge) goes, and line: the lines' width, in pixels of the screen.
 export function renderGlow(pixels, box, map, view, { palette, reach, line }) {
   const [x0, y0, x1, y1] = box, wide = x1 - x0, high = y1 - y0, pad = Math.max(reach + 1, line);
-  const across = wide + 2 * pad, down = high + 2 * pad;
-  const { samples, across: sums } = scratchFor(across * down);
-  sample(samples, map, placesOf(x0 - pad, across, view.x, view.scale, map.width), placesOf(y0 - pad, down, view.y, view.scale, map.height));
-  sumRows(sums, samples, across, down, reach);
+  const across = wide + 2 * pad, deep = high + 2 * pad;
+  const { samples, across: sums } = scratchFor(across * deep);
+  sample(samples, map, placesOf(x0 - pad, across, view.x, view.scale, map.width), placesOf(y0 - pad, deep, view.y, view.scale, map.height));
+  sumRows(sums, samples, across, deep, reach);
   const columns = new Uint32Array(across), side = 2 * reach + 1, toLevel = 255 / (side * side);
   for (let y = pad - reach; y <= pad + reach; y += 1)
     for (let x = 0, row = y * across; x < across; x += 1) columns[x] += sums[row + x];
@@ -59,11 +69,13 @@ export function renderGlow(pixels, box, map, view, { palette, reach, line }) {
     const row = (y + pad) * across + pad, shown = y >= top && y < bottom;
     if (shown)
       for (let x = left; x < right; x += 1) {
-        const at = row + x, inside = samples[at];
-        const around = samples[at - line] + samples[at + line] + samples[at - lines] + samples[at + lines];
-        const level = (columns[x + pad] * toLevel) | 0;
-        if (inside) pixels[y * wide + x] = palette[(around < 4 ? LIGHT_LINE : INSIDE) + level];
-        else if (around || level) pixels[y * wide + x] = palette[(around ? DARK_LINE : OUTSIDE) + level];
+        const at = row + x, inside = samples[at], level = (columns[x + pad] * toLevel) | 0;
+        if (level === 0 && !inside) continue;
+        const up = at - lines, down = at + lines;
+        const around =
+          samples[up - line] + samples[up] + samples[up + line] + samples[at - line] + inside + samples[at + line] +
+          samples[down - line] + samples[down] + samples[down + line];
+        pixels[y * wide + x] = palette[(inside ? INSIDE : 0) + around * LEVELS + level];
       }
     const gone = (y + pad - reach) * across, next = (y + pad + reach + 1) * across;
     for (let x = 0; x < across; x += 1) columns[x] += sums[next + x] - sums[gone + x];

@@ -44,7 +44,7 @@ export class Marks {
     node.hidden = !point;
     if (!point) return;
     const [x, y] = this.stage.toScreen(point);
-    node.style.transform = `translate(${x}px, ${y}px)`;
+    node.style.translate = `${x}px ${y}px`; // no transform, before which the pulse would be scaled
   }
 
   lineOf() {

@@ -29,6 +29,9 @@ export class StagePointer {
     surface.addEventListener("keydown", (event) => event.target === surface && this.key(event));
     surface.addEventListener("keyup", (event) => event.key === " " && this.space(false));
     surface.addEventListener("blur", () => this.space(false));
+    // The ring of the focus is for those who came by keys.
+    surface.addEventListener("pointerdown", () => surface.classList.add("v-pointed"), { capture: true });
+    for (const type of ["keydown", "blur"]) surface.addEventListener(type, () => surface.classList.remove("v-pointed"));
     // A long press asks for no menu, and a middle button for no scrolling.
     surface.addEventListener("contextmenu", (event) => event.preventDefault());
     surface.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
@@ -151,7 +154,7 @@ export class StagePointer {
     const from = this.cursor ?? this.middle();
     const step = event.ctrlKey ? FINE_STEP : STEP / stage.view.scale;
     const to = arrow ? clampPoint([from[0] + arrow[0] * step, from[1] + arrow[1] * step], stage.photo) : from;
-    if (stage.tool?.key?.(event, to, from) === false) return; // it is somebody else's
+    if (!stage.tool?.key || stage.tool.key(event, to, from) === false) return; // it is somebody else's
     event.preventDefault();
     event.stopPropagation();
   }

@@ -40,6 +40,8 @@ export class Selection {
     this.offered = new GlowLayer(stage, () => this.offered.whole());
     this.offered.setLook("offered");
     this.glows = new Map();
+    this.given = undefined; // what the app was given, or gave, last
+    this.strokes = false; // a stroke is being drawn
     this.forget();
   }
 
@@ -47,7 +49,7 @@ export class Selection {
 
   // What was known of the map is so no longer.
   forget() {
-    this.known = { edges: undefined, saved: undefined };
+    this.known = { edges: undefined, saved: null };
   }
 
   // The box of the map that holds it; null where nothing is selected.
@@ -82,25 +84,30 @@ export class Selection {
     this.share = this.layer.share = share;
     this.map = this.layer.map = emptyMap({ width, height });
     this.object = null;
+    this.given = undefined;
     return this.changedAll();
   }
 
   // As numbers for JSON: `runs` by turns of what is not selected and what is, from the first pixel on; null where
   // nothing is selected. `object`: see above, with what was selected `before` as runs.
   save() {
-    if (this.known.saved !== undefined) return this.known.saved;
-    const { feather, map, object } = this;
-    this.known.saved = null;
-    if (map && !this.isEmpty) {
-      this.known.saved = { runs: runsOf(map), width: map.width, height: map.height, feather };
-      if (object) this.known.saved.object = object;
-    }
-    return this.known.saved;
+    this.known.saved ??= this.written();
+    this.given = this.known.saved;
+    return this.given;
   }
 
+  written() {
+    const { feather, map, object } = this;
+    if (!map || this.isEmpty) return null;
+    const saved = { runs: runsOf(map), width: map.width, height: map.height, feather };
+    return object ? { ...saved, object } : saved;
+  }
+
+  // As it was saved. What the app has had all along changes nothing, so that a stroke that is drawn meanwhile goes on.
   restore(saved) {
-    const { map } = this;
-    if (!map || (saved ?? null) === this.known.saved) return;
+    const { map } = this, wanted = saved ?? null;
+    if (!map || this.strokes || wanted === this.given) return;
+    this.given = wanted;
     const fits = !saved || (saved.width === map.width && saved.height === map.height);
     if (fits) putRuns(map, saved?.runs ?? []);
     else map.labels.set(resizeMap(mapOfRuns(saved.runs, saved), map).labels);
@@ -108,7 +115,7 @@ export class Selection {
     this.layer.setFeather(this.feather);
     this.object = (fits && saved?.object) || null;
     this.changedAll();
-    if (fits) this.known.saved = saved ?? null;
+    if (fits && wanted) this.known.saved = wanted;
   }
 
   // It as a file for the server: white where it is selected, grey where its edge is soft; null where nothing is.
@@ -173,7 +180,7 @@ export class Selection {
 
   setFeather(px) {
     this.feather = Math.max(0, px);
-    this.known.saved = undefined;
+    this.known.saved = null;
     this.layer.setFeather(this.feather);
   }
 
@@ -184,6 +191,7 @@ export class Selection {
     if (this.kept.length !== this.map.labels.length) this.kept = new Uint8Array(this.map.labels.length);
     this.kept.set(this.map.labels);
     this.stroked = null;
+    this.strokes = true;
   }
 
   stroke(from, to, diameter, label) {
@@ -194,11 +202,13 @@ export class Selection {
   }
 
   endStroke() {
+    this.strokes = false;
     this.object = null;
     this.forget();
   }
 
   dropStroke() {
+    this.strokes = false;
     const { kept, map } = this, box = clipBox(this.stroked, map);
     if (!box) return;
     for (let y = box[1]; y < box[3]; y += 1) {

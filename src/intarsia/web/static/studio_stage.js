@@ -8,7 +8,6 @@ import { StagePointer } from "./studio_pointer.js";
 const MARGIN = 16, NARROW_MARGIN = 6; // pixels of the screen that stay free around the whole photo
 const NARROW = 600; // of the screen: a phone's
 const COARSE = 4; // pixels of the screen for one of the photo, from which its pixels are shown as squares
-const SETTLED = 160; // milliseconds after which the view moves no more
 const ALIKE = 0.01; // by which the shapes of a photo and its results may differ
 const HELP = "Arrow keys move the cursor, Enter uses the tool there. V selects objects, B paints, H moves the photo.";
 
@@ -181,16 +180,12 @@ export class Stage {
     for (const callback of this.callbacks) callback(this.view);
   }
 
-  // While the view moves, the world is moved as one picture; it is drawn sharply once the view rests.
   renderWorld() {
     const { photo, view, world } = this;
     world.style.width = `${photo.width}px`;
     world.style.height = `${photo.height}px`;
     world.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
     world.classList.toggle("v-coarse", view.scale / this.actualScale >= COARSE);
-    world.classList.add("v-moving");
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => world.classList.remove("v-moving"), SETTLED);
   }
 
   renderCursor() {

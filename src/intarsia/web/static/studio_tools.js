@@ -24,6 +24,9 @@ const HINTS = {
   eraser: ["Rub out what is not to be selected.", "Rub out what is not to be selected."],
   hand: ["Drag the photo. The wheel zooms; so does Space with the mouse in every tool.", "Drag the photo; two fingers zoom."],
 };
+const MARKED_HINTS = {
+  select: ["Drag it to move it. Shift and a click adds, Alt takes away.", "Drag it to move it. Add and Take away mend it."],
+};
 const ZOOM = 1.5, BRUSH_BY_KEY = 1.2;
 const BRUSH_SHARE = 0.06, MOST_BRUSH_SHARE = 0.5; // of the photo's short side: the first diameter, and the largest
 const GROWTH = 0.006, MOST_FEATHER = 0.05; // of the photo's short side
@@ -113,8 +116,8 @@ export class Tools {
     this.edges = make("div", "v-group", ...Object.values(this.edits), this.feather.element);
     setAttributes(this.edges, { role: "group", "aria-label": "Selection" });
     this.hint = make("p", "v-hint", make("span", "w-mouse"), make("span", "w-finger"));
-    this.row = make("div", "v-row", this.hows, this.size.element, this.words.element, this.edges);
-    this.options.append(this.row, this.words.list, this.hint);
+    this.row = make("div", "v-row", this.size.element, this.words.element, this.hows, this.edges);
+    this.options.append(this.row, this.hint, this.words.list);
   }
 
   labelled(sign, label, action) {
@@ -151,6 +154,7 @@ export class Tools {
     if (!this.gestures[name]) return;
     this.name = name;
     this.stage.tool = this.gestures[name];
+    if (name !== "select") this.words.close();
     this.marks.set({ box: null, path: null, ring: null, cursor: null });
     this.selection.setHot(false);
     this.render();
@@ -262,16 +266,18 @@ export class Tools {
       this.buttons[each].disabled = !photo;
     }
     const paints = name === "brush" || name === "eraser";
+    if (empty) this.how = "new";
+    this.options.classList.toggle("v-marked", !empty);
     this.options.hidden = !photo;
-    this.hows.hidden = paints || name === "hand";
+    this.hows.hidden = empty || paints || name === "hand";
     this.size.element.hidden = !paints;
     this.words.element.hidden = name !== "select";
     this.howInputs[this.how].checked = true;
     for (const each of ["grow", "shrink", "clear"]) this.edits[each].disabled = empty;
     this.edges.hidden = empty;
     this.renderSliders();
-    this.hint.hidden = !empty && name !== "hand";
-    [...this.hint.children].forEach((node, k) => setText(node, HINTS[name][k]));
+    const hints = empty || !Object.hasOwn(MARKED_HINTS, name) ? HINTS[name] : MARKED_HINTS[name];
+    [...this.hint.children].forEach((node, k) => setText(node, hints[k]));
     if (empty) selection.setHot(false);
     this.pointing.render();
     this.renderZoom();
@@ -289,8 +295,7 @@ export class Tools {
   }
 
   renderZoom() {
-    const { photo, zoomed } = this.stage;
+    const { photo } = this.stage;
     for (const name of ["out", "in", "fit", "actual"]) this.buttons[name].disabled = !photo;
-    this.buttons.fit.setAttribute("aria-pressed", String(Boolean(photo) && !zoomed));
   }
 }
