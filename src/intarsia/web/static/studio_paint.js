@@ -284,13 +284,13 @@ export class LayoutPaint {
       return;
     }
     if (this.scene !== scene) return;
-    const found = coloursOf(pixels, this.colours[0]);
+    const [paper, ...own] = this.colours, found = coloursOf(pixels, paper, own);
     const runs = found && saveMap({ ...map, labels: found.indices });
     if (!found || runs.length > MOST_RUNS) {
       this.app.say(NO_LAYOUT, true);
       return;
     }
-    const { colours } = found, [paper, ...own] = this.colours, labels = guessLabels(colours, own, paper);
+    const { colours } = found, labels = guessLabels(colours, own, paper);
     this.loaded = { name: file.name, colours, labels, runs };
     putMap(map, restoreMap({ ...map, runs: relabelRuns(runs, mapLabels(labels, own.length)) }));
     this.showMap();
