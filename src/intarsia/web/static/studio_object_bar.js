@@ -87,7 +87,7 @@ export class ObjectBar {
 
   typed(field, text) {
     const { objects } = this, move = objects.pickedMove;
-    if (!move || typeof objects.picked !== "string") return;
+    if (!move || !objects.picked) return;
     const values = typedMove(move, field, text, objects.centerOf(move.name), objects.size);
     if (values && this.keep.checked && ["wide", "high"].includes(field)) {
       const other = field === "wide" ? "high" : "wide", factor = values[field] / move[field];
@@ -100,7 +100,7 @@ export class ObjectBar {
 
   shown(field) {
     const move = this.objects.pickedMove;
-    return move && typeof this.objects.picked === "string" ? String(FIELDS[field].of(move)) : "";
+    return move && this.objects.picked ? String(FIELDS[field].of(move)) : "";
   }
 
   // A sentence, until something else is picked or moved.
@@ -115,7 +115,7 @@ export class ObjectBar {
     this.element.hidden = !scene && !pickedMove;
     this.element.inert = locked;
     this.element.classList.toggle("o-off", locked);
-    const move = typeof picked === "string" ? pickedMove : null;
+    const move = picked ? pickedMove : null;
     for (const [name, node] of Object.entries(this.buttons)) if (name !== "reset") node.disabled = !move;
     if (move) {
       this.buttons.back.disabled = moves[0].name === picked;

@@ -190,7 +190,11 @@ export class LayoutPaint {
         }
       },
       move: (event, point) => this.to(point),
-      up: () => end(true),
+      up: (event) => {
+        end(true);
+        if (event?.pointerType === "touch") this.at = null; // no finger is on it
+        this.showRing();
+      },
       cancel: () => end(false),
       hover: (event, point) => {
         this.at = event?.pointerType === "touch" ? null : point;
