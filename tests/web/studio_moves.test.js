@@ -50,6 +50,13 @@ test("moves without the newer fields are the same as those with them", () => {
   assert.ok(!m.sameMoves([...start()].reverse(), start()), "the order counts");
 });
 
+test("moves of objects that are not there are left out, and those without a move are unmoved", () => {
+  const given = [{ name: "sun", x: 3 }, { ...m.unmoved("sun 2"), copy_of: "sun" }, m.unmoved("dog")];
+  assert.deepEqual(m.knownMoves(given, ["cat", "sun"]), [
+    m.unmoved("cat"), { ...m.unmoved("sun"), x: 3 }, { ...m.unmoved("sun 2"), copy_of: "sun" },
+  ]);
+});
+
 test("a flip twice is none", () => {
   const move = { ...m.unmoved("cat"), turn: 30 };
   const once = { ...move, ...m.flipMove(move) };

@@ -30,7 +30,10 @@ export class ObjectBar {
     this.live = make("p", "o-said", this.sentence, this.help);
     this.live.setAttribute("aria-live", "polite");
     this.element = make("div", "o-bar", this.tools, this.numbers, this.live);
-    this.element.addEventListener("keydown", (event) => event.target.tagName !== "INPUT" && this.objects.key(event));
+    // Keys that press a button or write into a field are theirs.
+    this.element.addEventListener("keydown", (event) => {
+      if (event.target.tagName !== "INPUT" && event.key !== "Enter" && event.key !== " ") this.objects.key(event);
+    });
   }
 
   fill() {

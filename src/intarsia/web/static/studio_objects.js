@@ -9,7 +9,7 @@ import { Handles } from "./studio_handles.js";
 import { ObjectBar } from "./studio_object_bar.js";
 import { ObjectList } from "./studio_object_list.js";
 import {
-  carryMove, changeMove, copyMoves, duplicateMove, flipMove, movedBox, overlap, removeMove, sameMoves, unmoved,
+  carryMove, changeMove, copyMoves, duplicateMove, flipMove, knownMoves, movedBox, overlap, removeMove, sameMoves, unmoved,
 } from "./studio_moves.js";
 
 const LARGER = 1.05; // by a key
@@ -41,7 +41,9 @@ export class Objects {
     // What has the focus is told by the handles, too: a ring is for who came by the keyboard.
     window.addEventListener("keydown", () => this.over.classList.add("o-keyed"), { capture: true });
     window.addEventListener("pointerdown", () => this.over.classList.remove("o-keyed"), { capture: true });
-    stage.element.addEventListener("keydown", (event) => event.defaultPrevented || this.key(event));
+    stage.element.addEventListener("keydown", (event) => {
+      if (event.target === stage.element && !event.defaultPrevented) this.key(event);
+    });
     stage.element.addEventListener("pointermove", (event) => this.hover(event));
     stage.onView(() => this.renderScreen());
     new ResizeObserver(() => this.measure()).observe(stage.screen);
@@ -97,7 +99,7 @@ export class Objects {
   // A scene and its moves, from back to front; null closes. A scene that is open already keeps its cut-outs.
   open(scene, moves = null) {
     if (!scene) return this.close();
-    const given = copyMoves(moves ?? scene.moves ?? []);
+    const given = knownMoves(moves ?? scene.moves ?? [], scene.objects.map((object) => object.name));
     if (this.scene && keyOf(this.scene) === keyOf(scene)) return this.set(given);
     const carried = this.carried(scene, given), waiting = this.ghosted;
     if (!carried || this.drag.held?.name !== GHOST) this.drag.finish(false);
@@ -127,7 +129,7 @@ export class Objects {
   set(moves) {
     if (!this.scene || this.drag.isBefore(moves) || sameMoves(moves, this.moves)) return;
     this.drag.finish(false);
-    this.moves = copyMoves(moves);
+    this.moves = knownMoves(moves, this.scene.objects.map((object) => object.name));
     if (!this.pickedMove && this.chosen !== GHOST) this.pick(null);
     this.render();
   }
@@ -238,9 +240,8 @@ export class Objects {
   putMove(name, values) {
     const move = this.moveOf(name);
     Object.assign(move, values);
-    if (name !== GHOST) this.cutouts.place(move);
-    // Whether another object must be drawn before or behind this one may change on the way.
-    if (name !== GHOST && this.scene.objects.length > 1) this.renderCutouts();
+    // What else must be drawn before or behind it changes on the way.
+    if (name !== GHOST) this.renderCutouts();
     this.renderGhost();
     this.renderScreen();
     this.panel.render();
@@ -379,8 +380,8 @@ export class Objects {
   }
 
   renderCutouts() {
-    const { name } = this.drag?.held ?? {};
-    this.cutouts.render(this.moves, typeof name === "string" ? name : null);
+    const { name, moved } = this.drag?.held ?? {};
+    this.cutouts.render(this.moves, moved && typeof name === "string" ? name : null);
   }
 
   renderGhost() {

@@ -34,7 +34,9 @@ export class LayoutPaint {
     this.stroke = null; // { last, box } while it paints
     this.view = new LayoutView(stage);
     this.panel = new PaintPanel(this);
-    stage.element.addEventListener("keydown", (event) => event.defaultPrevented || this.onKey(event));
+    stage.element.addEventListener("keydown", (event) => {
+      if (event.target === stage.element && !event.defaultPrevented) this.onKey(event);
+    });
     this.tool = this.makeTool();
     this.render();
   }
