@@ -88,12 +88,6 @@ export class Cutouts {
       node.style.transform = cutoutTransform(move, box, around, 1);
     });
   }
-
-  // The same for one that is dragged, which is all that changes.
-  place(move) {
-    const { box, around } = this.objectOf(move);
-    this.nodeOf(move).style.transform = cutoutTransform(move, box, around, 1);
-  }
 }
 
 // Not seen before all of it is there.

@@ -27,7 +27,7 @@ export class ObjectDrag {
     if (this.held) return true;
     if (event.button || event.altKey) return false;
     const handle = objects.handles.at(objects.stage.toScreen(point), event.pointerType);
-    const name = handle ? objects.picked : objects.at(point);
+    const name = handle ? objects.chosen : objects.at(point);
     this.pressed = name ? null : { id: event.pointerId, at: [event.clientX, event.clientY] };
     if (!name) return false;
     event.preventDefault?.();

@@ -6,7 +6,7 @@ import { labelsOfPixels } from "./label_png.js";
 import { sourceOf, unmoved } from "./studio_moves.js";
 
 const MOST_COLOURS = 24; // of a loaded layout that can be assigned
-const LEAST_SHARE = 0.0005; // of a layout's pixels that a colour covers, to be one
+const LEAST_SHARE = 0.002; // of a layout's pixels that a colour covers, to be one and no edge of others
 const SAME = 12; // levels of a channel within which two colours are one
 const CLOSE = 24; // levels within which a colour is an object's
 const MUCH = 0.4; // share of the most frequent colour from which it is the background's
@@ -25,7 +25,8 @@ export function paperColour(colours) {
 // The colours of a layout, the most frequent first, and which of them each pixel has:
 // { colours: [{ colour, share }], indices: Uint8Array }; null where it is no layout, as it has too many colours.
 //   pixels: RGBA. What is more than half transparent becomes `paper`.
-export function coloursOf(pixels, paper) {
+//   known: colours of objects, which may be smaller.
+export function coloursOf(pixels, paper, known = []) {
   const counts = new Map(), total = pixels.length / 4, opaque = pixels.slice();
   let former = -1, length = 0; // a run of one colour
   for (let k = 0; k < opaque.length; k += 4) {
@@ -40,8 +41,9 @@ export function coloursOf(pixels, paper) {
   for (const [packed, count] of ranked) {
     const colour = [packed >> 16, (packed >> 8) & 255, packed & 255];
     const near = found.find((each) => distance(each.colour, colour) <= SAME);
+    const isKnown = known.some((each) => distance(each, colour) <= SAME);
     if (near) near.count += count;
-    else if (count >= LEAST_SHARE * total && found.length <= MOST_COLOURS) found.push({ colour, count });
+    else if ((isKnown || count >= LEAST_SHARE * total) && found.length <= MOST_COLOURS) found.push({ colour, count });
   }
   if (!found.length || found.length > MOST_COLOURS) return null;
   const covered = found.reduce((sum, { count }) => sum + count, 0);

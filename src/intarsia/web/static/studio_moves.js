@@ -19,6 +19,13 @@ export function sameMoves(one, other) {
   return whole(one) === whole(other);
 }
 
+// The moves of the objects that there are; those that are not named are unmoved, behind the others.
+export function knownMoves(moves, names) {
+  const known = moves.filter((move) => names.includes(sourceOf(move))), named = new Set(known.map((move) => move.name));
+  const rest = names.filter((name) => !named.has(name)).map(unmoved);
+  return [...rest, ...known.map((move) => ({ ...unmoved(move.name), ...move }))];
+}
+
 export function isStill(move) {
   const { x, y, wide, high, turn, flip, gone, copy_of } = move;
   return !x && !y && wide === 1 && high === 1 && !turn && !flip && !gone && !copy_of;

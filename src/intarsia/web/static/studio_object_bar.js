@@ -30,7 +30,10 @@ export class ObjectBar {
     this.live = make("p", "o-said", this.sentence, this.help);
     this.live.setAttribute("aria-live", "polite");
     this.element = make("div", "o-bar", this.tools, this.numbers, this.live);
-    this.element.addEventListener("keydown", (event) => event.target.tagName !== "INPUT" && this.objects.key(event));
+    // Keys that press a button or write into a field are theirs.
+    this.element.addEventListener("keydown", (event) => {
+      if (event.target.tagName !== "INPUT" && event.key !== "Enter" && event.key !== " ") this.objects.key(event);
+    });
   }
 
   fill() {
@@ -87,7 +90,7 @@ export class ObjectBar {
 
   typed(field, text) {
     const { objects } = this, move = objects.pickedMove;
-    if (!move || typeof objects.picked !== "string") return;
+    if (!move || !objects.picked) return;
     const values = typedMove(move, field, text, objects.centerOf(move.name), objects.size);
     if (values && this.keep.checked && ["wide", "high"].includes(field)) {
       const other = field === "wide" ? "high" : "wide", factor = values[field] / move[field];
@@ -100,7 +103,7 @@ export class ObjectBar {
 
   shown(field) {
     const move = this.objects.pickedMove;
-    return move && typeof this.objects.picked === "string" ? String(FIELDS[field].of(move)) : "";
+    return move && this.objects.picked ? String(FIELDS[field].of(move)) : "";
   }
 
   // A sentence, until something else is picked or moved.
@@ -115,7 +118,7 @@ export class ObjectBar {
     this.element.hidden = !scene && !pickedMove;
     this.element.inert = locked;
     this.element.classList.toggle("o-off", locked);
-    const move = typeof picked === "string" ? pickedMove : null;
+    const move = picked ? pickedMove : null;
     for (const [name, node] of Object.entries(this.buttons)) if (name !== "reset") node.disabled = !move;
     if (move) {
       this.buttons.back.disabled = moves[0].name === picked;

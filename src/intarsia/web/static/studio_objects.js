@@ -9,7 +9,7 @@ import { Handles } from "./studio_handles.js";
 import { ObjectBar } from "./studio_object_bar.js";
 import { ObjectList } from "./studio_object_list.js";
 import {
-  carryMove, changeMove, copyMoves, duplicateMove, flipMove, movedBox, overlap, removeMove, sameMoves, unmoved,
+  carryMove, changeMove, copyMoves, duplicateMove, flipMove, knownMoves, movedBox, overlap, removeMove, sameMoves, unmoved,
 } from "./studio_moves.js";
 
 const LARGER = 1.05; // by a key
@@ -22,7 +22,7 @@ export class Objects {
     this.onPick = () => {};
     this.scene = this.ghosted = this.hot = null;
     this.moves = [];
-    this.picked = null; // name of the object that buttons and keys act on
+    this.chosen = null; // name of the object that buttons and keys act on, or the ghost's
     this.locked = false; // while something else is done on the canvas
     this.canvas = { width: 0, height: 0 };
     this.ghosts = make("div", "o-ghosts");
@@ -41,7 +41,9 @@ export class Objects {
     // What has the focus is told by the handles, too: a ring is for who came by the keyboard.
     window.addEventListener("keydown", () => this.over.classList.add("o-keyed"), { capture: true });
     window.addEventListener("pointerdown", () => this.over.classList.remove("o-keyed"), { capture: true });
-    stage.element.addEventListener("keydown", (event) => event.defaultPrevented || this.key(event));
+    stage.element.addEventListener("keydown", (event) => {
+      if (event.target === stage.element && !event.defaultPrevented) this.key(event);
+    });
     stage.element.addEventListener("pointermove", (event) => this.hover(event));
     stage.onView(() => this.renderScreen());
     new ResizeObserver(() => this.measure()).observe(stage.screen);
@@ -81,9 +83,14 @@ export class Objects {
     return centerOf(this.objectOf(name).box);
   }
 
-  // The move of the picked object, if it is there.
+  // Name of the picked object; the ghost has none.
+  get picked() {
+    return typeof this.chosen === "string" ? this.chosen : null;
+  }
+
+  // The move of the picked object or of the ghost, if it is there.
   get pickedMove() {
-    const move = this.picked && this.moveOf(this.picked);
+    const move = this.chosen && this.moveOf(this.chosen);
     return move && !move.gone ? move : null;
   }
 
@@ -92,7 +99,7 @@ export class Objects {
   // A scene and its moves, from back to front; null closes. A scene that is open already keeps its cut-outs.
   open(scene, moves = null) {
     if (!scene) return this.close();
-    const given = copyMoves(moves ?? scene.moves ?? []);
+    const given = knownMoves(moves ?? scene.moves ?? [], scene.objects.map((object) => object.name));
     if (this.scene && keyOf(this.scene) === keyOf(scene)) return this.set(given);
     const carried = this.carried(scene, given), waiting = this.ghosted;
     if (!carried || this.drag.held?.name !== GHOST) this.drag.finish(false);
@@ -114,7 +121,7 @@ export class Objects {
     this.cutouts.close();
     this.scene = null;
     this.moves = [];
-    if (this.picked !== GHOST) this.pick(null);
+    if (this.chosen !== GHOST) this.pick(null);
     this.render();
   }
 
@@ -122,8 +129,8 @@ export class Objects {
   set(moves) {
     if (!this.scene || this.drag.isBefore(moves) || sameMoves(moves, this.moves)) return;
     this.drag.finish(false);
-    this.moves = copyMoves(moves);
-    if (!this.pickedMove && this.picked !== GHOST) this.pick(null);
+    this.moves = knownMoves(moves, this.scene.objects.map((object) => object.name));
+    if (!this.pickedMove && this.chosen !== GHOST) this.pick(null);
     this.render();
   }
 
@@ -132,9 +139,9 @@ export class Objects {
   ghost(selection, photo = this.app.photo) {
     this.ghosts.replaceChildren();
     this.ghosted = null;
-    if (this.picked === GHOST) {
+    if (this.chosen === GHOST) {
       if (this.drag.held?.name === GHOST) this.drag.finish(false);
-      this.picked = null;
+      this.chosen = null;
     }
     const [[x0], [x1]] = [[0, 0], [1, 0]].map((point) => this.stage.toScreen(point));
     const picture = [...this.stage.world.querySelectorAll("img")].find((node) => node.getAttribute("src") === photo?.url);
@@ -150,7 +157,7 @@ export class Objects {
       this.ghosts.append(ghost.hatch, ghost.cut);
       const { ghosted } = this;
       ghost.ready.then((pixels) => (ghosted.pixels = pixels), () => this.ghosted === ghosted && this.ghost(null));
-      this.picked = GHOST;
+      this.chosen = GHOST;
     }
     this.render();
     return Boolean(ghost);
@@ -173,7 +180,7 @@ export class Objects {
 
   carry({ name, before, moves, centers }) {
     this.ghosted.follows = { name, centers };
-    if (this.picked === GHOST) this.picked = name;
+    if (this.chosen === GHOST) this.chosen = name;
     if (this.drag.held?.name === GHOST) {
       this.drag.rename(name, (move) => ({ ...carryMove(move, ...centers), name, copy_of: null }), before);
     } else if (!sameMoves(before, moves)) queueMicrotask(() => this.onChange(copyMoves(moves), `lift ${name}`));
@@ -183,12 +190,12 @@ export class Objects {
   // What the visitor does
 
   pick(name, { focus = true } = {}) {
-    const changed = this.picked !== name;
-    this.picked = name;
+    const changed = this.chosen !== name;
+    this.chosen = name;
     if (name && name !== GHOST && focus) this.proxyOf(name).focus({ preventScroll: true });
     if (!changed) return;
     this.render();
-    this.onPick(typeof name === "string" ? name : null);
+    this.onPick(this.picked);
   }
 
   // A press that the canvas's tools leave to the objects: on a handle, or on a cut-out.
@@ -214,10 +221,10 @@ export class Objects {
 
   // Name of the object at a point of the photo, or null.
   at(point) {
-    const { ghosted, picked } = this, isGhost = ghosted && !ghosted.follows;
+    const { ghosted, chosen } = this, isGhost = ghosted && !ghosted.follows;
     const moves = isGhost ? [...this.moves, ghosted.move] : this.moves;
     const pixels = (name) => (name === GHOST ? ghosted.pixels : this.cutouts.pixels.get(this.objectOf(name).name));
-    return hitTest(moves, (name) => this.objectOf(name), pixels, picked, point);
+    return hitTest(moves, (name) => this.objectOf(name), pixels, chosen, point);
   }
 
   hover(event) {
@@ -233,9 +240,8 @@ export class Objects {
   putMove(name, values) {
     const move = this.moveOf(name);
     Object.assign(move, values);
-    if (name !== GHOST) this.cutouts.place(move);
-    // Whether another object must be drawn before or behind this one may change on the way.
-    if (name !== GHOST && this.scene.objects.length > 1) this.renderCutouts();
+    // What else must be drawn before or behind it changes on the way.
+    if (name !== GHOST) this.renderCutouts();
     this.renderGhost();
     this.renderScreen();
     this.panel.render();
@@ -261,7 +267,11 @@ export class Objects {
   }
 
   change(name, values, merge) {
-    if (name && name !== GHOST) this.commit(changeMove(this.moves, name, values), merge);
+    if (this.has(name)) this.commit(changeMove(this.moves, name, values), merge);
+  }
+
+  has(name) {
+    return typeof name === "string" && Boolean(this.moveOf(name));
   }
 
   shift(name, dx, dy) {
@@ -277,11 +287,12 @@ export class Objects {
   }
 
   flip(name) {
-    this.change(name, flipMove(this.moveOf(name)));
+    if (this.has(name)) this.change(name, flipMove(this.moveOf(name)));
   }
 
   // The name of the copy.
   duplicate(name) {
+    if (!this.has(name)) return null;
     const taken = [...this.moves, ...this.scene.objects].map((each) => each.name);
     const made = duplicateMove(this.moves, name, taken, this.centerOf(name), this.size);
     this.commit(made.moves);
@@ -290,6 +301,7 @@ export class Objects {
   }
 
   remove(name) {
+    if (!this.has(name)) return;
     const focused = this.over.contains(document.activeElement);
     this.commit(removeMove(this.moves, name));
     if (focused) this.group.focus({ preventScroll: true });
@@ -302,14 +314,14 @@ export class Objects {
   }
 
   restack(name, by) {
-    this.commit(restack(this.moves, name, by));
+    if (this.has(name)) this.commit(restack(this.moves, name, by));
   }
 
   // One object, or all of them, to where they were; copies go.
   reset(name = null) {
     if (!this.scene) return;
     if (!name) this.commit(this.unmoved);
-    else this.change(name, { ...unmoved(name), copy_of: this.moveOf(name).copy_of });
+    else if (this.has(name)) this.change(name, { ...unmoved(name), copy_of: this.moveOf(name).copy_of });
   }
 
   // Whether the key was one of the objects'.
@@ -324,11 +336,11 @@ export class Objects {
 
   actionOf(event) {
     const { picked } = this, command = event.ctrlKey || event.metaKey;
-    if (event.key === "Escape" && (this.drag.held || picked))
+    if (event.key === "Escape" && (this.drag.held || this.chosen))
       return () => (this.drag.held ? this.drag.finish(false) : this.pick(null));
     const reached = [...this.proxies.keys()].find((name) => this.proxies.get(name) === event.target);
     if (reached && (event.key === " " || (event.key === "Enter" && !picked))) return () => this.pick(reached);
-    if (!picked || picked === GHOST || !this.pickedMove || event.altKey) return null;
+    if (!picked || !this.pickedMove || event.altKey) return null;
     if (command) return event.key.toLowerCase() === "d" ? () => this.duplicate(picked) : null;
     const step = event.shiftKey ? 10 : 1;
     const actions = {
@@ -368,8 +380,8 @@ export class Objects {
   }
 
   renderCutouts() {
-    const { name } = this.drag?.held ?? {};
-    this.cutouts.render(this.moves, typeof name === "string" ? name : null);
+    const { name, moved } = this.drag?.held ?? {};
+    this.cutouts.render(this.moves, moved && typeof name === "string" ? name : null);
   }
 
   renderGhost() {
@@ -383,11 +395,11 @@ export class Objects {
 
   // What keeps its size at every zoom.
   renderScreen() {
-    const { pickedMove, picked, stage, canvas } = this;
+    const { pickedMove, chosen, stage, canvas } = this;
     this.over.hidden = this.locked;
     if (!canvas.width || this.locked) return;
     const toScreen = (point) => stage.toScreen(point);
-    this.handles.render(pickedMove, pickedMove && this.objectOf(picked).box, toScreen, canvas);
+    this.handles.render(pickedMove, pickedMove && this.objectOf(chosen).box, toScreen, canvas);
     const present = this.moves.filter((move) => !move.gone), names = new Set(present.map((move) => move.name));
     for (const [name, node] of this.proxies)
       if (!names.has(name)) {

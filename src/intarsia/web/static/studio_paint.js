@@ -34,7 +34,9 @@ export class LayoutPaint {
     this.stroke = null; // { last, box } while it paints
     this.view = new LayoutView(stage);
     this.panel = new PaintPanel(this);
-    stage.element.addEventListener("keydown", (event) => event.defaultPrevented || this.onKey(event));
+    stage.element.addEventListener("keydown", (event) => {
+      if (event.target === stage.element && !event.defaultPrevented) this.onKey(event);
+    });
     this.tool = this.makeTool();
     this.render();
   }
@@ -191,7 +193,11 @@ export class LayoutPaint {
         }
       },
       move: (event, point) => this.to(point),
-      up: () => end(true),
+      up: (event) => {
+        end(true);
+        if (event?.pointerType === "touch") this.at = null; // no finger is on it
+        this.showRing();
+      },
       cancel: () => end(false),
       hover: (event, point) => {
         this.at = event?.pointerType === "touch" ? null : point;
@@ -285,13 +291,13 @@ export class LayoutPaint {
       return;
     }
     if (this.scene !== scene) return;
-    const found = coloursOf(pixels, this.colours[0]);
+    const [paper, ...own] = this.colours, found = coloursOf(pixels, paper, own);
     const runs = found && saveMap({ ...map, labels: found.indices });
     if (!found || runs.length > MOST_RUNS) {
       this.app.say(NO_LAYOUT, true);
       return;
     }
-    const { colours } = found, [paper, ...own] = this.colours, labels = guessLabels(colours, own, paper);
+    const { colours } = found, labels = guessLabels(colours, own, paper);
     this.loaded = { name: file.name, colours, labels, runs };
     putMap(map, restoreMap({ ...map, runs: relabelRuns(runs, mapLabels(labels, own.length)) }));
     this.showMap();

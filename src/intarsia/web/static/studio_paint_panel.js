@@ -7,6 +7,7 @@ import { cssColour } from "./studio_layout.js";
 const REST = [["stay", "stay where they are"], ["gone", "are removed"]];
 const HINT = "Choose an object and scribble where it is to be.";
 const STEPS = 100; // of the brush's slider
+const COPIES = "Duplicates are left out of a layout.";
 const NO_OBJECTS = "There is no object yet: select one in the photo and move it, and it stands here.";
 const percent = (share) => `${share < 0.01 ? "under 1" : Math.round(100 * share)} %`;
 
@@ -88,7 +89,8 @@ export class PaintPanel {
   render() {
     const { paint } = this, { names, colours, loaded, pending } = paint, scene = Boolean(names.length);
     this.element.hidden = !paint.isOpen;
-    setText(this.hint, scene ? HINT : NO_OBJECTS);
+    const copied = paint.objects.moves.some((move) => move.copy_of && !move.gone);
+    setText(this.hint, scene ? `${HINT}${copied ? ` ${COPIES}` : ""}` : NO_OBJECTS);
     for (const part of [this.chips, this.tools, this.rest, this.load]) part.hidden = !scene;
     this.renderChips(names, colours);
     this.brush.setAttribute("aria-pressed", String(!paint.isErasing));
