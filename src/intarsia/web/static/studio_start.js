@@ -54,10 +54,10 @@ export class Start {
   }
 
   async showDialog() {
-    this.dialog.body.append(this.welcome);
-    const closed = this.dialog.open(this.openButton);
     this.render();
-    await closed;
+    this.dialog.body.append(this.welcome);
+    this.welcome.hidden = false; // what is hidden takes no focus
+    await this.dialog.open(this.openButton);
     this.element.prepend(this.welcome);
     this.render();
   }
