@@ -154,3 +154,10 @@ def until(true: Callable[[], Any], seconds: float = PATIENCE) -> None:
 def file_of(url: str) -> Path:
     """The file behind a URL of the page."""
     return Path(url.removeprefix("gradio_api/file="))
+
+
+def image_of(url: str) -> Image.Image:
+    """The picture behind a URL of the page."""
+    with Image.open(file_of(url)) as opened:
+        opened.load()
+        return opened.copy()

@@ -17,7 +17,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.studio import EVENTS
 from intarsia.web.studio_handlers import StudioHandlers
 from intarsia.web.studio_visitors import MOST_ANSWERS
-from tests.web.studio.conftest import DISC, SIDE, SQUARE, Canvas, file_of
+from tests.web.studio.conftest import DISC, SIDE, SQUARE, Canvas, file_of, image_of
 
 Mask = Callable[..., str]
 
@@ -156,7 +156,7 @@ def test_an_object_is_outlined_by_a_click_or_a_box(canvas: Canvas) -> None:
     for wish in ({"points": [[40, 42, 1]], "box": None}, {"points": [], "box": [24, 24, 60, 60]}):
         answer = canvas.ask("pointed", **wish)
         assert answer["kind"] == "outline", answer
-        found = np.asarray(Image.open(file_of(answer["url"])).convert("L")) > 0
+        found = np.asarray(image_of(answer["url"]).convert("L")) > 0
         meant = np.zeros((SIDE, SIDE), bool)
         meant[SQUARE, SQUARE] = True
         assert (found & meant).sum() / (found | meant).sum() > 0.9
@@ -221,14 +221,14 @@ def test_one_step_is_made_from_another(canvas: Canvas, mask: Mask) -> None:
     canvas.watch()
     second = canvas.steps[1]
     assert second["base"] == first
-    pixels = np.asarray(Image.open(file_of(second["picture"]["url"])).convert("RGB")).astype(int)
+    pixels = np.asarray(image_of(second["picture"]["url"]).convert("RGB")).astype(int)
     assert abs(pixels[SQUARE, SQUARE] - 120).max() < 60 and abs(pixels[DISC, DISC] - 120).max() < 60
 
 
 def test_what_is_to_be_kept_is_kept(canvas: Canvas, mask: Mask, photo: Path) -> None:
     canvas.do("removed", path=mask(), keep=mask(slice(40, 54)), settings={"shadows": False, "grow": 0})
     canvas.watch()
-    before, after = (np.asarray(Image.open(f)) for f in (photo, file_of(canvas.steps[0]["picture"]["url"])))
+    before, after = (np.asarray(image_of(url)) for url in (str(photo), canvas.steps[0]["picture"]["url"]))
     assert (before[44:54, 44:54] == after[44:54, 44:54, :3]).all() and (before[32, 32] != after[32, 32, :3]).any()
     canvas.do("removed", path=mask(), keep=mask(), settings={})
     assert canvas.said == ("All of the selection is to be kept: select more, or keep less.", True)
