@@ -210,29 +210,24 @@ class StudioHandlers:
         return outline_answer(visitor.session, photo, data)
 
     def _lifted(self, visitor: Visitor, draft: Draft, data: Data) -> Facts:
-        base = str(data.get("base") or "")
+        base, earlier = str(data.get("base") or ""), data.get("scene")
         picture = draft.picture(base, data.get("candidate"))
         mask = read_selection(data.get("path"), uploads_folder(), size_of(draft)).mask
-        name, scene, _ = lift(
+        name, scene, joined = lift(
             visitor.session,
             draft,
             decoded(picture),
             mask,
             picture=picture,
-            base=base,
-            scene=data.get("scene"),
+            scene=earlier,
             name=str(data.get("name") or ""),
-        )
-        earlier = data.get("scene")
-        joined = (
-            isinstance(earlier, str)
-            and read_source(scene_source(visitor.session, draft, earlier)).names[0] in scene.names
         )
         with visitor.lock:
             draft.scenes[name] = draft.scenes[str(earlier)] if joined else base
-            moves = draft.step(base)["moves"] if joined and base and draft.step(base)["scene"] == earlier else ()
+            shown = draft.step(base) if base else None
             draft.write()
-        answer = scene_answer(visitor.session, name, scene, draft.scenes[name], moves or ())
+        moves = shown["moves"] if joined and shown is not None and shown["scene"] == earlier else ()
+        answer = scene_answer(visitor.session, name, scene, draft.scenes[name], moves)
         return {"kind": "scene", "scene": answer}
 
     def _gone_on(self, visitor: Visitor, draft: Draft, data: Data) -> Facts:

@@ -48,8 +48,8 @@ def scene_source(session: Session, draft: Draft, name: Any) -> Path:
 
 
 def lift(
-    session: Session, draft: Draft, photo: Photo, mask: Mask, *, picture: Path, base: str, scene: Any, name: str
-) -> tuple[str, Scene, str]:
+    session: Session, draft: Draft, photo: Photo, mask: Mask, *, picture: Path, scene: Any, name: str
+) -> tuple[str, Scene, bool]:
     """Cut one more object out.
 
     It joins an earlier scene where the picture that is shown has the same pixels there as the scene's photo: then all
@@ -58,12 +58,11 @@ def lift(
     Args:
         photo: that is shown; `picture` is its file.
         mask: (H, W) of the object, not empty.
-        base: step that is shown; empty for the original photo.
         scene: name of the earlier scene, as the page sent it; None without.
         name: of the object; empty for a number.
 
     Returns:
-        The new scene's name, the scene, and the object's name.
+        The new scene's name, the scene, and whether it is the earlier one with one object more.
     """
     if scene is not None:
         source = scene_source(session, draft, scene)
@@ -72,12 +71,13 @@ def lift(
             again = next((thing.name for thing in earlier.objects if iou(thing.mask, mask) >= SAME), None)
             if again is not None:
                 made, mended = mend_object(session, source, again, mask)
-                return made, mended, again
-            made, joined, added = add_object(session, source, object_name(name, earlier.names), mask)
-            return made, joined, added
+                return made, mended, True
+            made, joined, _ = add_object(session, source, object_name(name, earlier.names), mask)
+            return made, joined, True
     if mask.all():
         raise LayoutError("All of the photo is selected: select what is to move.")
-    return add_object(session, picture, object_name(name, ()), mask)
+    made, alone, _ = add_object(session, picture, object_name(name, ()), mask)
+    return made, alone, False
 
 
 def same_under(one: Photo, other: Photo, mask: Mask) -> bool:
