@@ -57,6 +57,20 @@ def test_the_format_of_the_photo_is_kept_where_it_is_asked_for(tiny: Callable[..
     assert "PNG keeps every pixel: leave out --quality, or write --format jpeg or webp" in capsys.readouterr().err
 
 
+def test_what_is_protected_stays_in_an_edit(tiny: Callable[..., int], photo: Path, capsys) -> None:
+    kept = np.zeros((80, 112), np.uint8)
+    kept[:40] = 255
+    Image.fromarray(kept).save("kept.png")
+    flags = [*WORDS, *QUICK, "--protect", "kept.png", "--quiet", "--box"]
+    assert tiny("edit", photo, *flags, "20,20,70,70") == 0
+    before, after = pixels(photo), pixels("out/photo.png")
+    assert (before[:40] == after[:40]).all() and (before != after).any()
+    assert tiny("edit", photo, *flags, "20,10,60,30", "--out", "no") == 2
+    assert "All of the box is protected" in capsys.readouterr().err
+    assert tiny("replay", "out/photo.png", "--out", "again", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["same_pixels"] is True
+
+
 def test_json_is_the_only_thing_on_stdout(tiny: Callable[..., int], photo: Path, capsys) -> None:
     assert tiny("edit", photo, *WORDS, *QUICK, "--json", "--out", "here", "--keep", 2, "--draw-boxes") == 0
     summary = json.loads(capsys.readouterr().out)

@@ -24,7 +24,7 @@ from intarsia.imaging.metadata import EDITED, TRAINED
 from intarsia.imaging.read import read_photo, read_text_chunk
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.document import pixel_digest
-from tests.cli.arrange_files import pixels, stopping_after
+from tests.cli.arrange_files import GIVEN, pixels, stopping_after
 from tests.paths import ROOT
 
 CAT, TREE = "8,10,32,34", "60,30,84,58"
@@ -159,6 +159,23 @@ def test_a_result_is_the_start_of_the_next_and_history_lists_both(folder: Path, 
     assert [edit["pictures"] for edit in edits] == [["out/photo.png"], ["out/both.png"]]
     assert run("replay", "out/both.png", "--out", "again") == 0
     assert "The same pixels came out." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [("remove", "--box", CAT), ("arrange", *GIVEN, "--move", "cat=+9,20")])
+def test_what_is_protected_stays_and_the_record_knows_its_file(command: tuple[str, ...], folder: Path, capsys) -> None:
+    kept = mask_of(folder, "kept.png", (0, 0, 20, 40))
+    name, *flags = command
+    assert run(name, "photo.png", *flags, "--protect", kept) == 0
+    before, after = pixels("photo.png"), pixels("out/photo.png")
+    assert (before[:40, :20] == after[:40, :20]).all() and (before != after).any()
+    assert not pixels("out/photo.mask.png")[:40, :20].any()
+    assert "protect" in json.loads((folder / "out" / "photo.json").read_text())["inputs"]
+    capsys.readouterr()
+    assert run("replay", "out/photo.png", "--out", "again") == 0
+    assert "The same pixels came out." in capsys.readouterr().out
+    mask_of(folder, "black.png")
+    assert run(name, "photo.png", *flags, "--protect", "black.png", "--out", "no") == 2
+    assert "nothing would be protected: paint white what is to stay as it is" in capsys.readouterr().err
 
 
 def test_a_jpeg_becomes_a_png_with_its_pixels_or_keeps_its_format_with_a_note(folder: Path, capsys) -> None:

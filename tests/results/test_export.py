@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,11 @@ def result_of(original: Path, folder: Path, *, source: str = EDITED, record: str
     return write_photo(whole, folder / "result.png", text=text, source=source)
 
 
-def opened(file: Path) -> JpegImagePlugin.JpegImageFile:
-    picture = Image.open(file)
-    assert isinstance(picture, JpegImagePlugin.JpegImageFile)
-    return picture
+@contextlib.contextmanager
+def opened(file: Path) -> Iterator[JpegImagePlugin.JpegImageFile]:
+    with Image.open(file) as picture:
+        assert isinstance(picture, JpegImagePlugin.JpegImageFile)
+        yield picture
 
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(60, 2), (85, 1), (93, 0), (100, 0)])

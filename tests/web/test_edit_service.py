@@ -253,7 +253,7 @@ def test_a_photo_that_browsers_cannot_show_is_shown_through_a_copy(tmp_path: Pat
 
 def test_a_visitor_names_no_file_of_this_machine(tmp_path: Path) -> None:
     store = empty_store(tmp_path)
-    for name in ("mask", "regions"):
+    for name in ("mask", "protect", "regions"):
         with pytest.raises(RecordError, match="names a file of the server"):
             edit_service.build_record(SCENE, {"prompt": "a house", name: "/etc/passwd"}, store)
     with pytest.raises(RecordError, match="not offered here"):

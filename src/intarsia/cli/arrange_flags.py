@@ -76,6 +76,7 @@ class SceneFlags(ArrangeFlags):
     remove: tyro.conf.Suppress[tuple[str, ...]] = ()
     front: tyro.conf.Suppress[tuple[str, ...]] = ()
     back: tyro.conf.Suppress[tuple[str, ...]] = ()
+    protect: tyro.conf.Suppress[str | None] = None
     mode: tyro.conf.Suppress[Mode] = "auto"
     concepts: tyro.conf.Suppress[str | None] = None
     negative_prompt: tyro.conf.Suppress[str] = ""

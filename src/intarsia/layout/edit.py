@@ -15,8 +15,9 @@ from intarsia.errors import LayoutError, ModelError, Remedy, Setting
 from intarsia.imaging.affine import apply
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.geometry import Point, Size
-from intarsia.imaging.masks import bounding_box
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.protected import read_protected, with_protected
 from intarsia.layout.cache import Cache, MemoryCache
 from intarsia.layout.compose import choose_fill, compose
 from intarsia.layout.concepts import Concepts
@@ -74,6 +75,7 @@ def arrange(
     backbones: Backbones | None,
     *,
     concepts: Concepts | None = None,
+    protected: Mask | None = None,
     cache: Cache | None = None,
     on_progress: OnProgress | None = None,
 ) -> ArrangeResult:
@@ -85,6 +87,7 @@ def arrange(
         record: how.
         backbones: the pretrained networks, loaded once for many edits; None for an edit that `needs_networks` none.
         concepts: the objects' learned looks, for regenerate; learned first when None.
+        protected: (H, W) what stays as it is, whatever is moved; read from the record's file when None.
         cache: what was computed for this photo before, and is used again; by default nothing.
         on_progress: called after every denoising or learning step; may raise `Cancelled`.
 
@@ -97,6 +100,7 @@ def arrange(
     forward, backward = counter.evaluations, counter.backward
     cache = MemoryCache() if cache is None else cache
     check(scene, layout)
+    protected = read_protected(record.protect, scene.photo) if protected is None else protected
 
     mode = choose_mode(layout, record)
     seeds = range(record.seed, record.seed + record.seeds)
@@ -122,6 +126,7 @@ def arrange(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
 
+    pictures = [with_protected(picture, scene.photo, protected) for picture in pictures]
     fill = choose_fill(scene, record, backbones, None)  # what was loaded for it is kept
     own = {} if fill.name == "diffusion" else {"fill": fill.version}
     return ArrangeResult(

@@ -11,12 +11,13 @@ import numpy as np
 
 from intarsia.backbones.fills import check_source, load_fill
 from intarsia.backbones.protocols import BackgroundFill
-from intarsia.errors import RecordError
+from intarsia.errors import RecordError, RegionError, Remedy, Setting
 from intarsia.imaging.edited_photo import EditedPhoto
 from intarsia.imaging.infill import crop_around, membrane_fill
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.matting import cut
 from intarsia.imaging.photo import Bytes, Photo, levels_to_bytes
+from intarsia.imaging.protected import read_protected
 from intarsia.layout.gaps import GROWTH, SHADOW, left_by
 from intarsia.layout.removal_files import read_avoid, read_removal
 from intarsia.layout.removal_notes import removal_notes
@@ -60,6 +61,7 @@ def remove(
     fill: BackgroundFill | None = None,
     *,
     avoid: Mask | None = None,
+    protected: Mask | None = None,
     on_progress: OnProgress | None = None,
 ) -> RemoveResult:
     """Take all objects of a scene out of its photo. No pixel outside the gap changes.
@@ -69,10 +71,11 @@ def remove(
         record: how.
         fill: what fills the gap; by default what the record names.
         avoid: (H, W) what is neither copied nor joined on to, such as objects that stay.
+        protected: (H, W) what stays as it is, where it belongs to an object, too; read from the record's file when None.
         on_progress: called before and after the gap is filled; may raise `Cancelled`.
 
     Raises:
-        RegionError: nothing is left that the gap could be filled from.
+        RegionError: nothing is left that the gap could be filled from, or all of it is protected.
         IntarsiaError: the record's files cannot be read.
     """
     started = time.monotonic()
@@ -81,8 +84,11 @@ def remove(
         scene = read_removal(record, scene)
     fill = own_fill(record) if fill is None else fill
     photo = scene.photo
-    hole = gap_of(scene, record)
-    others = np.zeros_like(hole) if avoid is None else avoid & ~hole
+    protected = read_protected(record.protect, photo) if protected is None else protected
+    gap = gap_of(scene, record)
+    hole = gap if protected is None else _without(gap, protected)
+    # What is left of an object is no ground to copy.
+    others = gap & ~hole if avoid is None else (avoid | gap) & ~hole
     if on_progress is not None:
         on_progress(Progress(stage="filling the gap", done=0, total=1))
     pixels = fill.fill(photo.pixels, hole, others, seed=record.seed)
@@ -100,6 +106,18 @@ def remove(
         notes=removal_notes(scene, hole, record, fill),
         versions={"fill": fill.version},
     )
+
+
+def _without(gap: Mask, protected: Mask) -> Mask:
+    """(H, W) what is replaced of a gap."""
+    left: Mask = gap & ~protected
+    if not left.any():
+        raise RegionError(
+            "All that is to be removed is protected, so that nothing is left to remove",
+            Remedy("protect less", page="keep less"),
+            Remedy("leave out ", Setting("protect"), page=()),
+        )
+    return left
 
 
 def own_fill(record: RemoveRecord) -> BackgroundFill:

@@ -189,6 +189,8 @@ class ArrangeRecord:
     """Bring objects to the front, the last named foremost."""
     back: tuple[str, ...] = ()
     """Send objects to the back, the last named hindmost."""
+    protect: str | None = None
+    """Black and white picture: what is white in it stays exactly as it is, whatever is moved over it or away."""
     mode: Mode = "auto"
     """compose (objects are moved as they are), regenerate (painted again with the same looks), or auto: compose where every target is close to a moved, scaled or turned source."""
     preset: LayoutPreset = "default"

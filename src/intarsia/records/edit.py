@@ -182,6 +182,8 @@ class EditRecord:
     """Edit exactly where this picture is white, instead of searching."""
     invert_mask: bool = False
     """Read the mask the other way: black is repainted."""
+    protect: str | None = None
+    """Black and white picture: what is white in it stays exactly as it is, whatever is edited."""
     feather: float = 0.03
     """Width of the soft edge of the repainted region, as a fraction of the short side of the part that was worked on."""
     sharpen: bool = False

@@ -11,7 +11,7 @@ from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.records.remove import RemoveRecord
 
-PATH_SETTINGS = ("photo", "mask", "avoid", "fill_model", "regions", "colours", "layout", "boxes", "concepts")
+PATH_SETTINGS = ("photo", "mask", "avoid", "protect", "fill_model", "regions", "colours", "layout", "boxes", "concepts")
 """Of all records, the settings that name a file."""
 
 Record: TypeAlias = EditRecord | ArrangeRecord | RemoveRecord

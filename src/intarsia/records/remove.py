@@ -32,6 +32,8 @@ class RemoveRecord:
     """Objects to find by their names, and to remove: 'dog' or 'dog 2'."""
     avoid: str | None = None
     """Black and white picture, white what is never copied into the gap, such as other people."""
+    protect: str | None = None
+    """Black and white picture: what is white in it stays exactly as it is, even where it belongs to what is removed."""
     fill: Fill = "auto"
     """What fills the gap: patch (pieces of the surroundings), diffusion (the checkpoint paints it), membrane (smooth), lama or migan (networks of your own, with fill_model); auto is patch."""
     fill_model: str | None = None

@@ -21,8 +21,9 @@ from intarsia.imaging.cells import touched_cells
 from intarsia.imaging.changed_shape import changed_blend
 from intarsia.imaging.crop import crop_around
 from intarsia.imaging.geometry import Box, Point, Size, working_size
-from intarsia.imaging.masks import bounding_box, box_mask, feather, read_mask
+from intarsia.imaging.masks import bounding_box, box_mask, feather
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.protected import read_protected
 from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
@@ -38,6 +39,7 @@ from intarsia.regions.intent import read_intent
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import edit_notes
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
+from intarsia.regions.protected import beside_protected, faded, families_beside, given_mask, jobs_beside
 from intarsia.regions.published import PUBLISHED, published_anchors
 from intarsia.regions.refine import refined
 from intarsia.regions.region import Region
@@ -107,6 +109,7 @@ def edit(
     *,
     network: RegionNetwork | None = None,
     mask: np.ndarray | None = None,
+    protected: np.ndarray | None = None,
     cache: EvaluationCache | None = None,
     on_progress: OnProgress | None = None,
     observer: Observer | None = None,
@@ -120,18 +123,19 @@ def edit(
         network: a fitted region network; by default the one that the record names, or pocket's own.
         mask: (H, W) bool at the photo's size, where to repaint, instead of searching; read from the
             record's mask file when None.
+        protected: (H, W) bool at the photo's size, what stays as it is; read from the record's file when None.
         cache: repainted candidates of earlier edits, to be used again and added to.
         on_progress: called after every denoising step; may raise `Cancelled`.
         observer: told of the analysis, and of the candidates after every round.
 
     Raises:
-        RegionError: the record's box lies outside the picture, or is too small to repaint.
+        RegionError: the record's box lies outside the picture, or is too small to repaint; or all is protected.
         ModelError: the region network does not fit the models.
     """
     started, counter = time.monotonic(), backbones.inpainter.counter
     evaluations_before = counter.evaluations
-    if mask is None and record.mask is not None:
-        mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+    protected = read_protected(record.protect, photo) if protected is None else protected
+    mask = given_mask(record, photo, mask, protected)
     own = record.scheduler == "own" and record.sampler == "checkpoint"
     inpainter = stepping_by(backbones.inpainter.with_own_scheduler() if own else backbones.inpainter, record.sampler)
     side = record.size or inpainter.native_side
@@ -147,13 +151,15 @@ def edit(
     # What is in the image, and where the source words are; the search of the default looks closer itself.
     looks_itself = searched and network is None
     analysis = analyze(image, "" if looks_itself else record.source, record.sentence, backbones)
+    analysis = analysis if given else beside_protected(analysis, protected)
     sight = Sight(photo=photo, backbones=backbones, side=side, stride=inpainter.stride)
     on_round = None if observer is None else round_listener(observer, analysis, photo.size)
 
     def painter(ranking: AnyRanking, *, paste: bool = True) -> Evaluator[AnyRanking]:
         return Evaluator(
             inpainter, ranking, prompt=record.sentence, negative_prompt=record.negative_prompt,
-            guidance=record.guidance, cache=cache, paste=paste, on_progress=on_progress, on_round=on_round,
+            guidance=record.guidance, cache=cache, paste=paste, protected=protected,
+            on_progress=on_progress, on_round=on_round,
         )  # fmt: skip
 
     anchors: tuple[Point, ...] = ()
@@ -176,7 +182,7 @@ def edit(
     else:
         # On crops: what the words ask for, and the regions that may give it, the likeliest first.
         intent = read_intent(record.source, record.prompt)
-        jobs = jobs_of(intent, sight) if searched else [Job(intent=intent, things=())]
+        jobs = jobs_beside(jobs_of(intent, sight), protected) if searched else [Job(intent=intent, things=())]
         jobs = jobs if editor is None else [one_job(intent, jobs)]
         anchors = tuple(thing.box.center for job in jobs for thing in job.things)
         ground = searched and jobs[0].intent.change == "background"
@@ -188,7 +194,7 @@ def edit(
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
             crop_evaluator = instructed(painter(appraiser), editor, job.intent, record, given=given)
             if searched:
-                families = Proposer(sight, record).families(job, advised)
+                families = families_beside(Proposer(sight, record, protected).families(job, advised), protected)
                 families = families if editor is None else crops_of(families, sight)
                 parts.append(spend_as_needed(families, crop_evaluator, record))
             else:
@@ -198,7 +204,7 @@ def edit(
     # Back to the user's pixels; every pixel outside the blend stays the input's.
     refines = record.refine and editor is None
     finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if refines else parts
-    candidates = finished(finest, anchors, photo, size, record, mask)
+    candidates = finished(finest, anchors, photo, size, record, mask, protected)
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
     return EditResult(
@@ -323,27 +329,34 @@ def finished(
     size: Size,
     record: EditRecord,
     mask: np.ndarray | None,
+    protected: np.ndarray | None,
 ) -> tuple[Candidate, ...]:
     """The candidates in the user's pixels, best first; of an edit in several parts, their best ones together first."""
     if len(parts) == 1:
-        return tuple(to_candidate(e, anchors, photo, size, record, mask) for e in parts[0])
+        return tuple(to_candidate(e, anchors, photo, size, record, mask, protected) for e in parts[0])
     done = [[e for e in evaluations if e.steps == record.steps] for evaluations in parts]
     together = [
-        joined([row[min(k, len(row) - 1)] for row in done], anchors, photo, size, record)
+        joined([row[min(k, len(row) - 1)] for row in done], anchors, photo, size, record, protected)
         for k in range(max(len(row) for row in done))
     ]
     previews = [e for evaluations in parts for e in evaluations if e.steps < record.steps]
-    return (*together, *(to_candidate(e, anchors, photo, size, record, mask) for e in best_first(previews)))
+    rest = (to_candidate(e, anchors, photo, size, record, mask, protected) for e in best_first(previews))
+    return (*together, *rest)
 
 
 def joined(
-    evaluations: Sequence[Evaluation], anchors: Sequence[Point], photo: Photo, size: Size, record: EditRecord
+    evaluations: Sequence[Evaluation],
+    anchors: Sequence[Point],
+    photo: Photo,
+    size: Size,
+    record: EditRecord,
+    protected: np.ndarray | None,
 ) -> Candidate:
     """One candidate of finished pictures of several parts of a photo; as good as the worst of them."""
     blend = np.zeros((photo.size.height, photo.size.width), np.float32)
     boxes = []
     for evaluation in evaluations:
-        part = to_candidate(evaluation, anchors, photo, size, record, None)
+        part = to_candidate(evaluation, anchors, photo, size, record, None, protected)
         assert part.photo is not None and part.blend is not None
         photo, blend = part.photo, np.maximum(blend, part.blend)
         boxes.append(part.box)
@@ -361,6 +374,7 @@ def to_candidate(
     size: Size,
     record: EditRecord,
     mask: np.ndarray | None,
+    protected: np.ndarray | None = None,
 ) -> Candidate:
     """Bring a candidate to the user's pixels; one with the full schedule is pasted back into the picture.
 
@@ -368,6 +382,7 @@ def to_candidate(
         anchors: in pixels of the photo.
         size: at which regions of the whole picture lie.
         mask: (H, W) the user's, which regions are painted in.
+        protected: (H, W) what stays the photo's.
     """
     region, full, crop = evaluation.region, photo.size, evaluation.region.crop
     if region.exact is not None:
@@ -379,14 +394,17 @@ def to_candidate(
     done, blend = None, None
     if evaluation.steps == record.steps and region.undone is not None:
         limited = mask is not None or record.box is not None
-        done, blend = with_edit(photo, region, record, mask, limited=limited)
+        done, blend = with_edit(photo, region, record, mask, limited=limited, protected=protected)
         box = bounding_box(blend > 0) if blend.any() else box
     elif evaluation.steps == record.steps and region.spares and crop is not None:
         done, blend = over_new_ground(photo, crop, evaluation.picture, region.spares)
+        if protected is not None:
+            done, blend = faded(photo, done, blend, protected, record.feather * crop.short_side(full))
     elif evaluation.steps == record.steps:
         if record.preset == "released-exact" and crop is None:  # nothing is pasted back there
             mask = np.ones((full.height, full.width), bool)
         where = mask if mask is not None else box_mask(box, full) if region.mask is None else shape_in(region, full)
+        where = where if protected is None else where & ~protected
         if crop is None:
             short, grain = float(full.short), full.short / size.short
             paste = partial(paste_back, photo, evaluation.picture)

@@ -11,8 +11,9 @@ import torch
 from scipy import ndimage
 
 from intarsia.imaging.crop import Crop, crop_around
-from intarsia.imaging.geometry import Box, Point
+from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.masks import Mask, bounding_box, box_mask, dilate
+from intarsia.imaging.protected import on_canvas
 from intarsia.records.edit import EditRecord
 from intarsia.records.weighted_prompt import with_weights_of
 from intarsia.regions.intent import Intent, Side, head, is_plural, unarticled
@@ -126,10 +127,11 @@ class Proposer:
     Args:
         sight: of the photo.
         record: the seed of the noise, the context of windows, and the template of words.
+        protected: (H, W) what stays as it is: no free place lies there.
     """
 
-    def __init__(self, sight: Sight, record: EditRecord) -> None:
-        self.sight, self.record = sight, record
+    def __init__(self, sight: Sight, record: EditRecord, protected: Mask | None = None) -> None:
+        self.sight, self.record, self.protected = sight, record, protected
         self.size = sight.photo.size
         self.cell = sight.backbones.inpainter.cell
 
@@ -225,6 +227,8 @@ class Proposer:
     def free_places(self, intent: Intent, side: float, around: Sequence[Thing]) -> list[Region]:
         """The largest free squares, none larger than asked; those first that lie where the words say."""
         covered = self.sight.covered() >= FREE
+        if self.protected is not None:
+            covered |= on_canvas(self.protected, None, Size(covered.shape[1], covered.shape[0]))
         scale = self.size.width / covered.shape[1]
         free = np.pad(~covered, 1)
         found: list[Region] = []

@@ -20,6 +20,7 @@ from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Blend, Mask, bounding_box, box_mask, feather
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.protected import on_canvas
 from intarsia.imaging.tensors import levels_of, levels_to_tensor
 from intarsia.imaging.undo_drift import put_back, undo_drift
 from intarsia.records.edit import EditRecord
@@ -77,7 +78,8 @@ class InstructedEvaluator(Evaluator[Appraiser]):
     ) -> None:
         super().__init__(
             plain.inpainter, plain.ranker, prompt=instruction, negative_prompt=plain.negative_prompt,
-            guidance=plain.guidance, cache=plain.cache, on_progress=plain.on_progress, on_round=plain.on_round,
+            guidance=plain.guidance, cache=plain.cache, protected=plain.protected,
+            on_progress=plain.on_progress, on_round=plain.on_round,
         )  # fmt: skip
         self.editor, self.everything, self.limited = editor, everything, limited
         self.identity = (editor.name, "instructed", plain.negative_prompt, str(plain.guidance))
@@ -126,6 +128,9 @@ class InstructedEvaluator(Evaluator[Appraiser]):
         canvas = levels_of(self.ranker.picture_of(region)[0])
         undone = undo_drift(canvas, levels_of(edited), everything=self.everything)
         limit = region.shape(size).astype(np.float32) if self.limited else None
+        if self.protected is not None:
+            free = (~on_canvas(self.protected, region.crop, size)).astype(np.float32)
+            limit = free if limit is None else limit * free
         made, blend = put_back(canvas, Crop(Box(0, 0, size.width, size.height), size), undone, limit)
         changed: Mask = blend > 0
         if not changed.any():  # a candidate has an extent, even where nothing was changed
@@ -179,20 +184,30 @@ def crops_of(proposed: Sequence[Family], sight: Sight) -> list[Family]:
 
 
 def with_edit(
-    photo: Photo, region: Region, record: EditRecord, mask: Mask | None, *, limited: bool
+    photo: Photo,
+    region: Region,
+    record: EditRecord,
+    mask: Mask | None,
+    *,
+    limited: bool,
+    protected: Mask | None = None,
 ) -> tuple[Photo, Blend]:
     """A photo with what an editor changed on a region's crop, at the photo's own resolution, and how far each pixel is new.
 
     Args:
         mask: (H, W) the user's, outside which nothing changes.
         limited: whether the user gave a region.
+        protected: (H, W) what stays the photo's.
     """
     assert region.crop is not None and region.undone is not None
     size = photo.size
     soft = record.feather * region.crop.short_side(size)
-    most = None
+    where = None
     if limited:
-        most = feather(mask if mask is not None else box_mask(region.exact or region.box, size), soft)
+        where = mask if mask is not None else box_mask(region.exact or region.box, size)
+    if protected is not None:
+        where = ~protected if where is None else where & ~protected
+    most = None if where is None else feather(where, soft)
     border = soft if region.undone.repainted else None
     pixels, blend = put_back(photo.pixels, region.crop, region.undone, most, border=border)
     return dataclasses.replace(photo, pixels=pixels), blend

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import Inpainter, InpaintingStage, OnStep, PaintsInStages
+from intarsia.errors import RegionError, Remedy, Setting
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.masks import softened
+from intarsia.imaging.masks import Mask, softened
+from intarsia.imaging.protected import on_canvas
 from intarsia.progress import OnProgress, Progress
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Scores
@@ -64,6 +66,7 @@ class Evaluator(Generic[AnyRanking]):
         cache: repainted pictures by (model, guidance, pasted or not, picture, words, region, seed, steps); of an
             unfinished one the steps are "done/all".
         paste: give unedited pixels back their originals; else a picture is all that the model decoded.
+        protected: (H, W) at the photo's size, what is not painted.
         on_progress: called after every denoising step; may raise `Cancelled`.
         on_round: called with the evaluations of every round.
     """
@@ -78,22 +81,33 @@ class Evaluator(Generic[AnyRanking]):
         guidance: float,
         cache: EvaluationCache | None = None,
         paste: bool = True,
+        protected: Mask | None = None,
         on_progress: OnProgress | None = None,
         on_round: Callable[[list[Evaluation]], None] | None = None,
     ) -> None:
         self.inpainter, self.ranker = inpainter, ranker
         self.prompt, self.negative_prompt, self.guidance = prompt, negative_prompt, guidance
         self.cache: EvaluationCache = {} if cache is None else cache
-        self.paste, self.on_progress, self.on_round = paste, on_progress, on_round
+        self.paste, self.protected, self.on_progress, self.on_round = paste, protected, on_progress, on_round
         self.identity = (inpainter.name, negative_prompt, str(guidance), "pasted" if paste else "whole")
         self.pictures: dict[Crop | None, str] = {}
         self.underway: dict[tuple[str, ...], InpaintingStage] = {}
 
     def mask_of(self, region: Region) -> Tensor:
-        """(1, H, W) float, 1 where the region is, less in its soft edge."""
+        """(1, H, W) float, 1 where the region is, less in its soft edge, 0 in what is protected."""
         height, width = self.ranker.picture_of(region).shape[-2:]
         hard = region.shape(Size(width, height))
-        return torch.from_numpy(softened(hard, region.soft) if region.soft else hard)[None].float()
+        mask = torch.from_numpy(softened(hard, region.soft) if region.soft else hard)[None].float()
+        if self.protected is None:
+            return mask
+        mask = mask * torch.from_numpy(~on_canvas(self.protected, region.crop, Size(width, height)))
+        if not mask.any():
+            raise RegionError(
+                "A region that the preset paints lies wholly in what is protected",
+                Remedy("protect less"),
+                Remedy("take the ", Setting("preset", "default")),
+            )
+        return mask
 
     def key(self, region: Region, mask: Tensor, steps: int, whole: int | None = None) -> tuple[str, ...]:
         if region.crop not in self.pictures:

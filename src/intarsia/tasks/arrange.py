@@ -11,6 +11,7 @@ from intarsia.backbones.resolve import expected_side, resolve
 from intarsia.errors import RecordError
 from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.protected import read_protected
 from intarsia.imaging.read import read_photo
 from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
 from intarsia.layout.concept_exchange import read_concepts
@@ -81,7 +82,7 @@ def run_arrange(
     if record.find:  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
     scene = load_scene(record, photo, load_segmenter)
-    layout = read_layout(record, scene)
+    layout, protected = read_layout(record, scene), read_protected(record.protect, photo)
     check(scene, layout)
     if concepts is not None:
         concepts.for_scene(scene)
@@ -99,7 +100,9 @@ def run_arrange(
     if backbones is None:
         tell_unused(record)
         record = dataclasses.replace(record, models=source.name)
-    result = arrange(scene, layout, record, backbones, concepts=concepts, cache=cache, on_progress=listen)
+    result = arrange(
+        scene, layout, record, backbones, concepts=concepts, protected=protected, cache=cache, on_progress=listen
+    )
     result = dataclasses.replace(
         result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
     )

@@ -15,6 +15,7 @@ from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.protected import read_protected
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
@@ -22,6 +23,7 @@ from intarsia.regions.edit import EditResult, edit, usable_box
 from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import toy_world
+from intarsia.regions.protected import given_mask
 from intarsia.results.picture_format import ending_of
 from intarsia.results.write_edit import SavedEdit, plan_edit, write_edit
 from intarsia.tasks.options import Files
@@ -72,7 +74,8 @@ def run_edit(
         Cancelled: `on_progress` did; nothing is written.
     """
     photo = read_photo(record.photo)
-    mask = _checked_region(record, photo)
+    protected = read_protected(record.protect, photo)
+    mask = given_mask(record, photo, _checked_region(record, photo), protected)
     targets = plan_edit(
         Path(record.photo),
         out,
@@ -86,7 +89,13 @@ def run_edit(
         on_note(TERMINAL.sentence(known))
         models = resolve(models, quiet=True).name  # what auto means is said by the note
     result = edit(
-        photo, record, networks_of(record, load, models=models), mask=mask, on_progress=on_progress, observer=observer
+        photo,
+        record,
+        networks_of(record, load, models=models),
+        mask=mask,
+        protected=protected,
+        on_progress=on_progress,
+        observer=observer,
     )
     if lead >= len(result.candidates) or result.candidates[lead].photo is None:
         raise RecordError(

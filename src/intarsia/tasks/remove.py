@@ -11,6 +11,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.resolve import resolve
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.protected import read_protected
 from intarsia.imaging.read import read_photo
 from intarsia.layout.marked_objects import parse_marked
 from intarsia.layout.removal_files import read_avoid, read_removal
@@ -65,13 +66,14 @@ def run_remove(
     targets = plan_removal(record, photo, out, name=name, overwrite=overwrite)
     if record.find or record.fill == "diffusion":  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
-    avoid = read_avoid(record, photo)
+    avoid, protected = read_avoid(record, photo), read_protected(record.protect, photo)
     scene = load_removal(record, photo, load_segmenter)
     if record.fill == "diffusion":
-        result = paint(scene, record, networks_of(record, load), avoid, on_progress)
+        result = paint(scene, record, networks_of(record, load), avoid, on_progress, protected=protected)
     else:
         tell_unused(record)
-        result = remove(scene, record, load_fill(record.fill, record.fill_model), avoid=avoid, on_progress=on_progress)
+        fill = load_fill(record.fill, record.fill_model)
+        result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=on_progress)
     saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
     return RemoveTaskResult(result=result, saved=saved)
 
@@ -85,7 +87,13 @@ def load_removal(record: RemoveRecord, photo: Photo, load_segmenter: LoadSegment
 
 
 def paint(
-    scene: Scene, record: RemoveRecord, backbones: Backbones, avoid: Mask | None, on_progress: OnProgress | None
+    scene: Scene,
+    record: RemoveRecord,
+    backbones: Backbones,
+    avoid: Mask | None,
+    on_progress: OnProgress | None,
+    *,
+    protected: Mask | None = None,
 ) -> RemoveResult:
     """Remove, and let a checkpoint paint the gap, away from the words for what was there."""
     from intarsia.layout.background import DiffusionFill
@@ -95,9 +103,8 @@ def paint(
     settings = ArrangeRecord(photo=record.photo, background=record.prompt, size=record.size, models=record.models)
     counter = backbones.painter.counter
     before = counter.evaluations
-    result = remove(
-        scene, record, DiffusionFill(words, settings, backbones, on_progress), avoid=avoid, on_progress=on_progress
-    )
+    fill = DiffusionFill(words, settings, backbones, on_progress)
+    result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=on_progress)
     cost = dataclasses.replace(
         result.cost,
         evaluations=counter.evaluations - before,

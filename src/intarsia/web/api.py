@@ -33,7 +33,7 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import take_upload
 from intarsia.web.work import NETWORKS
 
-FILE_FIELDS = ("mask", "masks", "colours", "layout", "boxes", "concepts", "fill_model", *ADDED)
+FILE_FIELDS = ("mask", "masks", "protect", "colours", "layout", "boxes", "concepts", "fill_model", *ADDED)
 """Fields of a record that name files; a program elsewhere has none on this machine."""
 
 

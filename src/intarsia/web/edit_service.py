@@ -37,7 +37,7 @@ from intarsia.web.work import OnIntermediate
 
 HEATMAP_SIDE = 256
 """Longer side of the map of relevance on the page, in pixels; the map is smooth anyway."""
-SERVER_FIELDS = ("mask", "regions", *ADDED)
+SERVER_FIELDS = ("mask", "protect", "regions", *ADDED)
 """Fields of a record that name files of the server: visitors cannot set them."""
 SCENES = Path(__file__).parents[1] / "demo" / "scenes"
 
@@ -93,7 +93,12 @@ def get_example(index: Any) -> Example:
 
 
 def build_record(
-    photo: Path, settings: Mapping[str, Any], store: SessionStore, box: Any = None, mask: Path | None = None
+    photo: Path,
+    settings: Mapping[str, Any],
+    store: SessionStore,
+    box: Any = None,
+    mask: Path | None = None,
+    protect: Path | None = None,
 ) -> EditRecord:
     """The record of an edit that a page asks for.
 
@@ -103,6 +108,7 @@ def build_record(
         store: whose networks may be chosen.
         box: four edges in pixels of the photo, as the page sent them; None to search.
         mask: that the visitor painted, in the session's folder; None without.
+        protect: the same for what stays as it is.
 
     Raises:
         RecordError: a setting is unknown, of a wrong kind or out of range, or names a file of this machine or
@@ -121,6 +127,8 @@ def build_record(
         fields["box"] = box
     if mask is not None:
         fields["mask"] = str(mask)
+    if protect is not None:
+        fields["protect"] = str(protect)
     record: EditRecord = from_json(EditRecord, fields, "the request")
     return record
 
