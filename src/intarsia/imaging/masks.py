@@ -218,5 +218,8 @@ def depth_inside(mask: Mask, limit: int) -> Blend:
         return depth
     levels = np.ascontiguousarray(mask[part]).view(np.uint8)
     distance = cv2.distanceTransform(levels, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    depth[part] = np.minimum(distance, np.float32(limit))
+    np.minimum(distance, np.float32(limit), out=distance)
+    # Squares are whole numbers, whose roots are the same on every machine.
+    np.sqrt(np.rint(np.square(distance, out=distance), out=distance), out=distance)
+    depth[part] = distance
     return depth
