@@ -9,6 +9,7 @@ Source: Levin et al. 2008, "A closed-form solution to natural image matting"; br
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,10 @@ from scipy.sparse.linalg import splu
 from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside
 from intarsia.imaging.photo import Bytes, Picture
-from intarsia.imaging.slices import Part
+from intarsia.imaging.slices import Part, beyond, grown, within
 
 Floats = npt.NDArray[np.float32]
+Places = npt.NDArray[np.intp]
 
 EDGE = 0.006
 """How far inside an exact mask's border a pixel may be mixed, as a share of the image's short side; outside, twice."""
@@ -48,6 +50,12 @@ MOST_UNKNOWN = 40_000
 
 SURE = 0.02
 """Alpha nearer than this to 0 or 1 counts as such."""
+
+AT_ONCE = 1 << 16
+"""Pixels that are brought to full size at once."""
+
+TILE = 1024
+"""Side of the squares in which an object's own colours are found, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +121,7 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
     else:
         alpha = _at_reduced_size(levels, sure, never, wanted, factor, pull=pull, smooth=smooth)
     alpha = np.where(alpha < SURE, 0, np.where(alpha > 1 - SURE, 1, alpha)).astype(np.float32)
-    return Matte(part=part, alpha=alpha, colour=own_colours(levels.astype(np.float32), alpha, edge))
+    return Matte(part=part, alpha=alpha, colour=own_colours(levels, alpha, edge))
 
 
 def like_ground(levels: Bytes, own: Mask, grain: float) -> Mask:
@@ -206,15 +214,71 @@ def _at_reduced_size(
     image = reduced(levels) / np.float32(255)
     alpha = closed_form(image, reduced(sure) > 0.99, reduced(never) > 0.99, reduced(wanted), pull=pull, smooth=smooth)
     slope, level = GuidedFilter(image, 2, 1e-5).coefficients(alpha)
-    slope_, level_ = (cv2.resize(v, (width, height), interpolation=cv2.INTER_LINEAR) for v in (slope, level))
-    full = (slope_ * (levels / np.float32(255))).sum(-1) + level_
-    return np.where(sure, 1, np.where(never, 0, full.clip(0, 1))).astype(np.float32)
+    full = sure.astype(np.float32)
+    unknown = np.nonzero(~(sure | never))
+    shares = [_between(side, small_side, whole) for side, small_side, whole in zip(unknown, alpha.shape, sure.shape, strict=True)]
+    layers = np.dstack([slope / np.float32(255), level])
+    for first in range(0, len(unknown[0]), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        values = _at(layers, *((low[some], share[some]) for low, share in shares))
+        rows, columns = (side[some] for side in unknown)
+        full[rows, columns] = ((values[:, :3] * levels[rows, columns]).sum(-1) + values[:, 3]).clip(0, 1)
+    return full
 
 
-def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:
-    """(H, W, 3) an object's own colours, without those of the ground that mix with them at its border."""
-    share = alpha[..., None]
+def _between(places: Places, small: int, whole: int) -> tuple[Places, Floats]:
+    """For n places along a side of so many pixels, the places (n,) below them along a smaller one, and how far (n,)
+    they lie from there to the next."""
+    there = ((places + 0.5) * (small / whole) - 0.5).clip(0, small - 1)
+    low = np.minimum(there.astype(np.intp), max(small - 2, 0))
+    return low, (there - low).astype(np.float32)
+
+
+def _at(layers: Floats, down: tuple[Places, Floats], across: tuple[Places, Floats]) -> Floats:
+    """(n, C) layers (h, w, C) between their pixels; see `_between`."""
+    (top, low), (left, right) = down, across
+    bottom, beside = np.minimum(top + 1, layers.shape[0] - 1), np.minimum(left + 1, layers.shape[1] - 1)
+    low, right = low[:, None], right[:, None]
+    upper = layers[top, left] * (1 - right) + layers[top, beside] * right
+    lower = layers[bottom, left] * (1 - right) + layers[bottom, beside] * right
+    between: Floats = upper * (1 - low) + lower * low
+    return between
+
+
+def own_colours(levels: Bytes, alpha: Blend, edge: float) -> Picture:
+    """(H, W, 3) an object's own colours, without those of the ground that mix with them at its border.
+
+    Where nothing of the object is, its colours have no meaning, and where it is alone they are the image's.
+    """
+    own = levels.astype(np.float32)
+    mixed = (alpha > 0) & (alpha < 1)
     coarse, fine = (2 * max(round(reach * edge), least) + 1 for reach, least in ((8, 3), (1.5, 1)))
+    # The border is thin, and the object may be as large as the photo.
+    for part in _tiles(mixed):
+        around = grown(part, coarse // 2 + fine // 2 + 1, mixed.shape)
+        places, inner = np.nonzero(mixed[part]), within(part, around)
+        there = places[0] + inner[0].start, places[1] + inner[1].start
+        tile = own[part]
+        tile[places] = _unmixed(levels[around].astype(np.float32), alpha[around], coarse, fine, there)
+    return own
+
+
+def _tiles(mask: Mask) -> Iterator[Part]:
+    """The tiles of a mask (H, W) that it is in, none much larger than `TILE` to a side."""
+    whole = bounds_of(mask)
+    if whole is None:
+        return
+    rows, columns = (range(side.start, side.stop, TILE) for side in whole)
+    for top in rows:
+        for left in columns:
+            tile = slice(top, min(top + TILE, whole[0].stop)), slice(left, min(left + TILE, whole[1].stop))
+            if (part := bounds_of(mask[tile])) is not None:
+                yield beyond(part, tile)
+
+
+def _unmixed(levels: Picture, alpha: Blend, coarse: int, fine: int, at: tuple[Places, Places]) -> Picture:
+    """(n, 3) an object's own colours at n places, from those that it has on average within squares of two sides."""
+    share = alpha[..., None]
     foreign = levels * (1 - share)
 
     def blurred(values: Floats, side: int, at: tuple[Any, ...] = ()) -> Floats:
@@ -222,7 +286,6 @@ def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:
         return even
 
     def apart(colour: Picture, side: int, at: tuple[Any, ...] = ()) -> Picture:
-        """The object's colours where they are mixed, from those that it has on average within a square."""
         covered, own = blurred(alpha, side, at)[..., None], share[at]
         front = blurred(colour * share, side, at) / np.maximum(covered, 1e-4)
         back = blurred(foreign, side, at) / np.maximum(1 - covered, 1e-4)
@@ -230,8 +293,4 @@ def own_colours(levels: Picture, alpha: Blend, edge: float) -> Picture:
         own_colour: Picture = (front + own * rest).clip(0, 255)
         return own_colour
 
-    # Where nothing of the object is, its colours have no meaning, and where it is alone they are the image's.
-    own = levels.astype(np.float32)
-    mixed = np.nonzero((alpha > 0) & (alpha < 1))
-    own[mixed] = apart(apart(levels, coarse), fine, mixed)
-    return own
+    return apart(apart(levels, coarse), fine, at)

@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -215,10 +216,10 @@ def depth_inside(mask: Mask, limit: int) -> Blend:
     if mask[part].all():  # then it fills the picture
         depth.fill(limit)
         return depth
-    rows, columns = ndimage.distance_transform_edt(mask[part], return_distances=False, return_indices=True)
-    # Squares are whole numbers, and so are compared and cut off without rounding.
-    rows -= np.arange(rows.shape[0], dtype=rows.dtype)[:, None]
-    columns -= np.arange(rows.shape[1], dtype=rows.dtype)
-    squares = np.minimum(rows * rows + columns * columns, limit * limit)
-    depth[part] = np.sqrt(squares, dtype=np.float32)
+    levels = np.ascontiguousarray(mask[part]).view(np.uint8)
+    distance = cv2.distanceTransform(levels, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    np.minimum(distance, np.float32(limit), out=distance)
+    # Squares are whole numbers, whose roots are the same on every machine.
+    np.sqrt(np.rint(np.square(distance, out=distance), out=distance), out=distance)
+    depth[part] = distance
     return depth

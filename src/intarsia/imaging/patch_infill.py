@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -38,6 +39,15 @@ LEAST_CONTEXT = 48
 
 ROUNDS = 24
 """Rounds of conjugate gradients at each finer size."""
+
+LARGE = 60_000
+"""Pixels of a hole from which on its copies are joined near their seams alone."""
+
+NEAR_SEAM = 12
+"""How far that is, in pixels: half the rounds, in which an error at a seam has gone no farther."""
+
+MOST_FREE = 0.7
+"""Share of a hole's pixels that lie near seams from which on all are solved for."""
 
 Integers = npt.NDArray[np.signedinteger[Any]]
 
@@ -160,16 +170,80 @@ def _filled(level: _Level, rng: np.random.Generator, guide: Guide | None) -> Pic
     screen = SCREEN
     offsets, label = np.array(found.offsets), found.labels[small.hole].astype(np.int32)
     blend = CopyBlend.of(small.picture, small.hole, small.known, offsets[label], screen)
-    change = (blend.solved() - blend.copied).astype(np.float32)
+    made = blend.solved().astype(np.float32)
     for coarse, fine in itertools.pairwise(reversed(levels)):
+        change = made - _copied(coarse, offsets, label)
         parent = _parents(coarse.hole, fine.hole)
-        label, change = label[parent], change[parent]
-        offsets, label = _led_inside(_refined(2 * offsets, label, fine), label, fine)
+        finer = label[parent]
+        offsets, label = _led_inside(_refined(2 * offsets, finer, fine), finer, fine)
         screen /= 4
+        made = _joined(fine, offsets, label, change, coarse.hole, parent, screen)
+    return made
+
+
+def _copied(level: _Level, offsets: Integers, label: Integers) -> Picture:
+    """(n, 3) the plain copies of a hole's pixels."""
+    rows, columns = np.nonzero(level.hole)
+    right, down = offsets[label].T
+    return level.picture[rows + down, columns + right].astype(np.float32)
+
+
+def _joined(
+    fine: _Level,
+    offsets: Integers,
+    label: Integers,
+    change: Picture,
+    coarse_hole: Mask,
+    parent: Integers,
+    screen: float,
+) -> Picture:
+    """(n, 3) copies joined at a finer size, from by how much they were changed at the coarser one.
+
+    Args:
+        offsets, label: (K, 2), (n,) where each of the hole's pixels is copied from.
+        change: (m, 3) of the coarser hole's pixels.
+        coarse_hole: it.
+        parent: (n,) which of its pixels each pixel lies in.
+        screen: weight of the colours beside the gradients.
+    """
+    free = _near_seams(fine.hole, label) if len(label) > LARGE else None
+    if free is None or len(free) > MOST_FREE * len(label):
         blend = CopyBlend.of(fine.picture, fine.hole, fine.known, offsets[label], screen)
-        change = (blend.improved(blend.copied + change, ROUNDS) - blend.copied).astype(np.float32)
-    filled: Picture = blend.copied + change
-    return filled
+        return blend.improved(blend.copied + change[parent], ROUNDS).astype(np.float32)
+    # Away from seams, what is a smooth change at the coarser size is one here: nothing is left to solve.
+    made = _copied(fine, offsets, label) + _enlarged(change, coarse_hole, fine.hole)
+    if len(free):
+        blend = CopyBlend.of(fine.picture, fine.hole, fine.known, offsets[label], screen, free=free, guess=made)
+        made[free] = blend.improved(blend.copied + change[parent[free]], ROUNDS)
+    return made
+
+
+def _near_seams(hole: Mask, label: Integers) -> Integers:
+    """(m,) which of a hole's pixels lie near its rim, or near where one offset ends and another begins."""
+    part = bounds_of(hole)
+    assert part is not None, "an empty hole has no seams"
+    inside = hole[part]
+    owner = np.full((inside.shape[0] + 2, inside.shape[1] + 2), -1, np.int32)
+    owner[1:-1, 1:-1][inside] = label
+    seam = np.zeros(owner.shape, np.uint8)
+    for one, other in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        differs = owner[one] != owner[other]
+        seam[one] |= differs
+        seam[other] |= differs
+    near = cv2.dilate(seam, np.ones((2 * NEAR_SEAM + 1, 2 * NEAR_SEAM + 1), np.uint8))
+    return np.flatnonzero(near[1:-1, 1:-1][inside])
+
+
+def _enlarged(change: Picture, coarse: Mask, fine: Mask) -> Picture:
+    """(n, 3) of a hole's pixels what is (m, 3) of those of the hole at half the size, smoothly; near its rim of no
+    meaning."""
+    part = bounds_of(coarse)
+    assert part is not None, "an empty hole has nothing to be enlarged"
+    small = np.zeros((*shape_of(part), 3), np.float32)
+    small[coarse[part]] = change
+    large = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    rows, columns = np.nonzero(fine)
+    return np.asarray(large[rows - 2 * part[0].start, columns - 2 * part[1].start])
 
 
 def _halved(level: _Level) -> _Level:

@@ -39,7 +39,15 @@ class CopyBlend:
 
     @classmethod
     def of(
-        cls, picture: Picture | Bytes, hole: Mask, known: Mask, offsets: npt.NDArray[np.int64], screen: float = SCREEN
+        cls,
+        picture: Picture | Bytes,
+        hole: Mask,
+        known: Mask,
+        offsets: npt.NDArray[np.int64],
+        screen: float = SCREEN,
+        *,
+        free: Integers | None = None,
+        guess: Picture | None = None,
     ) -> CopyBlend:
         """Set up the equations.
 
@@ -49,32 +57,43 @@ class CopyBlend:
             known: (H, W) what the fill joins on to; beside other pixels it ends freely.
             offsets: (n, 2) right and down, where each of the hole's pixels is copied from, in row order.
             screen: weight of the colours beside the gradients.
+            free: (m,) which of the pixels are solved for, rising; by default all. The equations are theirs alone.
+            guess: (n, C) what the others are held at.
         """
         rows, columns = np.nonzero(hole)
-        from_rows, from_columns = rows + offsets[:, 1], columns + offsets[:, 0]
+        if free is not None:
+            rows, columns = rows[free], columns[free]
+        own = slice(None) if free is None else free
+        from_rows, from_columns = rows + offsets[own, 1], columns + offsets[own, 0]
         copied = picture[from_rows, from_columns].astype(np.float32)
         code = offsets[:, 1] * (4 * hole.shape[1]) + offsets[:, 0]  # one number an offset
-        next_to = _neighbours(hole)
+        next_to = _neighbours(hole, free)
+        number = _numbers(len(code), free)
         right = screen * copied.astype(np.float64)
         joins = np.zeros(len(rows), np.int8)
         for step, there in next_to.items():
             down, across = step
             # Where the neighbour is copied from beside it, its copy is what lies there in the image.
-            gradient = copied - copied[there]
-            edge = np.flatnonzero((there < 0) | (code[there] != code))
+            alike = (there >= 0) & (code[there] == code[own])
+            edge = np.flatnonzero(~alike)
+            gradient = copied - _at(picture, from_rows + down, from_columns + across, copied)
             outer = edge[there[edge] < 0]
             met = _known_at(known, rows[outer] + down, columns[outer] + across)
             joins += 1
             joins[outer[~met]] -= 1
-            beside = _at(picture, from_rows[edge] + down, from_columns[edge] + across, copied[edge])
-            gradient[edge] = copied[edge] - beside
             gradient[outer[~met]] = 0
             seam = edge[there[edge] >= 0]
             other = there[seam]
-            seen = _at(picture, from_rows[other] - down, from_columns[other] - across, copied[other]) - copied[other]
+            other_rows, other_columns = rows[seam] + down + offsets[other, 1], columns[seam] + across + offsets[other, 0]
+            others = picture[other_rows, other_columns].astype(np.float32)
+            seen = _at(picture, other_rows - down, other_columns - across, others) - others
             gradient[seam] = 0.5 * (gradient[seam] + seen)
             right += gradient
             right[outer[met]] += picture[rows[outer[met]] + down, columns[outer[met]] + across]
+            if guess is not None:
+                held = np.flatnonzero((there >= 0) & (number[there] < 0))
+                right[held] += guess[there[held]]
+                there[:] = np.where(there >= 0, number[there], -1)
         return cls(matrix=_matrix_of(next_to, joins, screen), right=right, copied=copied)
 
     def solved(self) -> npt.NDArray[np.float64]:
@@ -107,18 +126,30 @@ class CopyBlend:
         return solution
 
 
-def _neighbours(hole: Mask) -> dict[tuple[int, int], Integers]:
-    """For each step (down, right), the number (n,) of the neighbour of each of a hole's n pixels; -1 outside."""
+def _neighbours(hole: Mask, free: Integers | None = None) -> dict[tuple[int, int], Integers]:
+    """For each step (down, right), the number (m,) of the neighbour of each free pixel of a hole, by default of all its
+    n; -1 outside."""
     part = bounds_of(hole)
     assert part is not None, "an empty hole has no equations"
     inside = hole[part]
     number = np.full((inside.shape[0] + 2, inside.shape[1] + 2), -1, np.int32)
     number[1:-1, 1:-1][inside] = np.arange(np.count_nonzero(inside), dtype=np.int32)
-    height, width = inside.shape
+    rows, columns = np.nonzero(inside)
+    if free is not None:
+        rows, columns = rows[free], columns[free]
     return {
-        (down, right): number[1 + down : 1 + down + height, 1 + right : 1 + right + width][inside]
+        (down, right): number[rows + (1 + down), columns + (1 + right)]
         for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0))
     }
+
+
+def _numbers(count: int, free: Integers | None) -> Integers:
+    """(n,) the place of each of so many pixels among the free ones; -1 for the others."""
+    if free is None:
+        return np.arange(count, dtype=np.int32)
+    number = np.full(count, -1, np.int32)
+    number[free] = np.arange(len(free), dtype=np.int32)
+    return number
 
 
 def _matrix_of(next_to: dict[tuple[int, int], Integers], joins: Integers, screen: float) -> sparse.csr_matrix:
