@@ -1,25 +1,26 @@
-"""The endpoints for other programs: /edit, /find_objects and /arrange."""
+"""The endpoints for other programs: /edit, /find_objects, /arrange and /remove."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
 from intarsia.errors import Cancelled, RecordError
+from intarsia.imaging.read import read_photo
 from intarsia.records.added_files import ADDED
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import from_json
 from intarsia.web import edit_service
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import (
-    Arrangement,
     names_of,
     parse_names,
     scene_record,
@@ -28,13 +29,19 @@ from intarsia.web.arrange_store import (
 )
 from intarsia.web.canvas import Moves, read_moves, record_from_moves
 from intarsia.web.error_messages import message_for
+from intarsia.web.mask_uploads import take_mask
+from intarsia.web.remove_service import RemoveService
 from intarsia.web.result_store import lead_record
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import take_upload
-from intarsia.web.work import NETWORKS
+from intarsia.web.work import NETWORKS, Step, WatchedWork
+
+Result = TypeVar("Result")
 
 FILE_FIELDS = ("mask", "masks", "protect", "colours", "layout", "boxes", "concepts", "fill_model", *ADDED)
 """Fields of a record that name files; a program elsewhere has none on this machine."""
+REMOVAL_FILE_FIELDS = ("mask", "avoid", "fill_model", *ADDED)
+"""The same of a removal; its mask is sent beside it."""
 
 
 def error_text(error: Exception) -> str:
@@ -113,45 +120,70 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
         with errors_as_sentences(), temporary_session(store) as session:
             if photo is None:
                 raise RecordError("No picture came: send one as photo.")
-            record = ArrangeRecord(
-                photo=str(take_upload(Path(photo), Path(get_upload_folder()), session)),
-                find=parse_names(names or ""),
-                models=store.models,
-            )
-            if not record.find:
-                raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
-            name, scene, facts = write_detected_scene(session, record, service.load_segmenter)
-            size = scene.photo.size
-            return {
-                "scene": f"{session.token}/{name}",
-                "width": size.width,
-                "height": size.height,
-                "objects": facts["objects"],
-            }
+            file = take_upload(Path(photo), Path(get_upload_folder()), session)
+            return found_objects(service, session, file, parse_names(names or ""))
 
     def arrange_objects(photo: str | None, wish: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Rearrange a scene of /find_objects, or a picture: {"scene", "moves"}, {"scene", "record"} or {"record"}."""
         with errors_as_sentences(), temporary_session(store) as session:
-            record, name, moves = read_request(service, session, photo, wish)
-            work = service.arrange(session, record, name, moves)
-            while True:
-                try:
-                    next(work)
-                except StopIteration as end:
-                    result: Arrangement = end.value
-                    break
+            file = None if photo is None else take_upload(Path(photo), Path(get_upload_folder()), session)
+            record, name, moves = read_request(service, session, file, wish)
+            result = result_of(service.arrange(session, record, name, moves))
             return str(result.picture), json.loads(result.files[1].read_text(encoding="utf-8"))
 
     finding.click(find_objects, [photo, names], [scene_out], api_name="find_objects", **NETWORKS)
     arranging.click(arrange_objects, [photo, wish], [picture, record_out], api_name="arrange", **NETWORKS)
 
 
+def found_objects(service: ArrangeService, session: Session, photo: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """Find objects by their names, and write them as a scene of the session.
+
+    Args:
+        photo: in the session's folder.
+
+    Raises:
+        RecordError: no object is named.
+        LayoutError: one is not found.
+    """
+    record = ArrangeRecord(photo=str(photo), find=names, models=service.store.models)
+    if not record.find:
+        raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
+    name, scene, facts = write_detected_scene(session, record, service.load_segmenter)
+    size = scene.photo.size
+    return {
+        "scene": f"{session.token}/{name}",
+        "width": size.width,
+        "height": size.height,
+        "objects": facts["objects"],
+    }
+
+
+def result_of(work: WatchedWork[Result], watch: Callable[[Step], None] = lambda step: None) -> Result:
+    """Do work to its end.
+
+    Args:
+        watch: shown the steps; it may stop the work by raising.
+    """
+    try:
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            if isinstance(step, Step):
+                watch(step)
+    finally:
+        work.close()
+
+
 def read_request(
-    service: ArrangeService, session: Session, photo: str | None, wish: Any
+    service: ArrangeService, session: Session, photo: Path | None, wish: Any
 ) -> tuple[ArrangeRecord, str, Moves]:
     """The record that another program asks for, of files that it may name.
 
     Args:
+        photo: in the session's folder; None where the wish names a scene.
         wish: the request's JSON: {"scene", "moves"}, {"scene", "record"} or {"record"}.
 
     Raises:
@@ -172,7 +204,7 @@ def read_request(
         files = {k: v for k, v in dataclasses.asdict(scene_record(scene)).items() if k in ("photo", "mask", "colours")}
         values = {**values, **files, "find": [], "object": []}
     elif photo is not None:
-        values = {**values, "photo": str(take_upload(Path(photo), Path(get_upload_folder()), session))}
+        values = {**values, "photo": str(photo)}
         names, files = (), {}
     else:
         raise RecordError("Neither a photo nor a scene came: send one of them.")
@@ -186,10 +218,92 @@ def read_request(
     return record, name, moves
 
 
-def check_file_fields(values: dict[str, Any], own: dict[str, Any]) -> None:
+# Remove
+
+
+def add_remove_endpoint(service: RemoveService) -> None:
+    """Add /remove, which takes a photo and what is to go, and gives the picture's file and its record."""
+    store = service.store
+
+    def remove(photo: str, wish: Any = None, mask: str | None = None) -> tuple[str, Any]:
+        """Take things out of a picture, and fill the gaps from their surroundings.
+
+        Args:
+            photo: the picture's file.
+            wish: what is to go, and further settings by name: {"box": [[x0, y0, x1, y1]], "object": ["cat=x0,y0,x1,y1",
+                "cup@x,y"], "find": ["dog"], "grow": 0.01}, boxes in pixels of the picture; or nothing, with a mask.
+            mask: a black and white picture's file, white what is to go; or nothing.
+
+        Returns:
+            The picture as a PNG file, and its record.
+        """
+        with errors_as_sentences(), temporary_session(store) as session:
+            uploads = Path(get_upload_folder())
+            file = take_upload(Path(photo or ""), uploads, session)
+            marked = None if mask is None else take_mask(mask, uploads, session, read_photo(file))
+            lead = lead_record(
+                service.remove(session, removal_record(store, file, wish, marked), lambda progress: None)
+            )
+            return str(lead.with_suffix(".png")), json.loads(lead.read_text(encoding="utf-8"))
+
+    with gr.Row(visible=False):
+        photo, mask, wish = gr.File(label="photo", type="filepath"), gr.File(label="mask"), gr.JSON(label="wish")
+        picture, record_out = gr.File(label="picture"), gr.JSON(label="record of the picture")
+        gr.Button("remove").click(remove, [photo, wish, mask], [picture, record_out], api_name="remove", **NETWORKS)
+
+
+def removal_record(store: SessionStore, photo: Path, wish: Any, mask: Path | None) -> RemoveRecord:
+    """The record of a removal that another program asks for.
+
+    Args:
+        photo, mask: in the session's folder.
+        wish: fields of a `RemoveRecord`; a box may be a list of four numbers.
+
+    Raises:
+        RecordError: it is none, a setting is out of range, or names a file of this machine.
+    """
+    if wish is not None and not isinstance(wish, dict):
+        raise RecordError('The wish is no object: send what is to go, such as {"box": [[10, 20, 60, 90]]}.')
+    values = dict(wish or {})
+    check_file_fields(values, {}, REMOVAL_FILE_FIELDS)
+    values["box"] = [box_text(box) for box in boxes_of(values.get("box"))]
+    fields = {
+        **values,
+        **store.added,
+        "photo": str(photo),
+        "mask": None if mask is None else str(mask),
+        "models": edit_service.resolve_models(store, values.get("models")),
+    }
+    record: RemoveRecord = from_json(RemoveRecord, fields, "the wish")
+    return record
+
+
+def boxes_of(given: Any) -> list[Any]:
+    """The boxes of a wish, which may be one alone."""
+    if given in (None, ""):
+        return []
+    alone = isinstance(given, str) or (isinstance(given, list) and bool(given) and is_number(given[0]))
+    return [given] if alone else given if isinstance(given, list) else [given]
+
+
+def box_text(box: Any) -> Any:
+    """A box of four numbers as a record has it; anything else is left to the record's checks."""
+    if isinstance(box, list) and all(map(is_number, box)):
+        return ",".join(f"{edge:.12g}" for edge in box)
+    return box
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# All of them
+
+
+def check_file_fields(values: dict[str, Any], own: dict[str, Any], file_fields: Sequence[str] = FILE_FIELDS) -> None:
     """Raise `RecordError` where a record names a file of this machine that is not one of the scene's `own`."""
     learn = values.get("learn")
-    named = [field for field in FILE_FIELDS if values.get(field) and field not in own]
+    named = [field for field in file_fields if values.get(field) and field not in own]
     if isinstance(learn, dict) and learn.get("prior"):
         named.append("learn.prior")
     if named:

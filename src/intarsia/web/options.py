@@ -22,6 +22,12 @@ class ServeOptions:
     """user:password that visitors must give; the variable INTARSIA_UI_AUTH says it too, and is in no list of processes."""
     hosts: tuple[str, ...] = ()
     """Names under which a proxy that asks for passwords itself hands on requests; with --auth, any name will do."""
+    api: bool = False
+    """Also take pictures at /v1/images/edits, as clients of such APIs send them; the variable INTARSIA_API_KEY is the key that they give, else the password of --auth."""
+    mcp: bool = False
+    """Also offer tools for language models (MCP) at /mcp, with the same key."""
+    mcp_folder: Path | None = None
+    """Folder whose pictures MCP clients may name by their paths; without it they send pictures themselves."""
     out: Path | None = None
     """Folder for the visitors' results, each in a folder of its own; by default a temporary one."""
     models: tuple[str, ...] = ("auto",)

@@ -10,10 +10,12 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_REQUEST_BYTES = 32 << 20
@@ -31,6 +33,10 @@ SAME_ORIGIN = (b"same-origin", b"none")
 SANDBOX_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """The content security policy of visitors' files: one that is opened as a page runs nothing, and has no origin."""
 VISITORS_FOLDER = re.compile(r"[0-9a-f]{32}")
+UPLOADS = ("/upload", "/v1/images/edits")
+"""Endings of the paths that take files."""
+IMAGES_API = re.compile(r"/v1(/|$)")
+"""Paths of the images API, whose clients read errors as JSON."""
 CLOSED_ROUTES = re.compile(
     r"/(?:component_server|custom_component|deep_link|dev/reload|monitoring|process_recording|profiling|run-history|runs"
     r"|stream|(?:undo-)?vibe-[a-z-]+)(?:/|$)"
@@ -51,6 +57,7 @@ class SecurityMiddleware:
             password, which such a page does not have.
         root: folder of the sessions' folders; of the files below it, theirs alone are served.
         uploads: folder of the uploads.
+        logins: slows down tries of a password, wherever they are made.
     """
 
     def __init__(
@@ -60,13 +67,13 @@ class SecurityMiddleware:
         hosts: frozenset[str] | None = None,
         root: Path | None = None,
         uploads: Path | None = None,
+        logins: LoginThrottle | None = None,
     ) -> None:
         self.app = app
         self.hosts = hosts
         self.root = root
         self.uploads = uploads
-        self.pending_logins = 0
-        self.login_lock = asyncio.Lock()
+        self.logins = logins or LoginThrottle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -78,18 +85,18 @@ class SecurityMiddleware:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await send_refusal(send, *refusal)
+                await refuse(scope, send, *refusal)
             return
-        if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.wait_to_log_in():
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith("/login") and not await self.logins.wait():
             await send_refusal(send, 429, b"Too many try to log in: try it in a minute.")
             return
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
-            if scope["path"].rstrip("/").endswith("/upload"):
+            if scope["path"].rstrip("/").endswith(UPLOADS):
                 receive = limit_body(MAX_UPLOAD_BYTES, receive)
             else:
                 body = await read_body(receive)
                 if body is None:
-                    await send_refusal(send, 413, b"The request is too large.")
+                    await refuse(scope, send, 413, b"The request is too large.")
                     return
                 if names_url(body):
                     await send_refusal(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
@@ -110,7 +117,7 @@ class SecurityMiddleware:
             await self.app(scope, receive, send_sandboxed)
         except TooLargeError:
             if not started:
-                await send_refusal(send, 413, b"The files are too large together: send some of them alone.")
+                await refuse(scope, send, 413, b"The files are too large together: send some of them alone.")
 
     def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
         """Status and message for a request that is refused without reading its body; None for the others."""
@@ -128,21 +135,9 @@ class SecurityMiddleware:
         if found := re.search("/file[=/](.*)", path, re.DOTALL):
             if not self.is_served(found[1]):
                 return 403, b"Only a visitor's own files are served."
-        elif path.rstrip("/").endswith("/upload"):
+        elif path.rstrip("/").endswith(UPLOADS):
             return self.check_upload_size(headers)
         return None
-
-    async def wait_to_log_in(self) -> bool:
-        """Wait for the turn to try a password, so that guessing is slow; False where too many wait."""
-        if self.pending_logins >= MAX_PENDING_LOGINS:
-            return False
-        self.pending_logins += 1
-        try:
-            async with self.login_lock:
-                await asyncio.sleep(LOGIN_DELAY)
-        finally:
-            self.pending_logins -= 1
-        return True
 
     def is_served(self, name: str) -> bool:
         """Whether a file may be served: below `root`, only those of sessions' folders."""
@@ -164,6 +159,35 @@ class SecurityMiddleware:
         if disk is not None and disk.exists() and shutil.disk_usage(disk).free < MIN_FREE_BYTES + size:
             return 507, b"The server's disk is full: try it later, or tell whoever runs it."
         return None
+
+
+class LoginThrottle:
+    """Lets passwords be tried one after the other, so that guessing is slow."""
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self.lock = asyncio.Lock()
+
+    async def wait(self) -> bool:
+        """Wait for the turn to try a password; False where too many wait."""
+        return await self.attempt(lambda: False) is not None
+
+    async def attempt(self, is_right: Callable[[], bool]) -> bool | None:
+        """Try a password when its turn has come; None where too many wait.
+
+        A right one costs no time, but only after the wrong ones that came before it have cost theirs.
+        """
+        if self.pending >= MAX_PENDING_LOGINS:
+            return None
+        self.pending += 1
+        try:
+            async with self.lock:
+                right = is_right()
+                if not right:
+                    await asyncio.sleep(LOGIN_DELAY)
+                return right
+        finally:
+            self.pending -= 1
 
 
 def host_name(host: bytes) -> str:
@@ -253,6 +277,30 @@ def names_url(body: bytes) -> bool:
         elif isinstance(each, list):
             waiting.extend(each)
     return False
+
+
+async def refuse(scope: Scope, send: Send, status: int, message: bytes) -> None:
+    """Refuse a request in the way that its kind of client reads."""
+    if IMAGES_API.match(scope["path"]):
+        answer = JSONResponse(api_error(message.decode()), status_code=status)
+        await answer(scope, refused_receive, send)
+    else:
+        await send_refusal(send, status, message)
+
+
+async def refused_receive() -> Message:
+    raise AssertionError("a refusal reads nothing")
+
+
+def api_error(
+    message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> dict[str, Any]:
+    """An error in the shape of the images API.
+
+    Args:
+        param: the field of the request that is wrong.
+    """
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 async def send_refusal(send: Send, status: int, message: bytes) -> None:

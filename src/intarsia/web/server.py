@@ -21,16 +21,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from intarsia.backbones.resolve import resolve
 from intarsia.web.address import OWN_MACHINE, free_port
-from intarsia.web.api import add_arrange_endpoints, add_edit_endpoint
+from intarsia.web.api import add_arrange_endpoints, add_edit_endpoint, add_remove_endpoint
 from intarsia.web.arrange_service import ArrangeService
+from intarsia.web.doors import Doors, door_routes
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.options import ServeOptions
+from intarsia.web.remove_service import RemoveService
 from intarsia.web.scripts import STATIC, scripts_route, styles
-from intarsia.web.security import SecurityMiddleware, send_refusal
+from intarsia.web.security import LoginThrottle, SecurityMiddleware, send_refusal
 from intarsia.web.sessions import SessionStore
+from intarsia.web.startup import key_from_environment
 from intarsia.web.studio import studio
 from intarsia.web.tabs.batch import batch_tab
 from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
+from intarsia.web.turns import Turns
 
 logger = logging.getLogger("intarsia")
 
@@ -57,6 +61,16 @@ SECURITY_HEADERS = (
     # The URLs of a session's files are secret.
     (b"referrer-policy", b"no-referrer"),
 )
+
+
+CLOSED = Doors()
+
+
+def security_headers(frames: Sequence[str]) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of every answer, where other sites may show the pages in a frame."""
+    ours = b"frame-ancestors 'self'"
+    others = b"".join(b" " + site.encode("ascii") for site in frames)
+    return tuple((name, value.replace(ours, ours + others)) for name, value in SECURITY_HEADERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +104,9 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
     )
     _ = store.backbones  # errors are raised now, not for the first visitor
     local = known is None and not command.share and not command.hosts and command.host in OWN_MACHINE
-    demo = build(store, ledgers=command.out is not None, local=local)
+    turns = Turns()
+    demo = build(store, ledgers=command.out is not None, local=local, turns=turns)
+    doors = Doors(images=command.api, mcp=command.mcp, pictures=command.mcp_folder, key=key_from_environment())
     try:
         with interruptible(), private_logging():
             address = launch(
@@ -101,6 +117,8 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
                 share=command.share,
                 known=known,
                 hosts=command.hosts,
+                doors=doors,
+                turns=turns,
             )
             logger.info("The pages are at %s. Ctrl-C ends this.", address.local)
             if address.shared:
@@ -143,12 +161,15 @@ def remove_stale_uploads(uploads: Path) -> None:
                 file.unlink()
 
 
-def build(store: SessionStore, *, ledgers: bool = False, local: bool = False) -> gr.Blocks:
+def build(
+    store: SessionStore, *, ledgers: bool = False, local: bool = False, turns: Turns | None = None
+) -> gr.Blocks:
     """The pages: the canvas, and many pictures.
 
     Args:
         ledgers: whether visitors may watch batches that other programs do below the folder of results.
         local: whether visitors sit at this machine, so that they may download models to it.
+        turns: at the networks, which programs take through the doors; None without doors.
     """
     visits = Visits(store)
     page = gr.Blocks(
@@ -161,6 +182,9 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False) ->
         page.unload(visits.leave)
         add_edit_endpoint(store)
         add_arrange_endpoints(ArrangeService(store))
+        add_remove_endpoint(RemoveService(store))
+        if turns is not None:
+            turns.connect(page)
     with page.route("Many pictures", BATCH_PATH):
         gr.Navbar(main_page_name="One photo")
         gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
@@ -222,6 +246,10 @@ def launch(
     share: bool = False,
     known: tuple[str, str] | None = None,
     hosts: Sequence[str] = (),
+    doors: Doors = CLOSED,
+    turns: Turns | None = None,
+    frames: Sequence[str] = (),
+    max_file_size: str = MAX_FILE_SIZE,
 ) -> Address:
     """Start to serve, in threads of its own.
 
@@ -229,9 +257,15 @@ def launch(
         demo: what `build` made.
         known: user and password that visitors must give; None for open pages.
         hosts: names of this server beside those of this machine, for open pages.
+        doors: for programs.
+        turns: what `build` was given; needed where a door is open.
+        frames: addresses of other sites that may show the pages in a frame.
+        max_file_size: of one upload, as Gradio reads it.
     """
     allowed_hosts = None if known else frozenset(name.lower() for name in (*OWN_MACHINE, *hosts))
     uploads = Path(get_upload_folder())
+    logins = LoginThrottle()
+    routes, lifespan = door_routes(doors, store, turns or Turns(), known, logins)
     _, local, shared = demo.launch(
         inbrowser=False,
         share=share,
@@ -240,7 +274,7 @@ def launch(
         server_name=host,
         server_port=port,
         auth=[known] if known else None,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_size=max_file_size,
         allowed_paths=[str(store.root.resolve())],
         blocked_paths=[],
         strict_cors=True,
@@ -256,10 +290,11 @@ def launch(
         css=styles(),
         head=colour_variables(),
         app_kwargs={
-            "routes": [scripts_route()],
+            "routes": [scripts_route(), *routes],
+            "lifespan": lifespan,
             "middleware": [
-                Middleware(SecurityMiddleware, hosts=allowed_hosts, root=store.root, uploads=uploads),
-                Middleware(LocalContentMiddleware),
+                Middleware(SecurityMiddleware, hosts=allowed_hosts, root=store.root, uploads=uploads, logins=logins),
+                Middleware(LocalContentMiddleware, frames=frames),
             ],
             "docs_url": None,
             "redoc_url": None,
@@ -271,8 +306,9 @@ def launch(
 class LocalContentMiddleware:
     """Keep other hosts out: pages name none, and none is fetched through this server."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, frames: Sequence[str] = ()) -> None:
         self.app = app
+        self.headers = security_headers(frames)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -286,8 +322,8 @@ class LocalContentMiddleware:
 
         async def send_local(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(SECURITY_HEADERS)]
-                message["headers"] = [*headers, *SECURITY_HEADERS]
+                headers = [(k, v) for k, v in message["headers"] if k.lower() not in dict(self.headers)]
+                message["headers"] = [*headers, *self.headers]
                 kind = {k.lower(): v for k, v in headers}.get(b"content-type", b"")
                 if kind.startswith(b"text/html"):
                     delayed.append(message)  # its length changes with its content

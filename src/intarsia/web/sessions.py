@@ -152,6 +152,14 @@ class SessionStore:
             self.choices = tuple(dict.fromkeys((*self.choices, models)))
             self.pool.choices = self.choices
 
+    def discard(self, token: str) -> None:
+        """End a session that no page has, and remove its folder at once."""
+        with self._lock:
+            session = self.sessions.pop(token, None)
+        if session is not None:
+            session.stop_all()
+            shutil.rmtree(session.folder, ignore_errors=True)
+
     def session(self, token: str) -> Session:
         """The session of a token.
 

@@ -23,6 +23,7 @@ from intarsia.web.address import OWN_MACHINE
 from intarsia.web.options import ServeOptions
 
 AUTH_VARIABLE = "INTARSIA_UI_AUTH"
+KEY_VARIABLE = "INTARSIA_API_KEY"
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]+")
 """A host's name, or its IPv4 or IPv6 address."""
 MAX_FORGET_MINUTES = 1e6
@@ -35,7 +36,7 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
     Raises:
         UsageError: others could come in without a password, the port is taken, or a flag is out of range.
         RecordError: a LoRA's weight or the word of a textual inversion cannot be used.
-        MissingExtraError: Gradio is not installed.
+        MissingExtraError: Gradio is not installed, or what the doors need.
         OutputError: the folder for results cannot be made.
         ModelError: the networks cannot be loaded.
     """
@@ -50,6 +51,7 @@ def open_pages(command: ServeOptions) -> tuple[dict[str, Any], list[str]]:
         )
     run_checks((*lora_checks(command.lora), *embedding_checks(command.embedding)))
     require_gradio()
+    check_doors(command)
     check_port(command.host, command.port)
     with folders(command.out) as results:
         from intarsia.web.server import serve
@@ -116,6 +118,33 @@ def require_gradio() -> None:
     """Raise `MissingExtraError` where Gradio is not installed."""
     if importlib.util.find_spec("gradio") is None:
         raise MissingExtraError("The web pages need Gradio. Install it with: pip install 'intarsia[ui]'")
+
+
+def key_from_environment() -> str | None:
+    """The key that programs give, from the environment; None without one."""
+    return os.environ.get(KEY_VARIABLE) or None
+
+
+def check_doors(command: ServeOptions) -> None:
+    """Raise an error where a door for programs cannot be opened.
+
+    Raises:
+        UsageError: the folder for its pictures is none, or is given without it.
+        MissingExtraError: its package is not installed.
+    """
+    if command.mcp_folder is not None:
+        if not command.mcp:
+            raise UsageError(
+                Setting("mcp_folder"),
+                " is for the tools, which are not offered",
+                Remedy(Setting("mcp", True, verb="pass"), " too"),
+            )
+        if not command.mcp_folder.is_dir():
+            raise UsageError(
+                Setting("mcp_folder"), f" names {command.mcp_folder}, which is no folder", Remedy("make it first")
+            )
+    if command.mcp and importlib.util.find_spec("mcp") is None:
+        raise MissingExtraError("The tools need the package mcp. Install it with: pip install 'intarsia[mcp]'")
 
 
 @contextmanager
