@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from intarsia.backbones.confidence import SURE_FROM, calibration_of
 from intarsia.backbones.protocols import Backbones, ImageTextScorer, KnowsNouns, PatchEncoder, PatchFeatures, Segmenter
 
 Value = TypeVar("Value")
@@ -57,6 +58,8 @@ class CachedSegmenter:
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter, self.memory = segmenter, ValueCache()
         self.nouns: tuple[str, ...] = segmenter.nouns if isinstance(segmenter, KnowsNouns) else ()
+        self.calibration = calibration_of(segmenter)
+        self.sure_from: float = getattr(segmenter, "sure_from", SURE_FROM)
         self.text_limit: int | None = getattr(segmenter, "text_limit", None)
 
     def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:

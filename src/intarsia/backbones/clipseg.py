@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from intarsia.backbones.confidence import SURE_FROM, Calibration
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.preprocessing import Preprocessing
 from intarsia.backbones.tokens import tokenize
@@ -20,6 +21,8 @@ TEXTS_AT_ONCE = 32
 class ClipSegSegmenter:
     """A `Segmenter` over CLIPSeg (Lueddecke & Ecker 2022, arXiv:2112.10003)."""
 
+    sure_from = SURE_FROM
+
     def __init__(
         self,
         model: Any,
@@ -27,9 +30,11 @@ class ClipSegSegmenter:
         preparation: Preprocessing,
         nouns: Sequence[str] = (),
         *,
+        calibration: Calibration | None = None,
         memory: Memory | None = None,
     ) -> None:
         """Take a loaded model; `nouns` are all that it knows, where they are few, and `memory` took the model in."""
+        self.calibration = calibration
         self.memory = memory or Memory()
         self.nouns = tuple(nouns)
         self.model = model

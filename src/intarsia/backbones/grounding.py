@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, GroundingDinoForObjectDetection
 
+from intarsia.backbones.confidence import Calibration
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
@@ -24,6 +25,8 @@ SHORTEST = 800
 """Short side where the checkpoint does not say it, pixels."""
 SCORE = 0.25
 """Of a box that counts, as its makers advise."""
+SURE_SCORE = 0.35
+"""Of a box that counts as sure: where the examples of its makers cut."""
 MOST = 20
 """Boxes of a text that are outlined, the likeliest."""
 
@@ -36,6 +39,8 @@ class GroundedSegmenter:
     """
 
     nouns: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    sure_from = SURE_SCORE
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPTokenizer, Sam2Model, Sam3Model, SamModel
 
+from intarsia.backbones.confidence import SURE_FROM, Calibration
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network, load_tokenizer
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
@@ -74,6 +75,9 @@ class SamMaskRefiner:
 
 class Sam3Segmenter:
     """A `Segmenter` over SAM 3 (Carion et al. 2025, arXiv:2511.16719), which finds every instance of a text."""
+
+    calibration: Calibration | None = None
+    sure_from = SURE_FROM
 
     def __init__(self, model: Any, tokenizer: Any, preparation: Preprocessing, *, memory: Memory | None = None) -> None:
         self.model = model

@@ -12,6 +12,7 @@ from transformers import CLIPSegForImageSegmentation, CLIPTokenizer
 from intarsia.backbones import sam
 from intarsia.backbones.checkpoint_files import segmenter_kind
 from intarsia.backbones.clipseg import ClipSegSegmenter
+from intarsia.backbones.confidence import SURE_FROM, Calibration, read_calibration
 from intarsia.backbones.grounding import GroundedSegmenter, load_grounded_segmenter
 from intarsia.backbones.helpers import nouns_of
 from intarsia.backbones.mapped_weights import give_back_after_use
@@ -30,6 +31,8 @@ class RefinedSegmenter:
         self.refiner = refiner
         self.side: int = words.side
         self.nouns: tuple[str, ...] = getattr(words, "nouns", ())
+        self.calibration: Calibration | None = getattr(words, "calibration", None)
+        self.sure_from: float = getattr(words, "sure_from", SURE_FROM)
         self.text_limit: int = words.text_limit
 
     def predict_masks(self, picture: Tensor, texts: Sequence[str]) -> Tensor:
@@ -91,4 +94,11 @@ def load_word_segmenter(
         give_back_after_use(model.clip.vision_model, model.clip.text_model)
     memory.offloader.admit(model, finest="low")
     tokenizer = load_tokenizer(CLIPTokenizer, folder)
-    return ClipSegSegmenter(model, tokenizer, read_preprocessing(folder), nouns_of(folder), memory=memory)
+    return ClipSegSegmenter(
+        model,
+        tokenizer,
+        read_preprocessing(folder),
+        nouns_of(folder),
+        calibration=read_calibration(folder),
+        memory=memory,
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings, GuideSettings, LearnSettings
-from intarsia.records.choices import LayoutPreset, Mode, OutputFormat
+from intarsia.records.choices import LayoutPreset, Mode, OutputFormat, Unsure
 from intarsia.records.scene_folder import SCENE_FILES
 
 MANY = (
@@ -93,8 +93,9 @@ class SceneFlags(ArrangeFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class FindFlags(SceneFlags):
-    """The same without what only learning needs."""
+    """The same without what only learning needs. What is found is written, sure or not: it is looked at first."""
 
+    unsure: tyro.conf.Suppress[Unsure] = "keep"
     lora: tyro.conf.Suppress[tuple[str, ...]] = ()
     embedding: tyro.conf.Suppress[tuple[str, ...]] = ()
     prompt: tyro.conf.Suppress[str] = ""

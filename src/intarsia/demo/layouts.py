@@ -141,7 +141,7 @@ def drawn(scene: Scene, photo: Photo, former: Layout, result: ArrangeResult, *, 
     side = round(2 * PANEL * photo.size.short / photo.size.long)
     before, after = former.visible_masks(), result.layout.visible_masks()
     return (
-        draw_scene(photo, before, colours, side) if first else drawing_on(photo, side).finished(),
+        draw_scene(photo, before, colours, side=side) if first else drawing_on(photo, side).finished(),
         draw_wish(photo, before, after, colours, notes_between(former, result.layout), side),
         drawing_on(result.photo, side).finished(),
     )

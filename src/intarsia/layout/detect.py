@@ -12,12 +12,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
+from intarsia.backbones.confidence import Answers, Confidence, ask, judge
 from intarsia.backbones.protocols import KnowsNouns, MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
@@ -27,6 +30,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.settling import settle_masks
 from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.names import BACKGROUND, words_of
+from intarsia.layout.scene import SceneObject
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +50,35 @@ STEPS = 256
 """Rows and columns at which the middle of a region is looked for."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Located:
+    """Where a segmenter shows what was named, before anything refines it.
+
+    Attributes:
+        answers: its maps, at the size at which it looked.
+        masks: (H, W) at the photo's size by name, disjoint, none of them empty.
+        points: by name, in pixels of the photo, where it is surest.
+    """
+
+    answers: Answers
+    masks: dict[str, Mask]
+    points: dict[str, Point]
+
+
 def find_masks(
     photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int, refiner: MaskRefiner | None = None
 ) -> dict[str, Mask]:
-    """Find objects by their names.
+    """(H, W) masks by name, of what is found however unsure it is; see `detect_words`."""
+    return {found.name: found.mask for found in detect_words(photo, names, segmenter, side=side, refiner=refiner)}
 
-    Objects of one class ("dog 1", "dog 2") are its largest separate parts, numbered from left to right.
+
+def detect_words(
+    photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int, refiner: MaskRefiner | None = None
+) -> tuple[SceneObject, ...]:
+    """Find objects by their names, and say how sure it is that they are there.
+
+    Objects of one class ("dog 1", "dog 2") are its largest separate parts, numbered from left to right. What is found
+    without confidence is given, too: see `SceneObject.sure` and `SceneObject.doubt`.
 
     Args:
         names: unique; a number at the end tells objects of one class apart and is not looked for.
@@ -59,17 +86,49 @@ def find_masks(
         refiner: makes the masks exact at the photo's own size; by default the segmenter, if it can do that, too.
 
     Returns:
-        (H, W) masks at the photo's size by name, disjoint, none of them empty.
+        An object for each name, in that order; their (H, W) masks are disjoint and none of them is empty.
 
     Raises:
         LayoutError: an object is not found, or a name comes twice, or the segmenter does not know a noun.
     """
     names = [name.strip() for name in names]
+    located = locate(photo, names, segmenter, side=side)
+    judged = [
+        judge(located.answers, words_of(name), coarse(located.masks[name], located.answers.maps)) for name in names
+    ]
+    masks = [located.masks[name] for name in names]
+    refiner = segmenter if refiner is None and isinstance(segmenter, MaskRefiner) else refiner
+    if refiner is not None:
+        masks = refine_masks(photo, masks, [located.points[name] for name in names], refiner)
+    return tuple(found_object(*found) for found in zip(names, masks, judged, strict=True))
+
+
+def coarse(mask: Mask, maps: Tensor) -> Tensor:
+    """(h, w) bool, a mask (H, W) on the grid of maps (T, h, w); not empty if the mask is not."""
+    small = F.interpolate(torch.from_numpy(mask)[None, None].float(), maps.shape[-2:], mode="area")[0, 0]
+    return small >= min(0.5, float(small.max()))
+
+
+def found_object(name: str, mask: Mask, judged: Confidence) -> SceneObject:
+    """An object that was found by words."""
+    return SceneObject(
+        name=name,
+        words=words_of(name),
+        mask=mask,
+        confidence=judged.chance,
+        sure_from=judged.sure_from,
+        doubt=judged.doubt,
+    )
+
+
+def locate(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int) -> Located:
+    """Where a segmenter shows what is named, and the photo's colours: see `detect_words`."""
     check_names(names)
     picture = to_tensor(photo, working_size(photo.size, side, 1))
     classes = list(dict.fromkeys(words_of(name) for name in names))
     check_nouns(photo, classes, segmenter.nouns if isinstance(segmenter, KnowsNouns) else ())
-    heat = segmenter.predict_masks(picture, classes).float().cpu()
+    answers = ask(segmenter, picture, classes)
+    heat = answers.of(classes)
     peaks = heat.flatten(1).amax(1)
     for words, peak in zip(classes, peaks.tolist(), strict=True):
         if peak < LEAST_PEAK:
@@ -98,11 +157,7 @@ def find_masks(
             )
         for name, mask in zip(same, split_touching(shape, full[place].numpy(), same), strict=True):
             found[name], points[name] = mask, surest_point(mask, full[place].numpy())
-    masks = [found[name] for name in names]
-    refiner = segmenter if refiner is None and isinstance(segmenter, MaskRefiner) else refiner
-    if refiner is not None:
-        masks = refine_masks(photo, masks, [points[name] for name in names], refiner)
-    return dict(zip(names, masks, strict=True))
+    return Located(answers=answers, masks=found, points=points)
 
 
 def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from intarsia.backbones import helpers
+from intarsia.backbones.confidence import ask, judge
 from intarsia.backbones.protocols import MaskRefiner, Segmenter
 from intarsia.backbones.resolve import ModelSource
 from intarsia.errors import LayoutError
@@ -25,8 +26,9 @@ from intarsia.imaging.parts import components, tidy_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.settling import settle_masks
 from intarsia.imaging.tensors import to_tensor
-from intarsia.layout.detect import LEAST_PEAK, refine_masks
+from intarsia.layout.detect import LEAST_PEAK, coarse, found_object, refine_masks
 from intarsia.layout.names import words_of
+from intarsia.layout.scene import SceneObject
 
 RIVALS = 8
 """Nouns that a point's noun competes with for the pixels around it: those that are surest anywhere."""
@@ -66,7 +68,22 @@ def detect_at_point(
     taken: Mask | None = None,
     refiner: MaskRefiner | None = None,
 ) -> tuple[str, Mask]:
-    """The object that is seen at a point.
+    """The name and the (H, W) mask of the object that is seen at a point; see `found_at_point`."""
+    found = found_at_point(photo, point, names, segmenter, side=side, taken=taken, refiner=refiner)
+    return found.name, found.mask
+
+
+def found_at_point(
+    photo: Photo,
+    point: Point,
+    names: Sequence[str],
+    segmenter: Segmenter,
+    *,
+    side: int,
+    taken: Mask | None = None,
+    refiner: MaskRefiner | None = None,
+) -> SceneObject:
+    """The object that is seen at a point, and how sure it is that it is what it is taken for.
 
     Args:
         point: in pixels of the photo.
@@ -76,7 +93,7 @@ def detect_at_point(
         refiner: makes the mask exact at the photo's own size; by default the segmenter, if it can do that, too.
 
     Returns:
-        The name out of `names`; (H, W) the mask at the photo's size, not empty.
+        It, with a name out of `names`; its (H, W) mask at the photo's size is not empty.
 
     Raises:
         LayoutError: the point lies outside the picture or on another object, or shows none of the names.
@@ -90,7 +107,8 @@ def detect_at_point(
         raise LayoutError("The point lies on an object that is found already: choose another.")
     picture = to_tensor(photo, working_size(size, side, 1))
     classes = list(dict.fromkeys(words_of(name) for name in names))
-    heat = segmenter.predict_masks(picture, classes).float().cpu()
+    answers = ask(segmenter, picture, classes)
+    heat = answers.of(classes)
     height, width = heat.shape[-2:]
     row, column = int(point.y * height / size.height), int(point.x * width / size.width)
     here = heat[:, row, column]
@@ -112,6 +130,7 @@ def detect_at_point(
         raise LayoutError(
             f"{classes[best]!r} is seen there, but not where it ends: name the object instead, or click its middle."
         )
+    judged = judge(answers, classes[best], coarse(mask, heat))
     refiner = segmenter if refiner is None and isinstance(segmenter, MaskRefiner) else refiner
     if refiner is not None:
         mask = refine_masks(photo, [mask], [point], refiner)[0]
@@ -119,7 +138,7 @@ def detect_at_point(
         mask = mask & ~taken
         if not mask.any():
             raise LayoutError("What is seen there belongs to objects that are found already: choose another point.")
-    return next(name for name in names if words_of(name) == classes[best]), mask
+    return found_object(next(name for name in names if words_of(name) == classes[best]), mask, judged)
 
 
 def component_at(region: Mask, point: Point, reach: float) -> Mask | None:

@@ -21,6 +21,7 @@ from intarsia.imaging.protected import read_protected, with_protected
 from intarsia.layout.cache import Cache, MemoryCache
 from intarsia.layout.compose import choose_fill, compose
 from intarsia.layout.concepts import Concepts
+from intarsia.layout.doubts import kept_notes
 from intarsia.layout.layout import Layout
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.removal_notes import fill_notes
@@ -143,7 +144,7 @@ def arrange(
         ),
         record=record if backbones is None else dataclasses.replace(record, models=backbones.name),
         versions={**({} if backbones is None else backbones.versions), **own},
-        notes=(*notes_on(scene, layout), *fill_notes(fill)),
+        notes=(*kept_notes(scene.objects), *notes_on(scene, layout), *fill_notes(fill)),
     )
 
 

@@ -5,7 +5,8 @@ The scene of a removal is its photo and what goes. Only names need a network, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from intarsia.errors import EmptyMaskError, LayoutError, RecordError, RegionErro
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Mask, box_mask, read_mask
 from intarsia.imaging.photo import Photo
+from intarsia.layout.doubts import refuse_unsure
 from intarsia.layout.marked_objects import outline_marked, parse_marked
-from intarsia.layout.scene import Scene, scene_of
+from intarsia.layout.names import words_of
+from intarsia.layout.scene import Scene, SceneObject, scene_of_objects
 from intarsia.layout.scene_files import find_objects
 from intarsia.records.remove import RemoveRecord
 
@@ -35,7 +38,8 @@ def read_removal(
     Raises:
         RecordError: the record says nothing of what is removed.
         RegionError, EmptyMaskError, PictureError: a box or mask cannot be used with this photo.
-        LayoutError: an object cannot be found, or two have one name.
+        LayoutError: an object cannot be found, or two have one name, or it is not sure that one is there and the record
+            refuses those.
     """
     if not any((record.box, record.object, record.mask, record.find)):
         ways = (", ", Setting("object"), ", ", Setting("mask"), " or ", Setting("find"))
@@ -43,12 +47,14 @@ def read_removal(
             "Nothing says what to remove",
             Remedy("pass ", Setting("box", "X0,Y0,X1,Y1"), *ways, page="mark it first"),
         )
-    masks = {name: mask for name, mask in _named_masks(record, photo, segmenter, native_side).items() if mask.any()}
-    return scene_of(photo, masks)
+    objects = _objects(record, photo, segmenter, native_side)
+    return scene_of_objects(photo, [thing for thing in objects if thing.mask.any()])
 
 
-def _named_masks(record: RemoveRecord, photo: Photo, segmenter: Segmenter | None, native_side: int) -> dict[str, Mask]:
-    """The masks of a removal by their names, disjoint; one may be empty where others cover it."""
+def _objects(
+    record: RemoveRecord, photo: Photo, segmenter: Segmenter | None, native_side: int
+) -> Iterator[SceneObject]:
+    """The objects of a removal, disjoint; one may be empty where others cover it."""
     # What costs nothing to check comes first.
     boxes = [box_mask(read_box(text), photo.size) for text in record.box]
     marks = parse_marked(record.object)
@@ -57,36 +63,41 @@ def _named_masks(record: RemoveRecord, photo: Photo, segmenter: Segmenter | None
     drawn = None
     if record.mask is not None:
         drawn = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
-    masks = list(zip(names, boxes, strict=True))
-    masks += outline_marked(photo, marks).items()
+    masks = [*zip(names, boxes, strict=True), *outline_marked(photo, marks).items()]
+    objects = [_shown(name, mask) for name, mask in masks]
     if record.find:
         if segmenter is None:
             raise RecordError(
                 f"The objects {', '.join(record.find)} are to be found by their names, but no segmenter was given: "
                 "pass the segmenter of the loaded models."
             )
-        masks += _found(photo, record.find, segmenter, record.size or native_side).items()
+        objects += _found(photo, record, segmenter, record.size or native_side)
     if drawn is not None:
-        masks.append(("mask", drawn))
+        objects.append(_shown("mask", drawn))
     taken = np.zeros((photo.size.height, photo.size.width), np.bool_)
-    disjoint: dict[str, Mask] = {}
-    for name, mask in masks:
-        disjoint[name] = mask & ~taken
-        taken |= mask
-    return disjoint
+    for thing in objects:
+        yield dataclasses.replace(thing, mask=thing.mask & ~taken)
+        taken |= thing.mask
 
 
-def _found(photo: Photo, names: Sequence[str], segmenter: Segmenter, side: int) -> dict[str, Mask]:
+def _shown(name: str, mask: Mask) -> SceneObject:
+    """What a person showed."""
+    return SceneObject(name=name, words=words_of(name), mask=mask)
+
+
+def _found(photo: Photo, record: RemoveRecord, segmenter: Segmenter, side: int) -> tuple[SceneObject, ...]:
     """What is found by its names; where that fails, the error names the ways to mark that a removal has."""
+    by_hand = Remedy(
+        "mark it with ", Setting("box"), ", ", Setting("object"), " or ", Setting("mask"), page="mark it by hand"
+    )
     try:
-        return find_objects(photo, names, segmenter, side=side).masks
+        objects = find_objects(photo, record.find, segmenter, side=side).objects
     except LayoutError as problem:
-        by_hand = Remedy(
-            "mark it with ", Setting("box"), ", ", Setting("object"), " or ", Setting("mask"), page="mark it by hand"
-        )
         of_scenes = Setting("masks")
         parts = (by_hand if isinstance(p, Remedy) and of_scenes in p.parts else p for p in problem.parts)
         raise LayoutError(*parts) from problem
+    refuse_unsure(objects, record.unsure, by_hand)
+    return objects
 
 
 def _check_unlike(names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from intarsia.backbones.fills import UNGUIDED, PatchFill
 from intarsia.backbones.protocols import BackgroundFill
 from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.masks import Mask
+from intarsia.layout.doubts import kept_notes
 from intarsia.layout.scene import Scene
 from intarsia.records.remove import RemoveRecord
 
@@ -20,7 +21,13 @@ def removal_notes(scene: Scene, gap: Mask, record: RemoveRecord, fill: Backgroun
         gap: (H, W) what was replaced.
         fill: what replaced it.
     """
-    return (*border_notes(scene), *gap_notes(gap), *fill_notes(fill), *format_notes(scene, record))
+    return (
+        *kept_notes(scene.objects),
+        *border_notes(scene),
+        *gap_notes(gap),
+        *fill_notes(fill),
+        *format_notes(scene, record),
+    )
 
 
 def border_notes(scene: Scene) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colour_map, read_colours
+from intarsia.layout.doubts import outline_by_hand, refuse_unsure, unsure_of
+from intarsia.layout.found_file import with_found
 from intarsia.layout.marked_objects import outline_marked, parse_marked
-from intarsia.layout.scene import Scene, scene_of
+from intarsia.layout.scene import Scene, scene_of, scene_of_objects
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
 from intarsia.records.scene_folder import SCENE_FILES
 
@@ -38,7 +40,8 @@ def read_scene(
         native_side: short side at which it looks, in pixels, where the record says nothing.
 
     Raises:
-        LayoutError: the objects cannot be read or found, or contradict each other.
+        LayoutError: the objects cannot be read or found, or contradict each other, or it is not sure that one is there
+            and the record refuses those.
         PictureError: a file is not a readable picture.
         RegionError: an object's mask is not clearly black and white, or of another shape than the photo; or a box
             or point cannot be used with this picture, or nothing stands out there.
@@ -56,7 +59,9 @@ def read_scene(
                 f"The objects {', '.join(record.find)} are to be found by their names, but no segmenter was given: "
                 "pass the segmenter of the loaded models."
             )
-        return find_objects(photo, record.find, segmenter, side=record.size or native_side)
+        scene = find_objects(photo, record.find, segmenter, side=record.size or native_side)
+        refuse_unsure(scene.objects, record.unsure, *map(outline_by_hand, unsure_of(scene.objects)[:1]))
+        return scene
     if Path(record.photo).is_dir():
         return read_scene_folder(Path(record.photo), photo, record.tolerance)
     raise LayoutError(
@@ -81,10 +86,10 @@ def read_scene(
 
 
 def find_objects(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: int) -> Scene:
-    """A scene of objects that are found by their names; see `detect.find_masks`."""
-    from intarsia.layout.detect import find_masks  # the only way to a scene that needs torch
+    """A scene of objects that are found by their names, sure or not; see `detect.detect_words`."""
+    from intarsia.layout.detect import detect_words  # the only way to a scene that needs torch
 
-    return scene_of(photo, find_masks(photo, names, segmenter, side=side))
+    return scene_of_objects(photo, detect_words(photo, names, segmenter, side=side))
 
 
 def read_objects(photo: Photo, marks: Sequence[str]) -> Scene:
@@ -156,7 +161,7 @@ def read_scene_folder(folder: Path, photo: Photo | None = None, tolerance: int =
                 ),
             )
     photo = read_photo(folder / PHOTO_FILE) if photo is None else photo
-    return read_coloured(photo, folder / MASK_FILE, folder / COLOURS_FILE, tolerance)
+    return with_found(read_coloured(photo, folder / MASK_FILE, folder / COLOURS_FILE, tolerance), folder)
 
 
 def read_coloured(photo: Photo, mask: str | Path, colours: str | Path, tolerance: int = 0) -> Scene:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from intarsia.errors import Remedy, Setting, one_of
 from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks, weights_in_range
-from intarsia.records.choices import Fill, LayoutPreset, Mode, OutputFormat
+from intarsia.records.choices import Fill, LayoutPreset, Mode, OutputFormat, Unsure
 from intarsia.records.fill_checks import own_network_checks
 from intarsia.records.format_checks import format_checks
 
@@ -163,6 +163,8 @@ class ArrangeRecord:
     """The objects as one black and white picture each: --masks cat=cat.png 'dog 1=dog.png'."""
     find: tuple[str, ...] = ()
     """The objects by their names, to be found in the picture."""
+    unsure: Unsure = "refuse"
+    """What becomes of an object that is found without confidence: refuse (nothing is edited), or keep (it is taken for what was named)."""
     object: tuple[str, ...] = ()
     """The objects by a box around each, or by points on it: --object cat=10,20,200,220 'dog 1@300,150@320,90'; outlined without a network."""
     tolerance: int = 0

@@ -14,6 +14,7 @@ LayoutPreset = Literal["default", "paper"]
 Mode = Literal["auto", "compose", "regenerate"]
 Fill = Literal["auto", "patch", "diffusion", "membrane", "lama", "migan"]
 OutputFormat = Literal["png", "keep", "jpeg", "webp"]
+Unsure = Literal["refuse", "keep"]
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -27,4 +28,5 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "Mode": get_args(Mode),
     "Fill": get_args(Fill),
     "OutputFormat": get_args(OutputFormat),
+    "Unsure": get_args(Unsure),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import between, not_too_long, run_checks, weights_in_range
-from intarsia.records.choices import Fill, OutputFormat
+from intarsia.records.choices import Fill, OutputFormat, Unsure
 from intarsia.records.fill_checks import own_network_checks
 from intarsia.records.format_checks import format_checks
 
@@ -30,6 +30,8 @@ class RemoveRecord:
     """Black is removed instead of white."""
     find: tuple[str, ...] = ()
     """Objects to find by their names, and to remove: 'dog' or 'dog 2'."""
+    unsure: Unsure = "refuse"
+    """What becomes of an object that is found without confidence: refuse (nothing is removed), or keep (it is taken for what was named)."""
     avoid: str | None = None
     """Black and white picture, white what is never copied into the gap, such as other people."""
     protect: str | None = None

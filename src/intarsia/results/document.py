@@ -31,6 +31,7 @@ from intarsia.records.serialize import to_json
 if TYPE_CHECKING:  # who makes these has loaded torch; who removes something has not
     from intarsia.layout.edit import ArrangeResult
     from intarsia.layout.remove import RemoveResult
+    from intarsia.layout.scene import SceneObject
     from intarsia.regions.edit import Candidate, EditResult
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
@@ -63,7 +64,7 @@ def arrange_json(result: ArrangeResult, index: int, made_at: str) -> dict[str, A
     chosen = result.pictures[index]
     placed = {
         "mode": result.mode,
-        "objects": [{"name": o.name, "words": o.words, "box": mask_box(o.mask)} for o in result.scene.objects],
+        "objects": [object_facts(thing) for thing in result.scene.objects],
         "placements": [
             {
                 "name": p.name,
@@ -91,7 +92,7 @@ def remove_json(result: RemoveResult, made_at: str, *, picture: str) -> dict[str
     gap = result.blend > 0
     found = {
         "picture": picture,
-        "objects": [{"name": o.name, "words": o.words, "box": mask_box(o.mask)} for o in result.scene.objects],
+        "objects": [object_facts(thing) for thing in result.scene.objects],
         "gap": {"box": mask_box(gap), "share": round(float(gap.mean()), 6)},
         "notes": list(result.notes),
     }
@@ -168,6 +169,24 @@ def with_absolute_paths(record: AnyRecord) -> AnyRecord:
     if record.models not in CATALOG and Path(record.models).exists():
         record = dataclasses.replace(record, models=str(Path(record.models).resolve()))
     return record
+
+
+def object_facts(thing: SceneObject) -> dict[str, Any]:
+    """An object of a scene, and how sure it is that it is there where it was found by words."""
+    facts: dict[str, Any] = {"name": thing.name, "words": thing.words, "box": mask_box(thing.mask)}
+    return facts | confidence_facts(thing)
+
+
+def confidence_facts(thing: SceneObject) -> dict[str, Any]:
+    """How sure it is that an object is there; nothing of one that was shown by hand."""
+    if thing.confidence is None:
+        return {}
+    facts: dict[str, Any] = {
+        "confidence": round(thing.confidence, 4),
+        "sure_from": thing.sure_from,
+        "sure": thing.sure,
+    }
+    return facts | ({} if thing.sure else {"doubt": thing.doubt})
 
 
 def candidate_facts(candidate: Candidate) -> dict[str, Any]:

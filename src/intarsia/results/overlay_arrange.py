@@ -12,9 +12,10 @@ from intarsia.imaging.affine import Matrix
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.photo import Photo
 from intarsia.layout.colour_map import distinct_colours, read_colours
+from intarsia.layout.doubts import unsure_of, with_chance
 from intarsia.layout.edit import CLOSE
 from intarsia.layout.layout import Layout
-from intarsia.layout.scene import Scene
+from intarsia.layout.scene import Scene, SceneObject
 from intarsia.results.drawing import (
     DARK,
     PAPER,
@@ -69,18 +70,27 @@ def colours_of(names: Sequence[str], key: str | None = None) -> dict[str, Colour
     return dict(zip(names, PALETTE, strict=False))
 
 
-def draw_scene(photo: Photo, masks: Masks, colours: Mapping[str, Colour], side: int | None = None) -> Image.Image:
+def draw_scene(
+    photo: Photo,
+    masks: Masks,
+    colours: Mapping[str, Colour],
+    found: Sequence[SceneObject] = (),
+    side: int | None = None,
+) -> Image.Image:
     """The photo with its objects' outlines and names.
 
     Args:
         masks: (H, W) at the photo's size, by name.
+        found: objects on which it is written how sure they are; those that are not have a dashed outline.
         side: short side of the drawing, pixels.
     """
     drawing = drawing_on(photo, side)
+    said = {thing.name: with_chance(thing) for thing in found}
+    unsure = {thing.name for thing in unsure_of(found)}
     for name, mask in masks.items():
-        outline(drawing, mask, colours[name])
+        outline(drawing, mask, colours[name], dashed=name in unsure)
     for name, mask in masks.items():
-        plate(drawing, mask, name, colours[name], others(masks, name))
+        plate(drawing, mask, said.get(name, name), colours[name], others(masks, name))
     return drawing.finished()
 
 
@@ -128,7 +138,7 @@ def layout_sheet(scene: Scene, layout: Layout, result: Photo, colours: Mapping[s
     copies = {p.name: p.copy_of for p in layout.placements if p.copy_of is not None}
     wished = layout.visible_masks()
     panels = (
-        draw_scene(scene.photo, scene.masks, colours),
+        draw_scene(scene.photo, scene.masks, colours, scene.objects),
         draw_wish(scene.photo, scene.masks, wished, colours, notes_on(layout), copies=copies),
         drawing_on(result).finished(),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours
 from intarsia.layout.names import BACKGROUND
-from intarsia.layout.scene import Scene
-from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
-from intarsia.results.document import mask_box
+from intarsia.layout.scene import Scene, SceneObject
+from intarsia.records.scene_folder import FOUND_FILE, SCENE_ENDING, SCENE_FILES
+from intarsia.results.document import as_json, confidence_facts, mask_box
 from intarsia.results.overlay_arrange import colours_of, draw_scene
 from intarsia.results.staging import check_folder, png, safe_stem, staging
 
@@ -65,20 +67,38 @@ def write_scene(
     given = read_colours(colours) if colours else {}
     shades = colours_of(scene.names, colours)
     key = {**shades, BACKGROUND: given.get(BACKGROUND, MAP_PAPER)}
-    drawing = draw_scene(scene.photo, scene.masks, shades)
+    drawing = draw_scene(scene.photo, scene.masks, shades, scene.objects)
     with staging(folder, overwrite=overwrite) as stage:
         if former is None:
             write_photo(scene.photo, stage / SCENE_FILES["photo"])
         else:
             write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
-        write_bytes_atomically(stage / SCENE_FILES["mask"], png(Image.fromarray(colour_map(scene.masks, key))))
+        mask = png(Image.fromarray(colour_map(scene.masks, key)))
+        write_bytes_atomically(stage / SCENE_FILES["mask"], mask)
         write_bytes_atomically(stage / SCENE_FILES["colours"], (json.dumps(key) + "\n").encode())
         write_bytes_atomically(stage / SCENE_FILES["overlay"], png(drawing))
+        if found := found_facts(scene.objects):
+            write_bytes_atomically(
+                stage / FOUND_FILE, as_json({"mask_sha256": hashlib.sha256(mask).hexdigest(), "objects": found})
+            )
+    if not found:
+        (folder / FOUND_FILE).unlink(missing_ok=True)  # of the scene that was replaced
     return {
         "scene": str(folder),
         "files": {kind: str(folder / name) for kind, name in SCENE_FILES.items()},
         "objects": [
-            {"name": o.name, "words": o.words, "pixels": int(o.mask.sum()), "box": mask_box(o.mask)}
+            {
+                "name": o.name,
+                "words": o.words,
+                "pixels": int(o.mask.sum()),
+                "box": mask_box(o.mask),
+                **confidence_facts(o),
+            }
             for o in scene.objects
         ],
     }
+
+
+def found_facts(objects: Iterable[SceneObject]) -> dict[str, dict[str, Any]]:
+    """How sure it is that objects are there, by name, of those that were found by words."""
+    return {thing.name: confidence_facts(thing) for thing in objects if thing.confidence is not None}

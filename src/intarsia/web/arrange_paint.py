@@ -71,8 +71,9 @@ def mend_object(session: Session, source: Path, name: str, mask: Mask) -> tuple[
     if name not in before.names:
         raise LayoutError(f"There is no {name!r} on the canvas any more: reload the page.")
     others = {thing.name: thing for thing in without(before, mask, keep=name)}
-    things = tuple(
-        dataclasses.replace(thing, mask=mask) if thing.name == name else others[thing.name] for thing in before.objects
+    things = tuple(  # what a person outlines is there
+        dataclasses.replace(thing, mask=mask, confidence=None, doubt="") if thing.name == name else others[thing.name]
+        for thing in before.objects
     )
     scene = Scene(photo=before.photo, objects=things)
     return write_session_scene(session, scene, source)[0], scene

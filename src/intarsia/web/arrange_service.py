@@ -17,7 +17,7 @@ from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.errors import Cancelled, LayoutError, RecordError
 from intarsia.imaging.geometry import Point
 from intarsia.layout.detect import check_names
-from intarsia.layout.detect_at_point import detect_at_point, names_for
+from intarsia.layout.detect_at_point import found_at_point, names_for
 from intarsia.layout.names import words_of
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.records.arrange import ArrangeRecord
@@ -140,9 +140,9 @@ class ArrangeService:
             entry = entry_named(model.name)
             side = max(512 if entry is None else entry.native_side, segmenter.side)
             known = tuple(dict.fromkeys((*names, *names_for(model))))
-            found, mask = detect_at_point(before.photo, point, known, segmenter, side=side, taken=taken)
-            name = unique_name(found, before.names)
-            thing = SceneObject(name=name, words=words_of(name), mask=mask)
+            found = found_at_point(before.photo, point, known, segmenter, side=side, taken=taken)
+            name = unique_name(found.name, before.names)
+            thing = dataclasses.replace(found, name=name, words=words_of(name))
             scene = Scene(photo=before.photo, objects=(*before.objects, thing))
             return write_session_scene(session, scene, source)[0], scene, name
 

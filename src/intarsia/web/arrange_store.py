@@ -14,6 +14,7 @@ from typing import Any
 from intarsia.errors import LayoutError
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colours
+from intarsia.layout.found_file import with_found
 from intarsia.layout.names import BACKGROUND, free_name
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import photo_of, read_scene
@@ -92,7 +93,7 @@ def read_source(source: Path) -> Scene:
     if not source.is_dir():
         return Scene(photo=read_photo(source), objects=())
     record = scene_record(source)
-    return read_scene(record, read_photo(photo_of(record)))
+    return with_found(read_scene(record, read_photo(photo_of(record))), source)
 
 
 def write_detected_scene(
@@ -100,11 +101,13 @@ def write_detected_scene(
 ) -> tuple[str, Scene, dict[str, Any]]:
     """Find or read a picture's objects, and write them as a scene of the session.
 
+    What is found without confidence is written, too, and says so: the page shows it before anything is done with it.
+
     Returns:
         The scene's name, the scene, and its files and objects as JSON values.
     """
     photo = read_photo(photo_of(record))
-    scene = load_scene(record, photo, load_segmenter)
+    scene = load_scene(dataclasses.replace(record, unsure="keep"), photo, load_segmenter)
     name, facts = write_session_scene(session, scene, Path(record.photo), colours=record.colours)
     return name, scene, facts
 

@@ -32,6 +32,7 @@ class Objects:
 def objects_command(command: Objects) -> CommandResult:
     from intarsia.imaging.masks import bounding_box
     from intarsia.imaging.read import read_photo
+    from intarsia.layout.doubts import doubt_notes
     from intarsia.layout.scene_files import photo_of
     from intarsia.results.write_scene import plan_scene, write_scene
     from intarsia.tasks.scene import load_scene, load_segmenter
@@ -53,7 +54,12 @@ def objects_command(command: Objects) -> CommandResult:
     for thing in scene.objects:
         middle = bounding_box(thing.mask).center
         x, y = round(middle.x - 0.5), round(middle.y - 0.5)
-        lines.append(f"  {thing.name:<20} {thing.mask.sum() / area:6.1%} of the picture, around {x},{y}")
+        said = f"  {thing.name:<20} {thing.mask.sum() / area:6.1%} of the picture, around {x},{y}"
+        chance = "" if thing.confidence is None else f", {'sure' if thing.sure else 'not sure'}: {thing.confidence:.2f}"
+        lines.append(f"{said}{chance}")
+    notes = doubt_notes(scene.objects)
+    facts["notes"] = list(notes)
+    lines += [f"  note: {note}" for note in notes]
     lines.append(
         f"  look at {facts['files']['overlay']}, then: intarsia arrange {folder} --move '{scene.names[0]}=+40,0'"
     )
