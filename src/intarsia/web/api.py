@@ -323,9 +323,11 @@ def errors_as_sentences() -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_session(store: SessionStore) -> Iterator[Session]:
-    """A session for one call; its folder stays as long as that of any session without open pages."""
+    """A session for one call, which has its turn at the networks; its folder stays as long as that of any session without
+    open pages."""
     session = store.join(None)
     try:
-        yield session
+        with store.lines.networks.take(session.stop):
+            yield session
     finally:
         store.leave(session.token)

@@ -184,7 +184,7 @@ def build(
         add_arrange_endpoints(ArrangeService(store))
         add_remove_endpoint(RemoveService(store))
         if turns is not None:
-            turns.connect(page)
+            turns.connect(page, store.lines.networks)
     with page.route("Many pictures", BATCH_PATH):
         gr.Navbar(main_page_name="One photo")
         gr.HTML(HEADING, elem_id="heading", apply_default_css=False)

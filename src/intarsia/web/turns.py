@@ -19,6 +19,7 @@ from starlette.requests import Request
 
 from intarsia.errors import Cancelled
 from intarsia.progress import OnProgress, Progress
+from intarsia.web.lines import Line
 from intarsia.web.work import NETWORKS
 
 Result = TypeVar("Result")
@@ -49,10 +50,11 @@ class Turn(Generic[Result]):
         self.error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
 
-    def perform(self) -> None:
-        """Do the work, in a thread of the pages'."""
+    def perform(self, line: Line) -> None:
+        """Do the work, in a thread of the pages', once nothing else of the line goes on."""
         try:
-            self.results.append(self.work(self._on_progress))
+            with line.take(self.stop):
+                self.results.append(self.work(self._on_progress))
         except BaseException as error:
             self.error = error
         with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
@@ -75,19 +77,24 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: dict[str, Turn[Any]] = {}
         self._page: gr.Blocks | None = None
+        self._line = Line()
         self._event = -1
 
-    def connect(self, page: gr.Blocks) -> None:
-        """Add the event to a page that is being built; no browser and no program can trigger it."""
+    def connect(self, page: gr.Blocks, line: Line) -> None:
+        """Add the event to a page that is being built; no browser and no program can trigger it.
+
+        Args:
+            line: in which the canvas's own work with networks waits.
+        """
         with gr.Row(visible=False):
             ticket, button = gr.Textbox(), gr.Button()
         event = button.click(self._perform, ticket, None, api_visibility="private", **NETWORKS)
-        self._page, self._event = page, int(event["id"])
+        self._page, self._event, self._line = page, int(event["id"]), line
 
     def _perform(self, ticket: str) -> None:
         turn = self._waiting.pop(ticket, None)
         if turn is not None:
-            turn.perform()
+            turn.perform(self._line)
 
     async def take(
         self,
