@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio")
+from intarsia.web.tabs.edit_handlers import EMPTY, EditHandlers
+
 from intarsia.regions.edit import edit
 from intarsia.regions.notes import BLUR
 from intarsia.results.save import save
@@ -20,7 +22,6 @@ from intarsia.web import result_store
 from intarsia.web.batch_cards import card_html
 from intarsia.web.notes import banner_ahead, split_notes
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.tabs.edit_handlers import EMPTY, EditHandlers
 from tests.paths import SCENES
 from tests.regions.test_edit import record, scene
 from tests.web.handled import edit_handlers, event

@@ -161,9 +161,7 @@ def remove_stale_uploads(uploads: Path) -> None:
                 file.unlink()
 
 
-def build(
-    store: SessionStore, *, ledgers: bool = False, local: bool = False, turns: Turns | None = None
-) -> gr.Blocks:
+def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, turns: Turns | None = None) -> gr.Blocks:
     """The pages: the canvas, and many pictures.
 
     Args:

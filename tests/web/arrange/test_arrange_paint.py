@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio")
+from intarsia.web.tabs.arrange_handlers import ArrangeControls, ArrangeHandlers
+from intarsia.web.tabs.arrange_paint_handlers import ArrangePaintHandlers
+
 from intarsia.errors import LayoutError, PictureError, RecordError
 from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import read_colours
@@ -24,8 +27,6 @@ from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import read_source
 from intarsia.web.error_messages import message_for
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.tabs.arrange_handlers import ArrangeControls, ArrangeHandlers
-from intarsia.web.tabs.arrange_paint_handlers import ArrangePaintHandlers
 from tests.paths import PACKAGE_SCENES
 from tests.web.handled import event
 
