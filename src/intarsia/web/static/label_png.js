@@ -31,9 +31,13 @@ async function deflated(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// `colours`: [red, green, blue] of each label, from 0. A mask is white where it is marked.
-export const labelsToPng = ({ width, height, labels }, colours = BLACK_AND_WHITE) =>
-  written({ width, height }, labels, PALETTE, [chunk("PLTE", Uint8Array.from(colours.flat()))]);
+// `colours`: [red, green, blue] of each label, from 0. A mask is white where it is marked. `clear`: whether label 0 is
+// transparent, too.
+export async function labelsToPng({ width, height, labels }, colours = BLACK_AND_WHITE, { clear = false } = {}) {
+  const chunks = [chunk("PLTE", Uint8Array.from(colours.flat()))];
+  if (clear) chunks.push(chunk("tRNS", Uint8Array.of(0)));
+  return written({ width, height }, labels, PALETTE, chunks);
+}
 
 // Levels of grey, from 0 (black) to 255 (white), one for each pixel.
 export const levelsToPng = (size, levels) => written(size, levels, GREY);
