@@ -33,8 +33,9 @@ async function deflated(bytes) {
 
 // `colours`: [red, green, blue] of each label, from 0. A mask is white where it is marked. `clear`: whether label 0 is
 // transparent, too.
-export function labelsToPng({ width, height, labels }, colours = BLACK_AND_WHITE, { clear = false } = {}) {
-  const chunks = [chunk("PLTE", Uint8Array.from(colours.flat())), ...(clear ? [chunk("tRNS", Uint8Array.of(0))] : [])];
+export async function labelsToPng({ width, height, labels }, colours = BLACK_AND_WHITE, { clear = false } = {}) {
+  const chunks = [chunk("PLTE", Uint8Array.from(colours.flat()))];
+  if (clear) chunks.push(chunk("tRNS", Uint8Array.of(0)));
   return written({ width, height }, labels, PALETTE, chunks);
 }
 

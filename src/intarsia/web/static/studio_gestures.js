@@ -1,4 +1,5 @@
-// What each tool does with a pointer and with keys. They all ask the objects first, which may take a gesture.
+// What each tool does with a pointer and with keys. The tool that selects objects asks first whether a cut-out or its
+// handles take the gesture; the others mark what is under them, cut-outs or not.
 import { clampPoint, roundBox } from "./geometry.js";
 import { boxBetween, fillBox, fillPolygon, thinPath } from "./studio_lasso.js";
 
@@ -17,6 +18,7 @@ export function howOf({ shiftKey, altKey }, chosen) {
 
 class Gesture {
   cursor = "crosshair";
+  asks = false; // whether the objects may take its gestures
 
   constructor(tools) {
     Object.assign(this, { tools, stage: tools.stage, selection: tools.selection, marks: tools.marks });
@@ -26,7 +28,7 @@ class Gesture {
   // Begin: true where the objects took it.
   given(event, point) {
     const { objects } = this.tools;
-    this.theirs = Boolean(objects?.takes?.(event, point));
+    this.theirs = this.asks && Boolean(objects?.takes?.(event, point));
     return this.theirs;
   }
 
@@ -75,7 +77,7 @@ class Gesture {
 
   // The cursor of the keys; false where the key is none of the tool's.
   key(event, to, from) {
-    if (this.tools.objects?.key?.(event)) return true;
+    if (this.asks && this.tools.objects?.key?.(event)) return true;
     if (event.altKey && event.key !== "Enter") return false;
     this.stage.pointer.moveCursor(to);
     this.marks.set({ cursor: to });
@@ -119,6 +121,8 @@ class BoxGesture extends Gesture {
 
 // An object: clicked, or boxed. What is selected is dragged away.
 export class SelectGesture extends BoxGesture {
+  asks = true;
+
   get cursor() {
     return this.grabs ? "move" : "crosshair";
   }
