@@ -12,7 +12,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("batch_tab", "arrange_tab", "page", "arrange_canvas", "edit_tab", "mask_canvas", "remove_tab", "studio_objects")
+STYLES = (
+    "batch_tab",
+    "arrange_tab",
+    "page",
+    "arrange_canvas",
+    "edit_tab",
+    "mask_canvas",
+    "remove_tab",
+    "studio_objects",
+)
 """Style sheets, in the order in which they override each other."""
 PATH = "intarsia-scripts"
 """First part of the scripts' URLs, below that of the page."""
