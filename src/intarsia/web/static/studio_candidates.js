@@ -16,8 +16,8 @@ export class Candidates {
   constructor(app) {
     this.app = app;
     this.shown = "";
-    this.list = make("ol", "p-candidates");
-    this.element = make("section", "", make("h3", "p-small-title", "Other results"), this.list);
+    this.list = make("ol", "u-candidates");
+    this.element = make("section", "", make("h3", "u-small-title", "Other results"), this.list);
   }
 
   render() {
@@ -38,8 +38,8 @@ export class Candidates {
     thumb.style.height = `${(100 * picture.height) / side}%`;
     thumb.style.left = `${(-100 * x) / side}%`;
     thumb.style.top = `${(-100 * y) / side}%`;
-    const look = make("span", "p-candidate-look", thumb, make("span", "p-candidate-number", `${k + 1}`));
-    const show = button("p-candidate", () => this.app.change({ candidate: k }), look, " ", likelihood(score));
+    const look = make("span", "u-candidate-look", thumb, make("span", "u-candidate-number", `${k + 1}`));
+    const show = button("u-candidate", () => this.app.change({ candidate: k }), look, " ", likelihood(score));
     return make("li", "", show);
   }
 }

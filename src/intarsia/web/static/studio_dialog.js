@@ -6,14 +6,14 @@ let count = 0;
 
 export class Dialog {
   constructor(title, ...content) {
-    this.title = make("h2", "p-dialog-title");
-    this.title.id = `p-dialog-${++count}`;
+    this.title = make("h2", "u-dialog-title");
+    this.title.id = `u-dialog-${++count}`;
     this.title.tabIndex = -1;
     this.setTitle(title);
-    this.body = make("div", "p-dialog-body", ...content);
+    this.body = make("div", "u-dialog-body", ...content);
     this.shut = iconButton("clear", "Close (Esc)", () => this.close());
-    this.shut.className = "p-icon-button";
-    this.element = make("dialog", "p-dialog", make("div", "p-dialog-head", this.title, this.shut), this.body);
+    this.shut.className = "u-icon-button";
+    this.element = make("dialog", "u-ui u-dialog", make("div", "u-dialog-head", this.title, this.shut), this.body);
     this.element.setAttribute("aria-labelledby", this.title.id);
     // The page's own keys, such as Delete, are not meant here.
     this.element.addEventListener("keydown", (event) => event.stopPropagation());

@@ -9,15 +9,15 @@ export class DownloadButton {
     this.app = app;
     this.asked = ""; // the format that is made ready
     this.label = make("span");
-    this.main = button("p-button p-strong", () => this.download("keep"), icon("download"), this.label);
-    this.more = button("p-button", () => this.toggle(!this.isOpen && !this.isLate), icon("down"));
-    this.formats = FORMATS.map(([format, label]) => button("p-button", () => this.download(format), `Download as ${label}`));
-    this.menu = make("div", "p-menu", ...this.formats);
-    this.menu.id = "p-download-formats";
+    this.main = button("u-button u-strong", () => this.download("keep"), icon("download"), this.label);
+    this.more = button("u-button", () => this.toggle(!this.isOpen && !this.isLate), icon("down"));
+    this.formats = FORMATS.map(([format, label]) => button("u-button", () => this.download(format), `Download as ${label}`));
+    this.menu = make("div", "u-menu", ...this.formats);
+    this.menu.id = "u-download-formats";
     this.more.setAttribute("aria-controls", this.menu.id);
     this.more.setAttribute("aria-label", "Other formats");
     this.more.title = "Other formats";
-    this.element = make("div", "p-download", this.main, this.more, this.menu);
+    this.element = make("div", "u-download", this.main, this.more, this.menu);
     this.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.isOpen) return;
       this.toggle(false);

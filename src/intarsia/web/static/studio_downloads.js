@@ -9,8 +9,8 @@ export class Downloads {
     this.app = app;
     this.shown = "";
     this.rows = new Map(); // by name of the model
-    this.list = make("ul", "p-downloads");
-    this.help = make("p", "p-quiet", "A download that is stopped goes on where it broke off.");
+    this.list = make("ul", "u-downloads");
+    this.help = make("p", "u-quiet", "A download that is stopped goes on where it broke off.");
     this.element = make("div", "", this.list, this.help);
   }
 
@@ -35,16 +35,16 @@ export class Downloads {
 
 class DownloadRow {
   constructor(app, { name, label, bytes }) {
-    this.fetch = button("p-button", () => app.tell("fetched", { name }), "Download");
+    this.fetch = button("u-button", () => app.tell("fetched", { name }), "Download");
     this.fetch.setAttribute("aria-label", `Download ${label}, ${sizeInWords(bytes)}`);
-    this.stop = button("p-button", () => app.tell("stopped", {}), "Stop");
+    this.stop = button("u-button", () => app.tell("stopped", {}), "Stop");
     this.stop.setAttribute("aria-label", `Stop the download of ${label}`);
-    this.bar = make("progress", "p-progress");
+    this.bar = make("progress", "u-progress");
     this.bar.setAttribute("aria-label", `Download of ${label}`);
-    this.about = make("span", "p-quiet");
+    this.about = make("span", "u-quiet");
     this.size = sizeInWords(bytes);
-    const words = make("span", "p-row-words", make("strong", "", label), this.about, this.bar);
-    this.element = make("li", "p-row", words, this.fetch, this.stop);
+    const words = make("span", "u-row-words", make("strong", "", label), this.about, this.bar);
+    this.element = make("li", "u-row", words, this.fetch, this.stop);
   }
 
   render(download, name, busy) {

@@ -16,18 +16,18 @@ export class Models {
   constructor(app) {
     this.app = app;
     this.shown = "";
-    this.name = make("span", "p-chip-name");
-    this.can = make("span", "p-chip-can");
-    this.download = make("span", "p-chip-download");
-    const words = make("span", "p-chip-words", this.name, this.can, this.download);
-    this.chip = button("p-chip", () => this.showDialog(), make("span", "p-chip-dot"), words);
+    this.name = make("span", "u-chip-name");
+    this.can = make("span", "u-chip-can");
+    this.download = make("span", "u-chip-download");
+    const words = make("span", "u-chip-words", this.name, this.can, this.download);
+    this.chip = button("u-chip", () => this.showDialog(), make("span", "u-chip-dot"), words);
     this.chip.setAttribute("aria-haspopup", "dialog");
-    this.choices = make("ul", "p-model-choices");
+    this.choices = make("ul", "u-model-choices");
     this.downloads = new Downloads(app);
-    this.more = make("section", "", make("h3", "p-small-title", "Get another model"), this.downloads.element);
+    this.more = make("section", "", make("h3", "u-small-title", "Get another model"), this.downloads.element);
     this.dialog = new Dialog("Model", this.choices, this.more);
     this.toy = new ToyChoice(app);
-    this.element = make("div", "p-models", this.chip, this.dialog.element, this.toy.element);
+    this.element = make("div", "u-ui u-models", this.chip, this.dialog.element, this.toy.element);
   }
 
   // Before Change: "go" where the models can paint in this photo; else what the visitor chose, "anyway" or "cancel".
@@ -49,12 +49,12 @@ export class Models {
     const { models } = this.app.state, current = models && currentModel(models);
     this.chip.hidden = !models;
     if (!models) return;
-    this.chip.classList.toggle("p-toy", Boolean(current?.toy));
+    this.chip.classList.toggle("u-toy", Boolean(current?.toy));
     setText(this.name, current?.label ?? "No model");
     setText(this.can, current?.can ? `: ${current.can}` : "");
     const percent = percentOf(models.download);
     setText(this.download, percent && ` (download ${percent})`);
-    this.chip.classList.toggle("p-fetching", Boolean(percent));
+    this.chip.classList.toggle("u-fetching", Boolean(percent));
     this.renderChoices(models);
     if (this.downloads.render()) this.dialog.holdFocus();
     this.more.hidden = this.downloads.element.hidden;
@@ -70,10 +70,10 @@ export class Models {
   }
 
   choice({ name, label, can, toy }, isCurrent) {
-    const words = make("span", "p-row-words", make("strong", "", label), make("span", "p-quiet", can));
-    const use = button("p-choice", () => this.choose(name), words, make("span", "p-choice-mark", isCurrent ? "In use" : "Use"));
+    const words = make("span", "u-row-words", make("strong", "", label), " ", make("span", "u-quiet", can), " ");
+    const use = button("u-choice", () => this.choose(name), words, make("span", "u-choice-mark", isCurrent ? "In use" : "Use"));
     if (isCurrent) use.setAttribute("aria-current", "true");
-    use.classList.toggle("p-toy", toy);
+    use.classList.toggle("u-toy", toy);
     use.disabled = this.app.busy && !isCurrent;
     return make("li", "", use);
   }

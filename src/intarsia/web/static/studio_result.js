@@ -21,24 +21,24 @@ export class Result {
     this.app = app;
     this.shown = "";
     this.comparing = false;
-    this.verb = make("span", "p-result-verb");
-    this.said = make("span", "p-result-said");
-    this.toggle = button("p-icon-button", () => this.fold(!this.isFolded), icon("up"));
-    this.toggle.setAttribute("aria-controls", "p-result-body");
-    this.badge = make("p", "p-badge", "Toy preview: this model cannot paint in photos.");
-    this.small = make("p", "p-quick", make("span", "p-spinner"), "Quick view; the full size follows.");
+    this.verb = make("span", "u-result-verb");
+    this.said = make("span", "u-result-said");
+    this.toggle = button("u-icon-button", () => this.fold(!this.isFolded), icon("up"));
+    this.toggle.setAttribute("aria-controls", "u-result-body");
+    this.badge = make("p", "u-badge", "Toy preview: this model cannot paint in photos.");
+    this.small = make("p", "u-quick", make("span", "u-spinner"), "Quick view; the full size follows.");
     this.download = new DownloadButton(app);
-    this.compare = button("p-button", () => this.setComparing(!this.comparing), icon("compare"), "Compare");
+    this.compare = button("u-button", () => this.setComparing(!this.comparing), icon("compare"), "Compare");
     this.hold = new HoldButton((on) => app.peek(on));
-    this.how = make("div", "p-how");
+    this.how = make("div", "u-how");
     this.candidates = new Candidates(app);
     this.advanced = new Advanced(app);
-    this.body = make("div", "p-result-body", this.how, this.candidates.element, this.advanced.element);
-    this.body.id = "p-result-body";
-    this.element = make("section", "p-panel p-result",
-      make("div", "p-panel-head", make("h2", "p-result-title", this.verb, " ", this.said), this.toggle),
+    this.body = make("div", "u-result-body", this.how, this.candidates.element, this.advanced.element);
+    this.body.id = "u-result-body";
+    this.element = make("section", "u-ui u-panel u-result",
+      make("div", "u-panel-head", make("h2", "u-result-title", this.verb, " ", this.said), this.toggle),
       this.badge, this.small, this.download.element,
-      make("div", "p-comparing", this.compare, this.hold.element), this.body);
+      make("div", "u-comparing", this.compare, this.hold.element), this.body);
     this.element.setAttribute("aria-label", "Result");
     this.fold(false);
   }
@@ -52,7 +52,7 @@ export class Result {
     this.toggle.setAttribute("aria-expanded", !isFolded);
     this.toggle.setAttribute("aria-label", "Details");
     this.toggle.title = isFolded ? "Show the details" : "Hide the details";
-    this.element.classList.toggle("p-folded", isFolded);
+    this.element.classList.toggle("u-folded", isFolded);
   }
 
   setComparing(on) {
@@ -88,8 +88,8 @@ export class Result {
       const method = add(this.how, "p", "", make("strong", "", capital(step.method)));
       if (step.reason) method.append(`: ${step.reason}`);
     }
-    if (step.facts) add(this.how, "p", "p-quiet", step.facts);
-    if (step.notes?.length) add(this.how, "ul", "p-notes", ...step.notes.map((note) => make("li", "", note)));
+    if (step.facts) add(this.how, "p", "u-quiet", step.facts);
+    if (step.notes?.length) add(this.how, "ul", "u-notes", ...step.notes.map((note) => make("li", "", note)));
     this.advanced.open(step);
   }
 }
@@ -99,7 +99,7 @@ export class HoldButton {
   constructor(onHold) {
     this.onHold = onHold;
     this.held = false;
-    this.element = button("p-button p-hold", () => {}, icon("seen"), "Hold to see the photo");
+    this.element = button("u-button u-hold", () => {}, icon("seen"), "Hold to see the photo");
     this.element.setAttribute("aria-pressed", "false");
     const on = (types, action) => types.forEach((type) => this.element.addEventListener(type, action));
     on(["pointerdown"], (event) => event.button || this.set(true));
@@ -130,15 +130,15 @@ class Advanced {
   constructor(app) {
     this.app = app;
     this.asked = false;
-    this.facts = make("ul", "p-facts");
-    this.links = make("div", "p-links");
-    this.copy = button("p-button", () => this.copyRecord(), "Copy record");
-    this.again = button("p-button", () => this.replay(), "Make it again and compare");
-    this.text = make("pre", "p-record");
+    this.facts = make("ul", "u-facts");
+    this.links = make("div", "u-links");
+    this.copy = button("u-button", () => this.copyRecord(), "Copy record");
+    this.again = button("u-button", () => this.replay(), "Make it again and compare");
+    this.text = make("pre", "u-record");
     this.text.tabIndex = 0;
     this.text.setAttribute("aria-label", "Record");
-    this.element = make("details", "p-fold",
-      make("summary", "", "Advanced"), make("div", "p-fold-body", this.facts, this.links, this.copy, this.again, this.text));
+    this.element = make("details", "u-fold",
+      make("summary", "", "Advanced"), make("div", "u-fold-body", this.facts, this.links, this.copy, this.again, this.text));
   }
 
   open({ advanced }) {

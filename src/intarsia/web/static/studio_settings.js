@@ -37,11 +37,11 @@ export class Settings {
     this.fields = null;
     this.given = { change: {}, arrange: {}, remove: {} };
     this.controls = [];
-    this.count = make("span", "p-count");
-    this.groups = make("div", "p-settings-groups");
-    this.resetButton = button("p-button", () => this.reset(), "Reset settings");
-    this.element = make("details", "p-fold p-settings",
-      make("summary", "", "Advanced settings", this.count), make("div", "p-fold-body", this.groups, this.resetButton));
+    this.count = make("span", "u-count");
+    this.groups = make("div", "u-settings-groups");
+    this.resetButton = button("u-button", () => this.reset(), "Reset settings");
+    this.element = make("details", "u-ui u-fold u-settings",
+      make("summary", "", "Advanced settings", this.count), make("div", "u-fold-body", this.groups, this.resetButton));
   }
 
   // Of one verb, those that differ from the default, by name.
@@ -66,8 +66,8 @@ export class Settings {
     this.controls = [];
     const labels = uniqueLabels(fields ?? {});
     const groups = Object.keys(fields ?? {}).filter((verb) => fields[verb].length).map((verb) => {
-      const group = make("details", "p-settings-group", make("summary", "", `Settings for ${VERBS[verb]}`));
-      group.name = "p-settings";
+      const group = make("details", "u-settings-group", make("summary", "", `Settings for ${VERBS[verb]}`));
+      group.name = "u-settings";
       fields[verb].forEach((field, k) => this.add(group, verb, field, labels[verb][k]));
       return group;
     });
@@ -76,14 +76,14 @@ export class Settings {
   }
 
   add(group, verb, field, label) {
-    const id = `p-${verb}-${field.name}`, kind = controlKind(field);
+    const id = `u-${verb}-${field.name}`, kind = controlKind(field);
     const { control, read, write } = { choice, flag, number, text }[kind](field);
     control.id = id;
-    const row = add(group, "div", `p-setting p-setting-${kind}`);
+    const row = add(group, "div", `u-setting u-setting-${kind}`);
     add(row, "label", "", label).htmlFor = id;
     row.append(control);
     if (field.help) {
-      add(row, "p", "p-quiet", field.help).id = `${id}-help`;
+      add(row, "p", "u-quiet", field.help).id = `${id}-help`;
       control.setAttribute("aria-describedby", `${id}-help`);
     }
     control.addEventListener("input", () => {
@@ -110,7 +110,7 @@ export class Settings {
 // Controls: each an element, and how its value is read and written. What is empty or wrong reads as null.
 
 function choice({ default: standard, choices }) {
-  const control = make("select", "p-input"), pairs = choices.map(choicePair);
+  const control = make("select", "u-input"), pairs = choices.map(choicePair);
   if (!pairs.some(([value]) => textOf(value) === textOf(standard))) pairs.unshift([standard, textOf(standard) || "automatic"]);
   pairs.forEach(([, label], k) => (add(control, "option", "", label).value = k));
   const write = (value) => (control.value = pairs.findIndex(([each]) => textOf(each) === textOf(value)));
@@ -124,7 +124,7 @@ function flag() {
 }
 
 function number({ default: standard, kind, least, most }) {
-  const control = make("input", "p-input");
+  const control = make("input", "u-input");
   const isWhole = /int/.test(kind ?? "") && !/float/.test(kind ?? "");
   Object.assign(control, { type: "number", step: isWhole ? 1 : "any", min: least ?? "", max: most ?? "" });
   control.placeholder = standard === null ? "automatic" : "";
@@ -133,7 +133,7 @@ function number({ default: standard, kind, least, most }) {
 }
 
 function text({ default: standard }) {
-  const control = make("input", "p-input");
+  const control = make("input", "u-input");
   control.type = "text";
   control.placeholder = standard === null ? "automatic" : "";
   return { control, read: () => control.value, write: (value) => (control.value = textOf(value)) };

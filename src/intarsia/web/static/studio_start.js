@@ -30,22 +30,22 @@ export class Start {
     this.shown = "";
     this.chooser = photoChooser("", "Open a photo", (file) => this.take(file));
     this.chooser.hidden = true;
-    this.openButton = button("p-button p-strong p-large", () => this.choose(), icon("photo"), make("span", "", "Open a photo"));
+    this.openButton = button("u-button u-strong u-large", () => this.choose(), icon("photo"), make("span", "", "Open a photo"));
     this.label = this.openButton.lastChild;
     const mouse = make("span", "w-mouse", `or drop it here, or paste it (${pasteKeys()})`);
     const finger = make("span", "w-finger", "from your photos or your camera");
-    this.examples = section("Or try an example", "p-examples");
-    this.others = section("Your photos", "p-others");
-    this.welcome = make("div", "p-welcome",
-      make("h2", "p-welcome-title", "Change, move or remove what is in a photo"),
-      make("p", "p-quiet", "Everything else in it stays as it was, pixel by pixel."),
-      this.openButton, make("p", "p-quiet p-or", mouse, finger), this.examples.element, this.others.element);
+    this.examples = section("Or try an example", "u-examples");
+    this.others = section("Your photos", "u-others");
+    this.welcome = make("div", "u-welcome",
+      make("h2", "u-welcome-title", "Change, move or remove what is in a photo"),
+      make("p", "u-quiet", "Everything else in it stays as it was, pixel by pixel."),
+      this.openButton, make("p", "u-quiet u-or", mouse, finger), this.examples.element, this.others.element);
     this.dialog = new Dialog("Photos");
-    this.opener = button("p-button", () => this.showDialog(), icon("photo"), "Photos");
-    this.drop = make("div", "p-drop", make("strong", "", "Open this photo"));
+    this.opener = button("u-button", () => this.showDialog(), icon("photo"), "Photos");
+    this.drop = make("div", "u-drop", make("strong", "", "Open this photo"));
     // The layer is always there, and never in the way: what is not laid out gets no pastes.
-    this.element = make("div", "p-start", this.welcome, this.drop, this.chooser, this.dialog.element);
-    acceptDrops(document.body, "p-over", (file) => this.take(file));
+    this.element = make("div", "u-ui u-start", this.welcome, this.drop, this.chooser, this.dialog.element);
+    acceptDrops(document.body, "u-over", (file) => this.take(file));
     acceptPastes(this.element, (file) => this.take(file));
   }
 
@@ -90,34 +90,35 @@ export class Start {
     const { state } = this.app, arriving = state.phase === "arriving";
     const inDialog = this.dialog.isOpen;
     this.welcome.hidden = arriving || (Boolean(state.draft) && !inDialog);
-    this.element.classList.toggle("p-empty", !state.draft);
+    this.element.classList.toggle("u-empty", !state.draft);
     this.openButton.setAttribute("aria-disabled", Boolean(this.opening));
     setText(this.label, this.opening ? `Opening ${this.opening}…` : "Open a photo");
     const shown = JSON.stringify([this.app.examples, otherPhotos(state)]);
     if (shown === this.shown) return;
     this.shown = shown;
+    const hadFocus = this.welcome.contains(document.activeElement);
     this.examples.fill((this.app.examples ?? []).map((example, index) => this.example(example, index)));
     this.others.fill(otherPhotos(state).map((draft) => this.other(draft)));
-    this.dialog.holdFocus();
+    if (hadFocus && !this.welcome.contains(document.activeElement)) this.openButton.focus();
   }
 
   example({ url, title, said }, index) {
-    const words = make("span", "p-card-words", make("strong", "", title), make("span", "p-quiet", said));
-    return make("li", "", button("p-card", () => this.tell("tried", { index }), image("", "", url), words));
+    const words = make("span", "u-card-words", make("strong", "", title), " ", make("span", "u-quiet", said));
+    return make("li", "", button("u-card", () => this.tell("tried", { index }), image("", "", url), words));
   }
 
   other({ id, name, thumb, steps }) {
     const count = Array.isArray(steps) ? steps.length : steps;
-    const words = make("span", "p-card-words", make("strong", "", name), make("span", "p-quiet", plural(count, "result")));
-    const card = button("p-card", () => this.tell("reopened", { draft: id }), image("", "", thumb), words);
-    return make("li", "p-other", card, forgetButton(name, () => this.app.tell("dropped", { draft: id })));
+    const words = make("span", "u-card-words", make("strong", "", name), " ", make("span", "u-quiet", plural(count, "result")));
+    const card = button("u-card", () => this.tell("reopened", { draft: id }), image("", "", thumb), words);
+    return make("li", "u-other", card, forgetButton(name, () => this.app.tell("dropped", { draft: id })));
   }
 }
 
 // It cannot be taken back: pressed once it asks, pressed twice it does.
 function forgetButton(name, forget) {
   const asked = make("span", "", "Forget?"), sign = icon("gone");
-  const pressed = button("p-icon-button", () => (asked.hidden ? ask(true) : forget()), sign, asked);
+  const pressed = button("u-icon-button", () => (asked.hidden ? ask(true) : forget()), sign, asked);
   const ask = (on) => {
     asked.hidden = !on;
     sign.toggleAttribute("hidden", on);
@@ -130,8 +131,8 @@ function forgetButton(name, forget) {
 }
 
 function section(title, className) {
-  const list = make("ul", "p-cards");
-  const element = make("section", className, make("h3", "p-small-title", title), list);
+  const list = make("ul", "u-cards");
+  const element = make("section", className, make("h3", "u-small-title", title), list);
   const fill = (cards) => {
     list.replaceChildren(...cards);
     element.hidden = !cards.length;

@@ -27,12 +27,12 @@ export class Strip {
     this.cards = new Map(); // of steps, by id
     this.draft = null; // id of the draft whose cards they are
     this.shown = null;
-    this.title = make("h2", "p-strip-title");
-    this.about = make("span", "p-quiet");
-    this.list = make("ol", "p-strip-list");
+    this.title = make("h2", "u-strip-title");
+    this.about = make("span", "u-quiet");
+    this.list = make("ol", "u-strip-list");
     this.job = jobCard();
     this.list.append(this.job.element);
-    this.element = make("section", "p-strip", make("div", "p-strip-head", this.title, this.about), this.list);
+    this.element = make("section", "u-ui u-strip", make("div", "u-strip-head", this.title, this.about), this.list);
     this.element.setAttribute("aria-label", "Photo and results");
     this.list.addEventListener("keydown", (event) => this.key(event));
   }
@@ -47,8 +47,8 @@ export class Strip {
     const shown = step?.id ?? "", line = lineage(draft.steps, shown);
     steps.forEach(({ id }, k) => {
       const card = this.cards.get(id);
-      card.element.classList.toggle("p-pale", !line.has(id));
-      card.element.classList.toggle("p-follows", k > 0 && steps[k].base === steps[k - 1].id);
+      card.element.classList.toggle("u-pale", !line.has(id));
+      card.element.classList.toggle("u-follows", k > 0 && steps[k].base === steps[k - 1].id);
       if (id === shown) card.button.setAttribute("aria-current", "true");
       else card.button.removeAttribute("aria-current");
       card.button.tabIndex = id === shown ? 0 : -1;
@@ -93,10 +93,10 @@ export class Strip {
   }
 
   card({ id }) {
-    const thumb = image("p-thumb", ""), small = make("span", "p-strip-verb"), said = make("span", "p-strip-said");
+    const thumb = image("u-thumb", ""), small = make("span", "u-strip-verb"), said = make("span", "u-strip-said");
     thumb.decoding = "async";
-    const words = make("span", "p-strip-words", small, " ", said);
-    const show = button("p-strip-card", () => this.app.show(id), thumb, words);
+    const words = make("span", "u-strip-words", small, " ", said);
+    const show = button("u-strip-card", () => this.app.show(id), thumb, words);
     show.dataset.step = id;
     return { element: make("li", "", show), button: show, thumb, small, said };
   }
@@ -104,7 +104,7 @@ export class Strip {
   key(event) {
     const step = STEPS[event.key];
     if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-    const all = [...this.list.querySelectorAll(".p-strip-card")], now = all.indexOf(document.activeElement);
+    const all = [...this.list.querySelectorAll(".u-strip-card")], now = all.indexOf(document.activeElement);
     if (now < 0) return;
     const next = all[Math.max(0, Math.min(all.length - 1, now + step))];
     next.focus({ preventScroll: true });
@@ -123,10 +123,10 @@ export class Strip {
 
 // Where the next result comes to be: what the job does, and the picture as far as there is one.
 function jobCard() {
-  const picture = image("p-thumb", ""), spinner = make("span", "p-spinner");
-  const stage = make("span", "p-strip-verb"), left = make("span", "p-strip-said");
-  const look = make("span", "p-strip-look", picture, spinner);
-  const element = make("li", "p-strip-job", look, make("span", "p-strip-words", stage, left));
+  const picture = image("u-thumb", ""), spinner = make("span", "u-spinner");
+  const stage = make("span", "u-strip-verb"), left = make("span", "u-strip-said");
+  const look = make("span", "u-strip-look", picture, spinner);
+  const element = make("li", "u-strip-job", look, make("span", "u-strip-words", stage, left));
   element.hidden = true;
   const render = (job, phase) => {
     element.hidden = !job;

@@ -11,26 +11,26 @@ export class ToyChoice {
     this.app = app;
     this.accepted = new Set(); // ids of the drafts whose visitor wants toy previews
     this.shown = "";
-    this.text = make("p", "p-lead");
-    this.real = make("section", "p-way");
+    this.text = make("p", "u-lead");
+    this.real = make("section", "u-way");
     this.downloads = new Downloads(app);
-    this.command = make("code", "p-command");
-    this.copy = button("p-button", () => this.copyCommand(), "Copy command");
-    this.run = make("div", "", make("p", "p-quiet", "Run this where Intarsia was started, then start it again:"),
-      make("div", "p-command-row", this.command, this.copy));
-    this.others = make("ul", "p-model-choices");
-    this.real.append(make("h3", "p-small-title", "Use a real model"), this.others, this.downloads.element, this.run);
-    this.examples = make("ul", "p-cards p-cards-small");
-    this.example = make("section", "p-way", make("h3", "p-small-title", "Try an example that this model can paint in"), this.examples);
-    const instead = make("section", "p-way", make("h3", "p-small-title", "Remove and Move work now"),
-      make("p", "p-quiet", "They take the photo's own pixels, so that any model will do."),
-      button("p-button", () => this.dialog.close("cancel"), "Remove or Move instead"));
-    const anyway = make("section", "p-way p-anyway",
-      button("p-button", () => this.dialog.close("anyway"), "Try anyway"),
-      make("p", "p-quiet", "The result is marked as a toy preview."));
+    this.command = make("code", "u-command");
+    this.copy = button("u-button", () => this.copyCommand(), "Copy command");
+    this.run = make("div", "", make("p", "u-quiet", "Run this where Intarsia was started, then start it again:"),
+      make("div", "u-command-row", this.command, this.copy));
+    this.others = make("ul", "u-model-choices");
+    this.real.append(make("h3", "u-small-title", "Use a real model"), this.others, this.downloads.element, this.run);
+    this.examples = make("ul", "u-cards u-cards-small");
+    this.example = make("section", "u-way", make("h3", "u-small-title", "Try an example that this model can paint in"), this.examples);
+    const instead = make("section", "u-way", make("h3", "u-small-title", "Remove and Move work now"),
+      make("p", "u-quiet", "They take the photo's own pixels, so that any model will do."),
+      button("u-button", () => this.dialog.close("cancel"), "Remove or Move instead"));
+    const anyway = make("section", "u-way u-anyway",
+      button("u-button", () => this.dialog.close("anyway"), "Try anyway"),
+      make("p", "u-quiet", "The result is marked as a toy preview."));
     this.dialog = new Dialog("This model cannot paint in photos", this.text, this.real, instead, this.example, anyway);
-    this.dialog.element.classList.add("p-toy-choice");
-    this.ready = button("p-button p-strong", () => this.dialog.close("go"), "Change now");
+    this.dialog.element.classList.add("u-toy-choice");
+    this.ready = button("u-button u-strong", () => this.dialog.close("go"), "Change now");
     this.dialog.body.prepend(this.ready);
     this.element = this.dialog.element;
   }
@@ -53,7 +53,7 @@ export class ToyChoice {
     this.dialog.setTitle(toy ? "This model cannot paint in photos" : "The model is here");
     setText(this.text, toy?.text ?? "It can paint in this photo.");
     for (const way of this.dialog.body.querySelectorAll(":scope > section")) way.hidden = !toy;
-    if (!toy) return this.dialog.holdFocus();
+    if (!toy) return this.ready.focus();
     setText(this.command, toy.command ?? "");
     this.run.hidden = !toy.command || canFetch(models).length > 0;
     this.downloads.render();
@@ -69,16 +69,16 @@ export class ToyChoice {
     this.shown = shown;
     this.others.replaceChildren(...choices.filter(({ toy }) => !toy).map((choice) => this.other(choice)));
     this.examples.replaceChildren(...examples.map(({ url, title }, index) => {
-      const card = button("p-card", () => this.leave("tried", { index }), image("", "", url), make("span", "p-card-words", title));
+      const card = button("u-card", () => this.leave("tried", { index }), image("", "", url), make("span", "u-card-words", title));
       return make("li", "", card);
     }));
     this.dialog.holdFocus();
   }
 
   other({ name, label, can }) {
-    const words = make("span", "p-row-words", make("strong", "", label), make("span", "p-quiet", can));
-    const mark = make("span", "p-choice-mark", "Use");
-    return make("li", "", button("p-choice", () => this.leave("chosen", { models: name }), words, mark));
+    const words = make("span", "u-row-words", make("strong", "", label), " ", make("span", "u-quiet", can));
+    const mark = make("span", "u-choice-mark", "Use");
+    return make("li", "", button("u-choice", () => this.leave("chosen", { models: name }), words, mark));
   }
 
   leave(name, data) {
