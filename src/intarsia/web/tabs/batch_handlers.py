@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from intarsia.errors import Cancelled, RecordError
+from intarsia.progress import OnProgress
 from intarsia.web import watched_batches
 from intarsia.web.batch_cards import (
     batch_status_html,
@@ -40,7 +41,7 @@ from intarsia.web.batch_service import (
 from intarsia.web.error_messages import message_for
 from intarsia.web.queue import Update
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.work import Intermediate, run_watched
+from intarsia.web.work import OnIntermediate, Intermediate, run_watched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +155,12 @@ class BatchHandlers:
 
     def _watch_slice(self, session: Session, folder: Path) -> Generator[Update, None, None]:
         current, ended = CurrentJob(), -1
-        for event in run_watched(
-            session,
-            lambda on_progress, on_intermediate: run_slice(
-                self.store, folder, self.worker, on_progress, on_intermediate
-            ),
-        ):
+
+        def work(on_progress: OnProgress, on_intermediate: OnIntermediate) -> None:
+            with self.store.lines.networks.take(session.stop):
+                run_slice(self.store, folder, self.worker, on_progress, on_intermediate)
+
+        for event in run_watched(session, work):
             if isinstance(event, Intermediate):
                 current = CurrentJob(photo=str(event.value))
             else:
