@@ -1,20 +1,13 @@
 // The area that no change may touch: it is drawn as a hatch over the photo, and sent beside each change.
 import { make } from "./dom.js";
-import { decodeRuns, emptyMap, encodeRuns, wholeBox } from "./label_map.js";
 import { labelsToPng } from "./label_png.js";
-
-export const mapOf = ({ runs, width, height }) => {
-  const map = emptyMap({ width, height });
-  decodeRuns(map, wholeBox(map), Uint32Array.from(runs));
-  return map;
-};
+import { combineMap, mapOfRuns, runsOf } from "./selection_map.js";
 
 // Two areas as `Selection.save` gives them, together.
-export function joined(one, other) {
-  if (!one || !other) return one || other;
-  const map = mapOf(one), more = mapOf(other);
-  for (let k = 0; k < map.labels.length; k += 1) if (more.labels[k]) map.labels[k] = 1;
-  return { ...one, feather: 0, runs: [...encodeRuns(map, wholeBox(map))] };
+export function joined(one, { runs, width, height }) {
+  const map = mapOfRuns(runs, { width, height });
+  if (one) combineMap(map, mapOfRuns(one.runs, one), "add");
+  return { runs: runsOf(map), width, height };
 }
 
 export class KeptArea {
@@ -27,7 +20,7 @@ export class KeptArea {
 
   async file() {
     const { keep } = this.app.draft.now;
-    return keep && new File([await labelsToPng(mapOf(keep))], "keep.png", { type: "image/png" });
+    return keep && new File([await labelsToPng(mapOfRuns(keep.runs, keep))], "keep.png", { type: "image/png" });
   }
 
   async render() {
