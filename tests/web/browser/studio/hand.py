@@ -118,7 +118,7 @@ class Hand:
 
     def done(self, results: int) -> None:
         """Wait until there are so many results, and nothing goes on."""
-        count = f"document.querySelectorAll('.p-strip-card').length === {results + 1}"
+        count = f"document.querySelectorAll('.u-strip-card').length === {results + 1}"
         idle = "document.querySelector('.s-verbs').dataset.phase !== 'working'"
         self.page.wait_for_function(f"{count} && {idle}", timeout=PATIENCE)
 
@@ -129,4 +129,4 @@ class Hand:
     @property
     def shown(self) -> str:
         """Id of the result that is shown; "" is the photo."""
-        return str(self.page.locator('.p-strip-card[aria-current="true"]').get_attribute("data-step"))
+        return str(self.page.locator('.u-strip-card[aria-current="true"]').get_attribute("data-step"))
