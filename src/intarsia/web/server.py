@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Navbar
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -174,7 +175,7 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, tu
         title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(store.forget)))
     )
     with page:
-        gr.Navbar(visible=False)  # the canvas fills the window, and has a link of its own
+        Navbar(visible=False)  # the canvas fills the window, and has a link of its own
         canvas = studio(store, visits.connect(), local=local)
         visits.on_leave = canvas.leave
         page.unload(visits.leave)
@@ -184,7 +185,7 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, tu
         if turns is not None:
             turns.connect(page, store.lines.networks)
     with page.route("Many pictures", BATCH_PATH):
-        gr.Navbar(main_page_name="One photo")
+        Navbar(main_page_name="One photo")
         gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
         batch_tab(store, visits.connect(), ledgers=ledgers)
     # Otherwise a program could bypass the queue, and run the networks twice at once.

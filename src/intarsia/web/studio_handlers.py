@@ -19,6 +19,7 @@ from intarsia.web.arrange_store import read_source
 from intarsia.web.error_messages import message_for
 from intarsia.web.sessions import SessionStore
 from intarsia.web.studio_drafts import Draft, checked_saved, decoded, new_draft
+from intarsia.web.studio_export import export
 from intarsia.web.studio_jobs import STOPPED, Job
 from intarsia.web.studio_models import Models
 from intarsia.web.studio_scenes import lift, scene_answer, scene_source
@@ -245,7 +246,7 @@ class StudioHandlers:
         return {"kind": "scene", "scene": scene_answer(visitor.session, str(name), scene, draft.scenes[str(name)])}
 
     def _exported(self, visitor: Visitor, draft: Draft, data: Data) -> Facts:
-        return export(draft, data)
+        return export(visitor.session, draft, data)
 
     # Jobs
 
@@ -410,12 +411,6 @@ def check_free(visitor: Visitor, draft: Draft) -> None:
     live = [job for job in (*visitor.jobs.values(), *visitor.ghosts) if job.thread and job.thread.is_alive()]
     if len(live) >= MOST_LIVE:
         raise RecordError("What was stopped has not ended yet: try it again in a moment.")
-
-
-def export(draft: Draft, data: Data) -> Facts:
-    """The file of a picture, to be taken home."""
-    picture = draft.picture(data.get("step") or "", data.get("candidate"))
-    return {"kind": "file", "url": uploads.file_url(picture), "name": picture.name}
 
 
 def uploads_folder() -> Path:

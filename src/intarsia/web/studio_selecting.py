@@ -119,22 +119,22 @@ def found_answer(
         "things": [
             {
                 "name": name,
-                "confidence": round(confidence, 3),
-                "sure": sure,
+                **sureness,
                 "box": [float(edge) for edge in bounding_box(mask).as_tuple()],
                 "url": file_url(write_mask(mask, session)),
             }
-            for name, mask, confidence, sure in found
+            for name, mask, sureness in found
         ],
         "missing": missing,
     }
 
 
-Found = tuple[str, Mask, float, bool]
-"""Name, mask (H, W), confidence in [0, 1], and whether that suffices."""
+Found = tuple[str, Mask, Facts]
+"""Name, mask (H, W), and how sure it is: "confidence" in [0, 1], "sure", and "doubt", the likeliest cause if not."""
 
 
 def found_one_by_one(photo: Photo, names: Sequence[str], segmenter: Any, side: int) -> tuple[list[Found], list[str]]:
+    """What is found of names, each looked for alone; of the others, why not."""
     found: list[Found] = []
     missing = []
     for name in names:
@@ -150,11 +150,12 @@ def detected(photo: Photo, names: Sequence[str], segmenter: Any, side: int) -> l
     detect_words = getattr(detect, "detect_words", None)
     if detect_words is None:
         masks = detect.find_masks(photo, names, segmenter, side=side)
-        return [(name, mask, 1.0, True) for name, mask in masks.items()]
-    return [
-        (thing.name, thing.mask, float(getattr(thing, "confidence", 1.0)), bool(getattr(thing, "sure", True)))
-        for thing in detect_words(photo, names, segmenter, side=side)
-    ]
+        return [(name, mask, {"confidence": 1.0, "sure": True, "doubt": ""}) for name, mask in masks.items()]
+    found = []
+    for thing in detect_words(photo, names, segmenter, side=side):
+        confidence = 1.0 if thing.confidence is None else round(float(thing.confidence), 3)
+        found.append((thing.name, thing.mask, {"confidence": confidence, "sure": thing.sure, "doubt": thing.doubt}))
+    return found
 
 
 # Selections

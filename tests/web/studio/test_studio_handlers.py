@@ -137,14 +137,14 @@ def test_too_much_is_not_kept(canvas: Canvas) -> None:
 
 def test_a_page_of_a_forgotten_visitor_is_told(handlers: StudioHandlers) -> None:
     request: Any = type("Request", (), {"session_hash": "page"})()
-    state = handlers.handle("arrived", "0" * 32, request, type("Event", (), {"_data": {}})())  # type: ignore[arg-type]
+    state = handlers.handle("arrived", "0" * 32, request, type("Event", (), {"_data": {}})())
     assert state["phase"] == "arriving" and state["said"]["problem"] and state["n"] > 0
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 3])
 @pytest.mark.parametrize("name", sorted(set(EVENTS) - {"pointed", "lifted", "gone_on", "exported"}))
 def test_whatever_a_page_sends_gets_an_answer(canvas: Canvas, name: str, data: Any) -> None:
-    state = canvas.handlers.handle(name, canvas.token, canvas.request, type("Event", (), {"_data": data})())  # type: ignore[arg-type]
+    state = canvas.handlers.handle(name, canvas.token, canvas.request, type("Event", (), {"_data": data})())
     assert set(state) == {"n", "phase", "job", "said", "models", "drafts", "draft", "answers"}
     json.dumps(state)
 

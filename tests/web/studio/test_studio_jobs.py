@@ -161,7 +161,7 @@ def test_a_visitor_who_left_is_waited_for_and_then_stopped(
     canvas: Canvas, store: SessionStore, session: Session, mask: Mask, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
-    monkeypatch.setattr(sessions.time, "monotonic", lambda: now)
+    monkeypatch.setattr("intarsia.web.sessions.time.monotonic", lambda: now)
     canvas.do("removed", path=mask(), settings={})
     assert slow.begun.wait(10)
     store.leave(session.token)
@@ -179,7 +179,7 @@ def test_a_visitor_who_comes_back_in_time_is_not_stopped(
     store: SessionStore, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
-    monkeypatch.setattr(sessions.time, "monotonic", lambda: now)
+    monkeypatch.setattr("intarsia.web.sessions.time.monotonic", lambda: now)
     store.leave(session.token)
     now += sessions.GRACE_SECONDS - 1
     store.join(session.token)
