@@ -1,20 +1,16 @@
 // The area that no change may touch: it is drawn as a hatch over the photo, and sent beside each change.
 import { make } from "./dom.js";
-import { decodeRuns, emptyMap, encodeRuns, wholeBox } from "./label_map.js";
 import { labelsToPng } from "./label_png.js";
+import { combineMap, mapOfRuns, runsOf } from "./selection_map.js";
 
-export const mapOf = ({ runs, width, height }) => {
-  const map = emptyMap({ width, height });
-  decodeRuns(map, wholeBox(map), Uint32Array.from(runs));
-  return map;
-};
+const mapOf = ({ runs, width, height }) => mapOfRuns(runs, { width, height });
 
 // Two areas as `Selection.save` gives them, together.
 export function joined(one, other) {
   if (!one || !other) return one || other;
-  const map = mapOf(one), more = mapOf(other);
-  for (let k = 0; k < map.labels.length; k += 1) if (more.labels[k]) map.labels[k] = 1;
-  return { ...one, feather: 0, runs: [...encodeRuns(map, wholeBox(map))] };
+  const map = mapOf(one);
+  combineMap(map, mapOf(other), "add");
+  return { ...one, feather: 0, runs: runsOf(map) };
 }
 
 export class KeptArea {
