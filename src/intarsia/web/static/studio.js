@@ -82,12 +82,13 @@ class Studio {
     this.state = { ...value, drafts: value.drafts ?? [], answers: value.answers ?? {} };
     if (this.sending && value.n > this.sending) this.sending = 0;
     this.answer();
+    if (value.n > 0 && !this.arrived) this.arrive(); // it knows its visitor from then on
+    else this.takeDraft();
+    // After the result that it tells of, which takes the former message away.
     if (value.said && value.said.n !== this.saidNumber) {
       this.saidNumber = value.said.n;
       this.said = { text: value.said.text, problem: value.said.problem };
     }
-    if (value.n > 0 && !this.arrived) this.arrive(); // it knows its visitor from then on
-    else this.takeDraft();
     this.render();
   }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import numpy as np
 
+from intarsia.imaging.read import read_photo
+
+if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 PATIENCE = 60_000
@@ -130,3 +134,109 @@ class Hand:
     def shown(self) -> str:
         """Id of the result that is shown; "" is the photo."""
         return str(self.page.locator('.u-strip-card[aria-current="true"]').get_attribute("data-step"))
+
+    def says(self, text: str) -> None:
+        """Wait until the page says something."""
+        self.page.locator(".s-said").filter(has_text=text).wait_for(timeout=PATIENCE)
+
+    def few_steps(self, steps: int = 2) -> None:
+        """Changes take few steps from now on, until the page is loaded again."""
+        self.page.locator("#u-change-steps").evaluate(
+            "(node, steps) => { node.value = steps; node.dispatchEvent(new Event('input')); }", steps
+        )
+
+    def reload(self) -> None:
+        """Load the page again, and wait until it shows its photo."""
+        self.page.reload()
+        self.page.locator(".s-root:not(.s-empty)").wait_for(timeout=PATIENCE)
+        self.page.wait_for_function("document.querySelector('.v-photo')?.naturalWidth > 0", timeout=PATIENCE)
+
+    # Facts of the page
+
+    @property
+    def draft(self) -> dict[str, Any]:
+        """What the browser has kept of the photo's draft."""
+        found = self.page.evaluate(
+            """() => {
+              window.dispatchEvent(new Event("pagehide")); // what is kept a moment later is kept now
+              const draft = /draft-[0-9]+/.exec(location.hash);
+              return draft && localStorage.getItem(`intarsia-draft-${draft[0]}`);
+            }"""
+        )
+        kept: dict[str, Any] = json.loads(found)
+        return kept
+
+    @property
+    def now(self) -> dict[str, Any]:
+        """What is on the canvas: the step that is shown, the selection, words, moves."""
+        now: dict[str, Any] = self.draft["now"]
+        return now
+
+    @property
+    def mask(self) -> np.ndarray:
+        """What is selected: true or false, of the photo's height and width; all false where nothing is."""
+        kept = self.now["selection"]
+        width, height = self.page.evaluate(
+            "() => { const { naturalWidth, naturalHeight } = document.querySelector('.v-photo');"
+            " return [naturalWidth, naturalHeight]; }"
+        )
+        if kept is None:
+            return np.zeros((height, width), bool)
+        assert (kept["width"], kept["height"]) == (width, height)
+        found, ends = np.zeros(height * width, bool), np.cumsum(kept["runs"])
+        for start, end in zip(ends[::2], ends[1::2], strict=True):
+            found[start:end] = True
+        return found.reshape(height, width)
+
+    @property
+    def steps(self) -> list[str]:
+        """Ids of the results in the filmstrip."""
+        cards = self.page.locator(".u-strip-card")
+        return [name for name in cards.evaluate_all("cards => cards.map(({ dataset }) => dataset.step)") if name]
+
+    def take(self, what: str = "") -> Path:
+        """Download the result that is shown; the file.
+
+        Args:
+            what: another format, as its button calls it; empty for the photo's own.
+        """
+        if what:
+            self.press("Other formats")
+        with self.page.expect_download(timeout=PATIENCE) as taken:
+            self.press(what or self.page.locator(".u-download .u-strong"))
+        return Path(taken.value.path())
+
+    def pixels(self, what: str = "") -> np.ndarray:
+        """Those of the file that `take` gives."""
+        return read_photo(self.take(what)).pixels
+
+
+class Fingers(Hand):
+    """The same on a phone: taps, and fingers that draw."""
+
+    def press(self, what: str | Locator) -> None:
+        self.presses += 1
+        (self.button(what) if isinstance(what, str) else what).tap()
+
+    def click(self, place: Place, *, held: Sequence[str] = ()) -> None:
+        self.presses += 1
+        self.page.touchscreen.tap(*self.at(place))
+
+    def drag(self, places: Sequence[Place], *, held: Sequence[str] = ()) -> None:
+        self.presses += 1
+        self.touch([[self.at(place) for place in places]])
+
+    def touch(self, paths: Sequence[Sequence[Place]]) -> None:
+        """Fingers draw along paths of equally many places of the screen, at the same time."""
+        session = self.page.context.new_cdp_session(self.page)
+
+        def send(kind: str, places: Sequence[Place]) -> None:
+            points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(places)]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        fine = [np.concatenate([np.linspace(a, b, 5)[1:] for a, b in zip(p[:-1], p[1:], strict=True)]) for p in paths]
+        send("touchStart", [path[0] for path in paths])
+        for places in zip(*fine, strict=True):
+            send("touchMove", [(float(x), float(y)) for x, y in places])
+        send("touchEnd", [])
+        session.detach()
