@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.backbones.confidence import Answers, Confidence, ask, judge
+from intarsia.backbones.confidence import Answers, Confidence, ask, judge, known_noun
 from intarsia.backbones.protocols import KnowsNouns, MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
@@ -171,7 +171,7 @@ def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> N
     """
     if not nouns or photo.size.short <= LARGEST_DRAWING:
         return
-    unknown = [words for words in classes if words.lower() not in nouns]
+    unknown = [words for words in classes if known_noun(words, nouns) is None]
     if unknown:
         raise LayoutError(
             f"{' and '.join(map(repr, unknown))}: the pocket models know {len(nouns)} nouns of their own small world "
