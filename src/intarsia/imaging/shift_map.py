@@ -123,8 +123,7 @@ def find_shift_map(
     if not source.any():
         return None
     found = dict.fromkeys(repetitions(picture, hole, source, rng))
-    with span(0.15, 0.3):
-        found.update(dict.fromkeys(rim_offsets(picture, hole, source)))
+    found.update(dict.fromkeys(rim_offsets(picture, hole, source)))
     if guide is not None:
         found.update(dict.fromkeys(guided_offsets(picture, hole, source, guide, rng)))
     further = covering_offsets(hole, source, list(found), rng)
@@ -189,7 +188,6 @@ def _frequent(down: Integers, right: Integers, hole: Mask, source: Mask, most: i
     best = np.argsort(-votes[ys, xs], kind="stable")
     chosen: list[Offset] = []
     for k in best:
-        tick(0.1)
         offset = int(xs[k]) - width, int(ys[k]) - height
         if leading_to(source, rows, columns, offset).sum() > LEAST_COVER * len(rows):
             chosen.append(offset)
@@ -247,7 +245,7 @@ def rim_offsets(picture: Picture, hole: Mask, source: Mask) -> list[Offset]:
     closest = int(max(4, min(height, width) / 20))
     offsets: list[Offset] = []
     for sector in range(-1, SECTORS):
-        tick((sector + 1) / (SECTORS + 1))
+        tick(0.2)
         here = np.zeros_like(rim)
         some = sectors == sector if sector >= 0 else np.ones(len(rows), np.bool_)
         if some.sum() < 6:
@@ -321,9 +319,8 @@ def label(
         used = np.bincount(labels, minlength=len(offsets))
         # What a first try gave nothing to seldom gets something in a second one.
         often = [k for k in np.argsort(-used, kind="stable") if used[k]]
-        tried = often if sweep else range(len(offsets))
-        for number, k in enumerate(tried):
-            tick((sweep + number / len(tried)) / SWEEPS)
+        for number, k in enumerate(often if sweep else range(len(offsets))):
+            tick((sweep + number / len(offsets)) / SWEEPS)
             moved = energy.expanded(labels, int(k))
             if not np.array_equal(moved, labels) and (now := energy.total(moved)) < least:
                 labels, least = moved, now

@@ -24,7 +24,7 @@ from intarsia.layout.layout import Layout
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.removal_notes import fill_notes
 from intarsia.layout.scene import Scene
-from intarsia.progress import Cost, OnProgress, peak_memory_mb
+from intarsia.progress import Cost, OnProgress, part_of, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 
 CUT_OFF = 0.1
@@ -86,7 +86,7 @@ def arrange(
         backbones: the pretrained networks, loaded once for many edits; None for an edit that `needs_networks` none.
         concepts: the objects' learned looks, for regenerate; learned first when None.
         cache: what was computed for this photo before, and is used again; by default nothing.
-        on_progress: called after every denoising or learning step; may raise `Cancelled`.
+        on_progress: called within every stage, and after every denoising or learning step; may raise `Cancelled`.
 
     Raises:
         LayoutError: scene and layout do not belong together.
@@ -101,9 +101,10 @@ def arrange(
     mode = choose_mode(layout, record)
     seeds = range(record.seed, record.seed + record.seeds)
     if mode == "compose":
-        pictures = [
-            compose(scene, layout, record, backbones, seed=seed, cache=cache, on_progress=on_progress) for seed in seeds
-        ]
+        pictures = []
+        for number, seed in enumerate(seeds):
+            told = part_of(on_progress, number / len(seeds), (number + 1) / len(seeds))
+            pictures.append(compose(scene, layout, record, backbones, seed=seed, cache=cache, on_progress=told))
         concepts = None
     else:
         if backbones is None:

@@ -15,6 +15,7 @@ from intarsia.imaging.photo import Bytes, Picture
 from intarsia.imaging.slices import NOWHERE, Part, grown, hull, overlap, shape_of, within
 from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
+from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
 
 
@@ -81,24 +82,25 @@ def stack_layers(scene: Scene, layout: Layout, change: Change, background: Bytes
     """The background, (H, W, 3), and the objects on it, in the part of the photo that anything leaves or comes to."""
     image, size = scene.photo.pixels, scene.photo.size
     small, shape = size.short < SMALL, change.vacated.shape
-    moved = {
-        p.name: warp(
+    moving = [p for p in layout.placements if p.moved]
+    moved = {}
+    for number, p in enumerate(moving):
+        tick(0.4 * number / len(moving))
+        moved[p.name] = warp(
             _cut_from(scene, scene.masks[p.name], change, background.astype(np.float32), record)
             if small
             else change.layers[p.name],
             p.matrix,
             size,
         )
-        for p in layout.placements
-        if p.moved
-    }
     around = round(record.compose.border * size.short) if record.compose.adapt else 0
     frame = hull(
         [bounds_of(change.vacated) or NOWHERE, *(grown(layer.part, around, shape) for layer in moved.values())]
     )
     stack = Stack.unchanged(background, frame)
     stack.region[...] = change.vacated[frame]
-    for placement in layout.placements:
+    for number, placement in enumerate(layout.placements):
+        tick(0.4 + 0.6 * number / len(layout.placements))
         if placement.moved:
             layer = moved[placement.name]
             if record.compose.adapt:

@@ -15,6 +15,7 @@ from intarsia.imaging.metadata import EDITED, TRAINED
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.write import WRITERS, write_photo
 from intarsia.layout.remove import RemoveResult
+from intarsia.progress import tick
 from intarsia.records.inputs import input_files
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.document import as_json, now, remove_json, remove_png_text
@@ -131,7 +132,9 @@ def write_removal(
     replaced = Image.fromarray((result.blend > 0).astype(np.uint8) * 255)
     source = EDITED if result.record.fill in NO_NETWORK else TRAINED
     with staging(targets.picture.parent, overwrite=overwrite) as stage:
+        tick(0.2)
         write_photo(result.photo, stage / targets.picture.name, text=text, source=source)
+        tick(0.8)
         write_bytes_atomically(stage / targets.mask.name, png(replaced))
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedRemoval(files=targets, document=document)
