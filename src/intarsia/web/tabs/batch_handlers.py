@@ -41,7 +41,7 @@ from intarsia.web.batch_service import (
 from intarsia.web.error_messages import message_for
 from intarsia.web.queue import Update
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.work import OnIntermediate, Intermediate, run_watched
+from intarsia.web.work import Intermediate, OnIntermediate, run_watched
 
 
 @dataclass(frozen=True, kw_only=True)
