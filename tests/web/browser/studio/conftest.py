@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 from playwright.sync_api import Browser, BrowserContext
 
-READY = ".u-welcome .u-card"
+READY = ".u-welcome .u-card >> nth=0"
 """What is on the page once it knows its visitor, and there is no photo."""
 
 
