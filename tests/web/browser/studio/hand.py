@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +136,7 @@ class Hand:
         """Id of the result that is shown; "" is the photo."""
         return str(self.page.locator('.u-strip-card[aria-current="true"]').get_attribute("data-step"))
 
-    def says(self, text: str) -> None:
+    def says(self, text: str | re.Pattern[str]) -> None:
         """Wait until the page says something."""
         self.page.locator(".s-said").filter(has_text=text).wait_for(timeout=PATIENCE)
 
@@ -240,3 +241,11 @@ class Fingers(Hand):
             send("touchMove", [(float(x), float(y)) for x, y in places])
         send("touchEnd", [])
         session.detach()
+
+
+def grown(mask: np.ndarray, by: int) -> np.ndarray:
+    """A mask and all that is at most so many pixels away from it, across."""
+    padded = np.pad(mask, by)
+    rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, 0).any(-1)
+    columns: np.ndarray = np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1)
+    return columns
