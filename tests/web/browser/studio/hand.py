@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -121,11 +122,11 @@ class Hand:
         self.page.locator('.s-verbs[data-phase="moved"]').wait_for(timeout=PATIENCE)
         self.page.wait_for_function("!document.querySelector('.o-ghosts')?.children.length", timeout=PATIENCE)
 
-    def done(self, results: int) -> None:
+    def done(self, results: int, *, patience: float = PATIENCE) -> None:
         """Wait until there are so many results, and nothing goes on."""
         count = f"document.querySelectorAll('.u-strip-card').length === {results + 1}"
         idle = "document.querySelector('.s-verbs').dataset.phase !== 'working'"
-        self.page.wait_for_function(f"{count} && {idle}", timeout=PATIENCE)
+        self.page.wait_for_function(f"{count} && {idle}", timeout=patience)
 
     @property
     def said(self) -> str:
@@ -235,7 +236,7 @@ class Fingers(Hand):
             points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(places)]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-        fine = [np.concatenate([np.linspace(a, b, 5)[1:] for a, b in zip(p[:-1], p[1:], strict=True)]) for p in paths]
+        fine = [np.concatenate([np.linspace(a, b, 5)[1:] for a, b in itertools.pairwise(p)]) for p in paths]
         send("touchStart", [path[0] for path in paths])
         for places in zip(*fine, strict=True):
             send("touchMove", [(float(x), float(y)) for x, y in places])

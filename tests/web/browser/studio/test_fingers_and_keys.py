@@ -15,7 +15,7 @@ from tests.web.browser.studio.hand import Fingers, Hand, grown
 
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 pytestmark = [
     pytest.mark.ui,

@@ -76,7 +76,13 @@ def test_what_is_selected_is_removed_moved_and_duplicated(hand: Hand, photograph
     assert np.abs(patch(second, 144, 84, 42, 32) - patch(before, 44, 44, 42, 32)).mean() < 12
     assert np.abs(patch(second, 144, 84, 42, 32) - patch(first, 144, 84, 42, 32)).mean() > 20
 
-    # Duplicate: what was there stays, and another one lies beside it.
+    third = duplicated(hand, second)
+    undo_leads_back_and_redo_forth(hand)
+    assert np.array_equal(hand.pixels(), third)
+
+
+def duplicated(hand: Hand, second: np.ndarray) -> np.ndarray:
+    """What was there stays, and another one lies beside it."""
     hand.key("m")
     hand.drag([(240, 40), (280, 80)])
     hand.selected()
@@ -91,8 +97,11 @@ def test_what_is_selected_is_removed_moved_and_duplicated(hand: Hand, photograph
     apart = patch(third, x + 4 + 24, y + 4 + 24, 8, 8), patch(second, 240 + 4 + 24, 40 + 4 + 24, 8, 8)
     assert np.abs(apart[0] - apart[1]).mean() < 12
     assert np.array_equal(patch(third, 242, 42, 14, 14), patch(second, 242, 42, 14, 14)), "in front of no copy"
+    return third
 
-    # Undo leads all the way back, over selections, moves and results, and redo forth again; the filmstrip keeps all.
+
+def undo_leads_back_and_redo_forth(hand: Hand) -> None:
+    """All the way, over selections, moves and results; the filmstrip keeps all."""
     shown, undo, redo = [hand.shown], hand.button("Undo (Ctrl+Z)"), hand.button("Redo (Ctrl+Shift+Z)")
     steps = hand.steps
     while undo.is_enabled():
@@ -104,7 +113,6 @@ def test_what_is_selected_is_removed_moved_and_duplicated(hand: Hand, photograph
     while redo.is_enabled():
         hand.press(redo)
     assert hand.shown == steps[-1]
-    assert np.array_equal(hand.pixels(), third)
 
 
 def test_an_object_is_clicked_scaled_turned_and_flipped(hand: Hand, photographs: Path) -> None:
