@@ -85,7 +85,7 @@ def walk(hand: Hand, violations: Callable[[Hand, str], list[str]]) -> list[str]:
     hand.press("Photos")
     page.get_by_role("dialog").wait_for()
     found += violations(hand, "photos")
-    hand.press(page.get_by_role("dialog").get_by_role("button", name="Close (Esc)"))
+    hand.press(page.get_by_role("dialog").get_by_role("button", name="Close"))
     hand.press(page.locator(".u-chip"))
     page.get_by_role("dialog").wait_for()
     found += violations(hand, "models")

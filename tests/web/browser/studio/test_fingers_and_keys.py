@@ -102,7 +102,7 @@ def test_fingers_select_remove_and_move(fingers: Fingers, photographs: Path, sho
     x, y = move["x"], move["y"]
     there = second[y + 50 : y + 100, x + 50 : x + 110].astype(int)
     assert np.abs(there - before[50:100, 50:110]).mean() < 12
-    fingers.press("Undo (Ctrl+Z)")
+    fingers.press("Undo")
     assert fingers.shown == fingers.steps[0]
 
 

@@ -102,7 +102,7 @@ def duplicated(hand: Hand, second: np.ndarray) -> np.ndarray:
 
 def undo_leads_back_and_redo_forth(hand: Hand) -> None:
     """All the way, over selections, moves and results; the filmstrip keeps all."""
-    shown, undo, redo = [hand.shown], hand.button("Undo (Ctrl+Z)"), hand.button("Redo (Ctrl+Shift+Z)")
+    shown, undo, redo = [hand.shown], hand.button("Undo"), hand.button("Redo")
     steps = hand.steps
     while undo.is_enabled():
         hand.press(undo)
@@ -135,7 +135,7 @@ def test_an_object_is_clicked_scaled_turned_and_flipped(hand: Hand, photographs:
     hand.selected()
     hand.press("Move")
     hand.moving()
-    for name in ("Flip (F)", "Turn right (.)", "Larger (+)"):
+    for name in ("Flip", "Turn right", "Larger"):
         hand.press(name)
     hand.key("ArrowLeft", "Shift+ArrowLeft")
     [move] = hand.now["moves"]

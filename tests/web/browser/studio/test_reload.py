@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 SCENE = SCENES / "0000.png"
-UNDO, REDO = "Undo (Ctrl+Z)", "Redo (Ctrl+Shift+Z)"
+UNDO, REDO = "Undo", "Redo"
 
 
 def phase(hand: Hand, name: str) -> None:
