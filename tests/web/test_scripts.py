@@ -71,3 +71,21 @@ def test_styles_use_colours_of_the_palette_alone() -> None:
     assert used and used <= known
     assert not re.findall(r"#[0-9a-f]{6,8}\b", scripts.styles())
     assert set(palette.LIGHT) == set(palette.DARK)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "written"),
+    [
+        ("a, b", "a, b"),
+        (".x:is(a, b) c", ".x:is(a) c, .x:is(b) c"),
+        (":is(a, b):is(c, d)", ":is(a):is(c), :is(a):is(d), :is(b):is(c), :is(b):is(d)"),
+        (".x:not(.y) > :is(a, .b), c", ".x:not(.y) > :is(a), .x:not(.y) > :is(.b), c"),
+        ("input:is([type='a'])", "input:is([type='a'])"),
+    ],
+)
+def test_lists_of_selectors_are_written_out(selectors: str, written: str) -> None:
+    assert scripts.without_lists(selectors) == written
+
+
+def test_no_style_sheet_has_a_list_that_gradio_would_divide() -> None:
+    assert not re.search(r":(?:is|where|not|has)\([^()]*,", scripts.styles())

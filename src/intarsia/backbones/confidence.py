@@ -194,6 +194,9 @@ def log_odds(chance: float) -> float:
     return math.log(chance / (1 - chance))
 
 
+UNLIKE = -2.0
+"""Logarithm of the odds that the rest of the picture takes off a confidence, from which that is the cause of a low one."""
+
 FAINT = "it is seen only faintly there"
 
 FEATURES = ("inside", "surest", "over_rival", "strange", "crowded")
@@ -228,7 +231,7 @@ def features_of(answers: Answers, words: str, mask: Tensor) -> dict[str, float]:
 
 def rival_of(answers: Answers, own: str | None, mask: Tensor) -> tuple[str, float]:
     """The noun, other than a thing's own, that is likeliest where the thing was found, and its mean probability there."""
-    others = [noun for noun in answers.nouns if noun != own]
+    others = [noun for noun in answers.nouns if noun != own and noun in answers.places]
     if not others:
         return "", 0.0
     means = answers.of(others)[:, mask].mean(1)
@@ -243,10 +246,12 @@ def doubt_of(answers: Answers, words: str, mask: Tensor) -> str:
     known = known_noun(words, answers.nouns)
     if known is None:
         return f"it is none of the {len(answers.nouns)} nouns that the models know"
+    if answers.calibration is not None:
+        features = features_of(answers, words, mask)
+        against = sum(answers.calibration.weights[name] * features[name] for name in ("strange", "crowded"))
+        if against <= UNLIKE:
+            return "the picture is unlike those that the models know"
     rival, chance = rival_of(answers, known, mask)
     if chance >= max(float(answers.maps[answers.places[words]][mask].mean()), CLAIMED):
         return f"that place looks more like {rival!r}"
-    features = {} if answers.calibration is None else features_of(answers, words, mask)
-    if features.get("strange", 0) > 0 or features.get("crowded", 0) > 0:
-        return "the picture is unlike those that the models know"
     return FAINT

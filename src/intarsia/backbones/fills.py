@@ -6,6 +6,7 @@ A network of the user's own is loaded by `network_fill`, so that importing this 
 from __future__ import annotations
 
 import importlib.metadata
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,16 @@ from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.patch_infill import Guide, fill_by_copying
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
+from intarsia.progress import waited
 from intarsia.records.checks import run_checks
 from intarsia.records.fill_checks import OWN_NETWORKS, own_network_checks
 from intarsia.version import __version__
 
 if TYPE_CHECKING:
     from intarsia.backbones.protocols import BackgroundFill
+
+_PATCHMATCH = threading.Lock()
+"""Its random numbers are the process's."""
 
 PATCH_RADIUS = 4
 """Of the patches that PatchMatch compares, in pixels."""
@@ -48,9 +53,11 @@ class PatchFill:
     """Pieces of the image, guided by PatchMatch where that is installed."""
 
     name = "patch"
-    cache_key: tuple[object, ...] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, *, effort: float = 1.0) -> None:
+        """Prepare for fills of an effort; see `fill_by_copying`."""
+        self.effort = effort
+        self.cache_key: tuple[object, ...] = () if effort == 1 else (effort,)
         found = _patchmatch_version()
         self.guided = found is not None
         self.version = f"pypatchmatch {found}" if found else f"intarsia {__version__}"
@@ -60,7 +67,7 @@ class PatchFill:
         source = ~(hole | others)
         check_source(hole, source)
         guide = _patchmatch_guide(seed) if self.guided else None
-        return fill_by_copying(image, hole, source, source, seed=seed, guide=guide)
+        return fill_by_copying(image, hole, source, source, seed=seed, guide=guide, effort=self.effort)
 
 
 class MembraneFill:
@@ -125,10 +132,14 @@ def _patchmatch_guide(seed: int) -> Guide:
     import patchmatch
 
     def guide(picture: Picture, hole: Mask, source: Mask) -> Picture:
-        patchmatch.set_random_seed(seed)
-        filled = patchmatch.inpaint(
-            levels_to_bytes(picture), hole, global_mask=~(source | hole), patch_size=PATCH_RADIUS
-        )
-        return np.asarray(filled, np.float32)
+        levels, hidden = levels_to_bytes(picture), ~(source | hole)
+
+        def filled() -> Picture:
+            with _PATCHMATCH:
+                patchmatch.set_random_seed(seed)
+                found = patchmatch.inpaint(levels, hole, global_mask=hidden, patch_size=PATCH_RADIUS)
+            return np.asarray(found, np.float32)
+
+        return waited(filled)
 
     return guide

@@ -23,6 +23,7 @@ from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.masks import Blend, Mask, bounds_of, depth_inside
 from intarsia.imaging.photo import Bytes, Picture
 from intarsia.imaging.slices import Part, beyond, grown, within
+from intarsia.progress import tick
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -73,7 +74,15 @@ class Matte:
     colour: Picture
 
 
-def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = None, grain: float = 1.0) -> Matte:
+def matte_of(
+    image: Bytes,
+    mask: Mask,
+    others: Mask,
+    *,
+    edge: float | None = None,
+    grain: float = 1.0,
+    effort: float = 1.0,
+) -> Matte:
     """The alpha matte of an object.
 
     Args:
@@ -82,6 +91,7 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
         others: (H, W) other objects, whose pixels are not this one's.
         edge: how far inside an exact mask's border pixels may be mixed, in pixels; outside, twice as far.
         grain: side of the mask's own pixels, in those of the image; blocks that it is made of are seen besides.
+        effort: share of the usual pixels that are solved for at most, above 0.
     """
     edge = max(1.0, EDGE * min(mask.shape) if edge is None else edge)
     grain = max(grain, grain_of(mask))
@@ -94,6 +104,7 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
     part = bounds_of(mask, int(outside) + 4)
     assert part is not None, "an empty mask has no matte"
     own, levels = mask[part], image[part]
+    tick(0.0)
     sure = depth_inside(own, int(inside) + 2) > inside
     # What two coarse masks share a border of may belong to either.
     theirs = others[part] & ~own
@@ -110,9 +121,10 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
     if not sure.any():  # thin throughout: its middle is taken for sure
         depth = depth_inside(own, int(inside) + 2)
         sure = depth >= 0.7 * depth.max()
+    tick(0.2)
     factor = 1
     unknown = int((~(sure | never)).sum())
-    while unknown / factor**2 > MOST_UNKNOWN:
+    while unknown / factor**2 > effort * MOST_UNKNOWN:
         factor += 1
     if factor == 1:
         alpha = closed_form(
@@ -120,6 +132,7 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
         )
     else:
         alpha = _at_reduced_size(levels, sure, never, wanted, factor, pull=pull, smooth=smooth)
+    tick(0.6)
     alpha = np.where(alpha < SURE, 0, np.where(alpha > 1 - SURE, 1, alpha)).astype(np.float32)
     return Matte(part=part, alpha=alpha, colour=own_colours(levels, alpha, edge))
 
@@ -214,6 +227,7 @@ def _at_reduced_size(
     image = reduced(levels) / np.float32(255)
     alpha = closed_form(image, reduced(sure) > 0.99, reduced(never) > 0.99, reduced(wanted), pull=pull, smooth=smooth)
     slope, level = GuidedFilter(image, 2, 1e-5).coefficients(alpha)
+    tick(0.4)
     full = sure.astype(np.float32)
     unknown = np.nonzero(~(sure | never))
     shares = [
@@ -222,6 +236,7 @@ def _at_reduced_size(
     ]
     layers = np.dstack([slope / np.float32(255), level])
     for first in range(0, len(unknown[0]), AT_ONCE):
+        tick(0.4)
         some = slice(first, first + AT_ONCE)
         values = _at(layers, *((low[some], share[some]) for low, share in shares))
         rows, columns = (side[some] for side in unknown)
@@ -262,6 +277,7 @@ def own_colours(levels: Bytes, alpha: Blend, edge: float) -> Picture:
         places, inner = np.nonzero(mixed[part]), within(part, around)
         there = places[0] + inner[0].start, places[1] + inner[1].start
         tile = own[part]
+        tick(0.6)
         tile[places] = _unmixed(levels[around].astype(np.float32), alpha[around], coarse, fine, there)
     return own
 

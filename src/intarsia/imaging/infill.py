@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.slices import Part
+from intarsia.progress import span, tick
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,13 +33,16 @@ def membrane_fill(picture: Floats, known: Mask) -> Floats:
     """
     if known.all() or max(known.shape) == 1:
         return picture.astype(np.float32)
-    rough = membrane_fill(*halve(picture, known)) if known.any() else np.zeros_like(picture[::2, ::2])
+    with span(0.0, 0.25):
+        rough = membrane_fill(*halve(picture, known)) if known.any() else np.zeros_like(picture[::2, ::2])
     filled, free = picture.astype(np.float32), ~known
     part = crop_around(free, 1)
     free = free[part]
     for channel in range(picture.shape[2]):
         plane, large = filled[(*part, channel)], twice(rough[..., channel], part)
-        filled[(*part, channel)] = relaxed(np.where(free, large, plane), free)
+        count = picture.shape[2]
+        with span(0.25 + 0.75 * channel / count, 0.25 + 0.75 * (channel + 1) / count):
+            filled[(*part, channel)] = relaxed(np.where(free, large, plane), free)
     return filled
 
 
@@ -56,7 +60,8 @@ def relaxed(plane: Floats, free: Mask) -> Floats:
     """(H, W) after sweeps that put the mean of its four neighbours at each free pixel."""
     wide = np.pad(plane, 1)
     inside, mean = wide[1:-1, 1:-1], np.empty_like(plane)
-    for _ in range(SWEEPS):
+    for sweep in range(SWEEPS):
+        tick(sweep / SWEEPS)
         wide[0], wide[-1] = wide[1], wide[-2]
         wide[:, 0], wide[:, -1] = wide[:, 1], wide[:, -2]
         np.add(wide[:-2, 1:-1], wide[2:, 1:-1], out=mean)

@@ -20,6 +20,7 @@ from intarsia.imaging.masks import Mask, bounds_of, depth_inside, dilate
 from intarsia.imaging.photo import Bytes, Picture
 from intarsia.imaging.shadows import measure_shadow
 from intarsia.imaging.slices import NOWHERE, Part, beyond, grown, overlap, shape_of, whole, within
+from intarsia.progress import span, tick
 
 Floats = npt.NDArray[np.float32]
 
@@ -78,7 +79,14 @@ class Layer:
 
 
 def cut(
-    image: Bytes, mask: Mask, everything: Mask, *, edge: float | None = None, grain: float = 1.0, reach: int = 0
+    image: Bytes,
+    mask: Mask,
+    everything: Mask,
+    *,
+    edge: float | None = None,
+    grain: float = 1.0,
+    reach: int = 0,
+    effort: float = 1.0,
 ) -> Layer:
     """Cut an object out of an image, with its soft border and the shadow that is measured around it.
 
@@ -87,9 +95,11 @@ def cut(
         mask: (H, W) the object, not empty.
         everything: (H, W) all objects: pixels of others are not this one's and say nothing of its shadow.
         edge, grain: how far to either side of its border the object is mixed with the ground; see `matte_of`.
+        effort: at finding out how; see there.
         reach: how far its shadow goes at most, in pixels; 0 leaves the shadow behind.
     """
-    matte = matte_of(image, mask, everything, edge=edge, grain=grain)
+    with span(0.0, 0.8):
+        matte = matte_of(image, mask, everything, edge=edge, grain=grain, effort=effort)
     around = grown(matte.part, 2 * reach, mask.shape)
     own, inner = mask[around], within(matte.part, around)
     covered = np.zeros(own.shape, np.bool_)
@@ -97,6 +107,7 @@ def cut(
     light = np.ones(own.shape, np.float32)
     if reach:
         light = measure_shadow(image[around], covered, everything[around] & ~own, reach, min(mask.shape))
+    tick(0.9)
     alpha, colour = np.zeros(own.shape, np.float32), np.zeros((*own.shape, 3), np.float32)
     alpha[inner], colour[inner] = matte.alpha, matte.alpha[..., None] * matte.colour
     part = bounds_of(covered | (light < 1))

@@ -31,6 +31,7 @@ from intarsia.imaging.outline_vote import (
     tidy,
     vote,
 )
+from intarsia.progress import span, tick
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
@@ -184,6 +185,7 @@ def enlarge(pixels: Bytes, view: View, mask: Mask) -> Mask:
     result = np.zeros((height, width), np.bool_)
     scale = mask.shape[0] / height
     for top in range(0, height, STRIP):
+        tick(0.9)
         rows = slice(top, min(top + STRIP, height))
         across, down = np.meshgrid(
             (np.arange(width, dtype=np.float32) + 0.5) * (mask.shape[1] / width) - 0.5,
@@ -231,8 +233,10 @@ def outline_points(
                 f"The point {point.x:g},{point.y:g} lies on another object",
                 Remedy("give one on what is not yet an object's"),
             )
-    tried = trials(pixels, boxes_about(pixels, points), points, free, off)
-    tried += trials(pixels, [one.found for one in tried[:2]], points, free, off)
+    with span(0.0, 0.6):
+        tried = trials(pixels, boxes_about(pixels, points), points, free, off)
+    with span(0.6, 0.9):
+        tried += trials(pixels, [one.found for one in tried[:2]], points, free, off)
     if not tried:
         raise RegionError(
             f"Nothing stands out around the point{'s' if len(points) > 1 else ''} "
@@ -302,7 +306,10 @@ def trials(
     pixels: Bytes, boxes: Sequence[Box], points: Sequence[Point], free: Mask, off: Sequence[Point] = ()
 ) -> list[Trial]:
     """What is found in each of some boxes, the most plausible first."""
-    found = (trial(pixels, box, points, free, off) for box in boxes)
+    found = []
+    for number, box in enumerate(boxes):
+        with span(number / len(boxes), (number + 1) / len(boxes)):
+            found.append(trial(pixels, box, points, free, off))
     return sorted((one for one in found if one is not None), key=lambda one: -one.score)
 
 

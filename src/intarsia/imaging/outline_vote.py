@@ -14,6 +14,7 @@ image filtering.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +26,7 @@ from scipy.sparse import csgraph
 
 from intarsia.imaging.guided import GuidedFilter
 from intarsia.imaging.lab import lab_of
+from intarsia.progress import tick
 
 if TYPE_CHECKING:
     from intarsia.imaging.masks import Mask
@@ -138,14 +140,21 @@ def vote(view: View) -> Found:
     )
     middle = np.clip(1 - roundness, -1.5, 1)
     sure = SURE * view.sure
-    by_colour = colours.settle(0.7 * middle + sure, view)
+    by_colour, near_plain, near_strange = colours.settle(
+        [
+            0.7 * middle + sure,
+            1.2 * middle + sure + 0.5 * enclosure(plain, view),
+            0.7 * middle + sure + enclosure(strange, view),
+        ],
+        view,
+    )
     guesses = [
         cut(view.pixels, view, ellipse),
         cut(with_fence(lab, plain, view), view, ellipse),
         cut(with_fence(lab, textured, view), view, ellipse),
         cut(view.pixels, view, by_colour, 2),
-        colours.settle(1.2 * middle + sure + 0.5 * enclosure(plain, view), view),
-        colours.settle(0.7 * middle + sure + enclosure(strange, view), view),
+        near_plain,
+        near_strange,
     ]
     guesses = [tidy(guess) for guess in guesses]
     share = np.mean(guesses, axis=0)
@@ -253,6 +262,7 @@ def cut(pixels: Bytes, view: View, start: Mask, rounds: int = 3) -> Mask:
 
 def grab_cut(pixels: Bytes, start: npt.NDArray[np.integer], rounds: int) -> Mask:
     """(h, w) GrabCut from labels; where only one kind of colours could be learned, what was labelled an object."""
+    tick(0.6)
     labels = start.astype(np.uint8)
     ours: Mask = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if min(int(ours.sum()), int((~ours).sum())) < 16:  # GrabCut wants some pixels for each of its five colours
@@ -276,41 +286,54 @@ class Colours:
         numbers = np.arange(height * width).reshape(height, width)
         self.samples = numbers[step // 2 :: step, step // 2 :: step].ravel()
         colour = np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.6), np.float32).reshape(-1, 3) / COLOUR
-        place = np.stack([x.ravel(), y.ravel()], 1) / PLACE
-        self.nearness = kernel(place, place[self.samples])
-        self.likeness = kernel(colour, colour[self.samples]) * self.nearness
-        self.all_alike, self.all_near = self.likeness.sum(1), self.nearness.sum(1)
+        # A Gaussian of two coordinates is the product of one each: as many rows, or columns, as the picture has.
+        self.down, self.across = (
+            kernel(side[:, None], places.ravel()[self.samples, None])
+            for side, places in ((y[:, 0] / PLACE, y / PLACE), (x[0] / PLACE, x / PLACE))
+        )
+        self.likeness = kernel(colour, colour[self.samples]).reshape(height, width, -1)
+        self.likeness *= self.down[:, None]
+        self.likeness *= self.across
+        self.likeness = self.likeness.reshape(height * width, -1)
+        everywhere = np.ones((len(self.samples), 1), np.float32)
+        self.all_alike, self.all_near = self.likeness @ everywhere, self.near(everywhere)
         self.guide = GuidedFilter(lab / 100)
 
+    def near(self, weights: Values) -> Values:
+        """(N, K) how much of K weights (M, K) of the samples lies near each pixel."""
+        return np.stack([((self.down * own) @ self.across.T).ravel() for own in weights.T], 1)
+
     def usual(self, weights: Values) -> tuple[Values, Values]:
-        """(N,) each: share of the samples near each pixel that have its colour, weighted, and by what is left to 1."""
-        alike, near = self.likeness @ weights, self.nearness @ weights
+        """(N, K) each: share of the samples near each pixel that have its colour, by K weights (M, K), and by what is
+        left of them to 1."""
+        alike, near = self.likeness @ weights, self.near(weights)
         rest = np.maximum(self.all_alike - alike, 0), np.maximum(self.all_near - near, 0)
         return alike / (near + 1e-3), rest[0] / (rest[1] + 1e-3)
 
     def strange(self, around: Mask) -> Values:
         """(h, w) in [0, 1]: how little a pixel's colour is among those of the surroundings near it."""
-        seen, _ = self.usual(around.ravel()[self.samples].astype(np.float32))
+        seen, _ = self.usual(around.ravel()[self.samples, None].astype(np.float32))
         rare: Values = np.log(np.minimum(seen, 1) + 0.005) / math.log(0.005)
         return np.clip(rare, 0, 1).reshape(around.shape)
 
-    def settle(self, prior: Values, view: View) -> Mask:
-        """(h, w) the object, by colours that are learned from a first guess and then from what they show.
+    def settle(self, priors: Sequence[Values], view: View) -> list[Mask]:
+        """(h, w) the object, by colours that are learned from a first guess and then from what they show; one a guess.
 
         Args:
-            prior: (h, w) logarithm of the odds for the object before its colours are known.
+            priors: (h, w) logarithms of the odds for the object before its colours are known.
         """
-        share = np.where(view.inside, 1 / (1 + np.exp(-2 * prior)), 0)
-        for _ in range(LEARNINGS):
-            own = share.ravel()[self.samples].astype(np.float32)
+        shares = [np.where(view.inside, 1 / (1 + np.exp(-2 * prior)), 0) for prior in priors]
+        for done in range(LEARNINGS):
+            tick(0.5 * done / LEARNINGS)
+            own = np.stack([share.ravel()[self.samples] for share in shares], 1).astype(np.float32)
             usual, usual_around = self.usual(own)
             ours = (1 - STRANGE_OBJECT) * usual + STRANGE_OBJECT * STRANGE
             theirs = (1 - STRANGE_GROUND) * usual_around + STRANGE_GROUND * STRANGE
-            evidence = np.clip(np.log(ours / theirs), -MOST_EVIDENCE, MOST_EVIDENCE).reshape(prior.shape)
-            odds = self.guide.smooth((evidence + prior).astype(np.float32))
-            share = np.where(view.inside, 1 / (1 + np.exp(-odds)), 0)
-        found: Mask = share > 0.5
-        return found
+            evidences = np.clip(np.log(ours / theirs), -MOST_EVIDENCE, MOST_EVIDENCE)
+            for k, prior in enumerate(priors):
+                odds = self.guide.smooth((evidences[:, k].reshape(prior.shape) + prior).astype(np.float32))
+                shares[k] = np.where(view.inside, 1 / (1 + np.exp(-odds)), 0)
+        return [share > 0.5 for share in shares]
 
 
 def kernel(values: Values, centres: Values) -> Values:

@@ -8,6 +8,7 @@ enlarged, so nothing is blurred.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,14 +23,28 @@ from intarsia.imaging.infill import membrane_fill
 from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Bytes, Picture, levels_to_bytes
 from intarsia.imaging.poisson import SCREEN, CopyBlend
-from intarsia.imaging.shift_map import Offset, find_shift_map, leading_to
+from intarsia.imaging.shift_map import Offset, ShiftMap, find_shift_map, leading_to
 from intarsia.imaging.slices import Part, grown, shape_of, within
+from intarsia.progress import span, tick
 
 MOST_PIXELS = 7000
 """Pixels of a hole that offsets are searched for; larger holes are searched on a smaller image."""
 
 MOST_SIDE = 420
 """Longest side of the image that is searched, in pixels."""
+
+MOST_SEARCHED = 4 * MOST_PIXELS
+"""Pixels of a hole that are searched for at most, where the smaller images do not show enough to be copied; a larger
+hole is then filled smoothly, since time grows with its pixels."""
+
+SCARCE = 0.1
+"""Known pixels for one of a hole below which nothing is searched for on a reduced image."""
+
+LARGE_PHOTO = 4_000_000
+"""Pixels from which on searches for holes that lie apart share what is searched for."""
+
+SEARCHES = 2
+"""So many of them are made in full: of more, each on a smaller image."""
 
 CONTEXT = 1.2
 """How far around a hole its pieces are looked for, as a multiple of its longer side."""
@@ -65,6 +80,7 @@ def fill_by_copying(
     *,
     seed: int = 0,
     guide: Guide | None = None,
+    effort: float = 1.0,
 ) -> npt.NDArray[Level]:
     """Fill a hole with pieces of the image around it.
 
@@ -75,20 +91,25 @@ def fill_by_copying(
         known: (H, W) what the fill joins on to; beside other pixels, such as another object, it ends freely.
         seed: of the search.
         guide: a soft fill of a small image, which the copies are to follow: another method's.
+        effort: share of the usual pixels that are searched for, above 0; less is quicker, for a preview.
 
     Returns:
         (H, W, 3) of the image's kind; outside the hole as it was. A part of it for which too little is known to
         be copied is filled smoothly.
     """
     filled = image.copy()
-    for part, inside in separate(hole):
+    groups = separate(hole)
+    if image.shape[0] * image.shape[1] >= LARGE_PHOTO:
+        effort *= min(1.0, SEARCHES / max(len(groups), 1))
+    for number, (part, inside) in enumerate(groups):
         context = context_of(part, inside, source)
         here = np.zeros(shape_of(context), np.bool_)
         here[within(part, context)] = inside
         rng = np.random.default_rng(seed)
         # A photo is large, and little of it is looked at: only what is becomes floating.
         level = _Level(picture=image[context], hole=here, source=source[context], known=known[context])
-        made = _filled(level, rng, guide)
+        with span(number / len(groups), (number + 1) / len(groups)):
+            made = _filled(level, rng, guide, effort)
         filled[part][inside] = levels_to_bytes(made) if image.dtype == np.uint8 else made
     return filled
 
@@ -104,28 +125,47 @@ def separate(hole: Mask) -> list[tuple[Part, Mask]]:
         for found in ndimage.find_objects(labels)
         for side, start in zip(found, whole, strict=True)
     ]
-    groups = [(np.array(boxes[2 * k : 2 * k + 2]), {k + 1}) for k in range(count)]
-    merged = True
+    groups, group_of = _merged(np.array(boxes).reshape(count, 2, 2))
+    owner = np.concatenate([[-1], group_of])
+    parts = []
+    for number, box in enumerate(groups):
+        part = slice(int(box[0, 0]), int(box[0, 1])), slice(int(box[1, 0]), int(box[1, 1]))
+        parts.append((part, owner[labels[within(part, whole)]] == number))
+    return parts
+
+
+def _merged(boxes: Integers) -> tuple[Integers, Integers]:
+    """Boxes that lie close together as one.
+
+    Args:
+        boxes: (n, 2, 2) first and last row and column of each, the last ones not included.
+
+    Returns:
+        (g, 2, 2) the boxes that are left; (n,) which of them each has become a part of.
+    """
+    groups, group_of, merged = boxes.copy(), np.arange(len(boxes)), True
     while merged:
         merged = False
-        for a in range(len(groups)):
-            for b in range(len(groups) - 1, a, -1):
-                first, second = groups[a][0], groups[b][0]
-                gap = (np.maximum(first[:, 0], second[:, 0]) - np.minimum(first[:, 1], second[:, 1])).max()
-                size = max(np.ptp(first, axis=1).max(), np.ptp(second, axis=1).max())
-                if gap <= size / 2:
-                    joined = np.stack([np.minimum(first, second)[:, 0], np.maximum(first, second)[:, 1]], 1)
-                    groups[a] = joined, groups[a][1] | groups[b][1]
-                    del groups[b]
-                    merged = True
-    parts = []
-    for box, members in groups:
-        part = slice(int(box[0, 0]), int(box[0, 1])), slice(int(box[1, 0]), int(box[1, 1]))
-        local = tuple(
-            slice(side.start - start.start, side.stop - start.start) for side, start in zip(part, whole, strict=True)
-        )
-        parts.append((part, np.isin(labels[local], list(members))))
-    return parts
+        a = 0
+        while a < len(groups):
+            last = len(groups)
+            while last > a + 1:
+                own, others = groups[a], groups[a + 1 : last]
+                gap = (np.maximum(own[:, 0], others[..., 0]) - np.minimum(own[:, 1], others[..., 1])).max(1)
+                size = np.maximum(np.ptp(own, axis=1).max(), np.ptp(others, axis=2).max(1))
+                close = np.flatnonzero(gap <= size / 2)
+                if not len(close):
+                    break
+                b = a + 1 + int(close[-1])
+                groups[a] = np.stack(
+                    [np.minimum(own[:, 0], groups[b][:, 0]), np.maximum(own[:, 1], groups[b][:, 1])], 1
+                )
+                group_of[group_of == b] = a
+                group_of[group_of > b] -= 1
+                groups = np.delete(groups, b, 0)
+                merged, last = True, b
+            a += 1
+    return groups, group_of
 
 
 def context_of(part: Part, inside: Mask, source: Mask) -> Part:
@@ -153,32 +193,46 @@ class _Level:
     known: Mask
 
 
-def _filled(level: _Level, rng: np.random.Generator, guide: Guide | None) -> Picture:
+def _filled(level: _Level, rng: np.random.Generator, guide: Guide | None, effort: float) -> Picture:
     """(n, 3) what fills the n pixels of a hole, found on a reduced image and refined up to the full one."""
     levels = [level]
-    while levels[-1].hole.sum() > MOST_PIXELS or max(levels[-1].hole.shape) > MOST_SIDE:
+    while levels[-1].hole.sum() > effort * MOST_PIXELS or max(levels[-1].hole.shape) > math.sqrt(effort) * MOST_SIDE:
+        tick(0.0)
         levels.append(_halved(levels[-1]))
     found = None
     while found is None:  # on the smallest images every block may touch the hole: then on the next larger one
         small = levels[-1]
-        picture = small.picture.astype(np.float32)
-        wanted = guide(picture, small.hole, small.source) if guide else None
-        found = find_shift_map(picture, small.hole, small.source, rng, wanted)
-        if found is None and len(levels) == 1:
+        scarce = small.source.sum() < SCARCE * small.hole.sum()
+        if len(levels) == 1 or not scarce:
+            with span(0.05, 0.6):
+                found = _search(small, rng, guide)
+        if found is None and (len(levels) == 1 or levels[-2].hole.sum() > MOST_SEARCHED):
             return membrane_fill(level.picture.astype(np.float32), level.known)[level.hole]
         levels = levels if found is not None else levels[:-1]
     screen = SCREEN
     offsets, label = np.array(found.offsets), found.labels[small.hole].astype(np.int32)
     blend = CopyBlend.of(small.picture, small.hole, small.known, offsets[label], screen)
     made = blend.solved().astype(np.float32)
-    for coarse, fine in itertools.pairwise(reversed(levels)):
+    for size, (coarse, fine) in enumerate(itertools.pairwise(reversed(levels))):
         change = made - _copied(coarse, offsets, label)
         parent = _parents(coarse.hole, fine.hole)
         finer = label[parent]
-        offsets, label = _led_inside(_refined(2 * offsets, finer, fine), finer, fine)
-        screen /= 4
-        made = _joined(fine, offsets, label, change, coarse.hole, parent, screen)
+        left = len(levels) - 1 - size  # each size has four times the pixels of the one before
+        with span(0.6 + 0.4 / 4**left, 0.6 + 0.4 / 4 ** (left - 1)):
+            tick(0.0)
+            offsets, label = _led_inside(_refined(2 * offsets, finer, fine), finer, fine)
+            screen /= 4
+            with span(0.4, 1.0):
+                made = _joined(fine, offsets, label, change, coarse.hole, parent, screen)
     return made
+
+
+def _search(level: _Level, rng: np.random.Generator, guide: Guide | None) -> ShiftMap | None:
+    """The shift map of a small image; None where too little is known to be copied."""
+    picture = level.picture.astype(np.float32)
+    wanted = guide(picture, level.hole, level.source) if guide else None
+    with span(0.3, 1.0):
+        return find_shift_map(picture, level.hole, level.source, rng, wanted)
 
 
 def _copied(level: _Level, offsets: Integers, label: Integers) -> Picture:
@@ -304,6 +358,7 @@ def _refined(offsets: Integers, label: Integers, level: _Level) -> Integers:
     rows, columns = np.nonzero(level.hole)
     members = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label, minlength=len(offsets)))[:-1])
     for k, seam in _seams_of(label, level).items():
+        tick(0.2)
         y, x, other = seam[:, :: max(seam.shape[1] // 4000, 1)]
         step = np.where((other >= 0)[:, None], offsets[np.maximum(other, 0)], 0)
         wanted = features.at(y + step[:, 1], x + step[:, 0])

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import splu
 
 from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Bytes, Picture
+from intarsia.progress import span, tick
 
 Integers = npt.NDArray[np.signedinteger[Any]]
 
@@ -107,14 +108,19 @@ class CopyBlend:
 
     def improved(self, guess: npt.NDArray[np.floating[Any]], rounds: int) -> npt.NDArray[np.float64]:
         """(n, C) nearer to the solution than a guess whose errors are short, by conjugate gradients."""
-        return np.stack([self._improved(k, guess[:, k].astype(np.float64), rounds) for k in range(guess.shape[1])], 1)
+        better, count = [], guess.shape[1]
+        for k in range(count):
+            with span(k / count, (k + 1) / count):
+                better.append(self._improved(k, guess[:, k].astype(np.float64), rounds))
+        return np.stack(better, 1)
 
     def _improved(self, channel: int, solution: npt.NDArray[np.float64], rounds: int) -> npt.NDArray[np.float64]:
         """(n,) the same of one channel; the guess itself is changed, since a large hole's vectors are large."""
         left = self.right[:, channel] - self.matrix @ solution
         direction, step = left.copy(), np.empty_like(left)
         squares = left @ left
-        for _ in range(rounds):
+        for done in range(rounds):
+            tick(done / rounds)
             if squares == 0:
                 break
             image = self.matrix @ direction

@@ -25,6 +25,7 @@ from intarsia.imaging.features import features_of
 from intarsia.imaging.masks import Mask, bounds_of
 from intarsia.imaging.photo import Picture
 from intarsia.imaging.slices import Part, overlap, shape_of, whole, within
+from intarsia.progress import span, tick
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -129,7 +130,8 @@ def find_shift_map(
     if further is None:
         return None
     offsets = [*found, *further]
-    return label(features_of(picture), hole, source, list(dict.fromkeys(offsets)), guide)
+    with span(0.4, 1.0):
+        return label(features_of(picture), hole, source, list(dict.fromkeys(offsets)), guide)
 
 
 def repetitions(picture: Picture, hole: Mask, source: Mask, rng: np.random.Generator) -> list[Offset]:
@@ -243,6 +245,7 @@ def rim_offsets(picture: Picture, hole: Mask, source: Mask) -> list[Offset]:
     closest = int(max(4, min(height, width) / 20))
     offsets: list[Offset] = []
     for sector in range(-1, SECTORS):
+        tick(0.2)
         here = np.zeros_like(rim)
         some = sectors == sector if sector >= 0 else np.ones(len(rows), np.bool_)
         if some.sum() < 6:
@@ -316,7 +319,8 @@ def label(
         used = np.bincount(labels, minlength=len(offsets))
         # What a first try gave nothing to seldom gets something in a second one.
         often = [k for k in np.argsort(-used, kind="stable") if used[k]]
-        for k in often if sweep else range(len(offsets)):
+        for number, k in enumerate(often if sweep else range(len(offsets))):
+            tick((sweep + number / len(offsets)) / SWEEPS)
             moved = energy.expanded(labels, int(k))
             if not np.array_equal(moved, labels) and (now := energy.total(moved)) < least:
                 labels, least = moved, now
@@ -356,6 +360,7 @@ class _Energy:
         values = np.empty((len(offsets), len(rows), features.shape[2]), np.float32)
         alone = np.empty((len(offsets), len(rows)), np.int64)
         for k, offset in enumerate(offsets):
+            tick(0.0)
             copied, known = shifted(features, offset, part), shifted(source, offset, part)
             differs = np.where(known, np.sqrt(((copied - near) ** 2).sum(-1)), np.float32(FOREIGN)) * rim
             cost = 2 * cv2.filter2D(differs, -1, cross, borderType=cv2.BORDER_CONSTANT)[places]

@@ -26,7 +26,7 @@ from intarsia.layout.layout import Layout
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.removal_notes import fill_notes
 from intarsia.layout.scene import Scene
-from intarsia.progress import Cost, OnProgress, peak_memory_mb
+from intarsia.progress import Cost, OnProgress, part_of, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 
 CUT_OFF = 0.1
@@ -90,7 +90,7 @@ def arrange(
         concepts: the objects' learned looks, for regenerate; learned first when None.
         protected: (H, W) what stays as it is, whatever is moved; read from the record's file when None.
         cache: what was computed for this photo before, and is used again; by default nothing.
-        on_progress: called after every denoising or learning step; may raise `Cancelled`.
+        on_progress: called within every stage, and after every denoising or learning step; may raise `Cancelled`.
 
     Raises:
         LayoutError: scene and layout do not belong together.
@@ -106,9 +106,10 @@ def arrange(
     mode = choose_mode(layout, record)
     seeds = range(record.seed, record.seed + record.seeds)
     if mode == "compose":
-        pictures = [
-            compose(scene, layout, record, backbones, seed=seed, cache=cache, on_progress=on_progress) for seed in seeds
-        ]
+        pictures = []
+        for number, seed in enumerate(seeds):
+            told = part_of(on_progress, number / len(seeds), (number + 1) / len(seeds))
+            pictures.append(compose(scene, layout, record, backbones, seed=seed, cache=cache, on_progress=told))
         concepts = None
     else:
         if backbones is None:

@@ -16,6 +16,7 @@ from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask
 from intarsia.imaging.outline import outline_box, outline_points
 from intarsia.imaging.photo import Photo
+from intarsia.progress import span
 
 EXAMPLES = "cat=10,20,200,220 'dog 1@300,150@320,90'"
 """What marks look like."""
@@ -101,12 +102,13 @@ def outline_marked(photo: Photo, marks: Sequence[MarkedObject]) -> dict[str, Mas
     """
     taken = np.zeros((photo.size.height, photo.size.width), np.bool_)
     masks: dict[str, Mask] = {}
-    for mark in reversed(marks):
+    for number, mark in enumerate(reversed(marks)):
         try:
-            if mark.box is not None:
-                masks[mark.name] = outline_box(photo.pixels, mark.box, taken=taken)
-            else:
-                masks[mark.name] = outline_points(photo.pixels, mark.points, taken=taken)
+            with span(number / len(marks), (number + 1) / len(marks)):
+                if mark.box is not None:
+                    masks[mark.name] = outline_box(photo.pixels, mark.box, taken=taken)
+                else:
+                    masks[mark.name] = outline_points(photo.pixels, mark.points, taken=taken)
         except RegionError as problem:
             raise RegionError(f"{mark.name!r} was not outlined. ", *problem.parts) from problem
         taken |= masks[mark.name]

@@ -21,6 +21,7 @@ from intarsia.layout.doubts import outline_by_hand, refuse_unsure, unsure_of
 from intarsia.layout.found_file import with_found
 from intarsia.layout.marked_objects import outline_marked, parse_marked
 from intarsia.layout.scene import Scene, scene_of, scene_of_objects
+from intarsia.progress import tick
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
 from intarsia.records.scene_folder import SCENE_FILES
 
@@ -203,7 +204,10 @@ def read_masks(photo: Photo, given: Sequence[str]) -> Scene:
         if name in files:
             raise LayoutError(f"Two masks are called {name!r}: number them, '{name} 1=...' and '{name} 2=...'.")
         files[name] = file.strip()
-    masks = {name: read_mask(file, photo.size, orientation=photo.orientation) for name, file in files.items()}
+    masks = {}
+    for number, (name, file) in enumerate(files.items()):
+        tick(number / len(files))
+        masks[name] = read_mask(file, photo.size, orientation=photo.orientation)
     taken = np.zeros((photo.size.height, photo.size.width), dtype=np.bool_)
     for name in reversed(masks):
         shown = masks[name] & ~taken

@@ -15,6 +15,7 @@ from intarsia.imaging.photo import Bytes, Picture
 from intarsia.imaging.slices import NOWHERE, Part, grown, hull, overlap, shape_of, within
 from intarsia.layout.layout import Layout
 from intarsia.layout.scene import Scene
+from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
 
 
@@ -89,14 +90,19 @@ def stack_layers(scene: Scene, layout: Layout, change: Change, background: Bytes
         ground = background.astype(np.float32) if name in vacating else _ground(scene, change)
         return _cut_from(scene, scene.masks[name], ground, record)
 
-    moved = {p.name: warp(cut_out(p.source), p.matrix, size) for p in layout.placements if p.moved}
+    moving = [p for p in layout.placements if p.moved]
+    moved = {}
+    for number, p in enumerate(moving):
+        tick(0.4 * number / len(moving))
+        moved[p.name] = warp(cut_out(p.source), p.matrix, size)
     around = round(record.compose.border * size.short) if record.compose.adapt else 0
     frame = hull(
         [bounds_of(change.vacated) or NOWHERE, *(grown(layer.part, around, shape) for layer in moved.values())]
     )
     stack = Stack.unchanged(background, frame)
     stack.region[...] = change.vacated[frame]
-    for placement in layout.placements:
+    for number, placement in enumerate(layout.placements):
+        tick(0.4 + 0.6 * number / len(layout.placements))
         if placement.moved:
             layer = moved[placement.name]
             if record.compose.adapt:

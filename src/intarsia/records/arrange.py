@@ -276,6 +276,6 @@ class ArrangeRecord:
                 ("The target was given both as a layout and as boxes", one_of("layout", "boxes")),
             ),
             *own_network_checks(self.fill, self.fill_model),
-            *format_checks(self.format, self.quality),
+            *format_checks(self.quality),
         )
         run_checks((*checks, *self.compose.checks(), *self.guide.checks(), *self.learn.checks()))

@@ -25,6 +25,10 @@ MOST_LCM_STEPS = 50
 """Steps of the schedule that consistency models are distilled on, of which they take some."""
 
 
+MOST_WATERMARK = 60
+"""Characters of a watermark."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """Where to look for the region, and how hard."""
@@ -192,6 +196,8 @@ class EditRecord:
     """Where the models worked at less than the picture's resolution, paint the best result on at that resolution, in overlapping tiles; costs several times the edit."""
     context: float = 1.6
     """Side of the part of the picture that is worked on, in longer sides of the region; a large number takes the whole picture."""
+    watermark: str = ""
+    """A few words that are written over what was changed, translucent, again and again, such as "toy preview"; nothing elsewhere."""
     regions: str | None = None
     """A fitted region network (regions fit); pocket brings its own."""
     keep: int = 1
@@ -244,7 +250,11 @@ class EditRecord:
             ),
             *lora_checks(self.lora),
             *embedding_checks(self.embedding),
-            *format_checks(self.format, self.quality),
+            *format_checks(self.quality),
+            (
+                len(self.watermark) <= MOST_WATERMARK,
+                f"The watermark has {len(self.watermark)} characters, but {MOST_WATERMARK} at most can be read.",
+            ),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 self.sampler != "lcm" or self.steps <= MOST_LCM_STEPS,

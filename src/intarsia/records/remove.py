@@ -72,7 +72,7 @@ class RemoveRecord:
                 ),
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
-                *format_checks(self.format, self.quality),
+                *format_checks(self.quality),
                 *lora_checks(self.lora),
                 *embedding_checks(self.embedding),
                 *own_network_checks(self.fill, self.fill_model),

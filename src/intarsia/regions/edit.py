@@ -26,6 +26,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected
 from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
+from intarsia.imaging.watermark import watermarked
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.adaptive import spend_as_needed
@@ -204,7 +205,10 @@ def edit(
     # Back to the user's pixels; every pixel outside the blend stays the input's.
     refines = record.refine and editor is None
     finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if refines else parts
-    candidates = finished(finest, anchors, photo, size, record, mask, protected)
+    candidates = tuple(
+        marked(candidate, record.watermark)
+        for candidate in finished(finest, anchors, photo, size, record, mask, protected)
+    )
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
     return EditResult(
@@ -344,6 +348,13 @@ def finished(
     return (*together, *rest)
 
 
+def marked(candidate: Candidate, text: str) -> Candidate:
+    """A candidate with a watermark on what it changed, if it is finished."""
+    if candidate.photo is None or candidate.blend is None:
+        return candidate
+    return dataclasses.replace(candidate, photo=watermarked(candidate.photo, candidate.blend, text))
+
+
 def joined(
     evaluations: Sequence[Evaluation],
     anchors: Sequence[Point],
@@ -403,7 +414,7 @@ def to_candidate(
     elif evaluation.steps == record.steps:
         if record.preset == "released-exact" and crop is None:  # nothing is pasted back there
             mask = np.ones((full.height, full.width), bool)
-        where = mask if mask is not None else box_mask(box, full) if region.mask is None else shape_in(region, full)
+        where = mask if mask is not None else box_mask(box, full) if region.mask is None else region.on_photo(full)
         where = where if protected is None else where & ~protected
         if crop is None:
             short, grain = float(full.short), full.short / size.short
@@ -436,12 +447,3 @@ def untinted(evaluation: Evaluation, photo: Photo) -> Tensor:
         return evaluation.picture
     before = levels_to_tensor(region.crop.cut(photo.pixels))[0]
     return without_tint(before, evaluation.picture, region.shape(region.crop.size))
-
-
-def shape_in(region: Region, full: Size) -> np.ndarray:
-    """(H, W) bool: the shape of a region of a crop, in pixels of the photo."""
-    assert region.crop is not None and region.mask is not None
-    shape = np.zeros((full.height, full.width), bool)
-    levels = region.crop.put(region.mask.numpy().astype(np.uint8) * 255, full)
-    shape[region.crop.part(full)] = levels > 127
-    return shape

@@ -47,6 +47,14 @@ class Region:
         """(h, w) where it is, in an image of the working size."""
         return box_mask(self.box, size) if self.mask is None else self.mask.numpy()
 
+    def on_photo(self, full: Size) -> Mask:
+        """(H, W) where a region of a crop that is no box is, in pixels of a photo of that size."""
+        assert self.crop is not None and self.mask is not None
+        shape = np.zeros((full.height, full.width), np.bool_)
+        levels = self.crop.put(self.mask.numpy().astype(np.uint8) * 255, full)
+        shape[self.crop.part(full)] = levels > 127
+        return shape
+
     def spared(self, size: Size) -> Mask:
         """(h, w) the things that are laid over what is painted, in an image of the working size."""
         if self.crop is None or not self.spares:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.errors import OutputError, RecordError, Remedy, Setting
 from intarsia.imaging.compression import kind_asked
 from intarsia.imaging.metadata import TRAINED
 from intarsia.imaging.photo import Photo
@@ -40,7 +40,18 @@ def choose_ending(format: OutputFormat, own: str, photo: Photo, original: Path) 
 
 
 def ending_of(record: Record, photo: Photo) -> str:
-    """The ending of the names of a record's pictures, as for `choose_ending`."""
+    """The ending of the names of a record's pictures, as for `choose_ending`.
+
+    Raises:
+        RecordError: a quality is asked for of PNG.
+        OutputError: as `choose_ending`.
+    """
+    if record.quality is not None and record.format == "png":
+        raise RecordError(
+            "A quality was given, but PNG keeps every pixel",
+            Remedy("leave out ", Setting("quality")),
+            Remedy("write ", Setting("format", "jpeg"), " or webp"),
+        )
     return choose_ending(record.format, photo.format, photo, Path(record.photo))
 
 

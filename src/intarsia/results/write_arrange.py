@@ -9,6 +9,7 @@ from typing import Any
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.layout.edit import ArrangeResult
+from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.document import arrange_json, arrange_png_text, as_json, now, pixel_digest
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
@@ -131,11 +132,15 @@ def write_arrangement(
             }
             shown = {**document, **own}
             text = arrange_png_text(shown, result) if metadata else None
+            tick(0.1)
             write_result(made.photo, stage / target.name, result.record, text=text)
+        tick(0.45)
         chosen = result.pictures[lead]
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(chosen.blend)))
+        tick(0.6)
         colours = colours_of(result.scene.names, result.record.colours)
         sheet = layout_sheet(result.scene, result.layout, chosen.photo, colours)
+        tick(0.9)
         write_bytes_atomically(stage / targets.layout.name, png(sheet))
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedArrangement(files=targets, document=document)

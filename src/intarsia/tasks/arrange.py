@@ -18,11 +18,17 @@ from intarsia.layout.concept_exchange import read_concepts
 from intarsia.layout.edit import ArrangeResult, arrange, check, needs_networks
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import photo_of
-from intarsia.progress import OnProgress, Progress
+from intarsia.progress import OnProgress, Progress, Stages, part_of
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.picture_format import ending_of
 from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of, tell_unused
+
+READING, SEEING, WRITING = "reading the photo", "reading the objects", "writing the files"
+"""Stages, as progress names them."""
+
+OPENED, ARRANGED = 0.15, 0.75
+"""Shares of the whole at which the scene is read, and at which the photo is arranged: of 12 megapixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +75,23 @@ def run_arrange(
         metadata: whether the pictures carry the record.
         overwrite: replace files of the same names.
         cached: whether latents and concepts are kept on the disk for the next edit of the picture.
+        on_progress: called all along, from reading to writing; may raise `Cancelled`.
 
     Raises:
         IntarsiaError: a setting or a file is wrong; nothing is written.
         Cancelled: `on_progress` did; nothing is written.
     """
-    photo = read_photo(photo_of(record))
+    opening = Stages(part_of(on_progress, 0.0, OPENED), {READING: 1.0, SEEING: 3.0})
+    with opening.stage(READING, 1):
+        photo = read_photo(photo_of(record))
     if lead >= record.seeds:
         raise RecordError(f"The record shows picture {lead + 1}, but makes only {record.seeds}: it was changed since.")
     targets = plan_arrangement(record, out, name=name, ending=ending_of(record, photo), overwrite=overwrite)
     concepts = read_concepts(Path(record.concepts)) if record.concepts else None
     if record.find:  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
-    scene = load_scene(record, photo, load_segmenter)
+    with opening.stage(SEEING):
+        scene = load_scene(record, photo, load_segmenter)
     layout, protected = read_layout(record, scene), read_protected(record.protect, photo)
     check(scene, layout)
     if concepts is not None:
@@ -101,12 +111,20 @@ def run_arrange(
         tell_unused(record)
         record = dataclasses.replace(record, models=source.name)
     result = arrange(
-        scene, layout, record, backbones, concepts=concepts, protected=protected, cache=cache, on_progress=listen
+        scene,
+        layout,
+        record,
+        backbones,
+        concepts=concepts,
+        protected=protected,
+        cache=cache,
+        on_progress=part_of(listen, OPENED, ARRANGED),
     )
     result = dataclasses.replace(
         result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
     )
-    saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
+    with Stages(part_of(on_progress, ARRANGED, 1.0), {WRITING: 1.0}).stage(WRITING):
+        saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
     learned = any(stage.startswith("learning") for stage in stages)
     concepts_from: Literal["none", "file", "cache", "learned"] = "none"
     if result.mode == "regenerate":

@@ -17,11 +17,17 @@ from intarsia.layout.marked_objects import parse_marked
 from intarsia.layout.removal_files import read_avoid, read_removal
 from intarsia.layout.remove import RemoveResult, remove
 from intarsia.layout.scene import Scene
-from intarsia.progress import OnProgress, peak_memory_mb
+from intarsia.progress import OnProgress, Stages, part_of, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
 from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, networks_of, segmenter_and_side, tell_unused
+
+READING, SEEING, WRITING = "reading the photo", "reading what goes", "writing the files"
+"""Stages, as progress names them."""
+
+OPENED, REMOVED = 0.15, 0.8
+"""Shares of the whole at which the objects are read, and at which they are removed: of 12 megapixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +68,24 @@ def run_remove(
         IntarsiaError: a setting or a file is wrong; nothing is written.
         Cancelled: `on_progress` did; nothing is written.
     """
-    photo = read_photo(record.photo)
+    opening = Stages(part_of(on_progress, 0.0, OPENED), {READING: 1.0, SEEING: 3.0})
+    with opening.stage(READING, 1):
+        photo = read_photo(record.photo)
     targets = plan_removal(record, photo, out, name=name, overwrite=overwrite)
     if record.find or record.fill == "diffusion":  # what auto means is found out once
         record = dataclasses.replace(record, models=resolve(record.models).name)
     avoid, protected = read_avoid(record, photo), read_protected(record.protect, photo)
-    scene = load_removal(record, photo, load_segmenter)
+    with opening.stage(SEEING):
+        scene = load_removal(record, photo, load_segmenter)
+    told = part_of(on_progress, OPENED, REMOVED)
     if record.fill == "diffusion":
-        result = paint(scene, record, networks_of(record, load), avoid, on_progress, protected=protected)
+        result = paint(scene, record, networks_of(record, load), avoid, told, protected=protected)
     else:
         tell_unused(record)
         fill = load_fill(record.fill, record.fill_model)
-        result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=on_progress)
-    saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
+        result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=told)
+    with Stages(part_of(on_progress, REMOVED, 1.0), {WRITING: 1.0}).stage(WRITING):
+        saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
     return RemoveTaskResult(result=result, saved=saved)
 
 

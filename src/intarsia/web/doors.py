@@ -79,18 +79,18 @@ class Access:
         """Whether a header Authorization holds the key, or user and password; in a time that tells nothing of them."""
         scheme, _, rest = given.partition(" ")
         if scheme.lower() == "bearer" and self.bearer is not None:
-            return same(rest.strip(), self.bearer)
+            return same(rest.strip().encode("latin-1"), self.bearer)  # as it came; servers read headers in Latin-1
         if scheme.lower() == "basic" and self.basic is not None:
             try:
-                return same(base64.b64decode(rest, validate=True).decode(), self.basic)
+                return same(base64.b64decode(rest, validate=True), self.basic)
             except (binascii.Error, ValueError):
                 return False
         return False
 
 
-def same(given: str, secret: str) -> bool:
-    """Whether two texts are equal, compared in constant time."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode("utf-8", "surrogatepass"))
+def same(given: bytes, secret: str) -> bool:
+    """Whether bytes are a text in UTF-8, compared in constant time."""
+    return hmac.compare_digest(given, secret.encode("utf-8", "surrogateescape"))
 
 
 def sentence_for(problem: BaseException) -> str:

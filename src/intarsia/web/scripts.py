@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,11 @@ STYLES = ("page", "batch_tab", "studio", "studio_stage", "studio_objects", "stud
 PATH = "intarsia-scripts"
 """First part of the scripts' URLs, below that of the page."""
 A_YEAR = 365 * 24 * 3600
+PRELUDE = re.compile(r"(?<=[{};])\s*[^@{};]+(?=\{)|\A\s*[^@{};]+(?=\{)")
+"""Selectors of a rule in a style sheet."""
+LIST = re.compile(r":is\(([^()]*,[^()]*)\)")
+SEPARATOR = re.compile(r",(?![^()]*\))")
+"""Commas between selectors, which are not within a list."""
 
 # The page's URL may have a path of its own, below which Gradio's own scripts lie, too. `Function`, with which Gradio
 # runs this, has no URL that an import could be relative to.
@@ -60,8 +66,23 @@ def loading(module: str, events: Sequence[str]) -> str:
 
 
 def styles() -> str:
-    """The style sheets of all tabs, as one."""
-    return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
+    """The style sheets of all pages, as one, without lists in `:is()`: Gradio divides selectors at every comma."""
+    together = "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
+    return PRELUDE.sub(lambda found: without_lists(found[0]), re.sub(r"/\*.*?\*/", "", together, flags=re.DOTALL))
+
+
+def without_lists(selectors: str) -> str:
+    """Selectors of a rule in which each `:is(a, b)` is written out: "x:is(a, b)" as "x:is(a), x:is(b)"."""
+    waiting, written = [each.strip() for each in SEPARATOR.split(selectors)], []
+    while waiting:
+        selector = waiting.pop(0)
+        found = LIST.search(selector)
+        if found is None:
+            written.append(selector)
+        else:
+            before, after = selector[: found.start()], selector[found.end() :]
+            waiting[:0] = [f"{before}:is({each.strip()}){after}" for each in found[1].split(",")]
+    return ", ".join(written)
 
 
 def scripts_route() -> Route:

@@ -31,9 +31,7 @@ def export(session: Session, draft: Draft, data: Mapping[str, Any]) -> Facts:
     if importlib.util.find_spec("intarsia.results.export") is not None:
         writer = importlib.import_module("intarsia.results.export")
         name = f"{safe_stem(Path(draft.name))} {draft_number(draft, data)}".strip()
-        picture = writer.export_picture(
-            picture, draft.photo, session.new_folder("export") / f"{name}.png", format=kind
-        )
+        picture = writer.export_picture(picture, draft.photo, session.new_folder("export") / f"{name}.png", format=kind)
     return {"kind": "file", "url": file_url(picture), "name": picture.name}
 
 

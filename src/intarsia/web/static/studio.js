@@ -39,7 +39,6 @@ class Studio {
     this.saidNumber = -1; // of the server's message that was shown last
     this.tickets = new Map(); // of questions that wait for an answer
     this.ticket = 0;
-    this.expected = null; // results that were there when a change was asked for
     this.sending = 0; // of the state after which what was sent has arrived; 0 where nothing is on its way
     this.scenes = new Map(); // by their ids
     this.arrived = false;
@@ -123,7 +122,7 @@ class Studio {
       if (!draft.steps.some(({ id }) => id === snapshot.step)) snapshot.step = "";
     const { step } = readAddress(location.hash);
     if (!saved && step && draft.steps.some(({ id }) => id === step)) this.draft.amend({ step });
-    this.expected = null;
+    this.said = { text: "", problem: false };
     store(LAST, draft.id);
     this.scenes.clear();
     this.stage.open(this.photo);

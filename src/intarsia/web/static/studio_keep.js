@@ -3,14 +3,11 @@ import { make } from "./dom.js";
 import { labelsToPng } from "./label_png.js";
 import { combineMap, mapOfRuns, runsOf } from "./selection_map.js";
 
-const mapOf = ({ runs, width, height }) => mapOfRuns(runs, { width, height });
-
 // Two areas as `Selection.save` gives them, together.
-export function joined(one, other) {
-  if (!one || !other) return one || other;
-  const map = mapOf(one);
-  combineMap(map, mapOf(other), "add");
-  return { ...one, feather: 0, runs: runsOf(map) };
+export function joined(one, { runs, width, height }) {
+  const map = mapOfRuns(runs, { width, height });
+  if (one) combineMap(map, mapOfRuns(one.runs, one), "add");
+  return { runs: runsOf(map), width, height };
 }
 
 export class KeptArea {
@@ -23,7 +20,7 @@ export class KeptArea {
 
   async file() {
     const { keep } = this.app.draft.now;
-    return keep && new File([await labelsToPng(mapOf(keep))], "keep.png", { type: "image/png" });
+    return keep && new File([await labelsToPng(mapOfRuns(keep.runs, keep))], "keep.png", { type: "image/png" });
   }
 
   async render() {
