@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from intarsia.errors import RegionError
 from intarsia.imaging.geometry import Box, Point
-from intarsia.imaging.outline import outline_box, outline_points
+from intarsia.imaging.outline import outline_box, outline_points, take_away
 from tests.paths import SAMPLES
 
 Mask = npt.NDArray[np.bool_]
@@ -206,3 +206,22 @@ def test_polygons_lie_in_their_photographs() -> None:
     for file, (width, height) in sizes.items():
         for polygons in OUTLINES[file].values():
             assert all(0 <= x <= width and 0 <= y <= height for polygon in polygons for x, y in polygon)
+
+
+def test_points_beside_an_object_take_away_what_is_more_like_them() -> None:
+    pixels = np.random.default_rng(0).integers(100, 116, (120, 160, 1), np.uint8).repeat(3, 2)
+    pixels[40:80, 40:80] = (200, 60, 40)
+    pixels[40:80, 80:120] = (40, 60, 200)  # touches the first
+    box = outline_box(pixels, Box(36, 36, 124, 84))
+    assert box[60, 60] and box[60, 100]
+    both = outline_points(pixels, [Point(60, 60), Point(100, 60)])
+    one = outline_points(pixels, [Point(60, 60)], off=[Point(100, 60)])
+    assert both[60, 100] and one[60, 60] and not one[42:78, 83:118].any()
+    meant = np.zeros(one.shape, np.bool_)
+    meant[40:80, 40:80] = True
+    assert (one & meant).sum() / (one | meant).sum() > 0.9
+    far = outline_points(pixels, [Point(60, 60)], off=[Point(500, 500), Point(5, 5)])
+    assert far[60, 60] and not far[10, 10]
+    left = take_away(pixels, box, [Point(60, 60)], [Point(100, 60)])
+    assert left[60, 60] and not left[60, 100] and not (left & ~box).any()
+    assert (take_away(pixels, box, [Point(60, 60)], []) == box).all()

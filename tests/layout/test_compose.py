@@ -23,7 +23,7 @@ from intarsia.imaging.read import photo_from_image
 from intarsia.imaging.slices import whole
 from intarsia.layout.background import detail_std, high_pass
 from intarsia.layout.cache import MemoryCache
-from intarsia.layout.compose import compose, description, what_changes
+from intarsia.layout.compose import CUTTING, FILLING, LAYING, compose, description, what_changes
 from intarsia.layout.correspondence import correspondence
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene, SceneObject
@@ -152,11 +152,12 @@ def test_cancelling_leaves_the_models_as_they_were(scene: Scene, moved: EditedPh
             raise Cancelled("stop")
 
     cache, record = MemoryCache(), replace(RECORD, fill="diffusion")
-    for _ in range(2):
+    for _ in range(5):
         with pytest.raises(Cancelled):
             compose(scene, layout, record, pocket, seed=0, cache=cache, on_progress=stop)
         assert dict(pocket.in_parts.unet.attn_processors) == processors
-    assert len(stages) == 2
+    painted = ["painting what lies behind", "joining the objects to the picture"]
+    assert stages == [CUTTING, FILLING, painted[0], LAYING, painted[1]]
     assert same(compose(scene, layout, RECORD, pocket, seed=0, cache=cache, on_progress=stop).photo, moved.photo)
 
 

@@ -296,3 +296,14 @@ def test_a_scene_folder_keeps_how_sure_it_was_until_its_mask_is_painted_over(tmp
     write_scene(Scene(photo=GREY, objects=(marked,)), folder, overwrite=True)
     assert not (folder / "found.json").exists(), "it was of the scene that was replaced"
     assert "sure" not in json.dumps(write_scene(Scene(photo=GREY, objects=(marked,)), tmp_path / "y.scene"))
+
+
+def test_what_is_perhaps_not_there_takes_no_pixel_of_what_is(pocket: Backbones) -> None:
+    photo = scene("bird-and-car")
+    (alone,) = detect_words(photo, ["bird"], pocket.segmenter, side=64)
+    with pytest.raises(LayoutError, match="'zebra' was found only where 'bird' is more probable"):
+        detect_words(photo, ["bird", "zebra"], pocket.segmenter, side=64)
+    rabbit, car = detect_words(scene("0003"), ["rabbit", "car"], pocket.segmenter, side=64)
+    (car_alone,) = detect_words(scene("0003"), ["car"], pocket.segmenter, side=64)
+    assert (car.mask == car_alone.mask).all() and not (car.mask & rabbit.mask).any() and rabbit.mask.any()
+    assert alone.sure and car.sure and not rabbit.sure

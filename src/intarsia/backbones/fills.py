@@ -53,9 +53,11 @@ class PatchFill:
     """Pieces of the image, guided by PatchMatch where that is installed."""
 
     name = "patch"
-    cache_key: tuple[object, ...] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, *, effort: float = 1.0) -> None:
+        """Prepare for fills of an effort; see `fill_by_copying`."""
+        self.effort = effort
+        self.cache_key: tuple[object, ...] = () if effort == 1 else (effort,)
         found = _patchmatch_version()
         self.guided = found is not None
         self.version = f"pypatchmatch {found}" if found else f"intarsia {__version__}"
@@ -65,7 +67,7 @@ class PatchFill:
         source = ~(hole | others)
         check_source(hole, source)
         guide = _patchmatch_guide(seed) if self.guided else None
-        return fill_by_copying(image, hole, source, source, seed=seed, guide=guide)
+        return fill_by_copying(image, hole, source, source, seed=seed, guide=guide, effort=self.effort)
 
 
 class MembraneFill:

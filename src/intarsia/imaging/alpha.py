@@ -74,7 +74,15 @@ class Matte:
     colour: Picture
 
 
-def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = None, grain: float = 1.0) -> Matte:
+def matte_of(
+    image: Bytes,
+    mask: Mask,
+    others: Mask,
+    *,
+    edge: float | None = None,
+    grain: float = 1.0,
+    effort: float = 1.0,
+) -> Matte:
     """The alpha matte of an object.
 
     Args:
@@ -83,6 +91,7 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
         others: (H, W) other objects, whose pixels are not this one's.
         edge: how far inside an exact mask's border pixels may be mixed, in pixels; outside, twice as far.
         grain: side of the mask's own pixels, in those of the image; blocks that it is made of are seen besides.
+        effort: share of the usual pixels that are solved for at most, above 0.
     """
     edge = max(1.0, EDGE * min(mask.shape) if edge is None else edge)
     grain = max(grain, grain_of(mask))
@@ -115,7 +124,7 @@ def matte_of(image: Bytes, mask: Mask, others: Mask, *, edge: float | None = Non
     tick(0.2)
     factor = 1
     unknown = int((~(sure | never)).sum())
-    while unknown / factor**2 > MOST_UNKNOWN:
+    while unknown / factor**2 > effort * MOST_UNKNOWN:
         factor += 1
     if factor == 1:
         alpha = closed_form(

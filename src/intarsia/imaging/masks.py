@@ -34,6 +34,9 @@ GREY_SHARE = 0.1
 COLOUR_SPREAD = 48
 """Levels between the channels of a pixel above which it counts as coloured; JPEG leaves fewer."""
 
+GREY_MODES = frozenset({"1", "L", "LA"})
+"""Pillow's names of pixels without colours."""
+
 COLOUR_SHARE = 0.01
 """Of a mask's pixels, so many may be coloured."""
 
@@ -93,7 +96,8 @@ def fits(shape: Size, size: Size) -> bool:
 def read_levels(path: str | Path, photo: Photo, invert: bool) -> npt.NDArray[np.uint8]:
     """The mask's levels (H, W), or `RegionError` where black and white cannot be told apart."""
     pixels = photo.pixels
-    levels = np.asarray(Image.fromarray(pixels).convert("L"))
+    grey_file = photo.mode in GREY_MODES  # its three channels are the same
+    levels = np.ascontiguousarray(pixels[..., 0]) if grey_file else np.asarray(Image.fromarray(pixels).convert("L"))
     if photo.alpha is not None:
         clear = photo.alpha < 128
         if levels[clear].any():
@@ -101,9 +105,7 @@ def read_levels(path: str | Path, photo: Photo, invert: bool) -> npt.NDArray[np.
                 f"The mask {path} is partly transparent over white, so that its shape could be in its colours or in "
                 "its transparency: save it in plain black and white, white where to repaint."
             )
-    red, green, blue = (pixels[..., channel] for channel in range(3))
-    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    coloured = (most - least > COLOUR_SPREAD).mean()
+    coloured = 0.0 if grey_file else _colourful_share(pixels)
     if coloured > COLOUR_SHARE:
         raise RegionError(
             f"The mask {path} is in colour ({coloured:.0%} of its pixels), which does not say what to repaint: "
@@ -118,6 +120,13 @@ def read_levels(path: str | Path, photo: Photo, invert: bool) -> npt.NDArray[np.
             "raise its contrast to black and white, white where to repaint."
         )
     return levels
+
+
+def _colourful_share(pixels: npt.NDArray[np.uint8]) -> float:
+    """Share of the pixels (H, W, 3) that are clearly coloured."""
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    return float((most - least > COLOUR_SPREAD).mean())
 
 
 def box_mask(box: Box, size: Size) -> Mask:

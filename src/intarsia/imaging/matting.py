@@ -79,7 +79,14 @@ class Layer:
 
 
 def cut(
-    image: Bytes, mask: Mask, everything: Mask, *, edge: float | None = None, grain: float = 1.0, reach: int = 0
+    image: Bytes,
+    mask: Mask,
+    everything: Mask,
+    *,
+    edge: float | None = None,
+    grain: float = 1.0,
+    reach: int = 0,
+    effort: float = 1.0,
 ) -> Layer:
     """Cut an object out of an image, with its soft border and the shadow that is measured around it.
 
@@ -88,10 +95,11 @@ def cut(
         mask: (H, W) the object, not empty.
         everything: (H, W) all objects: pixels of others are not this one's and say nothing of its shadow.
         edge, grain: how far to either side of its border the object is mixed with the ground; see `matte_of`.
+        effort: at finding out how; see there.
         reach: how far its shadow goes at most, in pixels; 0 leaves the shadow behind.
     """
     with span(0.0, 0.8):
-        matte = matte_of(image, mask, everything, edge=edge, grain=grain)
+        matte = matte_of(image, mask, everything, edge=edge, grain=grain, effort=effort)
     around = grown(matte.part, 2 * reach, mask.shape)
     own, inner = mask[around], within(matte.part, around)
     covered = np.zeros(own.shape, np.bool_)

@@ -51,6 +51,8 @@ def compose(
     *,
     seed: int,
     cache: Cache,
+    fill: BackgroundFill | None = None,
+    effort: float = 1.0,
     on_progress: OnProgress | None = None,
 ) -> EditedPhoto:
     """Take objects to their places as they are, and heal the image around them.
@@ -67,19 +69,20 @@ def compose(
             to it by their mattes alone.
         seed: of the noise, and of the search for a background.
         cache: keeps the background.
+        fill: what fills the background; by default what the record names.
+        effort: at cutting objects out; see `cut`.
         on_progress: called within every stage, and after every denoising step; may raise `Cancelled`.
     """
     photo, count = scene.photo, len(scene.objects)
     stages = Stages(on_progress, {CUTTING: count * CUTTING_COST, FILLING: FILLING_COST, LAYING: LAYING_COST})
     with stages.stage(CUTTING):
-        change = what_changes(scene, layout, record)
+        change = what_changes(scene, layout, record, effort)
     if not change.changed.any() and not layout.copied:
         return EditedPhoto(photo=photo, blend=np.zeros(change.changed.shape, np.float32), seed=seed)
 
     with stages.stage(FILLING):
-        background = background_without(
-            scene, change, record, choose_fill(scene, record, backbones, on_progress), seed=seed, cache=cache
-        )
+        fill = choose_fill(scene, record, backbones, on_progress) if fill is None else fill
+        background = background_without(scene, change, record, fill, seed=seed, cache=cache)
     with stages.stage(LAYING):
         stack = stack_layers(scene, layout, change, background, record)
     blend = np.zeros(change.changed.shape, np.float32)
@@ -104,11 +107,11 @@ def compose(
     return EditedPhoto(photo=dataclasses.replace(photo, pixels=pixels, alpha=transparency), blend=blend, seed=seed)
 
 
-def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord) -> Change:
+def what_changes(scene: Scene, layout: Layout, record: ArrangeRecord, effort: float = 1.0) -> Change:
     """Which objects are moved or removed, and the region that they vacate."""
     if scene.photo.size.short < SMALL:
         return _change_by_distance(scene, layout.vacating, record)
-    return _change_by_mattes(scene, layout.vacating, layout.copied, record)
+    return _change_by_mattes(scene, layout.vacating, layout.copied, record, effort)
 
 
 def _change_by_distance(scene: Scene, names: Collection[str], record: ArrangeRecord) -> Change:
@@ -128,7 +131,9 @@ def _change_by_distance(scene: Scene, names: Collection[str], record: ArrangeRec
     return Change(changed=changed, vacated=vacated, objects=dilate(changed | kept, border), layers={})
 
 
-def _change_by_mattes(scene: Scene, names: Collection[str], copied: Collection[str], record: ArrangeRecord) -> Change:
+def _change_by_mattes(
+    scene: Scene, names: Collection[str], copied: Collection[str], record: ArrangeRecord, effort: float
+) -> Change:
     """In a photograph, soft borders and shadows are measured.
 
     Args:
@@ -146,7 +151,7 @@ def _change_by_mattes(scene: Scene, names: Collection[str], copied: Collection[s
     def cut_out(name: str) -> Layer:
         reach = round(settings.border * short) if settings.shadows else 0
         edge = max(1.0, settings.edge * short)
-        return cut(image, scene.masks[name], everything, edge=edge, grain=grains[name], reach=reach)
+        return cut(image, scene.masks[name], everything, edge=edge, grain=grains[name], reach=reach, effort=effort)
 
     for number, name in enumerate(scene.names):
         if name in names:

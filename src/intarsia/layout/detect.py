@@ -7,6 +7,7 @@ is a network for outlines, it is then shown each object and has the last word.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import re
@@ -55,11 +56,13 @@ class Located:
     """Where a segmenter shows what was named, before anything refines it.
 
     Attributes:
+        picture: (1, 3, h, w) in [-1, 1], what it looked at.
         answers: its maps, at the size at which it looked.
         masks: (H, W) at the photo's size by name, disjoint, none of them empty.
         points: by name, in pixels of the photo, where it is surest.
     """
 
+    picture: Tensor
     answers: Answers
     masks: dict[str, Mask]
     points: dict[str, Point]
@@ -93,14 +96,53 @@ def detect_words(
     """
     names = [name.strip() for name in names]
     located = locate(photo, names, segmenter, side=side)
-    judged = [
-        judge(located.answers, words_of(name), coarse(located.masks[name], located.answers.maps)) for name in names
-    ]
+    judged = judge_all(located)
+    sure = [name for name in names if judged[name].sure]
+    if 0 < len(sure) < len(names):  # what is perhaps not there takes no pixel of what is
+        alone = divide(photo, located.picture, located.answers, sure)
+        located = left_over(located, alone)
+        judged = judge_all(located)
     masks = [located.masks[name] for name in names]
     refiner = segmenter if refiner is None and isinstance(segmenter, MaskRefiner) else refiner
     if refiner is not None:
         masks = refine_masks(photo, masks, [located.points[name] for name in names], refiner)
-    return tuple(found_object(*found) for found in zip(names, masks, judged, strict=True))
+    return tuple(found_object(name, mask, judged[name]) for name, mask in zip(names, masks, strict=True))
+
+
+def judge_all(located: Located) -> dict[str, Confidence]:
+    """How sure it is of each object, by name."""
+    answers = located.answers
+    return {name: judge(answers, words_of(name), coarse(mask, answers.maps)) for name, mask in located.masks.items()}
+
+
+def left_over(located: Located, first: Located) -> Located:
+    """Objects of which some have the first choice of pixels; the others have what is left of theirs.
+
+    Raises:
+        LayoutError: nothing is left of one.
+    """
+    taken = np.logical_or.reduce(list(first.masks.values()))
+    masks, points = dict(located.masks), dict(located.points)
+    for name, mask in located.masks.items():
+        if name in first.masks:
+            masks[name], points[name] = first.masks[name], first.points[name]
+            continue
+        masks[name] = mask & ~taken
+        if not masks[name].any():
+            raise only_where(words_of(name), next(k for k, own in first.masks.items() if (own & mask).any()))
+        heat = located.answers.of([words_of(name)])
+        full = F.interpolate(heat[None], mask.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
+        points[name] = surest_point(masks[name], full)
+    return dataclasses.replace(located, masks=masks, points=points)
+
+
+def only_where(words: str, rival: str) -> LayoutError:
+    """The error where nouns compete for a place, and one of them has nothing else."""
+    return LayoutError(
+        f"{words!r} was found only where {rival!r} is more probable",
+        Remedy("use words that tell them apart"),
+        pass_masks("masks"),
+    )
 
 
 def coarse(mask: Mask, maps: Tensor) -> Tensor:
@@ -127,7 +169,17 @@ def locate(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: in
     picture = to_tensor(photo, working_size(photo.size, side, 1))
     classes = list(dict.fromkeys(words_of(name) for name in names))
     check_nouns(photo, classes, segmenter.nouns if isinstance(segmenter, KnowsNouns) else ())
-    answers = ask(segmenter, picture, classes)
+    return divide(photo, picture, ask(segmenter, picture, classes), names)
+
+
+def divide(photo: Photo, picture: Tensor, answers: Answers, names: Sequence[str]) -> Located:
+    """Divide the photo's pixels among what is named, by a segmenter's answers.
+
+    Args:
+        picture: (1, 3, h, w) that was looked at.
+        names: whose words were asked for.
+    """
+    classes = list(dict.fromkeys(words_of(name) for name in names))
     heat = answers.of(classes)
     peaks = heat.flatten(1).amax(1)
     for words, peak in zip(classes, peaks.tolist(), strict=True):
@@ -149,15 +201,10 @@ def locate(photo: Photo, names: Sequence[str], segmenter: Segmenter, *, side: in
         same = sorted((name for name in names if words_of(name) == words), key=number_of)
         shape = tidy_mask((owner == place).numpy())
         if not shape.any():
-            rival = classes[int(best.indices.flatten()[full[place].argmax()])]
-            raise LayoutError(
-                f"{words!r} was found only where {rival!r} is more probable",
-                Remedy("use words that tell them apart"),
-                pass_masks("masks"),
-            )
+            raise only_where(words, classes[int(best.indices.flatten()[full[place].argmax()])])
         for name, mask in zip(same, split_touching(shape, full[place].numpy(), same), strict=True):
             found[name], points[name] = mask, surest_point(mask, full[place].numpy())
-    return Located(answers=answers, masks=found, points=points)
+    return Located(picture=picture, answers=answers, masks=found, points=points)
 
 
 def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> None:

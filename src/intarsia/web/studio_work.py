@@ -19,6 +19,7 @@ from intarsia.web.arrange_store import names_of
 from intarsia.web.lines import Line
 from intarsia.web.mask_uploads import write_mask
 from intarsia.web.remove_service import RemoveService
+from intarsia.web.result_store import KEEP
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.studio_drafts import Draft, settings_in
 from intarsia.web.studio_jobs import Job
@@ -81,7 +82,7 @@ class Verbs:
         toy = self.models.toy_banner(models, draft.photo)
         if toy is not None and data.get("anyway") is not True:
             raise RecordError(f"{toy['text']} {toy['command']}.")
-        settings = checked_settings(settings_in(data), self.fields["change"])
+        settings = {"keep": KEEP} | checked_settings(settings_in(data), self.fields["change"])
         settings |= {name: str(data.get(name) or "") for name in ("source", "prompt")} | {"models": models}
         selection, keep = self._selections(draft, data)
         mask = None

@@ -28,11 +28,13 @@ QUICK = json.dumps({"steps": 2, "search": {"preview_steps": [1], "survivors": [1
 
 @pytest.fixture(scope="module")
 def client(served: Served) -> Iterator[Any]:
+    import httpx2
+
     with openai.OpenAI(
         base_url=f"{served.address}/v1",
         api_key="none is asked for",
         max_retries=0,
-        http_client=httpx.Client(trust_env=False),
+        http_client=httpx2.Client(trust_env=False),
     ) as client:
         yield client
 

@@ -148,6 +148,7 @@ def test_what_is_wrong_is_said_in_a_sentence(served: Served, tool: str, argument
     assert set(served.store.sessions) == before
 
 
+@pytest.mark.slow
 def test_a_client_that_wants_to_know_is_told_how_it_goes_on(served: Served) -> None:
     heard: list[tuple[float, str | None]] = []
 
@@ -163,7 +164,7 @@ def test_a_client_that_wants_to_know_is_told_how_it_goes_on(served: Served) -> N
     assert [done for done, _ in heard] == sorted(done for done, _ in heard)
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("mode", [pytest.param("legacy", marks=pytest.mark.slow), "auto"])
 def test_a_client_that_has_no_patience_stops_the_work(
     served: Served, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

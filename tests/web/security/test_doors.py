@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_the_password_of_the_pages_opens_the_doors(locked_site: Site, monkeypatc
     assert locked_site.get("/config", headers=bearer("secret word")).status_code == 401, "the pages want a login"
 
 
+@pytest.mark.slow
 def test_a_key_of_their_own_takes_the_place_of_the_password(
     tmp_path: Path, tiny_models: Path, tiny_backbones: Backbones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,12 +225,13 @@ def test_the_options_of_the_doors_are_checked(
     ):
         assert main.main(["ui", *flags, "--port", "0"]) == 2
         assert why in capsys.readouterr().err
-    found = startup.importlib.util.find_spec
-    monkeypatch.setattr(startup.importlib.util, "find_spec", lambda name: None if name == "mcp" else found(name))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mcp" else found(name))
     assert main.main(["ui", "--mcp", "--port", "0"]) != 0
     assert "pip install 'intarsia[mcp]'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_options_and_environment_reach_the_doors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: dict[str, Any] = {}
 
@@ -243,3 +246,40 @@ def test_options_and_environment_reach_the_doors(monkeypatch: pytest.MonkeyPatch
     doors = asked["doors"]
     assert (doors.images, doors.mcp, doors.pictures, doors.key) == (True, True, tmp_path, KEY)
     assert asked["turns"] is not None
+
+
+@pytest.mark.slow
+def test_the_usual_clients_come_in_with_what_they_are_given(
+    tmp_path: Path, tiny_models: Path, tiny_backbones: Backbones
+) -> None:
+    import asyncio
+
+    import gradio_client
+    import httpx2
+    import openai
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def tools(site: Site) -> list[str]:
+        async with (
+            httpx2.AsyncClient(headers=bearer("secret word"), trust_env=False) as http,
+            Client(streamable_http_client(f"{site.address}/mcp", http_client=http)) as client,
+        ):
+            return [tool.name for tool in (await client.list_tools()).tools]
+
+    for site in opened(tmp_path / "site", tiny_models, tiny_backbones, known=KNOWN):
+        assert asyncio.run(tools(site)) == ["edit", "remove", "find", "arrange"]
+        with (
+            httpx2.Client(trust_env=False) as plain,
+            openai.OpenAI(base_url=f"{site.address}/v1", api_key="secret word", http_client=plain) as client,
+        ):
+            assert len(list(client.models.list())) == 1
+            with pytest.raises(openai.AuthenticationError):
+                client.with_options(api_key="wrong").models.list()
+        (tmp_path / "a.png").write_bytes(picture())
+        pages = gradio_client.Client(site.address, verbose=False, auth=KNOWN, download_files=str(tmp_path))
+        made, _ = pages.predict(
+            gradio_client.handle_file(tmp_path / "a.png"), {"box": [4, 4, 20, 20]}, None, api_name="/remove"
+        )
+        assert Path(made).is_file()
+        pages.close()
