@@ -31,7 +31,7 @@ from intarsia.results.staging import safe_stem
 from intarsia.web import edit_service
 from intarsia.web.doors import Access, sentence_for
 from intarsia.web.mask_uploads import write_mask
-from intarsia.web.result_store import lead_record, other_pictures
+from intarsia.web.result_store import pictures_in
 from intarsia.web.security import TooLargeError, api_error
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.turns import QueueFullError, Turns
@@ -180,8 +180,7 @@ class ImagesApi:
     def paint(self, session: Session, record: EditRecord, wish: Wish, on_progress: OnProgress) -> list[str]:
         """Make the edit; its pictures in base64, the best first."""
         folder = edit_service.run_session_edit(session, self.store, record, on_progress, lambda value: None)
-        lead = lead_record(folder)
-        pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)][: record.keep]
+        pictures = pictures_in(folder)[: record.keep]
         return [base64.b64encode(in_format(picture, wish.format)).decode() for picture in pictures]
 
 

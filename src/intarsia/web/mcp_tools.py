@@ -23,7 +23,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.records.remove import RemoveRecord
 from intarsia.records.scene_folder import SCENE_FILES
 from intarsia.web import edit_service
-from intarsia.web.api import found_objects, read_request, removal_record, result_of
+from intarsia.web.api import found_objects, read_request, removal_record
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import source_path
 from intarsia.web.field_labels import field_help
@@ -302,10 +302,8 @@ class Tools:
 
     def arrange(self, session: Session, given: Mapping[str, Any], on_progress: OnProgress) -> Answer:
         wish = {"scene": given["scene"], "moves": given["moves"]}
-        record, name, moves = read_request(self.arranging, session, None, wish)
-        work = self.arranging.arrange(session, record, name, moves)
-        made = result_of(work, lambda step: on_progress(step.progress))
-        return self.answer(session, made.folder, given)
+        record = read_request(self.arranging, session, None, wish)
+        return self.answer(session, self.arranging.arrange(session, record, on_progress), given)
 
     def answer(self, session: Session, folder: Path, given: Mapping[str, Any]) -> Answer:
         """A result that was written into a folder."""

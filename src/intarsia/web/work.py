@@ -16,10 +16,7 @@ from intarsia.web.sessions import Session
 Result = TypeVar("Result")
 
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Settings of events that need the networks: one at a time, of all tabs; the others wait in Gradio's queue."""
-
-WITHOUT_NETWORKS: dict[str, Any] = {"concurrency_id": "without networks", "concurrency_limit": 1}
-"""Settings of events that compute for seconds, but need no networks: one at a time, beside those that do."""
+"""Settings of events that need the networks: one at a time, of all pages and programs; the others wait in Gradio's queue."""
 
 POLL_INTERVAL = 0.1
 """Seconds between two checks of a thread's progress."""
@@ -84,18 +81,15 @@ WatchedWork = Generator[Step | Intermediate, None, Result]
 def run_watched(
     session: Session,
     work: Callable[[OnProgress, OnIntermediate], Result],
-    *,
-    stop: threading.Event | None = None,
 ) -> WatchedWork[Result]:
     """Do a session's work in a thread, and yield its progress; the generator's value is the work's.
 
         result = yield from run_watched(session, lambda on_progress, on_intermediate: ...)
 
     Args:
-        session: whose work it is.
+        session: whose work it is; its `stop` ends it within one step.
         work: called with what it must call after every step, which raises `Cancelled` to stop it, and with
             what it may call to have something shown.
-        stop: set to end the work within one step; by default the session's `stop`.
 
     Returns:
         What the work returned.
@@ -104,7 +98,7 @@ def run_watched(
         Cancelled: it was stopped.
         Exception: what the work raised.
     """
-    stop = session.stop if stop is None else stop
+    stop = session.stop
     stop.clear()
     events: queue.SimpleQueue[Step | Intermediate] = queue.SimpleQueue()
     eta = EtaEstimator()
