@@ -16,6 +16,7 @@ from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.metadata import TRAINED, xmp_mark
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS
+from intarsia.progress import tick
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
@@ -93,7 +94,7 @@ def write_photo(
         options["pnginfo"] = chunks
     elif text is not None and kind != "TIFF":
         options["xmp"] = xmp_mark(source)
-    file = io.BytesIO()
+    file = TickingFile()
     try:
         photo.as_image().save(file, kind, **options)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
@@ -103,6 +104,14 @@ def write_photo(
             Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
     return write_bytes_atomically(path, file.getvalue(), overwrite)
+
+
+class TickingFile(io.BytesIO):
+    """A file in memory that ticks while a picture is packed into it."""
+
+    def write(self, content: Any, /) -> int:
+        tick(0.0)
+        return super().write(content)
 
 
 def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes | None:
