@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import find_confidence
 from benchmarks.find_questions import KINDS, SYNONYMS, UNKNOWN, of_photograph, of_scene, shipped_files
+from intarsia.backbones import POCKET
 from intarsia.backbones.confidence import read_calibration
 from intarsia.backbones.protocols import Backbones
 from training import world
@@ -74,7 +75,7 @@ def test_a_ranking_is_the_share_of_pairs_in_order() -> None:
 @needs_font
 def test_what_ships_is_right_about_fresh_scenes(pocket: Backbones, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
-    calibration = read_calibration(find_confidence.POCKET / "clipseg")
+    calibration = read_calibration(POCKET / "clipseg")
     assert calibration is not None
     questions = [question for number in range(12) for question in of_scene("plain", 4711, number)]
     answers = [answer for answer in find_confidence.answers_to(questions, pocket) if answer.found and answer.known]
