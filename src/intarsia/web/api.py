@@ -109,7 +109,10 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
         finding, arranging = gr.Button(), gr.Button()
 
     def find_objects(photo: str, names: str) -> dict[str, Any]:
-        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes."""
+        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes.
+
+        Each object says its confidence, and whether that is sure; what is not sure is in the scene all the same.
+        """
         with errors_as_sentences(), temporary_session(store) as session:
             if photo is None:
                 raise RecordError("No picture came: send one as photo.")
