@@ -12,13 +12,13 @@ from tests.paths import PACKAGE_SCENES
 
 pytest.importorskip("gradio", reason="the web pages are an extra")
 import numpy as np
+from intarsia.web.arrange_paint import mend_object
 
 from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.imaging.geometry import Point
 from intarsia.imaging.masks import bounding_box
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.tasks.scene import load_segmenter
-from intarsia.web.arrange_paint import mend_object
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import read_source, source_path, write_detected_scene
 from intarsia.web.sessions import Session, SessionStore

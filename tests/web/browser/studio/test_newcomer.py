@@ -152,7 +152,13 @@ TASKS = (
     Task(words="Undo two steps", photo="bird-and-car.png", best=2, do=undo_two_steps, after=removed_twice),
     Task(words="Mend the outline of the cat", photo="chelsea.png", best=2, do=mend_outline, after=click_cat),
     Task(words="Duplicate a coin", photo="coins.png", best=3, do=duplicate_coin),
-    Task(words="Compare, and take it home as JPEG", photo="rocket.jpg", best=2, do=compare_and_take_home, after=remove_rocket),
+    Task(
+        words="Compare, and take it home as JPEG",
+        photo="rocket.jpg",
+        best=2,
+        do=compare_and_take_home,
+        after=remove_rocket,
+    ),
     Task(words="Remove two things at once", photo="bird-and-car.png", best=2, do=remove_two_at_once),
 )
 
