@@ -77,7 +77,7 @@ def arrange_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
         "said": moves_in_words(own.get("moves") or (), painted=bool(own.get("layout"))),
         "box": union(boxes),
         "method": MOVED if composed else PAINTED,
-        "reason": "as you set it" if asked else why,
+        "reason": own.get("reason") or ("as you set it" if asked else why),
         "facts": f"{'Moved as it is' if composed else 'Painted anew'} in {seconds_of(document)}",
     }
 

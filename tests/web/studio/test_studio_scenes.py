@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 from intarsia.backbones.protocols import Backbones
+from intarsia.imaging.geometry import Size
+from intarsia.records.arrange import ArrangeRecord
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.studio_handlers import StudioHandlers
 from tests.paths import PACKAGE_SCENES
@@ -146,8 +149,8 @@ def test_a_painted_layout_moves_and_removes(canvas: Canvas, mask: Mask, uploads:
     layout = np.full((SIDE, SIDE, 3), key["background"], np.uint8)
     layout[10:34, 60:84] = colours["object 1"]
     Image.fromarray(layout).save(uploads / "layout.png")
-    canvas.do("arranged", scene=both["id"], moves=[], layout=str(uploads / "layout.png"), settings={"mode": "compose"})
-    assert canvas.said[1], "mode has no place on the page"
+    canvas.do("arranged", scene=both["id"], moves=[], layout=str(uploads / "layout.png"), settings={"fill": "patch"})
+    assert canvas.said[1], "fill has no place on the page"
     canvas.do("arranged", scene=both["id"], moves=[], layout=str(uploads / "layout.png"), settings={})
     canvas.watch()
     step = canvas.steps[-1]
@@ -218,3 +221,76 @@ def test_words_that_find_nothing_get_a_sentence(drawn: Canvas, words: Any) -> No
 def test_wrong_words_get_a_sentence(drawn: Canvas, data: dict[str, Any]) -> None:
     drawn.do("changed", **{"path": None, "source": "", "prompt": "a tree", "settings": {}, **data})
     assert drawn.said[1] and drawn.said[0].endswith(".") and drawn.state["job"] is None
+
+
+# Toy models, and the line
+
+
+def on_a_photograph(handlers: StudioHandlers, monkeypatch: pytest.MonkeyPatch) -> None:
+    banner = {"text": "The pocket models know a toy world alone. Get others with", "command": "a command"}
+    monkeypatch.setattr(handlers.models, "toy_banner", lambda chosen, photo: banner)
+
+
+def painted(canvas: Canvas, scene: dict[str, Any], uploads: Path) -> str:
+    """A layout that shows the only object of a scene in quite another shape, as the page uploads it."""
+    source = next((canvas.handlers.visitors.get(canvas.token).session.folder / scene["id"]).glob("*.scene"))
+    key = json.loads((source / "colours.json").read_text())
+    layout = np.full((SIDE, SIDE, 3), key["background"], np.uint8)
+    rows, columns = np.mgrid[:40, :40]
+    layout[5:45, 45:85][abs(rows - columns) < 6] = scene["objects"][0]["colour"]
+    Image.fromarray(layout).save(uploads / "painted.png")
+    return str(uploads / "painted.png")
+
+
+def test_a_toy_model_moves_what_is_painted_into_a_photograph(
+    canvas: Canvas, mask: Mask, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_photograph(canvas.handlers, monkeypatch)
+    scene = lifted(canvas, mask())
+    layout = painted(canvas, scene, uploads)
+    canvas.do("arranged", scene=scene["id"], moves=[], layout=layout, settings={})
+    canvas.watch()
+    step = canvas.steps[-1]
+    assert (step["method"], step["reason"]) == (
+        "moved as it is",
+        "this model cannot paint in photos, so it was moved as it is",
+    )
+    assert not step["watermarked"]
+
+
+def test_a_toy_model_paints_objects_anew_only_where_it_may(
+    canvas: Canvas, mask: Mask, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_photograph(canvas.handlers, monkeypatch)
+    scene = lifted(canvas, mask(), name="red")
+    wish = {
+        "scene": scene["id"],
+        "moves": [],
+        "layout": painted(canvas, scene, uploads),
+        "settings": {"mode": "regenerate", "steps": 2, "learn.token_steps": 1, "learn.weight_steps": 0},
+    }
+    canvas.do("arranged", **wish)
+    assert canvas.said == ("The pocket models know a toy world alone. Get others with a command.", True)
+    assert canvas.state["job"] is None and not canvas.steps
+    canvas.do("arranged", **wish, anyway=True)
+    canvas.watch()
+    step = canvas.steps[-1]
+    assert (step["method"], step["reason"], step["watermarked"]) == ("painted anew", "as you set it", True)
+
+
+def test_what_needs_no_networks_waits_in_the_other_line(canvas: Canvas, session: Session) -> None:
+    verbs, lines = canvas.handlers.verbs, canvas.handlers.store.lines
+    record = ArrangeRecord(photo="photo.png", models="pocket")
+    large, small = Size(2000, 1500), Size(96, 96)
+    assert verbs._line_of(record, large) is lines.without_networks
+    assert verbs._line_of(replace(record, layout="layout.png", mode="compose", colours="c"), large) is (
+        lines.without_networks
+    )
+    assert verbs._line_of(record, small) is lines.networks  # pocket mends what is moved in so small a picture
+    for other in (
+        replace(record, layout="layout.png", colours="c"),
+        replace(record, mode="regenerate"),
+        replace(record, fill="diffusion"),
+        replace(record, models="sd15"),
+    ):
+        assert verbs._line_of(other, large) is lines.networks

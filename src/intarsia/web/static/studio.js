@@ -423,12 +423,14 @@ class Studio {
   }
 
   async arrange() {
-    const { moves, scene } = this.draft.now;
+    const { moves, scene } = this.draft.now, settings = this.settings.values("arrange");
     if (!scene) return;
+    const answer = settings.mode === "regenerate" ? await this.models.askBeforeChange() : "go", anyway = answer === "anyway";
+    if (answer === "cancel") return;
     await this.run("arranged", async () => {
-      const file = await this.paint.file(), settings = this.settings.values("arrange");
-      if (!file) return { scene, moves, layout: null, settings };
-      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings };
+      const file = await this.paint.file();
+      if (!file) return { scene, moves, layout: null, settings, anyway };
+      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings, anyway };
     });
   }
 
