@@ -32,13 +32,15 @@ from intarsia.web.studio_models import Models
 from intarsia.web.studio_scenes import scene_source, take_layout
 from intarsia.web.studio_selecting import Selection, read_selection
 from intarsia.web.studio_settings import checked_settings
-from intarsia.web.studio_steps import moves_as_json, step_of
+from intarsia.web.studio_steps import moves_as_json, quick_step, step_of
 from intarsia.web.uploads import Facts, file_url
 
 TOY_PREVIEW = "toy preview"
 """Watermark of what a toy model painted into a photograph."""
 TOY_MOVES = "this model cannot paint in photos, so it was moved as it is"
 """Why a toy model has not painted objects anew."""
+QUICK_FROM = 2_000_000
+"""Pixels of a photo above which a quick view of an arrangement comes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,18 +162,26 @@ class Verbs:
         record, reason = self._spared(record, self.models.toy_banner(models, draft.photo), data)
         _, keep = self._selections(draft, {"keep": data.get("keep")})
         record = protected(record, keep, session)
-        base = draft.scenes[str(name)]
+        base, size = draft.scenes[str(name)], size_of(draft)
         own = {
             "scene": str(name),
             "moves": moves_as_json(moves),
             "layout": None if layout is None else file_url(layout),
             "reason": reason,
         }
+        quickly = is_composed(record) and size.area > QUICK_FROM
+
+        def work(job: Job) -> Path:
+            def on_quick(file: Path) -> None:
+                job.on_quick(quick_step(file, base, size, **own))
+
+            return self.arranging.arrange(session, record, job.on_progress, on_quick=on_quick if quickly else None)
+
         return Wish(
             verb="arrange",
             base=base,
-            line=self._line_of(record, size_of(draft)),
-            work=lambda job: self.arranging.arrange(session, record, job.on_progress),
+            line=self._line_of(record, size),
+            work=work,
             step=lambda folder: step_of(folder, base, **own),
         )
 
@@ -188,8 +198,7 @@ class Verbs:
 
     def _line_of(self, record: ArrangeRecord, size: Size) -> Line:
         """The line for an arrangement: beside the networks where none is asked; see `needs_networks`."""
-        composed = record.mode == "compose" or (record.mode == "auto" and record.layout is None)
-        if composed and record.fill != "diffusion":
+        if is_composed(record) and record.fill != "diffusion":
             with contextlib.suppress(IntarsiaError):  # what is not there is told of in its turn
                 if not paints_size(expected_side(resolve(record.models, quiet=True)), size):
                     return self.store.lines.without_networks
@@ -239,6 +248,11 @@ class Verbs:
 def size_of(draft: Draft) -> Size:
     """Of the photo and all of its results, in pixels."""
     return Size(int(draft.original["width"]), int(draft.original["height"]))
+
+
+def is_composed(record: ArrangeRecord) -> bool:
+    """Whether objects surely are moved as they are, whatever shapes a layout has."""
+    return record.mode == "compose" or (record.mode == "auto" and record.layout is None and record.preset != "paper")
 
 
 def check_toy(toy: Facts | None, data: Mapping[str, Any]) -> None:
