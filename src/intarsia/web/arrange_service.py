@@ -21,7 +21,6 @@ from intarsia.web.arrange_store import scene_record
 from intarsia.web.result_store import in_png, passing_folder, result_in, write_other_records
 from intarsia.web.sessions import Session, SessionStore
 
-
 QUICK_VIEW = "quick-view.jpg"
 """File of a quick view, beside the result that follows."""
 QUICK_SHARE = 0.15
