@@ -7,12 +7,11 @@ import math
 import time
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 
 from intarsia.backbones.fills import PatchFill
 from intarsia.errors import RegionError
-from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.masks import Mask, dilate, feather
 from intarsia.imaging.matting import Layer
 from intarsia.imaging.photo import Picture, levels_to_bytes
 from intarsia.progress import listening
@@ -56,9 +55,7 @@ def seen_ground(
         filled = within_time(levels_to_bytes(lit), hole, seconds).astype(np.float32)
     except (TooLongError, RegionError):
         return smooth, dict(layers)
-    # Fully the fill where an object was, and half of it at the border around.
-    share = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), soft / 2)
-    share = np.where(hidden, 1.0, share * hole)[..., None].astype(np.float32)
+    share = np.where(hidden, np.float32(1), feather(hole, soft))[..., None]
     ground: Picture = (share * filled + (1 - share) * lit).astype(np.float32)
     return ground, {name: laid_on(layer, picture, ground) for name, layer in layers.items()}
 
