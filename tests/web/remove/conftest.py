@@ -38,11 +38,10 @@ def photo(session: Session) -> Path:
 
 
 @pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where uploads come to; Gradio is told so, too."""
+def uploads(tmp_path: Path) -> Path:
+    """Where uploads come to."""
     folder = tmp_path / "uploads"
     folder.mkdir()
-    monkeypatch.setattr("intarsia.web.tabs.remove_handlers.get_upload_folder", lambda: str(folder))
     return folder
 
 
