@@ -109,7 +109,10 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
         finding, arranging = gr.Button(), gr.Button()
 
     def find_objects(photo: str, names: str) -> dict[str, Any]:
-        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes."""
+        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes.
+
+        Each object says its confidence, and whether that is sure; what is not sure is in the scene all the same.
+        """
         with errors_as_sentences(), temporary_session(store) as session:
             if photo is None:
                 raise RecordError("No picture came: send one as photo.")
@@ -127,18 +130,21 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
     arranging.click(arrange_objects, [photo, wish], [picture, record_out], api_name="arrange", **NETWORKS)
 
 
-def found_objects(service: ArrangeService, session: Session, photo: Path, names: tuple[str, ...]) -> dict[str, Any]:
+def found_objects(
+    service: ArrangeService, session: Session, photo: Path, names: tuple[str, ...], marks: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Find objects by their names, and write them as a scene of the session.
 
     Args:
         photo: in the session's folder.
+        marks: objects that are outlined instead, as a record has them: cat=x0,y0,x1,y1 or cat@x,y.
 
     Raises:
         RecordError: no object is named.
         LayoutError: one is not found.
     """
-    record = ArrangeRecord(photo=str(photo), find=names, models=service.store.models)
-    if not record.find:
+    record = ArrangeRecord(photo=str(photo), find=names, object=marks, models=service.store.models)
+    if not (names or marks):
         raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
     name, scene, facts = write_detected_scene(session, record, service.load_segmenter)
     size = scene.photo.size

@@ -67,7 +67,7 @@ class Studio {
     this.side = make("aside", "s-side", this.edges, this.result.element, this.paint.element, this.placed, this.settings.element);
     this.side.setAttribute("aria-label", "The result, and settings");
     this.rail = make("div", "s-rail", this.tools.element);
-    this.main = make("main", "s-main", this.tools.options, this.stage.element, this.start.element);
+    this.main = make("div", "s-main", this.tools.options, this.stage.element, this.start.element);
     const body = make("div", "s-body", this.rail, this.main, this.side);
     this.root.replaceChildren(this.top.element, body, this.verbs.element, this.strip.element);
     window.addEventListener("popstate", () => this.followAddress());

@@ -9,7 +9,7 @@ export class WordsField {
     Object.assign(this, { tools, app: tools.app, selection: tools.selection });
     this.asked = 0;
     this.things = [];
-    this.words = "";
+    this.words = this.missing = "";
     this.field = make("input", "v-field");
     setAttributes(this.field, { type: "text", placeholder: "a cat, a cup", autocomplete: "off", enterkeyhint: "search" });
     this.find = button("v-button", () => this.ask(), "Find");
@@ -32,7 +32,7 @@ export class WordsField {
     this.waits(true);
     try {
       const answer = await this.app.ask("named", { words, models: this.app.state?.models?.current });
-      if (asked === this.asked) this.show(words, answer.things);
+      if (asked === this.asked) this.show(words, answer.things, answer.missing);
     } catch (problem) {
       if (asked === this.asked) this.app.say(problem?.message || LOST, true);
     }
@@ -46,8 +46,10 @@ export class WordsField {
   }
 
   // One thing that is sure is taken at once: it is what was asked for.
-  show(words, things) {
+  // `missing`: sentences about words that show nothing.
+  show(words, things, missing = []) {
     this.words = words;
+    this.missing = missing.join(" ");
     this.things = things.map((thing) => ({ ...thing, taken: false }));
     if (!things.length) this.app.say(`Nothing like “${words}” is found.`, true);
     else if (things.length === 1 && things[0].sure) return this.take(this.things[0]);
@@ -59,7 +61,8 @@ export class WordsField {
 
   verdict() {
     const unsure = this.things.filter((thing) => !thing.sure).map((thing) => `“${thing.name}”`);
-    return unsure.length ? `Not sure about ${unsure.join(" and ")}. Look at the outline.` : `Found: ${this.things.length}.`;
+    const found = unsure.length ? `Not sure about ${unsure.join(" and ")}. Look at the outline.` : `Found: ${this.things.length}.`;
+    return `${found} ${this.missing}`.trim();
   }
 
   async take(thing) {
@@ -74,7 +77,9 @@ export class WordsField {
     tools.changed();
     if (this.things.every((other) => other.taken)) this.close();
     else this.render();
-    return this.app.say(`${thing.name} is selected.`);
+    this.app.say(`${thing.name} is selected. ${this.missing}`.trim());
+    this.missing = ""; // told once
+    return undefined;
   }
 
   paint() {

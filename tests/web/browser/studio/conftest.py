@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 from playwright.sync_api import Browser, BrowserContext
 
-READY = ".u-welcome .u-card"
+READY = ".u-welcome .u-large"
 """What is on the page once it knows its visitor, and there is no photo."""
 
 
@@ -71,3 +73,44 @@ def photographs() -> Path:
     found = importlib.util.find_spec("skimage")
     assert found is not None and found.origin
     return Path(found.origin).parent / "data"
+
+
+class Hold:
+    """What goes on at the server stands still until it is let go.
+
+    Attributes:
+        on: set to let the networks paint on.
+    """
+
+    def __init__(self, store: SessionStore) -> None:
+        self.lines = store.lines
+        self.on = threading.Event()
+
+    @contextlib.contextmanager
+    def line(self, *, networks: bool = False) -> Iterator[None]:
+        """Somebody else has the turn of a line; who comes meanwhile waits."""
+        line = self.lines.networks if networks else self.lines.without_networks
+        place = line.join()
+        try:
+            yield
+        finally:
+            line.leave(place)
+
+
+@pytest.fixture
+def hold(store: SessionStore, pocket: Backbones, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+    """While `hold.on` is clear, painting stops at its second step."""
+    hold, inpaint = Hold(store), pocket.inpainter.inpaint
+
+    def held(*given: Any, on_step: Callable[[int, int], None] | None = None, **more: Any) -> Any:
+        def step(done: int, total: int) -> None:
+            while done >= 2 and on_step is not None and not hold.on.wait(0.05):
+                on_step(done, total)  # raises once the visitor cancels
+            if on_step is not None:
+                on_step(done, total)
+
+        return inpaint(*given, on_step=step, **more)
+
+    monkeypatch.setattr(pocket.inpainter, "inpaint", held)
+    yield hold
+    hold.on.set()

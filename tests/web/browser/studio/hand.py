@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,11 +122,11 @@ class Hand:
         self.page.locator('.s-verbs[data-phase="moved"]').wait_for(timeout=PATIENCE)
         self.page.wait_for_function("!document.querySelector('.o-ghosts')?.children.length", timeout=PATIENCE)
 
-    def done(self, results: int) -> None:
+    def done(self, results: int, *, patience: float = PATIENCE) -> None:
         """Wait until there are so many results, and nothing goes on."""
         count = f"document.querySelectorAll('.u-strip-card').length === {results + 1}"
         idle = "document.querySelector('.s-verbs').dataset.phase !== 'working'"
-        self.page.wait_for_function(f"{count} && {idle}", timeout=PATIENCE)
+        self.page.wait_for_function(f"{count} && {idle}", timeout=patience)
 
     @property
     def said(self) -> str:
@@ -135,7 +137,7 @@ class Hand:
         """Id of the result that is shown; "" is the photo."""
         return str(self.page.locator('.u-strip-card[aria-current="true"]').get_attribute("data-step"))
 
-    def says(self, text: str) -> None:
+    def says(self, text: str | re.Pattern[str]) -> None:
         """Wait until the page says something."""
         self.page.locator(".s-said").filter(has_text=text).wait_for(timeout=PATIENCE)
 
@@ -234,9 +236,17 @@ class Fingers(Hand):
             points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(places)]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-        fine = [np.concatenate([np.linspace(a, b, 5)[1:] for a, b in zip(p[:-1], p[1:], strict=True)]) for p in paths]
+        fine = [np.concatenate([np.linspace(a, b, 5)[1:] for a, b in itertools.pairwise(p)]) for p in paths]
         send("touchStart", [path[0] for path in paths])
         for places in zip(*fine, strict=True):
             send("touchMove", [(float(x), float(y)) for x, y in places])
         send("touchEnd", [])
         session.detach()
+
+
+def grown(mask: np.ndarray, by: int) -> np.ndarray:
+    """A mask and all that is at most so many pixels away from it, across."""
+    padded = np.pad(mask, by)
+    rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, 0).any(-1)
+    columns: np.ndarray = np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1)
+    return columns
