@@ -26,11 +26,6 @@ from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.studio_scenes import mend_object
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    return SessionStore(tmp_path / "sessions", models="pocket", load=lambda *_, **__: pytest.fail("nobody paints here"))
-
-
 def on_cpu(source: ModelSource) -> LoadedSegmenter:
     return load_segmenter(source, "cpu")
 
