@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,14 @@ class Hand:
         """Wait until the page says something."""
         self.page.locator(".s-said").filter(has_text=text).wait_for(timeout=PATIENCE)
 
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        for _ in range(PATIENCE // 100):
+            if true():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("it took too long")
+
     def few_steps(self, steps: int = 2) -> None:
         """Changes take few steps from now on, until the page is loaded again."""
         self.page.locator("#u-change-steps").evaluate(
@@ -219,6 +227,11 @@ class Fingers(Hand):
     def press(self, what: str | Locator) -> None:
         self.presses += 1
         (self.button(what) if isinstance(what, str) else what).tap()
+
+    def at(self, place: Place) -> Place:
+        # The page scrolls on a phone; so does who wants to see the photo.
+        self.page.locator(".v-stage").evaluate("node => node.scrollIntoView({ block: 'nearest', behavior: 'instant' })")
+        return super().at(place)
 
     def click(self, place: Place, *, held: Sequence[str] = ()) -> None:
         self.presses += 1
