@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
+REST = 250
+"""Milliseconds that a finger needs from a stroke to a button: the browser swallows a tap that comes sooner."""
 Place = tuple[float, float]
 
 
@@ -255,6 +257,7 @@ class Fingers(Hand):
             send("touchMove", [(float(x), float(y)) for x, y in places])
         send("touchEnd", [])
         session.detach()
+        self.page.wait_for_timeout(REST)
 
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:
