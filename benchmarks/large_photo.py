@@ -67,7 +67,7 @@ from intarsia.layout.scene_files import read_masks, read_scene_folder
 from intarsia.records.arrange import ArrangeRecord, ComposeSettings
 from intarsia.results.write_arrange import plan_arrangement, write_arrangement
 from intarsia.results.write_scene import write_scene
-from intarsia.web.canvas import canvas_value, split_layers
+from intarsia.web.studio_cutouts import canvas_layers, cutout, split_layers
 
 SIZE = Size(4000, 3000)
 
@@ -207,6 +207,10 @@ def stages_of(work: Workplace) -> dict[str, Stage]:
             ),
         ]
 
+    def staged() -> list[np.ndarray]:
+        small, ground, layers = canvas_layers(scene)
+        return [ground, *(np.asarray(cutout(layer, small, size)[0]) for layer in layers.values())]
+
     def placed() -> list[Any]:
         found = read_layout(work.record, scene)
         return [[(p.name, p.matrix, p.fit) for p in found.placements], *(p.mask for p in found.placements)]
@@ -228,7 +232,7 @@ def stages_of(work: Workplace) -> dict[str, Stage]:
         "read": lambda: parts_of(read_scene_folder(folder / "scene")),
         "masks": lambda: parts_of(read_masks(scene.photo, [f"{name}={folder / name}.png" for name in masks])),
         "tidy": tidied,
-        "stage": lambda: canvas_value(scene, "large"),
+        "stage": staged,
         "cut": cut_out,
         "layout": placed,
         "compose": composed,

@@ -113,7 +113,7 @@ def test_in_a_photograph_nothing_is_sure(name: str, pocket: Backbones, caplog: p
     data = pytest.importorskip("skimage.data")
     photo = photo_from_image(np.asarray(Image.open(Path(data.__file__).parent / name).convert("RGB")))
     assert isinstance(pocket.segmenter, ClipSegSegmenter)
-    found = []
+    found: list[SceneObject] = []
     for noun in pocket.segmenter.nouns:
         try:
             found += detect_words(photo, [noun], pocket.segmenter, side=64)

@@ -6,8 +6,7 @@ import { inflateSync } from "node:zlib";
 import { load, random } from "./scripts.js";
 
 const {
-  MapHistory, MOST_PIXELS, boundsOf, clipBox, decodeRuns, emptyMap, encodeRuns, fillMap, growMask, invertMap, mapSize,
-  paintStroke, placeLabel, putMap,
+  MOST_PIXELS, boundsOf, decodeRuns, emptyMap, encodeRuns, fillMap, growMask, mapSize, paintStroke, placeLabel, putMap,
 } = await load("label_map.js");
 const { moveMatrix } = await load("geometry.js");
 const { labelsOfPixels, labelsToPng } = await load("label_png.js");
@@ -90,12 +89,8 @@ test("a mask grows and shrinks by a distance, and ends at the photo's border as 
   assert.equal(count(whole), 36);
 });
 
-test("inverting twice changes nothing, and one map is laid over another", () => {
+test("one map is laid over another, or takes its place", () => {
   const map = scribbled(19, 13, 5), before = map.labels.slice();
-  invertMap(map);
-  assert.equal(count(map), before.length - before.reduce((sum, each) => sum + each, 0));
-  invertMap(map);
-  assert.deepEqual(map.labels, before);
   const other = scribbled(19, 13, 6);
   putMap(map, other, { over: true });
   map.labels.forEach((label, k) => assert.equal(label, other.labels[k] || before[k]));
@@ -110,34 +105,6 @@ test("runs keep what a box holds, and nothing around it is touched", () => {
     const x = k % 20, y = Math.floor(k / 20), inside = x >= 3 && x < 16 && y >= 2 && y < 11;
     assert.equal(label, inside ? map.labels[k] : before[k]);
   });
-});
-
-test("each step is undone and done again", () => {
-  const map = emptyMap({ width: 30, height: 20 }), history = new MapHistory(map), states = [map.labels.slice()];
-  const draw = random(3);
-  for (let k = 0; k < 9; k += 1) {
-    const box = k === 4 ? invertMap(map) : paintStroke(map, [draw(0, 30), draw(0, 20)], [draw(0, 30), draw(0, 20)], 3, k % 3 ? 1 : 0);
-    if (history.keep(box)) states.push(map.labels.slice());
-  }
-  for (const state of states.slice(0, -1).reverse()) {
-    assert.ok(history.undo());
-    assert.deepEqual(map.labels, state);
-  }
-  assert.equal(history.undo(), null);
-  for (const state of states.slice(1)) {
-    assert.ok(history.redo());
-    assert.deepEqual(map.labels, state);
-  }
-  assert.equal(history.redo(), null);
-});
-
-test("a stroke that changes nothing is no step, and one that is taken back leaves none", () => {
-  const map = emptyMap({ width: 30, height: 20 }), history = new MapHistory(map);
-  assert.equal(history.keep(paintStroke(map, [5, 5], [9, 9], 3, 0)), false);
-  const before = map.labels.slice();
-  history.discard(paintStroke(map, [5, 5], [9, 9], 3, 1));
-  assert.deepEqual(map.labels, before);
-  assert.deepEqual([history.past.length, clipBox([-3, -3, 0, 9], map)], [0, null]);
 });
 
 test("the file is a PNG with a palette, whose pixels are the labels", async () => {

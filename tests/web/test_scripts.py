@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("gradio")
 
-from intarsia import palette
-from intarsia.web import canvas, scripts
 from intarsia.web.tabs import edit as edit_tab
 from intarsia.web.tabs import remove as remove_tab
+
+from intarsia import palette
+from intarsia.web import canvas, scripts
 
 
 @pytest.fixture

@@ -68,6 +68,14 @@ def test_the_time_left_is_that_of_the_stage_at_its_own_pace() -> None:
     assert estimates == [None, pytest.approx(16.0), pytest.approx(14.0), None, None, pytest.approx(2.4)]
 
 
+def test_where_a_whole_is_known_its_end_is_estimated_not_that_of_a_stage() -> None:
+    moments = iter([0.0, 1.0, 2.0, 4.0])
+    eta = EtaEstimator(clock=lambda: next(moments))
+    told = [("reading", 1, 0.0), ("cutting", 3, 0.2), ("cutting", 4, 0.4), ("filling", 0, 0.5)]
+    found = [eta.estimate(Progress(stage=stage, done=done, total=4, whole=whole)) for stage, done, whole in told]
+    assert found == [None, pytest.approx(4.0), pytest.approx(3.0), pytest.approx(4.0)]
+
+
 def test_a_stage_that_begins_again_is_timed_again() -> None:
     moments = iter([0.0, 10.0, 11.0, 13.0])
     eta = EtaEstimator(clock=lambda: next(moments))

@@ -18,6 +18,7 @@ from intarsia.imaging.compression import compression
 from intarsia.imaging.metadata import TRAINED, xmp_mark
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS
+from intarsia.progress import tick
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
@@ -105,7 +106,7 @@ def write_photo(
         options["pnginfo"] = chunks
     elif text is not None and kind != "TIFF":
         options["xmp"] = xmp_mark(source)
-    file = io.BytesIO()
+    file = TickingFile()
     try:
         photo.as_image().save(file, kind, **options)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
@@ -126,6 +127,14 @@ def exif_fits(photo: Photo, ending: str, text: Mapping[str, str], source: str) -
     """Whether a format can hold a photo's EXIF block with what is said about the picture, as for `write_photo`."""
     kind, _ = WRITERS[ending]
     return kind != "JPEG" or len(exif_to_write(photo, kind, text, source) or b"") <= LONGEST_EXIF
+
+
+class TickingFile(io.BytesIO):
+    """A file in memory that ticks while a picture is packed into it."""
+
+    def write(self, content: Any, /) -> int:
+        tick(0.0)
+        return super().write(content)
 
 
 def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes | None:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from intarsia.imaging.masks import Mask, bounding_box, centroid
 from intarsia.imaging.photo import Photo
+from intarsia.progress import tick
 
 Colour = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]
@@ -64,7 +65,9 @@ def drawing_on(photo: Photo, side: int | None = None, *, quiet: bool = False) ->
     short = min(short, max(1, round(MOST_SIDE * photo.size.short / photo.size.long)))
     scale = FINE * short / photo.size.short
     size = (max(FINE, round(photo.size.width * scale)), max(FINE, round(photo.size.height * scale)))
-    image = shown(photo).resize(size, Image.Resampling.LANCZOS)
+    tick(0.6)
+    # A large photo is first made smaller by a whole number, which is quick and cannot be seen.
+    image = shown(photo).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     if quiet:
         pixels = np.asarray(image, np.float32)
         grey = pixels.mean(axis=2, keepdims=True)
@@ -110,6 +113,7 @@ def around(drawing: Drawing, mask: Mask) -> Iterator[tuple[np.ndarray, np.ndarra
     Yields:
         (h, w, 3) pixels, and (h, w) in [0, 1]: 0.5 on the mask's border, higher inside; its steps are rounded off.
     """
+    tick(0.7)
     if not mask.any():
         return
     x0, y0, x1, y1 = bounds(drawing, mask)

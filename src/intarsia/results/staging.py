@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import cannot_write, check_absent
+from intarsia.imaging.write import TickingFile
 
 LONGEST_NAME = 100
 
@@ -93,6 +93,6 @@ def mask_picture(blend: np.ndarray) -> Image.Image:
 
 
 def png(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
+    file = TickingFile()
     picture.save(file, "PNG")
     return file.getvalue()

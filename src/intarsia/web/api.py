@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -19,6 +19,7 @@ from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import from_json
 from intarsia.web import edit_service
+from intarsia.web.arrange_moves import read_moves, record_from_moves
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import (
     names_of,
@@ -27,16 +28,13 @@ from intarsia.web.arrange_store import (
     source_path,
     write_detected_scene,
 )
-from intarsia.web.canvas import Moves, read_moves, record_from_moves
 from intarsia.web.error_messages import message_for
 from intarsia.web.mask_uploads import take_mask
 from intarsia.web.remove_service import RemoveService
 from intarsia.web.result_store import lead_record
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.uploads import take_upload
-from intarsia.web.work import NETWORKS, Step, WatchedWork
-
-Result = TypeVar("Result")
+from intarsia.web.work import NETWORKS
 
 FILE_FIELDS = ("mask", "masks", "protect", "colours", "layout", "boxes", "concepts", "fill_model", *ADDED)
 """Fields of a record that name files; a program elsewhere has none on this machine."""
@@ -45,7 +43,7 @@ REMOVAL_FILE_FIELDS = ("mask", "avoid", "fill_model", *ADDED)
 
 
 def error_text(error: Exception) -> str:
-    """An error as a sentence, with the page's own remedies; or that the work was stopped."""
+    """An error as a sentence, with the pages' own remedies; or that the work was stopped."""
     return "Stopped. Nothing was changed." if isinstance(error, Cancelled) else message_for(error)
 
 
@@ -70,15 +68,10 @@ def add_edit_endpoint(store: SessionStore) -> None:
         with errors_as_sentences(), temporary_session(store) as session:
             file = take_upload(Path(photo or ""), Path(get_upload_folder()), session)
             settings = edit_settings(source, prompt, record)
-            folder = edit_service.run_session_edit(
-                session,
-                store,
-                edit_service.build_record(file, settings, store),
-                lambda progress: None,
-                lambda value: None,
+            edit = edit_service.build_record(file, settings, store)
+            return picture_and_record(
+                edit_service.run_session_edit(session, store, edit, lambda progress: None, lambda value: None)
             )
-            lead = lead_record(folder)
-            return str(lead.with_suffix(".png")), json.loads(lead.read_text(encoding="utf-8"))
 
     with gr.Row(visible=False):
         photo = gr.File(label="photo", type="filepath")
@@ -116,7 +109,10 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
         finding, arranging = gr.Button(), gr.Button()
 
     def find_objects(photo: str, names: str) -> dict[str, Any]:
-        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes."""
+        """Find objects in a picture by their names, with commas between; the scene is what /arrange takes.
+
+        Each object says its confidence, and whether that is sure; what is not sure is in the scene all the same.
+        """
         with errors_as_sentences(), temporary_session(store) as session:
             if photo is None:
                 raise RecordError("No picture came: send one as photo.")
@@ -127,26 +123,28 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
         """Rearrange a scene of /find_objects, or a picture: {"scene", "moves"}, {"scene", "record"} or {"record"}."""
         with errors_as_sentences(), temporary_session(store) as session:
             file = None if photo is None else take_upload(Path(photo), Path(get_upload_folder()), session)
-            record, name, moves = read_request(service, session, file, wish)
-            result = result_of(service.arrange(session, record, name, moves))
-            return str(result.picture), json.loads(result.files[1].read_text(encoding="utf-8"))
+            record = read_request(service, session, file, wish)
+            return picture_and_record(service.arrange(session, record, lambda progress: None))
 
     finding.click(find_objects, [photo, names], [scene_out], api_name="find_objects", **NETWORKS)
     arranging.click(arrange_objects, [photo, wish], [picture, record_out], api_name="arrange", **NETWORKS)
 
 
-def found_objects(service: ArrangeService, session: Session, photo: Path, names: tuple[str, ...]) -> dict[str, Any]:
+def found_objects(
+    service: ArrangeService, session: Session, photo: Path, names: tuple[str, ...], marks: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Find objects by their names, and write them as a scene of the session.
 
     Args:
         photo: in the session's folder.
+        marks: objects that are outlined instead, as a record has them: cat=x0,y0,x1,y1 or cat@x,y.
 
     Raises:
         RecordError: no object is named.
         LayoutError: one is not found.
     """
-    record = ArrangeRecord(photo=str(photo), find=names, models=service.store.models)
-    if not record.find:
+    record = ArrangeRecord(photo=str(photo), find=names, object=marks, models=service.store.models)
+    if not (names or marks):
         raise RecordError("No object is named: give names with commas between, e.g. cat, potted plant.")
     name, scene, facts = write_detected_scene(session, record, service.load_segmenter)
     size = scene.photo.size
@@ -158,28 +156,7 @@ def found_objects(service: ArrangeService, session: Session, photo: Path, names:
     }
 
 
-def result_of(work: WatchedWork[Result], watch: Callable[[Step], None] = lambda step: None) -> Result:
-    """Do work to its end.
-
-    Args:
-        watch: shown the steps; it may stop the work by raising.
-    """
-    try:
-        while True:
-            try:
-                step = next(work)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            if isinstance(step, Step):
-                watch(step)
-    finally:
-        work.close()
-
-
-def read_request(
-    service: ArrangeService, session: Session, photo: Path | None, wish: Any
-) -> tuple[ArrangeRecord, str, Moves]:
+def read_request(service: ArrangeService, session: Session, photo: Path | None, wish: Any) -> ArrangeRecord:
     """The record that another program asks for, of files that it may name.
 
     Args:
@@ -211,11 +188,9 @@ def read_request(
     check_file_fields(values, files)
     models = edit_service.resolve_models(service.store, values.get("models"))
     record: ArrangeRecord = from_json(ArrangeRecord, {**values, "models": models, **service.store.added}, "the record")
-    moves: Moves = ()
-    if owner is not None:
-        moves = read_moves(wish.get("moves") or [], names)
-        record = record_from_moves(moves, names, record) if wish.get("moves") else record
-    return record, name, moves
+    if owner is not None and wish.get("moves"):
+        record = record_from_moves(read_moves(wish["moves"], names), names, record)
+    return record
 
 
 # Remove
@@ -241,10 +216,8 @@ def add_remove_endpoint(service: RemoveService) -> None:
             uploads = Path(get_upload_folder())
             file = take_upload(Path(photo or ""), uploads, session)
             marked = None if mask is None else take_mask(mask, uploads, session, read_photo(file))
-            lead = lead_record(
-                service.remove(session, removal_record(store, file, wish, marked), lambda progress: None)
-            )
-            return str(lead.with_suffix(".png")), json.loads(lead.read_text(encoding="utf-8"))
+            removal = removal_record(store, file, wish, marked)
+            return picture_and_record(service.remove(session, removal, lambda progress: None))
 
     with gr.Row(visible=False):
         photo, mask, wish = gr.File(label="photo", type="filepath"), gr.File(label="mask"), gr.JSON(label="wish")
@@ -298,6 +271,12 @@ def is_number(value: Any) -> bool:
 
 
 # All of them
+
+
+def picture_and_record(folder: Path) -> tuple[str, dict[str, Any]]:
+    """What the endpoints give of a result: the file of its picture, and its JSON document."""
+    lead = lead_record(folder)
+    return str(lead.with_suffix(".png")), json.loads(lead.read_text(encoding="utf-8"))
 
 
 def check_file_fields(values: dict[str, Any], own: dict[str, Any], file_fields: Sequence[str] = FILE_FIELDS) -> None:

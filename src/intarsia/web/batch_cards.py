@@ -1,4 +1,4 @@
-"""What the tab "Many pictures" says, as HTML: messages, the status of a batch, a card for each job that ended."""
+"""What the page "Many pictures" says, as HTML: messages, the status of a batch, a card for each job that ended."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from intarsia.errors import Cancelled, FrontEnd, IntarsiaError, as_argument
+from intarsia.errors import Cancelled, Command, FrontEnd, IntarsiaError, Setting, as_argument
 from intarsia.web.error_messages import FOLDERS, visitors_choice
 from intarsia.web.security import LoginThrottle
 from intarsia.web.sessions import SessionStore
@@ -25,7 +25,15 @@ logger = logging.getLogger("intarsia")
 OPERATOR = "tell whoever runs this server"
 """The remedy where no setting of a request helps."""
 
-PROGRAMS = FrontEnd(word=as_argument, offers=visitors_choice, otherwise=OPERATOR)
+FILES_ELSEWHERE = frozenset({"masks", "boxes", "layout", "colours", "concepts", "avoid"})
+"""Settings that name files, for which these doors take none."""
+
+
+def is_offered(named: Setting | Command) -> bool:
+    return visitors_choice(named) and not (isinstance(named, Setting) and named.name in FILES_ELSEWHERE)
+
+
+PROGRAMS = FrontEnd(word=as_argument, offers=is_offered, otherwise=OPERATOR)
 """Errors name the fields of a request."""
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]

@@ -1,11 +1,9 @@
-"""Edit by words for a session of the web pages: examples, records, edits, replays, and what is shown meanwhile."""
+"""Edit by words for a session: records, edits, replays, and what is shown meanwhile."""
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,10 @@ from intarsia.backbones.catalog import CATALOG, REDIRECTS
 from intarsia.backbones.resolve import resolve
 from intarsia.errors import RecordError
 from intarsia.imaging.geometry import Size
-from intarsia.imaging.read import read_photo
 from intarsia.imaging.tensors import resize_to_photo
 from intarsia.progress import OnProgress
 from intarsia.records.added_files import ADDED
 from intarsia.records.edit import EditRecord
-from intarsia.records.inputs import AnyRecord
 from intarsia.records.serialize import from_json
 from intarsia.regions.events import AnalysisEvent, Preview
 from intarsia.results.document import pixel_digest
@@ -29,64 +25,17 @@ from intarsia.results.overlay_edit import TINT
 from intarsia.results.replay import read_replay
 from intarsia.tasks.edit import run_edit
 from intarsia.tasks.options import Files
-from intarsia.web.canvas import data_url
-from intarsia.web.result_store import BEST, THUMBNAIL, write_other_records
+from intarsia.web.result_store import in_png, passing_folder, result_in, write_other_records
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.uploads import Facts, file_url
+from intarsia.web.uploads import file_url
 from intarsia.web.work import OnIntermediate
 
+BEST = 8
+"""Previews of a round that are shown."""
 HEATMAP_SIDE = 256
 """Longer side of the map of relevance on the page, in pixels; the map is smooth anyway."""
 SERVER_FIELDS = ("mask", "protect", "regions", *ADDED)
 """Fields of a record that name files of the server: visitors cannot set them."""
-SCENES = Path(__file__).parents[1] / "demo" / "scenes"
-
-
-# Examples
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """An edit for visitors without a photo at hand.
-
-    Attributes:
-        photo: a scene that ships with the package; any checkpoint can read it, and the pocket models can paint in it.
-        source, prompt: what is there, and what it becomes.
-    """
-
-    photo: Path
-    source: str
-    prompt: str
-
-
-EXAMPLES = (
-    Example(photo=SCENES / "bird-and-car.png", source="car", prompt="a house"),
-    Example(photo=SCENES / "dog-and-plant.png", source="plant", prompt="a cake"),
-    Example(photo=SCENES / "cat-and-house.png", source="house", prompt="a car"),
-    Example(photo=SCENES / "cat-and-plant.png", source="plant", prompt="a tree"),
-)
-"""Each comes out well on the pocket models with the page's default settings."""
-
-
-def example_cards() -> list[Facts]:
-    """The examples as JSON values: a small picture as a data URL, and the words."""
-    cards = []
-    for example in EXAMPLES:
-        small = read_photo(example.photo).as_image()
-        small.thumbnail((THUMBNAIL, THUMBNAIL))
-        cards.append({"url": data_url(small, "WEBP"), "source": example.source, "prompt": example.prompt})
-    return cards
-
-
-def get_example(index: Any) -> Example:
-    """The example of a number, counted from 0.
-
-    Raises:
-        RecordError: there is none.
-    """
-    if type(index) is not int or not 0 <= index < len(EXAMPLES):
-        raise RecordError("That example is not here any more: reload the page.")
-    return EXAMPLES[index]
 
 
 # Records
@@ -166,11 +115,6 @@ def models_label(choice: str) -> str:
     return Path(choice).name if choice not in CATALOG and Path(choice).exists() else choice
 
 
-def next_seed(seed: int, keep: int, boxed: bool) -> int:
-    """The next seed with unused noise: in a given box, each kept picture has used one."""
-    return seed + (keep if boxed else 1)
-
-
 # Intermediate results
 
 
@@ -179,7 +123,7 @@ class PageObserver:
 
     Args:
         folder: to write to; made when first needed.
-        on_intermediate: called with changes of the tab's state, as JSON values.
+        on_intermediate: called with what the page shows meanwhile, as JSON values.
     """
 
     def __init__(self, folder: Path, on_intermediate: OnIntermediate) -> None:
@@ -232,10 +176,9 @@ def run_session_edit(
     """Make an edit in a new folder of the session, which is removed if that fails; in PNG, to go on from without loss.
 
     Returns:
-        The folder, which `result_facts` reads.
+        The folder.
     """
-    folder = session.new_folder("edit")
-    try:
+    with result_in(session, "edit") as folder:
         run_edit(
             in_png(record),
             folder,
@@ -245,26 +188,14 @@ def run_session_edit(
             observer=PageObserver(folder / "seen", on_intermediate),
         )
         write_other_records(folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return folder
-
-
-def in_png(record: AnyRecord) -> AnyRecord:
-    """The record of a result that is kept without loss; visitors choose the format when they fetch it."""
-    return dataclasses.replace(record, format="png", quality=None)
 
 
 def run_session_replay(session: Session, store: SessionStore, result: Path, on_progress: OnProgress) -> bool:
     """Make a result again from its record; whether the same pixels came out."""
-    replay = read_replay(result, None)
-    if not isinstance(replay.record, EditRecord):
-        raise RecordError("This was made by layout: replay it in that tab.")
+    replay = read_replay(result)
+    assert isinstance(replay.record, EditRecord), "of an edit's folder"
     record = dataclasses.replace(replay.record, models=resolve_models(store, replay.record.models), **store.added)
-    folder = session.new_folder("replay")
-    try:
+    with passing_folder(session, "replay") as folder:
         made = run_edit(in_png(record), folder, Files(), store.load, lead=replay.index, on_progress=on_progress)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return pixel_digest(made.photo) == replay.output_sha256

@@ -18,7 +18,7 @@ OPERATORS_SETTINGS = frozenset(
     | {"out", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
     | {"image_dir", "workers", "ray_files", "ray_gpus"}  # batches of the command line
     | {"json", "pie", "dle", "res"}  # public sets on the command line
-    | {"host", "port", "share", "auth", "hosts", "forget"}  # the pages themselves
+    | {"host", "port", "share", "auth", "hosts", "forget", "api", "mcp", "mcp_folder"}  # the pages themselves
 )
 """Settings that visitors cannot choose: a remedy that needs one is left out."""
 

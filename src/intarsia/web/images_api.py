@@ -29,9 +29,10 @@ from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
 from intarsia.results.staging import safe_stem
 from intarsia.web import edit_service
+from intarsia.web.api import edit_settings
 from intarsia.web.doors import Access, sentence_for
 from intarsia.web.mask_uploads import write_mask
-from intarsia.web.result_store import lead_record, other_pictures
+from intarsia.web.result_store import pictures_in
 from intarsia.web.security import TooLargeError, api_error
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.turns import QueueFullError, Turns
@@ -157,13 +158,11 @@ class ImagesApi:
         """
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise FieldError("image", "Send the picture and the words as multipart/form-data.", status=415)
-        async with (
-            self.preparing,
-            request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form,
-        ):
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
             wish = read_wish(form, self.store)
             files = files_of(form)
-            return await run_in_threadpool(self.record_of, wish, files, session), wish
+            async with self.preparing:
+                return await run_in_threadpool(self.record_of, wish, files, session), wish
 
     def record_of(self, wish: Wish, files: dict[str, UploadFile], session: Session) -> EditRecord:
         """Check the files, and write them into the session's folder."""
@@ -180,8 +179,7 @@ class ImagesApi:
     def paint(self, session: Session, record: EditRecord, wish: Wish, on_progress: OnProgress) -> list[str]:
         """Make the edit; its pictures in base64, the best first."""
         folder = edit_service.run_session_edit(session, self.store, record, on_progress, lambda value: None)
-        lead = lead_record(folder)
-        pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)][: record.keep]
+        pictures = pictures_in(folder)[: record.keep]
         return [base64.b64encode(in_format(picture, wish.format)).decode() for picture in pictures]
 
 
@@ -208,13 +206,10 @@ def read_wish(form: FormData, store: SessionStore) -> Wish:
     if format_name not in ENDINGS:
         raise FieldError("output_format", f"output_format must be one of {', '.join(ENDINGS)}.")
     settings = {
-        **json_settings(words.get("record", "")),
-        "prompt": prompt,
+        **edit_settings(words.get("source"), prompt, json_settings(words.get("record", ""))),
         "keep": count_of(words.get("n") or "1"),
         "models": choice_of(words.get("model", ""), store),
     }
-    if words.get("source"):
-        settings["source"] = words["source"]
     return Wish(settings=settings, format=format_name)
 
 

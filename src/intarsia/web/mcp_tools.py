@@ -23,7 +23,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.records.remove import RemoveRecord
 from intarsia.records.scene_folder import SCENE_FILES
 from intarsia.web import edit_service
-from intarsia.web.api import found_objects, read_request, removal_record, result_of
+from intarsia.web.api import found_objects, read_request, removal_record
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import source_path
 from intarsia.web.field_labels import field_help
@@ -56,6 +56,12 @@ FULL: Schema = {
     "description": f"Give the picture at its full size; else it is shown with at most {PREVIEW_SIDE} pixels a side.",
 }
 BOX: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+
+OBJECT: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "Objects that are outlined from a mark: cat=x0,y0,x1,y1 (a box around it) or cat@x,y (a point on it).",
+}
 
 
 def settings_schema(kind: type, names: tuple[str, ...], said: str) -> Schema:
@@ -134,7 +140,7 @@ REMOVE = Tool(
     ),
     properties={
         "photo": PHOTO,
-        "boxes": {
+        "box": {
             "type": "array",
             "items": BOX,
             "description": "Parts that are replaced as a whole: x0, y0, x1, y1 in pixels from the top left corner.",
@@ -144,11 +150,7 @@ REMOVE = Tool(
             "items": {"type": "string"},
             "description": "Objects to find by their names, and to remove: dog.",
         },
-        "objects": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Objects that are outlined first: cat=x0,y0,x1,y1 (a box around it) or cat@x,y (on it).",
-        },
+        "object": OBJECT,
         "mask": MASK,
         "settings": settings_schema(
             RemoveRecord, ("shadows", "grow", "seed", "fill", "prompt"), "Further settings, by name."
@@ -162,7 +164,7 @@ FIND = Tool(
     name="find",
     title="Find objects in a photo",
     description=(
-        "Find objects in a photo by their names. The answer shows their outlines and gives their boxes in pixels, and "
+        "Find objects in a photo by their names, or outline those that are marked. The answer shows their outlines and gives their boxes in pixels, and "
         "the name of the scene, which arrange takes."
     ),
     properties={
@@ -172,8 +174,9 @@ FIND = Tool(
             "items": {"type": "string"},
             "description": "The objects, each by a name of its own: cat, potted plant; of two dogs, dog 1 and dog 2.",
         },
+        "object": OBJECT,
     },
-    required=("photo", "names"),
+    required=("photo",),
 )
 
 ARRANGE = Tool(
@@ -285,27 +288,23 @@ class Tools:
         photo = self.photo(given["photo"], session)
         wish = {
             **(given.get("settings") or {}),
-            "box": given.get("boxes") or [],
-            "object": given.get("objects") or [],
+            "box": given.get("box") or [],
+            "object": given.get("object") or [],
             "find": given.get("find") or [],
         }
         record = removal_record(self.store, photo, wish, self.mask(given.get("mask"), photo, session))
         return self.answer(session, self.removing.remove(session, record, on_progress), given)
 
     def find(self, session: Session, given: Mapping[str, Any], on_progress: OnProgress) -> Answer:
-        names = given["names"]
-        if not all(isinstance(name, str) and name.strip() for name in names):
-            raise RecordError("names must be texts, one for each object: cat, potted plant.")
-        facts = found_objects(self.arranging, session, self.photo(given["photo"], session), tuple(names))
+        names, marks = (texts(given, name) for name in ("names", "object"))
+        facts = found_objects(self.arranging, session, self.photo(given["photo"], session), names, marks)
         scene = source_path(session, facts["scene"].partition("/")[2])
         return Answer(picture=scene / SCENE_FILES["overlay"], facts=facts)
 
     def arrange(self, session: Session, given: Mapping[str, Any], on_progress: OnProgress) -> Answer:
         wish = {"scene": given["scene"], "moves": given["moves"]}
-        record, name, moves = read_request(self.arranging, session, None, wish)
-        work = self.arranging.arrange(session, record, name, moves)
-        made = result_of(work, lambda step: on_progress(step.progress))
-        return self.answer(session, made.folder, given)
+        record = read_request(self.arranging, session, None, wish)
+        return self.answer(session, self.arranging.arrange(session, record, on_progress), given)
 
     def answer(self, session: Session, folder: Path, given: Mapping[str, Any]) -> Answer:
         """A result that was written into a folder."""
@@ -354,6 +353,18 @@ class Tools:
         if owner is None:
             raise RecordError("That result is not here any more: send the picture itself.")
         return lead_record(result_folder(owner, name)).with_suffix(".png")
+
+
+def texts(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """An argument that lists texts; none where it is left out.
+
+    Raises:
+        RecordError: it lists something else.
+    """
+    values = given.get(name) or []
+    if not all(isinstance(value, str) and value.strip() for value in values):
+        raise RecordError(f"{name} must be texts, one for each object: cat, potted plant.")
+    return tuple(values)
 
 
 def within(folder: Path, text: str) -> Path | None:

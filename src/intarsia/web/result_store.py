@@ -1,29 +1,54 @@
-"""A session's results in files: found, listed and described for the page."""
+"""A session's results in files: how they are made, found and named."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from intarsia.errors import RecordError
 from intarsia.imaging.read import read_text_chunk
-from intarsia.records.weighted_prompt import without_weights
+from intarsia.records.inputs import AnyRecord
 from intarsia.results.document import as_json
-from intarsia.web.notes import split_notes
 from intarsia.web.sessions import Session
-from intarsia.web.uploads import Facts, file_url, photo_facts
 
-BEST = 8
-"""Previews of a round that are shown."""
 KEEP = 3
-"""Candidates that the page offers in full: the search paints as many to the end anyhow."""
+"""Candidates of a change that the page offers in full: the search paints as many to the end anyhow."""
 RESULT = re.compile(r"(?:edit|arrange|remove)-\d{4,}")
-SAID = {"arrange": "Rearranged", "remove": "Removed"}
-"""What is said of results without a prompt, by the kind of their folder."""
-THUMBNAIL = 128
-"""Longer side of an example's picture on its card, in pixels: twice its place, for fine screens."""
+
+
+# Making
+
+
+def in_png(record: AnyRecord) -> AnyRecord:
+    """The record of a result that is kept without loss; visitors choose the format when they fetch it."""
+    return dataclasses.replace(record, format="png", quality=None)
+
+
+@contextmanager
+def result_in(session: Session, kind: str) -> Iterator[Path]:
+    """A new folder for a result of the session, which is removed if its making fails."""
+    folder = session.new_folder(kind)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def passing_folder(session: Session, kind: str) -> Iterator[Path]:
+    """A new folder of the session, which is removed in any case."""
+    folder = session.new_folder(kind)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_other_records(folder: Path) -> None:
@@ -33,6 +58,9 @@ def write_other_records(folder: Path) -> None:
         record = read_text_chunk(picture)
         if record is not None:
             picture.with_suffix(".json").write_bytes(as_json(json.loads(record)))
+
+
+# Finding
 
 
 def lead_record(folder: Path) -> Path:
@@ -50,63 +78,14 @@ def other_pictures(folder: Path, lead: Path) -> list[Path]:
     return [numbered[k] for k in sorted(numbered)]
 
 
-def result_facts(folder: Path) -> Facts:
-    """A result as JSON values, read from its files."""
+def pictures_in(folder: Path) -> list[Path]:
+    """All pictures of a result, best first."""
     lead = lead_record(folder)
-    document = json.loads(lead.read_text(encoding="utf-8"))
-    record = document["record"]
-    pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)]
-    candidates = [
-        {
-            "box": document["candidates"][k]["box"],
-            "score": document["candidates"][k]["scores"]["total"],
-            "seed": document["candidates"][k]["seed"],
-            "picture": file_url(file),
-            "picture_name": file.name,
-            "record": file_url(file.with_suffix(".json")),
-            "record_name": file.with_suffix(".json").name,
-        }
-        for k, file in enumerate(pictures)
-    ]
-    look = folder / "seen" / "look.png"
-    cost = document["cost"]
-    notes, banner = split_notes(document.get("notes", ()))
-    return {
-        "folder": folder.name,
-        "prompt": record["prompt"],
-        "source": record["source"],
-        "photo": photo_facts(Path(record["photo"])),
-        "candidates": candidates,
-        "look": {"url": file_url(look), "anchors": document["anchors"]} if look.exists() else None,
-        "facts": f"Best of {len(document['candidates'])}, {cost['seconds']:.1f} s, "
-        f"{cost['evaluations']} denoiser evaluations, {Path(record['models']).name}.",
-        "notes": notes,
-        "banner": banner,
-    }
-
-
-def settings_of(folder: Path) -> Facts:
-    """The record of a result's best picture, as JSON values."""
-    record: Facts = json.loads(lead_record(folder).read_text(encoding="utf-8"))["record"]
-    return record
-
-
-def history(session: Session) -> list[Facts]:
-    """A session's results, the latest first, of all ways of editing."""
-    found = []
-    for folder in sorted(session.folder.iterdir(), key=lambda f: f.name.rpartition("-")[2], reverse=True):
-        if RESULT.fullmatch(folder.name) and (records := list(folder.glob("*.json"))):
-            lead = min(records, key=lambda file: (len(file.name), file.name))
-            picture = lead.with_suffix(".png")
-            if picture.exists():
-                record = json.loads(lead.read_text(encoding="utf-8")).get("record", {})
-                said = without_weights(str(record.get("prompt") or SAID.get(folder.name.partition("-")[0], "")))
-                found.append({"folder": folder.name, "url": file_url(picture), "said": said})
-    return found
+    return [lead.with_suffix(".png"), *other_pictures(folder, lead)]
 
 
 def result_folder(session: Session, name: Any) -> Path:
-    """A result that the page names.
+    """A result that somebody names.
 
     Raises:
         RecordError: the session has none of that name.
@@ -122,8 +101,7 @@ def picture_of(folder: Path, index: Any) -> Path:
     Raises:
         RecordError: there is none of that number.
     """
-    lead = lead_record(folder)
-    pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)]
+    pictures = pictures_in(folder)
     if type(index) is not int or not 0 <= index < len(pictures):
         raise RecordError("That picture is not here any more: reload the page.")
     return pictures[index]

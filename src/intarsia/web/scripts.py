@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page", "batch_tab", "studio", "studio_stage", "studio_objects", "studio_panels")
+STYLES = ("page", "batch_page", "studio", "studio_stage", "studio_objects", "studio_panels")
 """Style sheets, in the order in which they override each other."""
 PATH = "intarsia-scripts"
 """First part of the scripts' URLs, below that of the page."""

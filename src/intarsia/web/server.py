@@ -24,6 +24,7 @@ from intarsia.backbones.resolve import resolve
 from intarsia.web.address import OWN_MACHINE, free_port
 from intarsia.web.api import add_arrange_endpoints, add_edit_endpoint, add_remove_endpoint
 from intarsia.web.arrange_service import ArrangeService
+from intarsia.web.batch_page import batch_page
 from intarsia.web.doors import Doors, door_routes
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.options import ServeOptions
@@ -33,7 +34,6 @@ from intarsia.web.security import LoginThrottle, SecurityMiddleware, send_refusa
 from intarsia.web.sessions import SessionStore
 from intarsia.web.startup import key_from_environment
 from intarsia.web.studio import studio
-from intarsia.web.tabs.batch import batch_tab
 from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
 from intarsia.web.turns import Turns
 
@@ -187,7 +187,7 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, tu
     with page.route("Many pictures", BATCH_PATH):
         Navbar(main_page_name="One photo")
         gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
-        batch_tab(store, visits.connect(), ledgers=ledgers)
+        batch_page(store, visits.connect(), ledgers=ledgers)
     # Otherwise a program could bypass the queue, and run the networks twice at once.
     page.queue(api_open=False, max_size=MAX_QUEUED)
     return page

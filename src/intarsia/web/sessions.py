@@ -36,10 +36,9 @@ class Session:
     Attributes:
         token: unguessable; the browser keeps it, so that the page finds its history again after a reload.
         folder: uploads and results; removed with the session. Its name is unguessable, too.
-        stop: set to end the session's work with the networks within one step.
-        quick_stop: the same for work without them, which may go on beside it.
+        stop: set to end the session's work that a request waits for, within one step.
         stops: the same of each piece of work that goes on whether or not a request waits for it.
-        tabs: open pages.
+        pages: how many are open.
         left_at: when the last of them was closed, monotonic seconds; None while one is open.
         active_at: when one of them last sent a request, monotonic seconds.
         folders_made: folders of results so far.
@@ -48,9 +47,8 @@ class Session:
     token: str
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
-    quick_stop: threading.Event = field(default_factory=threading.Event)
     stops: set[threading.Event] = field(default_factory=set)
-    tabs: int = 0
+    pages: int = 0
     left_at: float | None = None
     active_at: float = field(default_factory=time.monotonic)
     folders_made: int = 0
@@ -59,7 +57,6 @@ class Session:
     def stop_all(self) -> None:
         """End all of the session's work."""
         self.stop.set()
-        self.quick_stop.set()
         for stop in tuple(self.stops):
             stop.set()
 
@@ -132,7 +129,7 @@ class SessionStore:
                 session = Session(token=token, folder=self.root / secrets.token_hex(TOKEN_LENGTH // 2))
                 session.folder.mkdir(parents=True)
                 self.sessions[token] = session
-            session.tabs += 1
+            session.pages += 1
             session.left_at, session.active_at = None, time.monotonic()
             return session
 
@@ -142,8 +139,8 @@ class SessionStore:
             session = self.sessions.get(token)
             if session is None:
                 return
-            session.tabs = max(0, session.tabs - 1)
-            if session.tabs == 0:
+            session.pages = max(0, session.pages - 1)
+            if session.pages == 0:
                 session.left_at = time.monotonic()
 
     def offer(self, models: str) -> None:

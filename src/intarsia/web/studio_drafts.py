@@ -17,7 +17,7 @@ from intarsia.errors import RecordError
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
-from intarsia.web.result_store import RESULT, picture_of
+from intarsia.web.result_store import picture_of
 from intarsia.web.sessions import Session
 from intarsia.web.uploads import Facts, file_url, photo_facts
 
@@ -162,17 +162,6 @@ def checked_saved(saved: Any) -> Any:
     if len(json.dumps(saved)) > MOST_SAVED:
         raise RecordError("So many steps cannot be kept for a reload: download the result, or open the photo again.")
     return saved
-
-
-def step_folder(session: Session, name: Any) -> Path:
-    """The folder of a result, which may be still in the making.
-
-    Raises:
-        RecordError: the session has none of that name.
-    """
-    if isinstance(name, str) and RESULT.fullmatch(name) and (session.folder / name).is_dir():
-        return session.folder / name
-    raise RecordError("That result is not here any more: reload the page.")
 
 
 def write_thumb(photo: Photo, file: Path) -> None:

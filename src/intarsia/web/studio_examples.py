@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import importlib.util
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from intarsia.errors import RecordError
 from intarsia.imaging.read import read_photo
-from intarsia.web import arrange_examples, edit_service, remove_service
-from intarsia.web.canvas import data_url
-from intarsia.web.result_store import THUMBNAIL
 from intarsia.web.uploads import Facts
 
-MOST_WORDS = 2
-"""Examples of a change by words that are shown."""
+SCENES = Path(__file__).parents[1] / "demo" / "scenes"
+CARD = 256
+"""Longer side of an example's picture on its card, in pixels: twice its place, for fine screens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class Example:
     Attributes:
         title, said: on its card: what is in it, and what may be done.
         verb: "remove", "change" or "arrange".
-        box: around what is selected at once; None without.
+        box: around what is selected at once, x0, y0, x1, y1 in pixels of the photo; None without.
         source, prompt: of a change.
         words: names of objects that are found first.
     """
@@ -34,7 +36,7 @@ class Example:
     said: str
     photo: Path
     verb: str
-    box: Sequence[float] | None = None
+    box: tuple[float, float, float, float] | None = None
     source: str = ""
     prompt: str = ""
     words: str = ""
@@ -50,32 +52,56 @@ class Example:
         }
 
 
+def changed(scene: str, source: str, prompt: str) -> Example:
+    """A change by words in a scene that ships with this package."""
+    return Example(
+        title=f"A {source}, and what it may become",
+        said=f"Change it to {prompt}",
+        photo=SCENES / scene,
+        verb="change",
+        source=source,
+        prompt=prompt,
+    )
+
+
+def removed(title: str, photo: Path, *box: float) -> Example:
+    x0, y0, x1, y1 = box
+    return Example(title=title, said="Remove it", photo=photo, verb="remove", box=(x0, y0, x1, y1))
+
+
+CHANGES = (
+    changed("bird-and-car.png", "car", "a house"),
+    changed("dog-and-plant.png", "plant", "a cake"),
+)
+"""Each comes out well on the pocket models with the page's default settings."""
+ARRANGEMENT = Example(
+    title="A cat and a plant",
+    said="Find them by words, and move them",
+    photo=SCENES / "cat-and-plant.png",
+    verb="arrange",
+    words="cat, potted plant",
+)
+
+
+def removals() -> tuple[Example, ...]:
+    """Photographs where scikit-image is installed, which brings some (public domain or CC0); else drawn scenes."""
+    found = importlib.util.find_spec("skimage")
+    folder = Path(found.origin).parent / "data" if found is not None and found.origin else Path()
+    photographs = (
+        removed("A rocket in the evening", folder / "rocket.jpg", 305, 90, 352, 365),
+        removed("Coins, one too many", folder / "coins.png", 130, 26, 182, 76),
+        removed("A cup, and the bowl of its spoon", folder / "coffee.png", 315, 235, 405, 330),
+    )
+    shown = tuple(example for example in photographs if example.photo.is_file())
+    return shown or (
+        removed("A bird and a car", SCENES / "bird-and-car.png", 1, 30, 37, 54),
+        removed("A cat and a plant", SCENES / "cat-and-plant.png", 2, 26, 34, 58),
+    )
+
+
 def examples() -> tuple[Example, ...]:
     """All of them: photographs first, where they are installed."""
-    removed = [
-        Example(title=each.title, said="Remove it", photo=each.photo, verb="remove", box=each.box)
-        for each in remove_service.examples()
-    ]
-    changed = [
-        Example(
-            title=f"A {each.source}, and what it may become",
-            said=f"Change it to {each.prompt}",
-            photo=each.photo,
-            verb="change",
-            source=each.source,
-            prompt=each.prompt,
-        )
-        for each in edit_service.EXAMPLES[:MOST_WORDS]
-    ]
-    found = next(each for each in arrange_examples.EXAMPLES if each.find)
-    arranged = Example(
-        title="A cat and a plant",
-        said="Find them by words, and move them",
-        photo=found.photo,
-        verb="arrange",
-        words=", ".join(found.find),
-    )
-    return (*removed, *changed, arranged)
+    return (*removals(), *CHANGES, ARRANGEMENT)
 
 
 def example_cards() -> list[Facts]:
@@ -83,10 +109,17 @@ def example_cards() -> list[Facts]:
     cards = []
     for example in examples():
         small = read_photo(example.photo).as_image().convert("RGB")
-        small.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
+        small.thumbnail((CARD, CARD))
         words = {"title": example.title, "said": example.said, "verb": example.verb}
-        cards.append({"url": data_url(small, "WEBP"), **words})
+        cards.append({"url": data_url(small), **words})
     return cards
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as a data URL, which needs no file."""
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=90)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
 def get_example(index: Any) -> Example:

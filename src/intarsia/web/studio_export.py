@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from intarsia.errors import RecordError
+from intarsia.records.choices import OutputFormat
+from intarsia.results.export import export_picture
 from intarsia.results.staging import safe_stem
 from intarsia.web.sessions import Session
 from intarsia.web.studio_drafts import Draft
 from intarsia.web.uploads import Facts, file_url
 
-FORMATS = ("keep", "jpeg", "png", "webp")
+FORMATS: tuple[OutputFormat, ...] = ("keep", "jpeg", "png", "webp")
 """In which pictures are taken home."""
 
 
@@ -24,15 +24,14 @@ def export(session: Session, draft: Draft, data: Mapping[str, Any]) -> Facts:
     Raises:
         RecordError: there is no such picture or format.
     """
-    kind = data.get("format") or "keep"
-    if kind not in FORMATS:
-        raise RecordError(f"{str(kind)[:20]!r} is no format that is written here: choose one of {', '.join(FORMATS)}.")
+    asked = data.get("format") or "keep"
+    kind = next((each for each in FORMATS if each == asked), None)
+    if kind is None:
+        raise RecordError(f"{str(asked)[:20]!r} is no format that is written here: choose one of {', '.join(FORMATS)}.")
     picture = draft.picture(data.get("step") or "", data.get("candidate"))
-    if importlib.util.find_spec("intarsia.results.export") is not None:
-        writer = importlib.import_module("intarsia.results.export")
-        name = f"{safe_stem(Path(draft.name))} {draft_number(draft, data)}".strip()
-        picture = writer.export_picture(picture, draft.photo, session.new_folder("export") / f"{name}.png", format=kind)
-    return {"kind": "file", "url": file_url(picture), "name": picture.name}
+    name = f"{safe_stem(Path(draft.name))} {draft_number(draft, data)}".strip()
+    file = export_picture(picture, draft.photo, session.new_folder("export") / f"{name}.png", format=kind)
+    return {"kind": "file", "url": file_url(file), "name": file.name}
 
 
 def draft_number(draft: Draft, data: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,27 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import LayoutError, RecordError
+from intarsia.errors import LayoutError, RecordError, Remedy
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
-from intarsia.layout.colour_map import read_colours
-from intarsia.layout.detect import iou
-from intarsia.layout.scene import Scene
+from intarsia.imaging.read import read_photo
+from intarsia.layout.colour_map import read_colour_map, read_colours
+from intarsia.layout.detect import check_names, iou
+from intarsia.layout.names import words_of
+from intarsia.layout.scene import Scene, SceneObject
 from intarsia.records.scene_folder import SCENE_FILES
 from intarsia.results.staging import png
-from intarsia.web.arrange_paint import MAX_NAME, add_object, mend_object
-from intarsia.web.arrange_store import read_source, source_path
-from intarsia.web.canvas import Move, canvas_layers, cutout, to_uint8
+from intarsia.web.arrange_moves import Move
+from intarsia.web.arrange_store import SCENE, photo_path, read_source, source_path, unique_name, write_session_scene
+from intarsia.web.mask_uploads import uploaded_file
 from intarsia.web.sessions import Session
+from intarsia.web.studio_cutouts import canvas_layers, cutout, to_uint8
 from intarsia.web.studio_drafts import Draft
 from intarsia.web.uploads import Facts, file_url
 
-SCENE = re.compile(r"scene-\d{4,}")
+MAX_NAME = 100
+"""Characters of an object's name."""
 UNNAMED = "object"
 """What an object is called that the visitor gave no name."""
 SAME = 0.8
@@ -72,11 +76,11 @@ def lift(
             if again is not None:
                 made, mended = mend_object(session, source, again, mask)
                 return made, mended, True
-            made, joined, _ = add_object(session, source, object_name(name, earlier.names), mask)
+            made, joined = add_object(session, source, object_name(name, earlier.names), mask)
             return made, joined, True
     if mask.all():
         raise LayoutError("All of the photo is selected: select what is to move.")
-    made, alone, _ = add_object(session, picture, object_name(name, ()), mask)
+    made, alone = add_object(session, picture, object_name(name, ()), mask)
     return made, alone, False
 
 
@@ -92,6 +96,87 @@ def object_name(wanted: str, taken: Iterable[str]) -> str:
         return named
     known = set(taken)
     return next(name for number in range(1, len(known) + 2) if (name := f"{UNNAMED} {number}") not in known)
+
+
+# Their outlines
+
+
+def mend_object(session: Session, source: Path, name: str, mask: Mask) -> tuple[str, Scene]:
+    """A new scene in which an object has another outline; the name of its folder, and the scene.
+
+    Args:
+        name: of one of the scene's objects.
+        mask: (H, W) of the object, not empty. What it covers belongs to no other object any more.
+
+    Raises:
+        LayoutError: nothing would be left of another one.
+    """
+    before = read_source(source)
+    others = {thing.name: thing for thing in without(before, mask, keep=name)}
+    things = tuple(  # what a person outlines is there
+        dataclasses.replace(thing, mask=mask, confidence=None, doubt="") if thing.name == name else others[thing.name]
+        for thing in before.objects
+    )
+    scene = Scene(photo=before.photo, objects=things)
+    return write_session_scene(session, scene, source)[0], scene
+
+
+def add_object(session: Session, source: Path, wanted: str, mask: Mask) -> tuple[str, Scene]:
+    """A new scene with one object more, in front of the others; the name of its folder, and the scene.
+
+    Args:
+        source: a scene folder, or a picture.
+        wanted: the object's name; a number is added where another object has it.
+        mask: as for `mend_object`.
+
+    Raises:
+        LayoutError: it has a name that cannot be used, or nothing would be left of another object.
+    """
+    before = read_source(source)
+    name = unique_name(wanted, before.names)
+    check_names([*before.names, name])
+    thing = SceneObject(name=name, words=words_of(name), mask=mask)
+    scene = Scene(photo=before.photo, objects=(*without(before, mask), thing))
+    return write_session_scene(session, scene, source)[0], scene
+
+
+def without(scene: Scene, mask: Mask, *, keep: str = "") -> Iterable[SceneObject]:
+    """The objects of a scene, but the one to `keep`, without what a mask covers."""
+    for thing in scene.objects:
+        if thing.name == keep:
+            continue
+        left = thing.mask & ~mask
+        if not left.any():
+            raise LayoutError(f"The selection covers all of {thing.name!r}", Remedy("select less"))
+        yield dataclasses.replace(thing, mask=left)
+
+
+# Layouts
+
+
+def take_layout(upload: Any, uploads: Path, session: Session, source: Path) -> tuple[Path, tuple[str, ...]]:
+    """Copy a painted layout into the session's folder.
+
+    Args:
+        upload: path that the page sent, which may be anything.
+        uploads: folder of the uploads.
+        source: the scene folder whose objects are painted.
+
+    Returns:
+        The layout, and the objects that it does not show.
+
+    Raises:
+        PictureError: it is no upload, or no picture.
+        LayoutError: it has other colours than the scene's objects, another shape than the photo, or shows no object.
+    """
+    file, photo = uploaded_file(upload, uploads), read_photo(photo_path(source))
+    masks = read_colour_map(file, read_colours(source / SCENE_FILES["colours"]), photo.size).masks
+    absent = tuple(name for name, mask in masks.items() if not mask.any())
+    if len(absent) == len(masks):
+        raise LayoutError("Nothing is painted", Remedy("paint where the objects should be"))
+    copy = session.new_folder("layout") / "layout.png"
+    shutil.copyfile(file, copy)
+    return copy, absent
 
 
 # What the page is told

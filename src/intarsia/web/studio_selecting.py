@@ -147,12 +147,8 @@ def found_one_by_one(photo: Photo, names: Sequence[str], segmenter: Any, side: i
 
 def detected(photo: Photo, names: Sequence[str], segmenter: Any, side: int) -> list[Found]:
     """What a segmenter shows of names."""
-    detect_words = getattr(detect, "detect_words", None)
-    if detect_words is None:
-        masks = detect.find_masks(photo, names, segmenter, side=side)
-        return [(name, mask, {"confidence": 1.0, "sure": True, "doubt": ""}) for name, mask in masks.items()]
     found = []
-    for thing in detect_words(photo, names, segmenter, side=side):
+    for thing in detect.detect_words(photo, names, segmenter, side=side):
         confidence = 1.0 if thing.confidence is None else round(float(thing.confidence), 3)
         found.append((thing.name, thing.mask, {"confidence": confidence, "sure": thing.sure, "doubt": thing.doubt}))
     return found
@@ -176,16 +172,6 @@ class Selection:
         width = float(grey.sum()) / length
         self.feather = width if width > NARROW else 0.0
         self.mask: Mask = levels >= FAINT if self.feather else border
-
-    def without(self, kept: Mask) -> None:
-        """Take what is to stay out of it.
-
-        Raises:
-            RegionError: nothing is left.
-        """
-        self.mask = self.mask & ~kept
-        if not self.mask.any():
-            raise RegionError("All of the selection is to be kept", Remedy("select more, or keep less"))
 
     def share_for(self, size: Size, context: float = EditRecord.context) -> float | None:
         """The soft edge as a share of the short side of what is worked on, as records have it; None for the default."""

@@ -10,12 +10,12 @@ from typing import Any
 from intarsia.backbones.catalog import entry_named
 from intarsia.backbones.resolve import resolve
 from intarsia.errors import IntarsiaError, RecordError
+from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.choices import CHOICES
 from intarsia.records.edit import EditRecord
 from intarsia.records.presets import plain
 from intarsia.records.remove import RemoveRecord
 from intarsia.web import remove_service
-from intarsia.web.arrange_settings import ADVANCED, setting_of
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.result_store import KEEP
 from intarsia.web.sessions import SessionStore
@@ -35,6 +35,26 @@ CHANGE = (
     "size",
 )
 """Settings of a change, in this order."""
+ARRANGE = (
+    "background",
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "seeds",
+    "steps",
+    "guidance",
+    "feather",
+    "size",
+    "compose.strength",
+    "compose.shadows",
+    "compose.border",
+    "compose.plates",
+    "guide.start",
+    "guide.scale",
+    "learn.token_steps",
+    "learn.weight_steps",
+)
+"""Settings of an arrangement by their dotted names, in this order."""
 INSTRUCTED = ("instruction", "painting")
 """Those for checkpoints that take an instruction."""
 TAKE_INSTRUCTIONS = ("klein", "qwen-edit")
@@ -49,7 +69,7 @@ def all_fields(store: SessionStore) -> dict[str, list[Facts]]:
     change = [name for name in CHANGE if instructed or name not in INSTRUCTED]
     return {
         "change": [record_field(EditRecord, name) for name in change],
-        "arrange": [arrange_field(name) for name in ADVANCED],
+        "arrange": [arrange_field(name) for name in ARRANGE],
         "remove": [record_field(RemoveRecord, name) for name in remove_service.SETTINGS],
     }
 
@@ -65,22 +85,31 @@ def takes_instruction(choice: str) -> bool:
 
 def record_field(kind: type, name: str) -> Facts:
     """A setting of a record, as the page shows it."""
-    field = next(each for each in dataclasses.fields(kind) if each.name == name)
-    default = KEEP if name == "keep" else plain(field.default)
-    return field_facts(name, label(name), field_help(kind)[name], default, str(field.type))
+    facts = setting_facts(kind, name)
+    return facts | {"default": KEEP} if name == "keep" else facts
 
 
 def arrange_field(name: str) -> Facts:
-    """A setting of an arrangement by its dotted name, as the page shows it."""
-    setting = setting_of(name)
-    return field_facts(name, setting.title, setting.help, setting.default, setting.kind)
+    """A setting of an arrangement by its dotted name, as the page shows it: learn.token_steps is Learn token steps."""
+    group, _, last = name.rpartition(".")
+    fields = {field.name: field for field in dataclasses.fields(ArrangeRecord)}
+    owner = type(fields[group].default) if group else ArrangeRecord
+    return setting_facts(owner, last) | {"name": name, "label": label(name.replace(".", " "))}
 
 
-def field_facts(name: str, title: str, text: str, default: Any, annotation: str) -> Facts:
-    base = annotation.partition(" |")[0]
+def setting_facts(kind: type, name: str) -> Facts:
+    """What a record's own class says of one of its settings."""
+    field = next(each for each in dataclasses.fields(kind) if each.name == name)
+    base = str(field.type).partition(" |")[0]
     choices = list(CHOICES[base]) if base in CHOICES else None
-    kind = "str" if choices else base
-    return {"name": name, "label": title, "help": text, "kind": kind, "default": default, "choices": choices}
+    return {
+        "name": name,
+        "label": label(name),
+        "help": field_help(kind)[name],
+        "kind": "str" if choices else base,
+        "default": plain(field.default),
+        "choices": choices,
+    }
 
 
 def checked_settings(settings: Mapping[str, Any], fields: list[Facts]) -> dict[str, Any]:

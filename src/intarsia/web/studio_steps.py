@@ -10,11 +10,10 @@ from typing import Any
 
 from intarsia.imaging.read import read_photo
 from intarsia.records.weighted_prompt import without_weights
-from intarsia.web.arrange_store import THUMB_FILE
-from intarsia.web.canvas import Moves, is_significant
+from intarsia.web.arrange_moves import Moves, is_significant
 from intarsia.web.notes import split_notes
-from intarsia.web.result_store import lead_record, other_pictures
-from intarsia.web.studio_drafts import write_thumb
+from intarsia.web.result_store import lead_record, pictures_in
+from intarsia.web.studio_drafts import THUMB_FILE, write_thumb
 from intarsia.web.uploads import Facts, file_url
 
 PAINTED, MOVED, FILLED = "painted anew", "moved as it is", "filled from its surroundings"
@@ -34,8 +33,7 @@ def step_of(folder: Path, base: str, **own: Any) -> Facts:
     verb = {"edit": "change"}.get(folder.name.partition("-")[0], folder.name.partition("-")[0])
     told = {"change": change_facts, "arrange": arrange_facts, "remove": remove_facts}[verb](document, own)
     picture, thumb = lead.with_suffix(".png"), folder / THUMB_FILE
-    if not thumb.exists():
-        write_thumb(read_photo(picture), thumb)
+    write_thumb(read_photo(picture), thumb)
     notes, banner = split_notes(document.get("notes", ()))
     width, height = document["size"]
     return {
@@ -46,7 +44,7 @@ def step_of(folder: Path, base: str, **own: Any) -> Facts:
         "thumb": file_url(thumb),
         "notes": [*([f"{banner['text']} {banner['command']}."] if banner else []), *notes],
         "advanced": advanced_facts(lead, document),
-        "candidates": candidates_of(folder, lead, document),
+        "candidates": candidates_of(folder, document),
         "scene": own.get("scene"),
         "moves": own.get("moves"),
         "layout": own.get("layout"),
@@ -119,12 +117,11 @@ def advanced_facts(lead: Path, document: Mapping[str, Any]) -> Facts:
     }
 
 
-def candidates_of(folder: Path, lead: Path, document: Mapping[str, Any]) -> list[Facts]:
+def candidates_of(folder: Path, document: Mapping[str, Any]) -> list[Facts]:
     """The pictures of a result, the one that is shown first."""
-    pictures = [lead.with_suffix(".png"), *other_pictures(folder, lead)]
     tried, seeds = document.get("candidates") or (), document.get("pictures") or ()
     found = []
-    for place, file in enumerate(pictures):
+    for place, file in enumerate(pictures_in(folder)):
         about: Facts = {"picture": file_url(file), "box": None, "score": None, "seed": document["seed"]}
         if place < len(tried):
             facts = tried[place]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,26 +11,20 @@ from typing import Any
 from intarsia.errors import LayoutError, RecordError
 from intarsia.imaging.geometry import Size
 from intarsia.progress import OnProgress
-from intarsia.records.arrange import ArrangeRecord
-from intarsia.records.edit import EditRecord
-from intarsia.records.remove import RemoveRecord
-from intarsia.results.document import pixel_digest
-from intarsia.results.replay import read_replay
-from intarsia.tasks.arrange import run_arrange
+from intarsia.records.inputs import AnyRecord
 from intarsia.web import edit_service, remove_service
-from intarsia.web.arrange_paint import take_layout
+from intarsia.web.arrange_moves import Move, read_moves, record_from_moves
 from intarsia.web.arrange_service import ArrangeService
-from intarsia.web.arrange_store import THUMB_FILE, names_of, write_moves, write_thumb
-from intarsia.web.canvas import Move, Moves, read_moves, record_from_moves
+from intarsia.web.arrange_store import names_of
 from intarsia.web.lines import Line
 from intarsia.web.mask_uploads import write_mask
 from intarsia.web.remove_service import RemoveService
-from intarsia.web.result_store import KEEP, write_other_records
+from intarsia.web.result_store import KEEP
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.studio_drafts import Draft, settings_in
 from intarsia.web.studio_jobs import Job
 from intarsia.web.studio_models import Models
-from intarsia.web.studio_scenes import scene_source
+from intarsia.web.studio_scenes import scene_source, take_layout
 from intarsia.web.studio_selecting import Selection, read_selection
 from intarsia.web.studio_settings import checked_settings
 from intarsia.web.studio_steps import moves_as_json, step_of
@@ -94,15 +87,13 @@ class Verbs:
         selection, keep = self._selections(draft, data)
         mask = None
         if selection is not None:
-            if keep is not None and not has_field(EditRecord, "protect"):
-                selection.without(keep.mask)
             share = selection.share_for(size_of(draft))
             if share is not None:
                 settings.setdefault("feather", share)
             mask = write_mask(selection.mask, session)
         record = edit_service.build_record(picture, settings, self.store, None, mask)
         record = protected(record, keep, session)
-        if toy is not None and has_field(EditRecord, "watermark"):
+        if toy is not None:
             record = dataclasses.replace(record, watermark=TOY_PREVIEW)
         return Wish(
             verb="change",
@@ -122,8 +113,6 @@ class Verbs:
         selection, keep = self._selections(draft, data)
         if selection is None:
             raise RecordError("Nothing is selected: click on what should go first.")
-        if keep is not None and not has_field(RemoveRecord, "protect"):
-            selection.without(keep.mask)
         settings = checked_settings(settings_in(data), self.fields["remove"])
         record = remove_service.build_record(picture, write_mask(selection.mask, session), settings)
         record = protected(record, keep, session)
@@ -153,7 +142,7 @@ class Verbs:
         settings = checked_settings(settings_in(data), self.fields["arrange"])
         models = self.models.choose(data.get("models") or chosen)
         given = None if layout is None else str(layout)
-        record = self.arranging.base_record(source, settings, layout=given, key=None, models=models)
+        record = self.arranging.base_record(source, settings, models=models, layout=given)
         unmoved, record = record, record_from_moves(moves, names, record)
         if record == unmoved and layout is None:
             raise LayoutError("Everything is where it was: move an object first.")
@@ -169,24 +158,9 @@ class Verbs:
             verb="arrange",
             base=base,
             line=self.store.lines.networks,
-            work=lambda job: self._arrange(session, record, str(name), moves, job.on_progress),
+            work=lambda job: self.arranging.arrange(session, record, job.on_progress),
             step=lambda folder: step_of(folder, base, **own),
         )
-
-    def _arrange(
-        self, session: Session, record: ArrangeRecord, scene: str, moves: Moves, on_progress: OnProgress
-    ) -> Path:
-        folder = session.new_folder("arrange")
-        load = self.arranging.load_segmenter
-        try:
-            made = run_arrange(record, folder, self.store.load, load, on_progress=on_progress)
-            write_other_records(folder)
-            write_thumb(made.saved.files.picture, folder / THUMB_FILE)
-            write_moves(folder, made.saved.summary, scene, moves)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        return folder
 
     # Again
 
@@ -194,31 +168,19 @@ class Verbs:
         """Make a result again from its record; its step, its line, and the work, which gives a sentence."""
         step = draft.step(data.get("step"))
         picture = draft.picture(step["id"], data.get("candidate"))
-        run = {"change": self._replay_change, "remove": self._replay_removal, "arrange": self._replay_arrangement}
         line = self.store.lines.without_networks if step["verb"] == "remove" else self.store.lines.networks
 
         def work(job: Job) -> str:
-            same = run[step["verb"]](session, picture, job.on_progress)
+            same = self._replay(step["verb"], session, picture, job.on_progress)
             return "The same pixels came out." if same else "Other pixels came out than were recorded."
 
         return step["id"], line, work
 
-    def _replay_change(self, session: Session, picture: Path, on_progress: OnProgress) -> bool:
-        return edit_service.run_session_replay(session, self.store, picture, on_progress)
-
-    def _replay_removal(self, session: Session, picture: Path, on_progress: OnProgress) -> bool:
-        return self.removing.replay(session, picture, on_progress)
-
-    def _replay_arrangement(self, session: Session, picture: Path, on_progress: OnProgress) -> bool:
-        replay = read_replay(picture)
-        record = replay.record
-        assert isinstance(record, ArrangeRecord), "of an arrangement's folder"
-        folder, load = session.new_folder("replay"), self.arranging.load_segmenter
-        try:
-            made = run_arrange(record, folder, self.store.load, load, lead=replay.index, on_progress=on_progress)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        return pixel_digest(made.photo) == replay.output_sha256
+    def _replay(self, verb: str, session: Session, picture: Path, on_progress: OnProgress) -> bool:
+        if verb == "change":
+            return edit_service.run_session_replay(session, self.store, picture, on_progress)
+        service = self.removing if verb == "remove" else self.arranging
+        return service.replay(session, picture, on_progress)
 
     # What they share
 
@@ -242,12 +204,6 @@ def size_of(draft: Draft) -> Size:
     return Size(int(draft.original["width"]), int(draft.original["height"]))
 
 
-def has_field(kind: type, name: str) -> bool:
-    return any(field.name == name for field in dataclasses.fields(kind))
-
-
-def protected(record: Any, keep: Selection | None, session: Session) -> Any:
-    """The record with what is kept, where records of its kind know such a thing."""
-    if keep is None or not has_field(type(record), "protect"):
-        return record
-    return dataclasses.replace(record, protect=str(write_mask(keep.mask, session)))
+def protected(record: AnyRecord, keep: Selection | None, session: Session) -> AnyRecord:
+    """The record with what is kept."""
+    return record if keep is None else dataclasses.replace(record, protect=str(write_mask(keep.mask, session)))

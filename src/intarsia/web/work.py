@@ -16,10 +16,7 @@ from intarsia.web.sessions import Session
 Result = TypeVar("Result")
 
 NETWORKS: dict[str, Any] = {"concurrency_id": "networks", "concurrency_limit": 1}
-"""Settings of events that need the networks: one at a time, of all tabs; the others wait in Gradio's queue."""
-
-WITHOUT_NETWORKS: dict[str, Any] = {"concurrency_id": "without networks", "concurrency_limit": 1}
-"""Settings of events that compute for seconds, but need no networks: one at a time, beside those that do."""
+"""Settings of events that need the networks: one at a time, of all pages and programs; the others wait in Gradio's queue."""
 
 POLL_INTERVAL = 0.1
 """Seconds between two checks of a thread's progress."""
@@ -28,12 +25,17 @@ MIN_ETA_SECONDS = 1.0
 """Seconds of a stage from which its remaining time is estimated: before, the figure would jump."""
 
 
+MIN_ETA_SHARE = 0.03
+"""Share of a whole from which its remaining time is estimated."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """The progress of work.
 
     Attributes:
-        eta: seconds until the end of the stage, as estimated from the steps done; None at its beginning.
+        eta: seconds until the end of all of it, or of the stage where no whole is known, as estimated from what is done;
+            None at its beginning.
     """
 
     progress: Progress
@@ -48,16 +50,19 @@ def progress_line(step: Step) -> str:
 
 
 class EtaEstimator:
-    """Estimates the remaining time of a stage from its speed so far."""
+    """Estimates the remaining time from the speed so far: of all work, where its whole is known, else of a stage."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._stage_start: tuple[str, int, float] | None = None
         self._last_done = 0
+        self._whole_start: tuple[float, float] | None = None
 
     def estimate(self, progress: Progress) -> float | None:
-        """Seconds until the end of the stage; None while too little of it is known."""
+        """Seconds until the end; None while too little of it is known."""
         now = self._clock()
+        if progress.whole is not None:
+            return self._estimate_whole(progress.whole, now)
         if self._stage_start is None or self._stage_start[0] != progress.stage or progress.done < self._last_done:
             # What the first step took is not known: work of another kind may have gone before it.
             self._stage_start = (progress.stage, progress.done, now)
@@ -66,6 +71,14 @@ class EtaEstimator:
         if progress.done == first_done or now - start < MIN_ETA_SECONDS:
             return None
         return (progress.total - progress.done) * (now - start) / (progress.done - first_done)
+
+    def _estimate_whole(self, whole: float, now: float) -> float | None:
+        if self._whole_start is None or whole < self._whole_start[0]:
+            self._whole_start = (whole, now)
+        first, start = self._whole_start
+        if whole - first < MIN_ETA_SHARE or now - start < MIN_ETA_SECONDS:
+            return None
+        return (1 - whole) * (now - start) / (whole - first)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,18 +97,15 @@ WatchedWork = Generator[Step | Intermediate, None, Result]
 def run_watched(
     session: Session,
     work: Callable[[OnProgress, OnIntermediate], Result],
-    *,
-    stop: threading.Event | None = None,
 ) -> WatchedWork[Result]:
     """Do a session's work in a thread, and yield its progress; the generator's value is the work's.
 
         result = yield from run_watched(session, lambda on_progress, on_intermediate: ...)
 
     Args:
-        session: whose work it is.
+        session: whose work it is; its `stop` ends it within one step.
         work: called with what it must call after every step, which raises `Cancelled` to stop it, and with
             what it may call to have something shown.
-        stop: set to end the work within one step; by default the session's `stop`.
 
     Returns:
         What the work returned.
@@ -104,7 +114,7 @@ def run_watched(
         Cancelled: it was stopped.
         Exception: what the work raised.
     """
-    stop = session.stop if stop is None else stop
+    stop = session.stop
     stop.clear()
     events: queue.SimpleQueue[Step | Intermediate] = queue.SimpleQueue()
     eta = EtaEstimator()

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio")
+from intarsia.web.arrange_paint import add_object, mend_object, others_mask, paint_facts, session_layout, take_layout
 from intarsia.web.tabs.arrange_handlers import ArrangeControls, ArrangeHandlers
 from intarsia.web.tabs.arrange_paint_handlers import ArrangePaintHandlers
 
@@ -22,7 +23,6 @@ from intarsia.layout.colour_map import read_colours
 from intarsia.layout.layout_files import read_layout
 from intarsia.records.scene_folder import SCENE_FILES
 from intarsia.web import arrange_paint
-from intarsia.web.arrange_paint import add_object, mend_object, others_mask, paint_facts, session_layout, take_layout
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import read_source
 from intarsia.web.error_messages import message_for

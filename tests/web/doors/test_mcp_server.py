@@ -64,7 +64,7 @@ def test_a_photo_is_edited_and_the_result_goes_on(served: Served) -> None:
             "edit", {"photo": CONTENT, "prompt": "a house", "box": [0, 28, 40, 60], "settings": QUICK}
         )
         name = json.loads(edited.content[1].text)["result"]
-        return edited, await client.call_tool("remove", {"photo": name, "boxes": [[0, 28, 40, 60]]})
+        return edited, await client.call_tool("remove", {"photo": name, "box": [[0, 28, 40, 60]]})
 
     edited, removed = ask(served, calls)
     (first, facts), (second, after) = picture_and_facts(edited), picture_and_facts(removed)
@@ -92,6 +92,13 @@ def test_objects_are_found_and_moved(served: Served) -> None:
     assert after["record"]["move"]
 
 
+def test_a_marked_object_is_outlined(served: Served) -> None:
+    wish = {"photo": CONTENT, "object": ["bird=2,14,60,62"]}
+    _, facts = picture_and_facts(ask(served, lambda client: client.call_tool("find", wish)))
+    (bird,) = facts["objects"]
+    assert bird["name"] == "bird" and 2 <= bird["box"][0] < bird["box"][2] <= 60
+
+
 def sentence(result: Any) -> str:
     assert result.is_error
     (text,) = result.content
@@ -108,7 +115,7 @@ def test_pictures_are_named_by_paths_within_their_folder_alone(served: Served, t
 
     async def calls(client: Any) -> Any:
         named = [str(own), "own.png", str(other), "link.png", f"../{tmp_path.name}/other.png", "/etc/passwd", str(link)]
-        return [await client.call_tool("remove", {"photo": name, "boxes": boxes}) for name in named]
+        return [await client.call_tool("remove", {"photo": name, "box": boxes}) for name in named]
 
     absolute, relative, *refused = ask(served, calls)
     picture_and_facts(absolute)
@@ -133,10 +140,12 @@ def test_pictures_are_named_by_paths_within_their_folder_alone(served: Served, t
         ("edit", {"photo": CONTENT, "prompt": "a house", "settings": {"models": "/etc"}}, "not offered here"),
         ("edit", {"photo": CONTENT, "prompt": "a house", "box": [1, 2, 3]}, "four edges"),
         ("remove", {"photo": CONTENT}, "Nothing says what to remove"),
-        ("remove", {"photo": CONTENT, "boxes": [[500, 500, 510, 510]]}, "outside"),
+        ("remove", {"photo": CONTENT, "box": [[500, 500, 510, 510]]}, "outside"),
         ("remove", {"photo": CONTENT, "find": ["car"], "settings": {"fill_model": "/etc/a.onnx"}}, "names files"),
         ("remove", {"photo": CONTENT, "find": ["car"], "settings": {"avoid": "/etc/a.png"}}, "names files"),
         ("find", {"photo": CONTENT, "names": [1]}, "must be texts"),
+        ("find", {"photo": CONTENT}, "No object is named"),
+        ("find", {"photo": CONTENT, "names": ["teapot"]}, "was not found in the picture"),
         ("arrange", {"scene": "no/scene", "moves": [{"name": "car"}]}, "no such scene"),
         ("arrange", {"scene": CONTENT[:20], "moves": [{"name": "car"}]}, "Neither a photo nor a scene"),
         ("think", {}, "no tool"),

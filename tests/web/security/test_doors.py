@@ -21,6 +21,7 @@ from intarsia.cli import main
 from intarsia.web import security, startup
 from intarsia.web.address import free_port
 from intarsia.web.doors import Access, same
+from intarsia.web.log_privacy import private_logging
 from intarsia.web.security import LoginThrottle
 from intarsia.web.sessions import SessionStore
 
@@ -120,6 +121,51 @@ def test_the_password_of_the_pages_opens_the_doors(locked_site: Site, monkeypatc
         assert all(answer.headers["www-authenticate"] == "Bearer" for answer in refused)
     assert codes(locked_site, **bearer("secret word")) == codes(locked_site, **basic("anna:secret word")) == LET_IN
     assert locked_site.get("/config", headers=bearer("secret word")).status_code == 401, "the pages want a login"
+
+
+def test_the_log_repeats_no_words(
+    open_site: Site,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = "unspeakable"
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError(f"no {secret} here")
+
+    monkeypatch.setattr("intarsia.web.edit_service.run_edit", failing)
+    caplog.set_level("DEBUG")
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28"}
+    content = base64.b64encode(picture()).decode()
+    edits = {"name": "edit", "arguments": {"photo": content, "prompt": secret}}
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    with private_logging():
+        answer = open_site.client.post(
+            f"{open_site.address}/v1/images/edits", files={"image": picture()}, data={"prompt": secret}
+        )
+        assert answer.status_code == 500 and secret not in answer.text
+        for method, params in (
+            ("tools/call", {**edits, "_meta": meta}),
+            ("tools/call", {"name": [secret], "arguments": {"prompt": secret}, "_meta": meta}),
+            ("tools/call", {"name": secret, "arguments": {secret: secret}, "_meta": meta}),
+            (secret, {secret: secret, "_meta": meta}),
+        ):
+            call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            named = {"mcp-method": method, "mcp-name": str(params.get("name", ""))}
+            for extra in ({}, named):
+                open_site.client.post(f"{open_site.address}/mcp", json=call, headers={**headers, **extra})
+        open_site.client.post(f"{open_site.address}/mcp", content=secret, headers=headers)
+        open_site.client.post(
+            f"{open_site.address}/mcp", json=INITIALIZE | {"params": {secret: secret}}, headers=headers
+        )
+    said = caplog.text + "".join(capfd.readouterr())
+    assert said.count("ZeroDivisionError (its message") >= 2, "of both doors"
+    assert secret not in said
 
 
 @pytest.mark.slow

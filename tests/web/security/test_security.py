@@ -82,7 +82,7 @@ def test_a_token_is_not_told_to_another(site: Site) -> None:
 
 def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(site: Site) -> None:
     folder = f"/{scripts.PATH}/{scripts.digest()}"
-    assert f"{folder.lstrip('/')}/edit_tab.js" in site.get("/config").text
+    assert f"{folder.lstrip('/')}/studio.js" in site.get("/config").text
     for file in scripts.STATIC.iterdir():
         served = site.get(f"{folder}/{file.name}")
         if file.suffix != ".js":
@@ -95,9 +95,9 @@ def test_the_scripts_of_the_pages_are_served_and_nothing_else_of_their_folder(si
         assert "script-src 'self'" in served.headers["content-security-policy"]
     for path in ("../scripts.py", "..%2fscripts.py", "%2e%2e/scripts.py", "..%5cscripts.py", "/etc/passwd", "", "."):
         assert site.get(f"{folder}/{path}").status_code == 404, path
-    assert site.get(f"/{scripts.PATH}/{'0' * 16}/edit_tab.js").status_code == 404
+    assert site.get(f"/{scripts.PATH}/{'0' * 16}/studio.js").status_code == 404
     foreign = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
-    assert site.get(f"{folder}/edit_tab.js", headers=foreign).status_code == 403
+    assert site.get(f"{folder}/studio.js", headers=foreign).status_code == 403
 
 
 def test_pages_that_visitors_store_run_nothing(site: Site, session: Session) -> None:

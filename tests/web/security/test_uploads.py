@@ -51,13 +51,13 @@ def test_a_page_that_comes_again_and_again_is_one_page(site: Site) -> None:
         for each in site.get("/config").json()["dependencies"]
         if any(event == "load" for _, event in each["targets"])
     ]
-    before = {token: session.tabs for token, session in site.store.sessions.items()}
+    before = {token: session.pages for token, session in site.store.sessions.items()}
     for _ in range(3):
         for number in loads:
             body = {"data": [None], "fn_index": number, "session_hash": "onepage"}
             if site.client.post(f"{site.address}/gradio_api/queue/join", json=body).status_code == 200:
                 assert "process_completed" in site.get("/gradio_api/queue/data?session_hash=onepage").text
-    grown = {t: v.tabs - before.get(t, 0) for t, v in site.store.sessions.items() if v.tabs > before.get(t, 0)}
+    grown = {t: v.pages - before.get(t, 0) for t, v in site.store.sessions.items() if v.pages > before.get(t, 0)}
     assert list(grown.values()) == [1]
     for token in grown:
         site.store.leave(token)

@@ -2,7 +2,6 @@
 // the photo; angles are degrees clockwise. A move is what was done to a cut-out: { x, y, wide, high, turn, flip }.
 
 export const MIN_SCALE = 0.05, MAX_SCALE = 20;
-const MIN_BOX = 4; // pixels of the photo along each side
 const SNAP = { angle: 90, within: 2.5 }, SNAP_WITH_SHIFT = { angle: 15, within: 8 };
 
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -13,7 +12,7 @@ export const wrapDegrees = (angle) => ((((angle + 180) % 360) + 360) % 360) - 18
 
 export const centerOf = ([x0, y0, x1, y1]) => [(x0 + x1) / 2, (y0 + y1) / 2];
 
-export const contains = ([x0, y0, x1, y1], [x, y]) => x >= x0 && x < x1 && y >= y0 && y < y1;
+const contains = ([x0, y0, x1, y1], [x, y]) => x >= x0 && x < x1 && y >= y0 && y < y1;
 
 export function rotate([x, y], degrees) {
   const angle = (degrees * Math.PI) / 180;
@@ -46,34 +45,12 @@ export function cutoutTransform(move, box, crop, scale) {
   );
 }
 
-// The frame around a moved cut-out, in pixels of the screen: its sides, its center, and `top`, the height of a
-// handle that stands 34 pixels above it.
-export function outlineOf(move, box, scale) {
-  const [cx, cy] = centerOf(box);
-  const width = (box[2] - box[0]) * move.wide * scale, height = (box[3] - box[1]) * move.high * scale;
-  const center = [(cx + move.x) * scale, (cy + move.y) * scale];
-  const reach = (Math.cos((move.turn * Math.PI) / 180) * height) / 2 + 34;
-  return { width, height, center, top: center[1] - reach };
-}
-
-// From the page to the photo
-
-// A pointer's place on the photo; `edge` is where the photo lies on the screen.
-export const pointerToPhoto = (event, edge, size) => [
-  ((event.clientX - edge.left) / edge.width) * size.width,
-  ((event.clientY - edge.top) / edge.height) * size.height,
-];
-
 export const clampPoint = ([x, y], size) => [clamp(x, 0, size.width), clamp(y, 0, size.height)];
-
-// Pixels of the screen for one of the photo, so that it fits; a small photo grows to a longer side of `grown`.
-export const fitScale = (size, width, height, grown) =>
-  Math.min(width / size.width, height / size.height, Math.max(1, grown / Math.max(size.width, size.height)));
 
 // What lies under a point
 
 // Whether a cut-out covers a point of its unmoved self; `pixels` is an ImageData of the crop.
-export function coversPoint(pixels, crop, point) {
+function coversPoint(pixels, crop, point) {
   if (!pixels || !contains(crop, point)) return false;
   const [x0, y0, x1, y1] = crop;
   const column = Math.floor(((point[0] - x0) / (x1 - x0)) * pixels.width);
@@ -143,38 +120,7 @@ export function restack(moves, name, by) {
   return next;
 }
 
-// A box that is drawn
+// Boxes
 
 export const boxCorners = ([x0, y0, x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
 export const roundBox = (box) => box.map((edge) => Math.round(edge * 10) / 10);
-export const middleBox = ({ width, height }) => [0.25 * width, 0.25 * height, 0.75 * width, 0.75 * height];
-export const isLargeBox = ([x0, y0, x1, y1]) => x1 - x0 >= MIN_BOX && y1 - y0 >= MIN_BOX;
-
-// What a press begins: a corner is pulled while the one across is fixed, the whole box is moved, or a new box begins.
-export function gripBox(box, point, reach) {
-  if (!box) return { fixed: point };
-  const corners = boxCorners(box);
-  const near = corners.findIndex(([x, y]) => Math.hypot(point[0] - x, point[1] - y) < reach);
-  if (near >= 0) return { fixed: corners[(near + 2) % 4] };
-  const [x0, y0, x1, y1] = box, inside = point[0] > x0 && point[0] < x1 && point[1] > y0 && point[1] < y1;
-  return inside ? { moved: box, from: point } : { fixed: point };
-}
-
-export function pullBox(grip, [x, y], size) {
-  if (grip.moved) return shiftBox(grip.moved, x - grip.from[0], y - grip.from[1], size);
-  const [fx, fy] = grip.fixed;
-  return [Math.min(fx, x), Math.min(fy, y), Math.max(fx, x), Math.max(fy, y)];
-}
-
-// The whole box stays on the photo.
-export function shiftBox([x0, y0, x1, y1], dx, dy, size) {
-  const sx = clamp(dx, -x0, size.width - x1), sy = clamp(dy, -y0, size.height - y1);
-  return [x0 + sx, y0 + sy, x1 + sx, y1 + sy];
-}
-
-export const growBox = ([x0, y0, x1, y1], dx, dy, size) => [
-  x0,
-  y0,
-  Math.max(x0 + MIN_BOX, Math.min(x1 + dx, size.width)),
-  Math.max(y0 + MIN_BOX, Math.min(y1 + dy, size.height)),
-];

@@ -3,7 +3,6 @@
 import { applyMatrix, invertMatrix } from "./geometry.js";
 
 export const MOST_PIXELS = 4096 * 3072; // 12.6 million: each stroke stays quick, and so does what is sent
-const MOST_STEPS = 60; // that can be undone
 
 // A photo's size, or for a larger one than the above the largest of its shape: { width, height, share }.
 export function mapSize({ width, height }) {
@@ -114,13 +113,6 @@ export function fillMap(map, label) {
   return wholeBox(map);
 }
 
-// What had no label has the first, and the other way round.
-export function invertMap(map) {
-  const { labels } = map;
-  for (let k = 0; k < labels.length; k += 1) labels[k] = labels[k] ? 0 : 1;
-  return wholeBox(map);
-}
-
 // Another map of the same size: all of it, or where it has a label.
 export function putMap(map, other, { over = false } = {}) {
   if (!over) map.labels.set(other.labels);
@@ -192,7 +184,7 @@ export function growMask(map, pixels) {
   return box;
 }
 
-// Steps that can be undone
+// Runs
 
 // What a box of a map holds, as lengths of runs and their labels by turns.
 export function encodeRuns({ width, labels }, [x0, y0, x1, y1]) {
@@ -221,51 +213,4 @@ export function decodeRuns({ width, labels }, [x0, y0, x1], runs) {
       x += part;
       if (x === x1) [x, y] = [x0, y + 1];
     }
-}
-
-// What a map was before each change, as long as it may be wanted back.
-export class MapHistory {
-  constructor(map) {
-    this.map = map;
-    this.kept = { ...map, labels: map.labels.slice() }; // as it was after the last step
-    this.past = [];
-    this.future = [];
-  }
-
-  // A change inside a box is done with. Whether there was one.
-  keep(box) {
-    const part = clipBox(box, this.map);
-    if (!part) return false;
-    const before = encodeRuns(this.kept, part), after = encodeRuns(this.map, part);
-    if (before.length === after.length && before.every((value, k) => value === after[k])) return false;
-    this.past.push({ box: part, before, after });
-    this.past.splice(0, this.past.length - MOST_STEPS);
-    this.future = [];
-    decodeRuns(this.kept, part, after);
-    return true;
-  }
-
-  // A change inside a box is taken back, as if it had not begun.
-  discard(box) {
-    const part = clipBox(box, this.map);
-    if (part) decodeRuns(this.map, part, encodeRuns(this.kept, part));
-    return part;
-  }
-
-  undo() {
-    return this.travel(this.past, this.future, "before");
-  }
-
-  redo() {
-    return this.travel(this.future, this.past, "after");
-  }
-
-  // The box that has changed; null where there was nothing to do.
-  travel(from, to, side) {
-    const step = from.pop();
-    if (!step) return null;
-    to.push(step);
-    for (const map of [this.map, this.kept]) decodeRuns(map, step.box, step[side]);
-    return step.box;
-  }
 }

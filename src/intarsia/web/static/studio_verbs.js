@@ -11,7 +11,8 @@ export class Verbs {
     this.app = app;
     this.source = this.makeField("What to change", "such as: the car", "source");
     this.prompt = this.makeField("Change it to", "such as: a house", "prompt");
-    this.change = this.makeVerb("wand", "Change", () => app.doChange(), "s-strong");
+    this.change = this.makeVerb("wand", "Change", () => {}, "s-strong");
+    this.change.type = "submit"; // so that Enter in either field does it, too
     this.again = this.makeVerb("again", "Another try", () => app.doAgain());
     this.move = this.makeVerb("move", "Move", () => app.lift());
     this.remove = this.makeVerb("gone", "Remove", () => app.doRemove());

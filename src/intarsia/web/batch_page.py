@@ -1,4 +1,4 @@
-"""The layout of the tab "Many pictures": a list and its pictures, or pictures alone, are done one after another."""
+"""The layout of the page "Many pictures": a list and its pictures, or pictures alone, are done one after another."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from intarsia.batch.jobs import PICTURES
 from intarsia.records.edit import EditRecord
 from intarsia.web import watched_batches
 from intarsia.web.batch_cards import message_html
+from intarsia.web.batch_handlers import BatchControls, BatchHandlers
 from intarsia.web.batch_service import DEFAULT_STEPS, LISTS, SLICE_PAUSE
 from intarsia.web.edit_service import models_label
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.sessions import SessionStore
-from intarsia.web.tabs.batch_handlers import BatchControls, BatchHandlers
 from intarsia.web.work import NETWORKS
 
 WATCH_INTERVAL = 3.0
@@ -35,8 +35,8 @@ one archive; a batch that was cancelled goes on where it stopped.</p></section>
 """What stands in the place of the results before there are any."""
 
 
-def batch_tab(store: SessionStore, token: gr.State, *, ledgers: bool = False) -> None:
-    """Lay out the tab and connect its events.
+def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -> None:
+    """Lay out the page and connect its events.
 
     Args:
         token: of the session, once the page has loaded.

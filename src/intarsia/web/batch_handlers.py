@@ -1,7 +1,6 @@
-"""What happens on the tab "Many pictures": batches are created, done in slices, cancelled, watched and downloaded.
+"""What happens on the page "Many pictures": batches are created, done in slices, cancelled, watched and downloaded.
 
-A batch outlives its page and takes many turns in Gradio's queue, one for each slice. So its state is its ledger, and
-not a `QueuedTask`, which is a page's single piece of work.
+A batch outlives its page and takes many turns in Gradio's queue, one for each slice. So its state is its ledger.
 """
 
 from __future__ import annotations
@@ -39,9 +38,11 @@ from intarsia.web.batch_service import (
     write_zip,
 )
 from intarsia.web.error_messages import message_for
-from intarsia.web.queue import Update
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.work import Intermediate, OnIntermediate, run_watched
+
+Update = dict[Any, Any]
+"""New values by component; the other components stay as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class BatchControls:
 
 
 class BatchHandlers:
-    """Event handlers of the tab; each returns or yields updates by component.
+    """Event handlers of the page; each returns or yields updates by component.
 
     Parameters that they share: `token` of the session, `name` of one of its batches, and `path` of a batch below
     the output folder that another program does.
