@@ -67,8 +67,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visitor(context: BrowserContext, served: str, problems: list[str]) -> Page:
-    page = arrived(context, served, problems, ready=READY, path="batch")
-    return page
+    return arrived(context, served, problems, ready=READY, path="batch")
 
 
 @pytest.fixture
