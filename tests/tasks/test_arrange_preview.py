@@ -73,9 +73,7 @@ def places(pixels: np.ndarray) -> dict[str, tuple[float, ...]]:
             middle, box = centroid(mask), bounding_box(mask)
             found[name] = tuple(
                 float(edge / side)
-                for edge, side in zip(
-                    (middle.x, middle.y, *box.as_tuple()), pixels.shape[1::-1] * 3, strict=True
-                )
+                for edge, side in zip((middle.x, middle.y, *box.as_tuple()), pixels.shape[1::-1] * 3, strict=True)
             )
     return found
 

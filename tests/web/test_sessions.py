@@ -76,7 +76,6 @@ def test_where_a_whole_is_known_its_end_is_estimated_not_that_of_a_stage() -> No
     assert found == [None, pytest.approx(4.0), pytest.approx(3.0), pytest.approx(4.0)]
 
 
-
 def test_a_stage_that_begins_again_is_timed_again() -> None:
     moments = iter([0.0, 10.0, 11.0, 13.0])
     eta = EtaEstimator(clock=lambda: next(moments))

@@ -230,7 +230,10 @@ def _at_reduced_size(
     tick(0.4)
     full = sure.astype(np.float32)
     unknown = np.nonzero(~(sure | never))
-    shares = [_between(side, small_side, whole) for side, small_side, whole in zip(unknown, alpha.shape, sure.shape, strict=True)]
+    shares = [
+        _between(side, small_side, whole)
+        for side, small_side, whole in zip(unknown, alpha.shape, sure.shape, strict=True)
+    ]
     layers = np.dstack([slope / np.float32(255), level])
     for first in range(0, len(unknown[0]), AT_ONCE):
         tick(0.4)

@@ -291,10 +291,10 @@ class Colours:
             kernel(side[:, None], places.ravel()[self.samples, None])
             for side, places in ((y[:, 0] / PLACE, y / PLACE), (x[0] / PLACE, x / PLACE))
         )
-        self.likeness = kernel(colour, colour[self.samples]).reshape(height, width, -1)
-        self.likeness *= self.down[:, None]
-        self.likeness *= self.across
-        self.likeness = self.likeness.reshape(height * width, -1)
+        likeness = kernel(colour, colour[self.samples]).reshape(height, width, -1)
+        likeness *= self.down[:, None]
+        likeness *= self.across
+        self.likeness: Values = likeness.reshape(height * width, -1)
         everywhere = np.ones((len(self.samples), 1), np.float32)
         self.all_alike, self.all_near = self.likeness @ everywhere, self.near(everywhere)
         self.guide = GuidedFilter(lab / 100)

@@ -85,7 +85,10 @@ class CopyBlend:
             gradient[outer[~met]] = 0
             seam = edge[there[edge] >= 0]
             other = there[seam]
-            other_rows, other_columns = rows[seam] + down + offsets[other, 1], columns[seam] + across + offsets[other, 0]
+            other_rows, other_columns = (
+                rows[seam] + down + offsets[other, 1],
+                columns[seam] + across + offsets[other, 0],
+            )
             others = picture[other_rows, other_columns].astype(np.float32)
             seen = _at(picture, other_rows - down, other_columns - across, others) - others
             gradient[seam] = 0.5 * (gradient[seam] + seen)

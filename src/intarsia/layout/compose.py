@@ -37,7 +37,6 @@ from intarsia.layout.windows import one_of_many, windows_of
 from intarsia.progress import OnProgress, Stages, span
 from intarsia.records.arrange import ArrangeRecord
 
-
 CUTTING, FILLING, LAYING = "cutting the objects out", "filling the gaps", "laying the objects down"
 """Stages, as progress names them."""
 
