@@ -65,7 +65,7 @@ def outline_by_hand(thing: SceneObject) -> Remedy:
         Setting("object", f"'{thing.name}=x0,y0,x1,y1'"),
         " or ",
         Setting("masks", f"'{thing.name}=FILE'"),
-        page="outline it yourself",
+        page="select it by hand",
     )
 
 

@@ -115,6 +115,7 @@ def test_what_is_found_by_words_is_changed_moved_and_painted_elsewhere(hand: Han
     assert np.abs(after[there].astype(int) - before[there]).mean() > 10, "the object is where it was painted"
     hand.press("Move more")
     hand.moving()
+    hand.drag([(22, 30), (26, 34), (32, 34)])
     expect(hand.button("Apply")).to_be_enabled()
 
 
