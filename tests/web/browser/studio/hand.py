@@ -264,5 +264,4 @@ def grown(mask: np.ndarray, by: int) -> np.ndarray:
     """A mask and all that is at most so many pixels away from it, across."""
     padded = np.pad(mask, by)
     rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, 0).any(-1)
-    columns: np.ndarray = np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1)
-    return columns
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1))
