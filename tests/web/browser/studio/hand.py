@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
-REST = 250
-"""Milliseconds that a finger needs from a stroke to a button: the browser swallows a tap that comes sooner."""
+REST = 120
+"""Milliseconds that a finger rests at the end of a stroke: after a fling the browser swallows the next tap."""
 Place = tuple[float, float]
 
 
@@ -255,9 +255,10 @@ class Fingers(Hand):
         send("touchStart", [path[0] for path in paths])
         for places in zip(*fine, strict=True):
             send("touchMove", [(float(x), float(y)) for x, y in places])
+        self.page.wait_for_timeout(REST)
+        send("touchMove", [path[-1] for path in paths])
         send("touchEnd", [])
         session.detach()
-        self.page.wait_for_timeout(REST)
 
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:
