@@ -37,7 +37,7 @@ def test_a_change_without_a_selection_is_what_the_command_line_makes(hand: Hand,
     hand.write("Change it to", "a house")
     hand.press("Change")
     hand.done(1)
-    assert hand.said.startswith("Painted anew in ")
+    assert hand.said.startswith("Changed in ")
     shoot(hand.page, "canvas-changed", schemes=SCHEMES)
     cards = hand.page.locator(".u-candidate")
     expect(cards).to_have_count(3)
