@@ -44,12 +44,15 @@ class Hand:
 
     def at(self, place: Place) -> Place:
         """Where a place of the photo lies on the screen."""
-        shown = self.page.locator(".v-photo").first
-        box = shown.bounding_box()
-        assert box is not None
-        width: int = shown.evaluate("node => node.naturalWidth")
-        scale = box["width"] / width
-        return box["x"] + place[0] * scale, box["y"] + place[1] * scale
+        # In one look: a picture may be taking the place of another.
+        shown = self.page.wait_for_function(
+            """() => {
+              const picture = document.querySelector(".v-photo"), { width, x, y } = picture.getBoundingClientRect();
+              return picture.naturalWidth && width ? [x, y, width / picture.naturalWidth] : null;
+            }"""
+        )
+        x, y, scale = shown.json_value()
+        return x + place[0] * scale, y + place[1] * scale
 
     # What a hand does
 
