@@ -285,8 +285,10 @@ class Studio {
   }
 
   leaveObjectsAlone() {
+    const hadFocus = this.stage.element.contains(document.activeElement);
     this.objects.ghost(null);
     this.objects.open(null);
+    if (hadFocus) this.stage.element.focus({ preventScroll: true });
   }
 
   async openScene(id, moves) {
