@@ -42,6 +42,7 @@ class Studio {
     this.ticket = 0;
     this.sending = 0; // of the state after which what was sent has arrived; 0 where nothing is on its way
     this.scenes = new Map(); // by their ids
+    this.named = null; // the word that the last selection was found by
     this.arrived = false;
     this.build();
   }
@@ -140,6 +141,7 @@ class Studio {
 
   // Results that were made since: the latest is shown.
   takeResults({ steps }) {
+    this.leaveLost(steps);
     const fresh = steps.filter(({ id }) => !this.draft.known.has(id));
     if (!fresh.length) return;
     for (const { id } of fresh) this.draft.known.add(id);
@@ -147,6 +149,19 @@ class Studio {
     this.change({ step: fresh.at(-1).id, selection: null, scene: null, moves: null, layout: null, candidate: 0 });
     this.restoreParts();
     this.writeAddress();
+  }
+
+  // A quick view that was stopped is gone: back to what it was made of.
+  leaveLost(steps) {
+    const { draft } = this, here = new Set(["", ...steps.map(({ id }) => id)]), isHere = ({ step }) => here.has(step);
+    draft.past = draft.past.filter(isHere);
+    draft.future = draft.future.filter(isHere);
+    if (isHere(draft.now)) return;
+    if (draft.undo()) draft.future.pop();
+    else draft.amend({ step: "" });
+    this.restoreParts();
+    this.keepSaved();
+    this.writeAddress({ replace: true });
   }
 
   // An example says what can be tried.
@@ -373,17 +388,28 @@ class Studio {
     this.change({ keep: null });
   }
 
+  // The word that what is selected now was found by.
+  remember(name) {
+    this.named = name && { name, shape: shapeOf(this.selection) };
+  }
+
+  // That word, as long as the same is selected.
+  get selectedName() {
+    return this.named && this.named.shape === shapeOf(this.selection) ? this.named.name : null;
+  }
+
   // What is selected becomes an object, which is dragged: at once, while the server cuts it out.
   async lift(event = null, point = null, { copy = false } = {}) {
     if (this.busy || this.selection.isEmpty || this.lifting) return;
     this.lifting = true;
+    const word = this.selectedName;
     try {
       const file = await this.selection.file(), hasGhost = this.objects.ghost(this.selection, this.photo);
       if (event && hasGhost) this.objects.begin(null, event, point);
       this.selection.restore(null);
       this.render();
       const path = await this.upload(file), earlier = this.draft.now.scene ?? this.step?.scene ?? null;
-      const { scene } = await this.ask("lifted", { scene: earlier, name: null, path });
+      const { scene } = await this.ask("lifted", { scene: earlier, name: word, path });
       this.scenes.set(scene.id, scene);
       const name = scene.objects.at(-1).name, moves = this.movesOf(scene);
       this.change({ scene: scene.id, moves, selection: null });
@@ -431,12 +457,14 @@ class Studio {
   }
 
   async arrange() {
-    const { moves, scene } = this.draft.now;
+    const { moves, scene } = this.draft.now, settings = this.settings.values("arrange");
     if (!scene) return;
+    const answer = settings.mode === "regenerate" ? await this.models.askBeforeChange() : "go", anyway = answer === "anyway";
+    if (answer === "cancel") return;
     await this.run("arranged", async () => {
-      const file = await this.paint.file(), settings = this.settings.values("arrange");
-      if (!file) return { scene, moves, layout: null, settings };
-      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings };
+      const file = await this.paint.file();
+      if (!file) return { scene, moves, layout: null, settings, anyway };
+      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings, anyway };
     });
   }
 
@@ -497,6 +525,10 @@ class Studio {
     this.edges.hidden = this.selection.isEmpty || this.busy;
     this.rail.hidden = this.side.hidden = this.tools.options.hidden = !photo;
   }
+}
+
+function shapeOf(selection) {
+  return JSON.stringify(selection.save()?.runs ?? null);
 }
 
 // The browser's own store, which may be full or closed.
