@@ -4,6 +4,7 @@ import { make } from "./dom.js";
 import { Draft, addressOf, latest, readAddress } from "./studio_draft.js";
 import { KeptArea, joined } from "./studio_keep.js";
 import { StudioKeys } from "./studio_keys.js";
+import { Look } from "./studio_look.js";
 import { Models } from "./studio_models.js";
 import { Objects } from "./studio_objects.js";
 import { LayoutPaint } from "./studio_paint.js";
@@ -52,7 +53,8 @@ class Studio {
     this.objects.onChange = (moves, merge) => this.change({ moves }, merge);
     this.paint = new LayoutPaint(this, this.stage, this.objects);
     this.kept = new KeptArea(this);
-    this.stage.world.append(this.kept.element);
+    this.look = new Look(this);
+    this.stage.world.append(this.kept.element, this.look.element);
     this.tools = new Tools(this, { stage: this.stage, selection: this.selection, objects: this.objects });
     this.start = new Start(this);
     this.models = new Models(this);
@@ -67,6 +69,7 @@ class Studio {
     this.side = make("aside", "s-side", this.edges, this.result.element, this.paint.element, this.placed, this.settings.element);
     this.side.setAttribute("aria-label", "The result, and settings");
     this.rail = make("div", "s-rail", this.tools.element);
+    this.top.placeView();
     this.main = make("div", "s-main", this.tools.options, this.stage.element, this.start.element);
     const body = make("div", "s-body", this.rail, this.main, this.side);
     this.root.replaceChildren(this.top.element, body, this.verbs.element, this.strip.element);
@@ -109,7 +112,10 @@ class Studio {
 
   takeDraft() {
     const { draft } = this.state;
-    if (draft && draft.id !== this.draft.id) this.open(draft);
+    if (draft && draft.id !== this.draft.id) {
+      this.saveNow(); // what was done to the former photo a moment ago
+      this.open(draft);
+    }
     if (!draft && this.draft.id) this.draft = new Draft();
     if (draft) this.takeResults(draft);
   }
@@ -480,9 +486,12 @@ class Studio {
     this.objects.render();
     this.paint.render();
     this.kept.render();
+    this.look.render();
     for (const part of [this.start, this.models, this.result, this.settings, this.strip, this.top, this.verbs, this.tools])
       part.render();
+    for (const part of [this.paint.element, this.placed]) part.inert = this.busy;
     this.placed.hidden = !this.isMoving;
+    document.title = this.state.draft ? `${this.state.draft.name} – Intarsia` : "Intarsia";
     this.edges.hidden = this.selection.isEmpty || this.busy;
     this.rail.hidden = this.side.hidden = this.tools.options.hidden = !photo;
   }

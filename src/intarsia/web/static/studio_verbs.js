@@ -4,13 +4,13 @@ import { icon } from "./icons.js";
 import { jobInWords } from "./studio_words.js";
 
 const MOST_WORDS = 2000; // characters of a field
-const HINTS = { selected: "Say what it becomes, or move, remove, duplicate or keep it." };
+const HINTS = { selected: "What is selected can be changed, moved, removed, duplicated or kept." };
 
 export class Verbs {
   constructor(app) {
     this.app = app;
-    this.source = this.makeField("What to change", "such as: the car", "source");
-    this.prompt = this.makeField("Change it to", "such as: a house", "prompt");
+    this.source = this.makeField("What to change", "the car", "source");
+    this.prompt = this.makeField("Change it to", "a house", "prompt");
     this.change = this.makeVerb("wand", "Change", () => {}, "s-strong");
     this.change.type = "submit"; // so that Enter in either field does it, too
     this.again = this.makeVerb("again", "Another try", () => app.doAgain());
@@ -18,7 +18,7 @@ export class Verbs {
     this.remove = this.makeVerb("gone", "Remove", () => app.doRemove());
     this.duplicate = this.makeVerb("duplicate", "Duplicate", () => app.lift(null, null, { copy: true }));
     this.keep = this.makeVerb("lock", "Keep", () => app.doKeep());
-    this.release = this.makeVerb("unlock", "Release what is kept", () => app.release());
+    this.release = this.makeVerb("unlock", "Release what is kept", () => this.letGo(), "s-small");
     this.onward = this.makeVerb("move", "Move more", () => app.goOn());
     this.paint = this.makeVerb("layout", "Paint a layout", () => app.paintLayout());
     this.apply = this.makeVerb("done", "Apply", () => app.arrange(), "s-strong");
@@ -31,7 +31,7 @@ export class Verbs {
       event.preventDefault();
       if (!this.change.disabled) app.doChange();
     });
-    this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep, this.release);
+    this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep);
     this.moved = make("div", "s-moved", this.apply, this.leave, this.paint, app.objects.bar);
     this.working = make("div", "s-working", this.bar, this.stop);
     this.message = make("p", "s-said");
@@ -40,7 +40,7 @@ export class Verbs {
     this.objectSaid = app.objects.panel.live;
     this.row = make("div", "s-row", this.words, this.acts, this.moved, this.working);
     setAttributes(this.row, { role: "group", "aria-label": "What to do" });
-    this.element = make("div", "s-verbs", make("div", "s-tell", this.message, this.hint, this.objectSaid), this.row);
+    this.element = make("div", "s-verbs", make("div", "s-tell", this.message, this.hint, this.objectSaid, this.release), this.row);
   }
 
   makeField(label, placeholder, name) {
@@ -63,6 +63,13 @@ export class Verbs {
     this.app.tell("stopped", {});
   }
 
+  // The button is gone then, and the photo has the focus.
+  letGo() {
+    this.app.release();
+    this.app.say("Released: changes may touch it again.");
+    this.app.stage.element.focus({ preventScroll: true });
+  }
+
   // What the row is about now.
   get phase() {
     const { app } = this;
@@ -74,7 +81,8 @@ export class Verbs {
 
   render() {
     const { app, phase } = this, { keep, prompt, source } = app.draft.now, selected = phase === "selected";
-    this.element.hidden = phase === "empty";
+    this.element.hidden = phase === "empty" && !app.said.text;
+    this.row.hidden = phase === "empty";
     this.element.dataset.phase = phase;
     this.words.hidden = !["start", "selected"].includes(phase);
     const more = phase === "moved" && !app.selection.isEmpty; // one more object
@@ -87,7 +95,7 @@ export class Verbs {
     this.change.disabled = !prompt.trim();
     for (const node of [this.remove, this.keep]) node.hidden = !selected;
     for (const node of [this.move, this.duplicate]) node.hidden = !(selected || more);
-    this.release.hidden = !keep || phase !== "start";
+    this.release.hidden = !keep || ["empty", "working"].includes(phase);
     this.again.hidden = phase !== "start" || !app.beginning;
     this.onward.hidden = phase !== "start" || app.step?.verb !== "arrange";
     this.apply.disabled = app.objects.isUnmoved && app.paint.isEmpty;
@@ -113,7 +121,7 @@ export class Verbs {
   renderProgress() {
     const { job, phase } = this.app.state;
     if (!this.app.busy) this.stop.disabled = false;
-    const known = phase === "working" && job?.total > 1;
+    const known = phase === "working" && job?.total > 1 && job.done > 0;
     this.bar.classList.toggle("s-endless", !known);
     const share = known ? Math.round((100 * job.done) / job.total) : 0;
     this.bar.firstChild.style.width = known ? `${share}%` : "";
