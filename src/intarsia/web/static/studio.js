@@ -25,9 +25,15 @@ const LOST = "The server did not answer: try it again.";
 const WAITING = "Waiting for a turn.";
 
 export function mount({ element, trigger, props, upload, watch }) {
+  hideNavigation(element.ownerDocument);
   const app = new Studio({ root: element.querySelector(".s-root"), trigger, props, upload });
   watch("value", () => app.take());
   app.take();
+}
+
+// Gradio's links between its pages lie under the canvas, which has one of its own: the Tab key passes them by.
+function hideNavigation(page) {
+  for (const links of page.querySelectorAll(".nav-holder")) Object.assign(links, { inert: true, hidden: true });
 }
 
 class Studio {
