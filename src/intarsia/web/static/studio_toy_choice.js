@@ -6,6 +6,10 @@ import { Downloads, canFetch } from "./studio_downloads.js";
 const COPIED = 1500; // milliseconds that a button tells what happened
 const MOST_EXAMPLES = 3;
 
+// The examples that a toy model paints in, with their numbers: those of Change. Others are photographs.
+export const paintable = (examples) =>
+  examples.map((example, index) => ({ ...example, index })).filter(({ verb }) => verb === "change").slice(0, MOST_EXAMPLES);
+
 export class ToyChoice {
   constructor(app) {
     this.app = app;
@@ -63,12 +67,12 @@ export class ToyChoice {
   }
 
   renderLists(choices) {
-    const examples = (this.app.examples ?? []).slice(0, MOST_EXAMPLES);
+    const examples = paintable(this.app.examples ?? []);
     const shown = JSON.stringify([choices, examples]);
     if (shown === this.shown) return this.dialog.holdFocus();
     this.shown = shown;
     this.others.replaceChildren(...choices.filter(({ toy }) => !toy).map((choice) => this.other(choice)));
-    this.examples.replaceChildren(...examples.map(({ url, title }, index) => {
+    this.examples.replaceChildren(...examples.map(({ url, title, index }) => {
       const card = button("u-card", () => this.leave("tried", { index }), image("", "", url), make("span", "u-card-words", title));
       return make("li", "", card);
     }));

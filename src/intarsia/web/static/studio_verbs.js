@@ -4,7 +4,7 @@ import { icon } from "./icons.js";
 import { jobInWords } from "./studio_words.js";
 
 const MOST_WORDS = 2000; // characters of a field
-const HINTS = { selected: "What is selected can be changed, moved, removed, duplicated or kept." };
+const HINTS = { selected: "Change, move, remove, duplicate or keep it.", painting: "Scribble where each object is to be, then press Apply." };
 
 export class Verbs {
   constructor(app) {
@@ -105,9 +105,10 @@ export class Verbs {
 
   renderMessage(phase) {
     const { said, state } = this.app;
-    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || HINTS[phase] || "");
+    const hint = HINTS[this.app.paint.isOpen && phase === "moved" ? "painting" : phase] ?? "";
+    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || hint);
     this.hint.hidden = phase !== "start" || Boolean(said.text);
-    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text);
+    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text || hint);
     this.message.classList.toggle("s-problem", Boolean(said.problem));
   }
 
