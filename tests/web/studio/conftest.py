@@ -83,19 +83,6 @@ class Canvas:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    """One in which no networks are ever loaded."""
-    return SessionStore(
-        tmp_path / "sessions", models="pocket", load=lambda *_, **__: pytest.fail("nobody needs networks here")
-    )
-
-
-@pytest.fixture
-def session(store: SessionStore) -> Session:
-    return store.join(None)
-
-
-@pytest.fixture
 def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where uploads come to; Gradio is told so, too."""
     folder = tmp_path / "uploads"

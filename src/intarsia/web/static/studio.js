@@ -118,7 +118,10 @@ class Studio {
 
   takeDraft() {
     const { draft } = this.state;
-    if (draft && draft.id !== this.draft.id) this.open(draft);
+    if (draft && draft.id !== this.draft.id) {
+      this.saveNow(); // what was done to the former photo a moment ago
+      this.open(draft);
+    }
     if (!draft && this.draft.id) this.draft = new Draft();
     if (draft) this.takeResults(draft);
   }

@@ -81,7 +81,8 @@ export class Verbs {
 
   render() {
     const { app, phase } = this, { keep, prompt, source } = app.draft.now, selected = phase === "selected";
-    this.element.hidden = phase === "empty";
+    this.element.hidden = phase === "empty" && !app.said.text;
+    this.row.hidden = phase === "empty";
     this.element.dataset.phase = phase;
     this.words.hidden = !["start", "selected"].includes(phase);
     const more = phase === "moved" && !app.selection.isEmpty; // one more object

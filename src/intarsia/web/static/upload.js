@@ -34,7 +34,7 @@ export function acceptDrops(root, overClass, onFile) {
   });
 }
 
-// A picture in the clipboard comes in where its tab is the one that is seen. Words that were copied together with their
+// A picture in the clipboard comes in where its element is seen. Words that were copied together with their
 // picture, as from a table, stay words in a field.
 export function acceptPastes(root, onFile) {
   document.addEventListener("paste", (event) => {

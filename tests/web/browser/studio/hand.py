@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
+REST = 250
+"""Milliseconds that a finger needs from a stroke to a button: the browser swallows a tap that comes sooner."""
 Place = tuple[float, float]
 
 
@@ -141,6 +143,14 @@ class Hand:
         """Wait until the page says something."""
         self.page.locator(".s-said").filter(has_text=text).wait_for(timeout=PATIENCE)
 
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        for _ in range(PATIENCE // 100):
+            if true():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("it took too long")
+
     def few_steps(self, steps: int = 2) -> None:
         """Changes take few steps from now on, until the page is loaded again."""
         self.page.locator("#u-change-steps").evaluate(
@@ -220,6 +230,11 @@ class Fingers(Hand):
         self.presses += 1
         (self.button(what) if isinstance(what, str) else what).tap()
 
+    def at(self, place: Place) -> Place:
+        # The page scrolls on a phone; so does who wants to see the photo.
+        self.page.locator(".v-stage").evaluate("node => node.scrollIntoView({ block: 'nearest', behavior: 'instant' })")
+        return super().at(place)
+
     def click(self, place: Place, *, held: Sequence[str] = ()) -> None:
         self.presses += 1
         self.page.touchscreen.tap(*self.at(place))
@@ -242,11 +257,11 @@ class Fingers(Hand):
             send("touchMove", [(float(x), float(y)) for x, y in places])
         send("touchEnd", [])
         session.detach()
+        self.page.wait_for_timeout(REST)
 
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:
     """A mask and all that is at most so many pixels away from it, across."""
     padded = np.pad(mask, by)
     rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, 0).any(-1)
-    columns: np.ndarray = np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1)
-    return columns
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1))

@@ -50,7 +50,7 @@ def fits(hand: Hand) -> None:
         """least => [...document.querySelectorAll("button")].filter((node) => {
           const { width, height } = node.getBoundingClientRect();
           return node.checkVisibility() && width && (width < least || height < least);
-        }).map((node) => node.outerHTML.slice(0, 120))""",
+        }).map((node) => `${node.textContent || node.ariaLabel}, ${node.className}`)""",
         TARGET,
     )
     assert small == []
