@@ -359,7 +359,7 @@ class Studio extends StudioActions {
     for (const part of [this.start, this.models, this.result, this.settings, this.strip, this.top, this.verbs, this.tools])
       part.render();
     for (const part of [this.paint.element, this.placed]) part.inert = this.busy;
-    this.placed.hidden = !this.isMoving;
+    this.placed.hidden = !this.objects.scene;
     document.title = this.state.draft ? `${this.state.draft.name} – Intarsia` : "Intarsia";
     this.edges.hidden = this.selection.isEmpty || this.busy;
     this.rail.hidden = this.side.hidden = this.tools.options.hidden = !photo;

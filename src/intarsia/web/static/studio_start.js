@@ -46,7 +46,7 @@ export class Start {
     this.drop = make("div", "u-drop", make("strong", "", "Open this photo"));
     // The layer is always there, and never in the way: what is not laid out gets no pastes.
     this.element = make("div", "u-ui u-start", this.welcome, this.drop, this.chooser, this.dialog.element);
-    acceptDrops(document.body, "u-over", (file) => this.take(file));
+    acceptDrops(document.body, this.element, "u-over", (file) => this.take(file));
     acceptPastes(this.element, (file) => this.take(file));
   }
 
