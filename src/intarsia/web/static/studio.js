@@ -156,9 +156,10 @@ class Studio extends StudioActions {
   }
 
   // An example says what can be tried.
-  async suggest({ points, box, source, prompt }) {
+  async suggest({ points, box, source, prompt, words }) {
     if (source || prompt) this.change({ source: source ?? "", prompt: prompt ?? "" });
-    if (!points && !box) return;
+    if (words) return void this.tools.words.search(words);
+    if (!points?.length && !box) return;
     try {
       const answer = await this.ask("pointed", { points: points ?? [], box: box ?? null });
       await this.selection.load(answer.url, "new");
