@@ -110,7 +110,7 @@ def arrange_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
         "box": union(boxes),
         "method": MOVED if composed else PAINTED,
         "reason": own.get("reason") or ("as you set it" if asked else why),
-        "facts": f"Moved in {seconds_of(document)}",
+        "facts": f"{'Moved' if composed else 'Painted'} in {seconds_of(document)}",
     }
 
 

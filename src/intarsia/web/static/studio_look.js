@@ -26,11 +26,14 @@ export class Look {
       node.hidden = !url;
     }
     this.box.hidden = !box;
+    this.round.style.clipPath = "";
     if (!box) return;
     const [left, top, right, bottom] = box, share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(this.box.style, {
       left: share(left, photo.width), top: share(top, photo.height),
       width: share(right - left, photo.width), height: share(bottom - top, photo.height),
     });
+    const edges = [share(top, photo.height), share(photo.width - right, photo.width), share(photo.height - bottom, photo.height), share(left, photo.width)];
+    this.round.style.clipPath = `inset(${edges.join(" ")})`; // outside of it, the photo stays as it is
   }
 }

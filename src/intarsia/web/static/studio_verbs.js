@@ -4,7 +4,7 @@ import { icon } from "./icons.js";
 import { jobInWords } from "./studio_words.js";
 
 const MOST_WORDS = 2000; // characters of a field
-const HINTS = { selected: "What is selected can be changed, moved, removed, duplicated or kept." };
+const HINTS = { selected: "Change, move, remove, duplicate or keep it.", painting: "Scribble where each object is to be, then press Apply." };
 
 export class Verbs {
   constructor(app) {
@@ -21,7 +21,7 @@ export class Verbs {
     this.release = this.makeVerb("unlock", "Release what is kept", () => this.letGo(), "s-small");
     this.onward = this.makeVerb("move", "Move more", () => app.goOn());
     this.paint = this.makeVerb("layout", "Paint a layout", () => app.paintLayout());
-    this.apply = this.makeVerb("done", "Apply", () => app.arrange(), "s-strong");
+    this.apply = this.makeVerb("done", "Apply", () => this.doApply(), "s-strong");
     this.leave = this.makeVerb("clear", "Put back", () => app.leaveObjects());
     this.stop = this.makeVerb("clear", "Cancel", () => this.cancel());
     this.bar = make("div", "s-progress", make("i"));
@@ -29,7 +29,8 @@ export class Verbs {
     this.words = make("form", "s-words", this.source, this.prompt, this.change);
     this.words.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!this.change.disabled) app.doChange();
+      if (app.draft.now.prompt.trim()) app.doChange();
+      else this.askFor(this.prompt, "Say first what it is to become.");
     });
     this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep);
     this.moved = make("div", "s-moved", this.apply, this.leave, this.paint, app.objects.bar);
@@ -64,6 +65,21 @@ export class Verbs {
     this.app.tell("stopped", {});
   }
 
+  // What cannot be done yet says what is missing.
+  askFor(field, text) {
+    this.app.say(text);
+    field.input.focus();
+  }
+
+  get isUnmoved() {
+    return this.app.objects.isUnmoved && this.app.paint.isEmpty;
+  }
+
+  doApply() {
+    if (this.isUnmoved) this.app.say("Nothing is moved yet: drag an object, or paint a layout.");
+    else this.app.arrange();
+  }
+
   // The button is gone then, and the photo has the focus.
   letGo() {
     this.app.release();
@@ -93,13 +109,13 @@ export class Verbs {
     this.source.hidden = selected;
     for (const [field, value] of [[this.source, source], [this.prompt, prompt]])
       if (field.input.value !== value) field.input.value = value;
-    this.change.disabled = !prompt.trim();
+    this.change.setAttribute("aria-disabled", String(!prompt.trim()));
     for (const node of [this.remove, this.keep]) node.hidden = !selected;
     for (const node of [this.move, this.duplicate]) node.hidden = !(selected || more);
     this.release.hidden = !keep || ["empty", "working"].includes(phase);
     this.again.hidden = phase !== "start" || !app.beginning;
     this.onward.hidden = phase !== "start" || app.step?.verb !== "arrange";
-    this.apply.disabled = app.objects.isUnmoved && app.paint.isEmpty;
+    this.apply.setAttribute("aria-disabled", String(this.isUnmoved));
     this.paint.hidden = app.paint.isOpen;
     this.renderMessage(phase);
     this.renderProgress();
@@ -107,9 +123,10 @@ export class Verbs {
 
   renderMessage(phase) {
     const { said, state } = this.app;
-    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || HINTS[phase] || "");
+    const hint = HINTS[this.app.paint.isOpen && phase === "moved" ? "painting" : phase] ?? "";
+    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || hint);
     this.hint.hidden = phase !== "start" || Boolean(said.text);
-    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text);
+    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text || hint);
     this.message.classList.toggle("s-problem", Boolean(said.problem));
   }
 

@@ -16,18 +16,19 @@ export function photoChooser(className, label, onFile) {
   return chooser;
 }
 
-export function acceptDrops(root, overClass, onFile) {
+// `marked`: has the class while a file is over `root`. Gradio writes our styles for its own page, not for the body.
+export function acceptDrops(root, marked, overClass, onFile) {
   for (const type of ["dragenter", "dragover"])
     root.addEventListener(type, (event) => {
       if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
-      root.classList.add(overClass);
+      marked.classList.add(overClass);
     });
   root.addEventListener("dragleave", (event) => {
-    if (!root.contains(event.relatedTarget)) root.classList.remove(overClass);
+    if (!root.contains(event.relatedTarget)) marked.classList.remove(overClass);
   });
   root.addEventListener("drop", (event) => {
-    root.classList.remove(overClass);
+    marked.classList.remove(overClass);
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     onFile(event.dataTransfer.files[0]);
