@@ -38,7 +38,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when numpy and torch are l
 
 import cv2
 import numpy as np
-from intarsia.web.canvas import canvas_value
 from PIL import Image
 
 from benchmarks.large_photo import blob, photograph
@@ -55,7 +54,8 @@ from intarsia.records.remove import RemoveRecord
 from intarsia.tasks.arrange import run_arrange
 from intarsia.tasks.arrange_preview import open_preview, preview_arrange
 from intarsia.tasks.remove import run_remove
-from intarsia.web.arrange_store import write_thumb
+from intarsia.web.studio_cutouts import canvas_layers
+from intarsia.web.studio_drafts import write_thumb
 
 OBJECTS = {"left": (0.16, 0.55, 0.1), "middle": (0.43, 0.62, 0.1), "right": (0.72, 0.45, 0.08)}
 """Middle and mean radius of each object, in widths and heights of the photo, and in widths."""
@@ -208,8 +208,8 @@ def measured(folder: Path, path: Path, size: Size, objects: str) -> dict[str, An
     report["outline"] = outlines(photo.pixels, size)
     scene = read_masks(photo, masks)
     report["page"] = {
-        "canvas": timed(lambda: canvas_value(scene, "scene")),
-        "thumb": timed(lambda: write_thumb(made.saved.files.picture, folder / "thumb.jpg")),
+        "canvas": timed(lambda: canvas_layers(scene)),
+        "thumb": timed(lambda: write_thumb(read_photo(made.saved.files.picture), folder / "thumb.jpg")),
     }
     return report
 

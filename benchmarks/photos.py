@@ -66,6 +66,7 @@ from intarsia.imaging.affine import translation, warp_mask
 from intarsia.imaging.masks import Blend, Mask, dilate
 from intarsia.imaging.photo import Bytes
 from intarsia.imaging.read import photo_from_image
+from intarsia.imaging.slices import whole
 from intarsia.layout.cache import MemoryCache
 from intarsia.layout.compose import what_changes
 from intarsia.layout.edit import arrange
@@ -122,7 +123,7 @@ def composed(fill: Fill) -> Column:
         layout = Layout(placements=(place,))
         moved = arrange(scene, layout, record, backbones, cache=kept).photo.pixels
         layer = what_changes(scene, layout, record).layers.get("object")  # none in pictures of under 192 pixels
-        matte = None if layer is None else layer.alpha
+        matte = None if layer is None else layer.seen_in(whole(composite.mask.shape)).alpha
         return Made(removed=removed, moved=moved, matte=matte, seconds=seconds)
 
     return run

@@ -1,4 +1,4 @@
-"""The web page for edit by words: what it takes in, what it shows, and that it is the command line's edit."""
+"""Edit by words for pages and programs: what comes in, what is shown, and that it is the command line's edit."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.cli.commands.ui import Ui
 from intarsia.cli.main import main
 from intarsia.errors import MissingExtraError, PictureError, RecordError, UsageError
-from intarsia.evaluate.judge import load_judge
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.read import read_photo
-from intarsia.imaging.tensors import to_tensor
 from intarsia.records.edit import EditRecord, SearchSettings
 from intarsia.regions.edit import edit
 from intarsia.regions.events import AnalysisEvent, Preview
@@ -305,42 +303,6 @@ def test_visitors_choose_among_the_operators_networks(tmp_path: Path, monkeypatc
     )
 
 
-# Examples
-
-
-def test_examples_are_shown_small_and_inside_the_page() -> None:
-    shown = edit_service.example_cards()
-    assert [(one["source"], one["prompt"]) for one in shown] == [(e.source, e.prompt) for e in edit_service.EXAMPLES]
-    assert all(one["url"].startswith("data:image/webp;base64,") for one in shown)
-    assert len(json.dumps(shown)) < 40_000
-    for wrong in (-1, len(edit_service.EXAMPLES), "0", None, True):
-        with pytest.raises(RecordError, match="not here"):
-            edit_service.get_example(wrong)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("example", edit_service.EXAMPLES, ids=lambda example: example.photo.stem)
-def test_each_example_comes_out_well_on_the_pocket_models(
-    example: edit_service.Example, pocket: Backbones, tmp_path: Path
-) -> None:
-    judge, photo = load_judge(), read_photo(example.photo)
-    settings = {"source": example.source, "prompt": example.prompt, "keep": result_store.KEEP}
-    record = edit_service.build_record(example.photo, settings, empty_store(tmp_path, "pocket"))
-    best = edit(photo, record, pocket).candidates[0]
-    assert best.photo is not None
-    painted, before = to_tensor(best.photo, photo.size), to_tensor(photo, photo.size)
-    wanted = example.prompt.removeprefix("a ")
-    assert judge.present(painted, wanted, [best.box]).all() and not judge.present(before, wanted, [best.box]).any()
-    old = 1 + judge.names.index(example.source)
-    left, there = ((judge.segment(picture) == old).sum() for picture in (painted, before))
-    assert there > 0 and left <= there / 4, f"{left} of {there} pixels of the {example.source} are left"
-
-
-def test_trying_again_takes_noise_that_was_not_used() -> None:
-    assert edit_service.next_seed(7, keep=3, boxed=False) == 8
-    assert edit_service.next_seed(7, keep=3, boxed=True) == 10
-
-
 # What is shown
 
 
@@ -364,7 +326,7 @@ def test_previews_are_shown_best_first_and_no_more_than_fit(tmp_path: Path) -> N
     showing.on_round(previews)
     assert shown[0]["look"]["anchors"] == []
     best = shown[1]["round"]["best"]
-    assert shown[1]["round"]["of"] == 20 and len(best) == result_store.BEST and best[0]["box"] == [0, 0, 1, 9]
+    assert shown[1]["round"]["of"] == 20 and len(best) == edit_service.BEST and best[0]["box"] == [0, 0, 1, 9]
     with Image.open(tmp_path / "seen" / "round-1-1.jpg") as picture:
         assert picture.size == (12, 8)
 
@@ -382,12 +344,9 @@ def made_in(tmp_path: Path, backbones: Backbones, **settings: Any) -> tuple[Sess
 
 def test_a_result_is_found_again_with_all_its_candidates(tmp_path: Path, tiny_backbones: Backbones) -> None:
     session, folder = made_in(tmp_path, tiny_backbones)
-    facts = json.loads(json.dumps(result_store.result_facts(folder)))
-    assert [one["picture_name"] for one in facts["candidates"]] == ["0000.png", "0000.2.png"]
-    second = json.loads((folder / "0000.2.json").read_text())
-    assert second["chosen"] == 1 and second["candidates"][1]["box"] == facts["candidates"][1]["box"]
-    assert facts["look"] and facts["photo"]["name"] == "0000.png"
-    assert [one["folder"] for one in result_store.history(session)] == [folder.name]
+    assert [picture.name for picture in result_store.pictures_in(folder)] == ["0000.png", "0000.2.png"]
+    first, second = (json.loads((folder / name).read_text()) for name in ("0000.json", "0000.2.json"))
+    assert second["chosen"] == 1 and second["candidates"] == first["candidates"]
     assert result_store.picture_of(result_store.result_folder(session, folder.name), 1).name == "0000.2.png"
     assert edit_service.run_session_replay(
         session, store_with(tmp_path, tiny_backbones), folder / "0000.2.png", lambda progress: None
@@ -473,14 +432,6 @@ def test_the_endpoint_makes_the_picture_of_the_command_line(
     named = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
     assert "/edit" in named and not {"/work", "/press", "/enter", "/uploaded"} & set(named)
     client.close()
-
-
-def test_the_choice_of_a_preset_sets_what_the_form_shows_of_it() -> None:
-    from intarsia.web.tabs.edit import preset_values
-
-    assert preset_values("paper") == preset_values("released-exact") == [50, 7.5]
-    assert [type(value) for value in preset_values("default")] == [int, float]
-    assert preset_values("default") == preset_values("exhaustive") == [EditRecord.steps, EditRecord.guidance]
 
 
 def test_records_name_the_new_place_of_a_choice_that_is_gone_from_the_hub() -> None:

@@ -164,10 +164,9 @@ def errors() -> dict[str, tuple[IntarsiaError, str]]:
             LayoutError(
                 "'cat' was not found in the picture",
                 Remedy("try another word for it"),
-                Remedy("pass its mask with ", Setting("masks"), page=("give its mask under ", Setting("masks"))),
+                Remedy("pass its mask with ", Setting("masks"), page="select it by hand"),
             ),
-            "'cat' was not found in the picture: try another word for it, or give its mask under “Masks instead of "
-            "names”.",
+            "'cat' was not found in the picture: try another word for it, or select it by hand.",
         ),
         "a number": (
             LayoutError(
@@ -208,6 +207,17 @@ def errors() -> dict[str, tuple[IntarsiaError, str]]:
                 Remedy("a smaller ", Setting("size"), page=("choose a smaller ", Setting("size"))),
             ),
             "The device's memory is too short. Choose a smaller “Size”.",
+        ),
+        "fields and tools of the canvas": (
+            RecordError(
+                Setting("prompt"),
+                " says nothing",
+                Remedy("say it in ", Setting("source")),
+                Remedy("say where with ", Setting("box")),
+                Remedy("name it under ", Setting("find")),
+            ),
+            "“Change it to” says nothing: say it in “What to change”, say where with “Box”, or name it under “Select by "
+            "words”.",
         ),
         "of no help on the pages": (
             OutputError("a.png cannot be written, since the disk is full", Remedy("free some space", page=())),
@@ -266,7 +276,7 @@ def test_what_nobody_has_foreseen_is_logged_and_not_told(caplog: pytest.LogCaptu
     [
         (
             "'cat' was not found: try another word for it, or pass its mask with --masks.",
-            "'cat' was not found: try another word for it, or pass its mask with “Masks instead of names”.",
+            "'cat' was not found: try another word for it, or pass its mask with “masks”.",
         ),
         (
             "the nearest is 'plant'. Redraw with hard edges, or pass --tolerance 4 to read it as 'plant'.",

@@ -9,12 +9,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("gradio")
-
-from intarsia.web.tabs import edit as edit_tab
-from intarsia.web.tabs import remove as remove_tab
-
 from intarsia import palette
-from intarsia.web import canvas, scripts
+from intarsia.web import scripts, studio
 
 
 @pytest.fixture
@@ -31,11 +27,11 @@ def fresh() -> Iterator[None]:
 def test_scripts_that_change_get_another_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
     monkeypatch.setattr(scripts, "STATIC", tmp_path)
     addresses = set()
-    for name, content in (("edit_tab", "1"), ("edit_tab", "2"), ("dom", "1"), ("dom", "3")):
+    for name, content in (("studio", "1"), ("studio", "2"), ("dom", "1"), ("dom", "3")):
         (tmp_path / f"{name}.js").write_text(f"export const mount = {content};")
         scripts.modules.cache_clear()
         scripts.digest.cache_clear()
-        addresses.add(scripts.loading("edit_tab", ()))
+        addresses.add(scripts.loading("studio", ()))
     assert len(addresses) == 4, "a module that another one imports counts, too"
 
 
@@ -44,9 +40,8 @@ def test_a_script_that_is_not_there_is_our_own_mistake() -> None:
         scripts.loading("paint", ())
 
 
-@pytest.mark.parametrize("module", ["edit_tab", "arrange_canvas", "remove_tab", "history"])
-def test_what_a_page_imports_can_be_mounted(module: str) -> None:
-    assert b"export function mount(" in scripts.modules()[f"{module}.js"]
+def test_what_a_page_imports_can_be_mounted() -> None:
+    assert b"export function mount(" in scripts.modules()["studio.js"]
 
 
 def test_modules_import_only_each_other() -> None:
@@ -56,9 +51,8 @@ def test_modules_import_only_each_other() -> None:
 
 
 def test_what_python_listens_to_is_triggered() -> None:
-    triggered = set(re.findall(r'trigger\("(\w+)"', b"".join(scripts.modules().values()).decode()))
-    heard = {*edit_tab.EVENTS, *canvas.EVENTS, *remove_tab.EVENTS, "chosen", "taken"}
-    assert triggered == heard | {"input"}  # which is Gradio's own
+    scripted = b"".join(scripts.modules().values()).decode()
+    assert set(re.findall(r'\.(?:tell|ask|run)\("(\w+)"', scripted)) == set(studio.EVENTS)
 
 
 def test_all_styles_are_on_the_page() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import KnowsNouns, Segmenter
@@ -38,6 +39,9 @@ CLAIMED = 0.5
 USUAL_GROUND, USUAL_CROWD = 0.9, 0.25
 """Probability of known grounds around things, and share of a picture that nouns claim beside a thing, up to which
 nothing is unusual."""
+
+USUAL_AREA, USUAL_BORDER = 0.25, 0.1
+"""Share of a picture, and of its border, that a thing covers, up to which nothing is unusual."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +198,15 @@ def log_odds(chance: float) -> float:
     return math.log(chance / (1 - chance))
 
 
+ODD = ("strange", "crowded", "large", "border")
+"""Those that say how unlike the picture is to those that the segmenter knows."""
+
 UNLIKE = -2.0
 """Logarithm of the odds that the rest of the picture takes off a confidence, from which that is the cause of a low one."""
 
 FAINT = "it is seen only faintly there"
 
-FEATURES = ("inside", "surest", "over_rival", "strange", "crowded")
+FEATURES = ("inside", "surest", "over_rival", "strange", "crowded", "large", "border")
 """What a confidence is told from: see `features_of`."""
 
 
@@ -211,6 +218,8 @@ def features_of(answers: Answers, words: str, mask: Tensor) -> dict[str, float]:
     over_rival: how much `inside` is above that of the best other noun at the same place.
     strange: how much of the rest, where no noun claims it, shows no known ground; 0 up to what is usual.
     crowded: how much of the rest is claimed by nouns; 0 up to what is usual.
+    large: how much of the picture the thing covers; 0 up to what is usual.
+    border: how much of the picture's border it covers; 0 up to what is usual.
     """
     assert answers.calibration is not None, "features are of segmenters that were measured"
     own, rest = answers.maps[answers.places[words]], ~mask
@@ -220,12 +229,15 @@ def features_of(answers: Answers, words: str, mask: Tensor) -> dict[str, float]:
     ground = float(grounds[free].mean()) if free.any() else 0.0
     crowd = float(claimed[rest].float().mean()) if rest.any() else 1.0
     inside = log_odds(float(own[mask].mean()))
+    edge = torch.cat([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     return {
         "inside": inside,
         "surest": log_odds(surest(own[mask])),
         "over_rival": inside - log_odds(rival_of(answers, known_noun(words, answers.nouns), mask)[1]),
         "strange": max(USUAL_GROUND - ground, 0.0),
         "crowded": max(crowd - USUAL_CROWD, 0.0),
+        "large": max(float(mask.float().mean()) - USUAL_AREA, 0.0),
+        "border": max(float(edge.float().mean()) - USUAL_BORDER, 0.0),
     }
 
 
@@ -248,7 +260,7 @@ def doubt_of(answers: Answers, words: str, mask: Tensor) -> str:
         return f"it is none of the {len(answers.nouns)} nouns that the models know"
     if answers.calibration is not None:
         features = features_of(answers, words, mask)
-        against = sum(answers.calibration.weights[name] * features[name] for name in ("strange", "crowded"))
+        against = sum(answers.calibration.weights[name] * features[name] for name in ODD)
         if against <= UNLIKE:
             return "the picture is unlike those that the models know"
     rival, chance = rival_of(answers, known, mask)

@@ -197,8 +197,10 @@ def closed_form(image: Picture, sure: Mask, never: Mask, wanted: Floats, *, pull
     window = window.reshape(len(rows), 9)
     colours = image.reshape(-1, 3)[window].astype(np.float64)
     spread = colours - colours.mean(1, keepdims=True)
+    tick(0.25)
     inverse = np.linalg.inv(spread.transpose(0, 2, 1) @ spread / 9 + smooth / 9 * np.eye(3))
     weights = np.eye(9) - (1 + spread @ inverse @ spread.transpose(0, 2, 1)) / 9
+    tick(0.3)
     laplacian = sparse.csr_array(
         (weights.ravel(), (np.repeat(window, 9, 1).ravel(), np.tile(window, (1, 9)).ravel())),
         shape=(height * width, height * width),
@@ -207,6 +209,7 @@ def closed_form(image: Picture, sure: Mask, never: Mask, wanted: Floats, *, pull
     rows_of_free = laplacian[free]
     matrix = rows_of_free[:, free] + pull * sparse.eye_array(len(free))
     right = pull * wanted.ravel()[free] - rows_of_free[:, held] @ sure.ravel()[held].astype(np.float64)
+    tick(0.35)
     factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     alpha = sure.astype(np.float32).ravel()
     alpha[free] = factors.solve(right)

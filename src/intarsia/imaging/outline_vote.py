@@ -294,7 +294,7 @@ class Colours:
         likeness = kernel(colour, colour[self.samples]).reshape(height, width, -1)
         likeness *= self.down[:, None]
         likeness *= self.across
-        self.likeness = likeness.reshape(height * width, -1)
+        self.likeness: Values = likeness.reshape(height * width, -1)
         everywhere = np.ones((len(self.samples), 1), np.float32)
         self.all_alike, self.all_near = self.likeness @ everywhere, self.near(everywhere)
         self.guide = GuidedFilter(lab / 100)

@@ -239,8 +239,8 @@ def _copied(level: _Level, offsets: Integers, label: Integers) -> Picture:
     """(n, 3) the plain copies of a hole's pixels."""
     rows, columns = np.nonzero(level.hole)
     right, down = offsets[label].T
-    copies: Picture = level.picture[rows + down, columns + right].astype(np.float32)
-    return copies
+    copied: Picture = level.picture[rows + down, columns + right].astype(np.float32)
+    return copied
 
 
 def _joined(

@@ -28,7 +28,7 @@ def read_protected(path: str | None, photo: Photo) -> Mask | None:
     except EmptyMaskError as problem:
         raise EmptyMaskError(
             f"The mask {path} is all black, so that nothing would be protected",
-            Remedy("paint white what is to stay as it is", page="mark what is to be kept"),
+            Remedy("paint white what is to stay as it is", page="select what is to be kept"),
             Remedy("leave out ", Setting("protect")),
         ) from problem
 

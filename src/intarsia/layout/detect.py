@@ -226,7 +226,7 @@ def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> N
             Remedy(
                 "mark the object with a box or points, ",
                 Setting("object", f"'{unknown[0]}=x0,y0,x1,y1'"),
-                page="draw a box around the object",
+                page=(),
             ),
             pass_masks("its mask, painted with any brush,"),
             Remedy("take models that know photographs with ", Setting("models")),
@@ -240,7 +240,7 @@ def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> N
 
 def pass_masks(what: str) -> Remedy:
     """The remedy where objects are not found by their names."""
-    return Remedy(f"pass {what} with ", Setting("masks"), page=(f"give {what} under ", Setting("masks")))
+    return Remedy(f"pass {what} with ", Setting("masks"), page="select it by hand")
 
 
 def number_of(name: str) -> int:

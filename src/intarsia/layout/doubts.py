@@ -27,10 +27,15 @@ def percent(chance: float) -> str:
     return f"{min(max(round(100 * chance), 1), 99)} %"
 
 
+def two_digits(thing: SceneObject) -> str:
+    """An object's confidence, never as 0 or 1, which nobody knows."""
+    return f"{min(max(thing.confidence or 0.0, 0.01), 0.99):.2f}"
+
+
 def doubts(objects: Sequence[SceneObject]) -> str:
     """That it is not sure that objects are there, and the likeliest cause, as a clause."""
     facts = [
-        f"that {thing.name!r} is in the picture (confidence {thing.confidence:.2f}, and {thing.sure_from:.2f} is "
+        f"that {thing.name!r} is in the picture (confidence {two_digits(thing)}, and {thing.sure_from:.2f} is "
         f"needed): {thing.doubt}"
         for thing in objects
     ]
@@ -65,7 +70,7 @@ def outline_by_hand(thing: SceneObject) -> Remedy:
         Setting("object", f"'{thing.name}=x0,y0,x1,y1'"),
         " or ",
         Setting("masks", f"'{thing.name}=FILE'"),
-        page="outline it yourself",
+        page="select it by hand",
     )
 
 

@@ -45,7 +45,7 @@ def read_removal(
         ways = (", ", Setting("object"), ", ", Setting("mask"), " or ", Setting("find"))
         raise RecordError(
             "Nothing says what to remove",
-            Remedy("pass ", Setting("box", "X0,Y0,X1,Y1"), *ways, page="mark it first"),
+            Remedy("pass ", Setting("box", "X0,Y0,X1,Y1"), *ways, page="select it first"),
         )
     objects = _objects(record, photo, segmenter, native_side)
     return scene_of_objects(photo, [thing for thing in objects if thing.mask.any()])
@@ -88,7 +88,7 @@ def _shown(name: str, mask: Mask) -> SceneObject:
 def _found(photo: Photo, record: RemoveRecord, segmenter: Segmenter, side: int) -> tuple[SceneObject, ...]:
     """What is found by its names; where that fails, the error names the ways to mark that a removal has."""
     by_hand = Remedy(
-        "mark it with ", Setting("box"), ", ", Setting("object"), " or ", Setting("mask"), page="mark it by hand"
+        "mark it with ", Setting("box"), ", ", Setting("object"), " or ", Setting("mask"), page="select it by hand"
     )
     try:
         objects = find_objects(photo, record.find, segmenter, side=side).objects

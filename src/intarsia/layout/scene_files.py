@@ -81,7 +81,7 @@ def read_scene(
             ", or a scene folder that ",
             Command("objects", quoted=False),
             " wrote",
-            page=("name them under ", Setting("find"), ", or give masks under ", Setting("masks")),
+            page=("name them under ", Setting("find")),
         ),
     )
 
@@ -158,7 +158,7 @@ def read_scene_folder(folder: Path, photo: Photo | None = None, tolerance: int =
                     Setting("mask"),
                     " and ",
                     Setting("colours"),
-                    page=("give the picture, and masks under ", Setting("masks")),
+                    page="select its objects again",
                 ),
             )
     photo = read_photo(folder / PHOTO_FILE) if photo is None else photo

@@ -179,13 +179,15 @@ class BatchHandlers:
             self.store.sessions[token].stop.set()
 
     def restore(self, token: str) -> Update:
-        """Show the session's latest batch."""
+        """Let the visitor begin, who is known now, and show the session's latest batch."""
         if token not in self.store.sessions:
             return {self.controls.watch_timer: gr.update(active=False)}
+        ready: Update = {self.controls.start: gr.update(interactive=True)}
         names = [folder.name for folder in list_batches(self.store.session(token))]
         if not names:
-            return {self.controls.watch_timer: gr.update(active=False)}
-        return {self.controls.earlier: gr.update(choices=names, value=names[0]), **self.refresh(token, names[0], "")}
+            return {**ready, self.controls.watch_timer: gr.update(active=False)}
+        earlier = gr.update(choices=names, value=names[0])
+        return {**ready, self.controls.earlier: earlier, **self.refresh(token, names[0], "")}
 
     def choose(self, token: str, name: Any) -> Update:
         """Show one of the session's batches."""

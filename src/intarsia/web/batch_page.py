@@ -88,7 +88,9 @@ def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -
                     elem_id="batch-models",
                 )
             with gr.Row():
-                start = gr.Button("Start", variant="primary", scale=3, elem_id="batch-start")
+                start = gr.Button(  # from when the visitor is known
+                    "Start", variant="primary", interactive=False, scale=3, elem_id="batch-start"
+                )
                 cancel = gr.Button("Cancel", interactive=False, scale=1, min_width=90, elem_id="batch-cancel")
             with gr.Accordion("Other batches", open=False, elem_id="batch-others"):
                 earlier = gr.Dropdown(

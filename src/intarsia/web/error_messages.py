@@ -23,13 +23,17 @@ OPERATORS_SETTINGS = frozenset(
 """Settings that visitors cannot choose: a remedy that needs one is left out."""
 
 CONTROLS = {
-    "box": "“Draw a box”",
-    "find": "“Objects”",
-    "masks": "“Masks instead of names”",
-    # What is done with the objects on the canvas has no labelled control.
-    **{name: f"“{name}”" for name in ("move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back")},
+    "source": "“What to change”",
+    "prompt": "“Change it to”",
+    "box": "“Box”",
+    "find": "“Select by words”",
+    # Moves of objects are drawn, and masks are files of a list: they have no field of their own.
+    **{
+        name: f"“{name}”"
+        for name in ("move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back", "masks")
+    },
 }
-"""Controls that are not called as their setting is."""
+"""Controls of the canvas that are not called as their setting is."""
 
 FOLDERS = re.compile(r"(?<![\w/.:~])/(?:[^\s/'\":;,]+/)+")
 """Folders before a file's name; where on the server something lies is nobody's business."""

@@ -14,7 +14,7 @@ from intarsia.tasks.edit import toy_world_ahead
 from intarsia.web.error_messages import stored_for_pages
 from intarsia.web.uploads import Facts
 
-REMEDY = "For photographs, whoever runs these pages gets other models with"
+REMEDY = "Models for photographs come with"
 
 
 def banner(note: str) -> Facts:
@@ -23,7 +23,7 @@ def banner(note: str) -> Facts:
     The command is for whoever runs the pages, who often is the visitor.
     """
     fact = note[: note.index(BLUR) + len(BLUR)]
-    return {"text": f"{fact}. {REMEDY}", "command": DOWNLOAD.line}
+    return {"text": f"{fact}.", "command": DOWNLOAD.line}
 
 
 def banner_ahead(models: str, file: Path) -> Facts | None:

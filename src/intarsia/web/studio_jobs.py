@@ -109,7 +109,7 @@ class Job:
             result, problem = None, None
             try:
                 self.line.wait(place, self.stop, self._on_ahead)
-                self.begun, self.stage = True, "Beginning"
+                self.begun, self.stage = True, "Starting"
                 self.on_change()
                 result = work(self)
                 self.check()

@@ -12,7 +12,7 @@ from intarsia.imaging.geometry import Size
 from intarsia.imaging.read import read_photo
 from intarsia.records.weighted_prompt import without_weights
 from intarsia.web.arrange_moves import Moves, is_significant
-from intarsia.web.notes import split_notes
+from intarsia.web.notes import REMEDY, split_notes
 from intarsia.web.result_store import lead_record, pictures_in
 from intarsia.web.studio_drafts import THUMB_FILE, write_thumb
 from intarsia.web.uploads import Facts, file_url
@@ -43,7 +43,7 @@ def step_of(folder: Path, base: str, **own: Any) -> Facts:
         "base": base,
         "picture": {"url": file_url(picture), "width": width, "height": height, "name": picture.name},
         "thumb": file_url(thumb),
-        "notes": [*([f"{banner['text']} {banner['command']}."] if banner else []), *notes],
+        "notes": [*([f"{banner['text']} {REMEDY} {banner['command']}."] if banner else []), *notes],
         "advanced": advanced_facts(lead, document),
         "candidates": candidates_of(folder, document),
         "scene": own.get("scene"),
@@ -95,7 +95,7 @@ def change_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
         "box": box,
         "method": PAINTED,
         "reason": reason,
-        "facts": f"Painted anew in {seconds_of(document)}",
+        "facts": f"Changed in {seconds_of(document)}",
     }
 
 
@@ -110,7 +110,7 @@ def arrange_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
         "box": union(boxes),
         "method": MOVED if composed else PAINTED,
         "reason": own.get("reason") or ("as you set it" if asked else why),
-        "facts": f"{'Moved as it is' if composed else 'Painted anew'} in {seconds_of(document)}",
+        "facts": f"{'Moved' if composed else 'Painted'} in {seconds_of(document)}",
     }
 
 
@@ -119,11 +119,11 @@ def remove_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
     share = document["gap"]["share"]
     part = f"{share:.0%}" if share >= 0.095 else f"{share:.1%}"
     return {
-        "said": "removed",
+        "said": f"{part} of the photo",
         "box": document["gap"]["box"],
         "method": PAINTED if painted else FILLED,
         "reason": "",
-        "facts": f"{part} of the photo {PAINTED if painted else FILLED} in {seconds_of(document)}",
+        "facts": f"Removed in {seconds_of(document)}",
     }
 
 

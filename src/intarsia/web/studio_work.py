@@ -11,7 +11,7 @@ from typing import Any
 
 from intarsia.backbones.fills import paints_size
 from intarsia.backbones.resolve import expected_side, resolve
-from intarsia.errors import IntarsiaError, LayoutError, RecordError
+from intarsia.errors import IntarsiaError, LayoutError, RecordError, RegionError, Remedy
 from intarsia.imaging.geometry import Size
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
@@ -236,12 +236,18 @@ class Verbs:
         return str(base), draft.picture(base, data.get("candidate"))
 
     def _selections(self, draft: Draft, data: Mapping[str, Any]) -> tuple[Selection | None, Selection | None]:
-        """What is selected, and what is kept; None without."""
+        """What is selected, and what is kept; None without.
+
+        Raises:
+            RegionError: all that is selected is kept.
+        """
         size, uploads = size_of(draft), self.uploads()
         read = (
             None if data.get(name) is None else read_selection(data[name], uploads, size) for name in ("path", "keep")
         )
         selected, kept = read
+        if selected is not None and kept is not None and not (selected.mask & ~kept.mask).any():
+            raise RegionError("All of the selection is to be kept", Remedy("select more, or keep less"))
         return selected, kept
 
 

@@ -12,21 +12,18 @@ from tests.paths import PACKAGE_SCENES
 
 pytest.importorskip("gradio", reason="the web pages are an extra")
 import numpy as np
-from intarsia.web.arrange_paint import mend_object
 
+from intarsia.backbones.resolve import resolve
 from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.imaging.geometry import Point
 from intarsia.imaging.masks import bounding_box
+from intarsia.imaging.read import read_photo
+from intarsia.layout.detect_at_point import found_at_point, names_for
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.tasks.scene import load_segmenter
-from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import read_source, source_path, write_detected_scene
 from intarsia.web.sessions import Session, SessionStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    return SessionStore(tmp_path / "sessions", models="pocket", load=lambda *_, **__: pytest.fail("nobody paints here"))
+from intarsia.web.studio_scenes import mend_object
 
 
 def on_cpu(source: ModelSource) -> LoadedSegmenter:
@@ -67,10 +64,7 @@ def test_a_click_has_a_confidence(store: SessionStore) -> None:
     record = ArrangeRecord(photo=str(photo), find=("bird",), models="pocket")
     _, scene, _ = write_detected_scene(session, record, on_cpu)
     middle = bounding_box(scene.objects[0].mask).center
-    work = ArrangeService(store).add_object_at(session, photo, Point(middle.x, middle.y), (), "pocket")
-    try:
-        while True:
-            next(work)
-    except StopIteration as end:
-        _, found, name = end.value
-    assert name == "bird" and found.objects[0].sure and found.objects[0].confidence is not None
+    pocket = on_cpu(resolve("pocket"))
+    point = Point(middle.x, middle.y)
+    found = found_at_point(read_photo(photo), point, names_for(resolve("pocket")), pocket, side=pocket.side)
+    assert found.name == "bird" and found.sure and found.confidence is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -10,17 +11,11 @@ from tests.paths import PACKAGE_SCENES
 
 pytest.importorskip("gradio", reason="the web pages are an extra")
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.web.canvas import (
-    Move,
-)
+from intarsia.web.arrange_moves import Move
 from intarsia.web.sessions import Session, SessionStore
 
 YARD = PACKAGE_SCENES / "yard.scene"
-
-
 NAMES = ("house", "tree", "dog")
-
-
 BASE = ArrangeRecord(photo="photo.png")
 
 
@@ -29,8 +24,6 @@ def moved(**dog: Any) -> tuple[Move, ...]:
 
 
 def session_with_yard(store: SessionStore) -> tuple[Session, str]:
-    import shutil
-
     session = store.join(None)
     folder = session.new_folder("scene")
     shutil.copytree(YARD, folder / "yard.scene")

@@ -1,4 +1,4 @@
-"""The tab "Many pictures": what comes in, turns that others may take between, what is shown and downloaded."""
+"""The page "Many pictures": what comes in, turns that others may take between, what is shown and downloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from intarsia.batch.ledger import Ledger, Outcome
 from intarsia.errors import Cancelled, RecordError
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
-from intarsia.web import batch_service
+from intarsia.web import batch_page, batch_service
 from intarsia.web.batch_cards import results_html
 from intarsia.web.batch_service import (
     SessionWorker,
@@ -29,7 +29,6 @@ from intarsia.web.batch_service import (
     run_slice,
 )
 from intarsia.web.sessions import Session, SessionStore
-from intarsia.web.tabs import batch
 from intarsia.web.work import run_watched
 
 QUICK: dict[str, Any] = {
@@ -43,7 +42,7 @@ def states(folder: Path) -> list[str]:
 
 
 def test_the_list_that_the_page_shows_is_a_list(session: Session, sent: Path) -> None:
-    shown = re.search(r"<pre>(.*)</pre>", batch.HELP, re.DOTALL)
+    shown = re.search(r"<pre>(.*)</pre>", batch_page.HELP, re.DOTALL)
     assert shown
     folder = create_batch(
         session, [text(sent, "images.json", shown[1]), picture(sent, "garden.jpg"), picture(sent, "yard.png", 1)], {}, 0

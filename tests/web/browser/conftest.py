@@ -90,12 +90,13 @@ def problems() -> Iterator[list[str]]:
     assert found == []
 
 
-def arrived(context: BrowserContext, address: str, problems: list[str], *, ready: str) -> Page:
+def arrived(context: BrowserContext, address: str, problems: list[str], *, ready: str, path: str = "") -> Page:
     """A page on which nothing goes wrong unseen, and that asks no other host.
 
     Args:
         problems: told what goes wrong.
         ready: what is on the page once it knows its visitor.
+        path: of the page, below the address.
     """
     here = (address, address.replace("127.0.0.1", "localhost"), "data:", "blob:")
     page = context.new_page()
@@ -105,7 +106,7 @@ def arrived(context: BrowserContext, address: str, problems: list[str], *, ready
     page.on("request", lambda asked: None if asked.url.startswith(here) else problems.append(f"asked {asked.url}"))
     # Gradio catches what our scripts raise while they show a value, and writes it there.
     page.on("console", lambda said: problems.append(said.text) if "Error in" in said.text else None)
-    page.goto(address)
+    page.goto(address + path)
     page.locator(ready).wait_for(timeout=PATIENCE)
     return page
 

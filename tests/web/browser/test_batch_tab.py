@@ -39,7 +39,7 @@ pytestmark = [
 ]
 
 WORDS = {"0000.png": ["tree", "a house"], "0001.png": ["", "a red car"]}
-READY = ".words-root:not([data-phase=arriving])"
+READY = "#batch-start"
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visitor(context: BrowserContext, served: str, problems: list[str]) -> Page:
-    page = arrived(context, served, problems, ready=READY)
-    open_tab(page)
-    return page
+    return arrived(context, served, problems, ready=READY, path="batch")
 
 
 @pytest.fixture
@@ -89,9 +87,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return opened
 
 
-def open_tab(page: Page) -> None:
-    page.get_by_role("tab", name="Many pictures").click()
-    page.locator("#batch-start").wait_for()
+def loaded(page: Page) -> None:
+    page.locator(READY).wait_for()
 
 
 def status(page: Page) -> Any:
@@ -169,7 +166,7 @@ def test_a_batch_is_stopped_found_again_done_and_taken_home(
     cards(visitor).to_have_count(0)
 
     visitor.reload()
-    open_tab(visitor)
+    loaded(visitor)
     status(visitor).to_contain_text("0 of 2 jobs done, 2 left")
     gate.set()
     visitor.locator("#batch-again").click()
@@ -200,14 +197,14 @@ def test_a_batch_is_stopped_found_again_done_and_taken_home(
         assert np.array_equal(read_photo(made).pixels, read_photo(tmp_path / "line" / name).pixels)
 
     visitor.reload()
-    open_tab(visitor)
+    loaded(visitor)
     cards(visitor).to_have_count(2)
     expect(visitor.locator("#batch-archive a")).to_be_visible()
     expect(visitor.locator("#batch-again")).to_be_disabled()
 
     stranger = browser.new_context()
-    page = arrived(stranger, served, problems, ready=READY)
-    open_tab(page)
+    page = arrived(stranger, served, problems, ready=READY, path="batch")
+    loaded(page)
     status(page).to_contain_text("No batch yet")
     cards(page).to_have_count(0)
     for folder in store.root.iterdir():

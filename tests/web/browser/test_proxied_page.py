@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from intarsia.backbones.protocols import Backbones
 from intarsia.web.address import free_port
 from intarsia.web.sessions import SessionStore
-from tests.web.browser.conftest import arrived
+from tests.web.browser.conftest import PATIENCE, arrived
 
 pytestmark = [
     pytest.mark.ui,
@@ -94,8 +94,9 @@ def test_all_scripts_come_from_below_the_path(
     if request.node.callspec.id == "password":
         user, password = KNOWN
         context.request.post(f"{proxied}login", form={"username": user, "password": password})
-    page = arrived(context, proxied, problems, ready=".words-root:not([data-phase=arriving])")
-    expect(page.locator("#words-stage .w-drop")).to_be_visible()
-    page.get_by_role("tab", name="Edit by layout").click()
-    expect(page.locator("#layout-stage .nothing")).to_be_visible()
+    page = arrived(context, proxied, problems, ready=".u-welcome .u-large")
+    page.locator(".u-welcome .u-card").first.click()
+    page.wait_for_function("document.querySelector('.v-photo')?.naturalWidth > 0", timeout=PATIENCE)
+    page.locator(".s-top").get_by_role("link", name="Many pictures").click()
+    expect(page.locator("#batch-start")).to_be_visible()
     context.close()

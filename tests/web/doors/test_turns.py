@@ -175,7 +175,7 @@ def test_what_goes_is_said_in_several_ways(client: Client, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        ({}, "mark it first"),
+        ({}, "select it first"),
         ({"mask": "/etc/passwd"}, "names files"),
         ({"avoid": "/etc/passwd"}, "names files"),
         ({"find": ["car"], "lora": ["/etc/passwd"]}, "names files"),

@@ -9,22 +9,9 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio")
-from intarsia.web.sessions import Session, SessionStore
+from intarsia.web.sessions import Session
 
 SIDE, SQUARE = 96, slice(30, 54)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    """One in which no networks are ever loaded."""
-    return SessionStore(
-        tmp_path / "sessions", models="pocket", load=lambda *_, **__: pytest.fail("nobody needs networks here")
-    )
-
-
-@pytest.fixture
-def session(store: SessionStore) -> Session:
-    return store.join(None)
 
 
 @pytest.fixture
@@ -38,11 +25,10 @@ def photo(session: Session) -> Path:
 
 
 @pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where uploads come to; Gradio is told so, too."""
+def uploads(tmp_path: Path) -> Path:
+    """Where uploads come to."""
     folder = tmp_path / "uploads"
     folder.mkdir()
-    monkeypatch.setattr("intarsia.web.tabs.remove_handlers.get_upload_folder", lambda: str(folder))
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Masks that visitors paint, and outlines that they ask for."""
+"""Masks that programs send, and places that pages send."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.web.remove.conftest import SIDE, SQUARE, mask_file
 from tests.web.security.test_uploads import bomb
 
 
-def test_a_mask_comes_into_the_visitors_own_folder(session: Session, photo: Path, uploads: Path) -> None:
+def test_a_mask_comes_into_the_sessions_own_folder(session: Session, photo: Path, uploads: Path) -> None:
     taken = mask_uploads.take_mask(str(mask_file(uploads)), uploads, session, read_photo(photo))
     assert taken.is_relative_to(session.folder)
     mask = read_mask(taken, read_photo(photo).size)
@@ -42,12 +42,10 @@ def test_what_is_no_upload_is_no_mask(sent: Any, session: Session, photo: Path, 
         mask_uploads.take_mask(sent, uploads, session, read_photo(photo))
 
 
-def test_nothing_marked_is_said_without_a_control_that_is_not_there(
-    session: Session, photo: Path, uploads: Path
-) -> None:
+def test_an_empty_mask_is_said_in_a_sentence(session: Session, photo: Path, uploads: Path) -> None:
     with pytest.raises(EmptyMaskError) as raised:
         mask_uploads.take_mask(str(mask_file(uploads, marked=False)), uploads, session, read_photo(photo))
-    assert message_for(raised.value) == "Nothing is marked: brush over what is meant first."
+    assert message_for(raised.value) == "Nothing is marked in the mask: paint white what is meant."
 
 
 def test_wrong_masks_are_refused_without_the_servers_folders(session: Session, photo: Path, uploads: Path) -> None:
@@ -67,43 +65,14 @@ def test_a_mask_that_would_fill_the_memory_is_refused(session: Session, photo: P
         mask_uploads.take_mask(str(uploads / "bomb.png"), uploads, session, read_photo(photo))
 
 
-def test_one_visitor_cannot_name_anothers_mask(store: SessionStore, photo: Path, uploads: Path) -> None:
+def test_one_visitor_cannot_send_anothers_mask(store: SessionStore, photo: Path, uploads: Path) -> None:
     owner, other = store.join(None), store.join(None)
     taken = mask_uploads.take_mask(str(mask_file(uploads)), uploads, owner, read_photo(photo))
-    name = taken.parent.name
-    assert mask_uploads.session_mask(owner, name) == taken
-    assert mask_uploads.session_mask(owner, None) is None
-    for wrong in (name, f"../{owner.folder.name}/{name}", "mask-", "mask-/../x", 7, ["mask-0001"], "photo-0001"):
-        with pytest.raises(RecordError, match="not here any more"):
-            mask_uploads.session_mask(other, wrong)
-    # Not even by its path: it is no upload.
-    with pytest.raises(PictureError):
+    with pytest.raises(PictureError, match="did not arrive"):
         mask_uploads.take_mask(str(taken), uploads, other, read_photo(photo))
 
 
-def test_a_box_becomes_an_outline(photo: Path) -> None:
-    mask = mask_uploads.outline(read_photo(photo), {"box": [24, 24, 60, 60]})
-    truth = np.zeros_like(mask)
-    truth[SQUARE, SQUARE] = True
-    assert (mask & truth).sum() / (mask | truth).sum() > 0.9
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        {},
-        {"box": [1, 2, 3]},
-        {"box": "1,2,3,4"},
-        {"box": [0, 0, float("nan"), 5]},
-        {"point": [1, "2"]},
-        {"point": [1e9, 2]},
-    ],
-)
-def test_what_is_no_place_is_refused(wish: dict[str, Any], photo: Path) -> None:
-    with pytest.raises(RecordError, match="no place on the picture"):
-        mask_uploads.outline(read_photo(photo), wish)
-
-
-def test_a_box_beside_the_photo_is_said_in_a_sentence(photo: Path) -> None:
-    with pytest.raises(RegionError, match="outside the picture"):
-        mask_uploads.outline(read_photo(photo), {"box": [200, 200, 300, 300]})
+@pytest.mark.parametrize("given", [None, "1,2", [1], [1, "2"], [1, True], [float("nan"), 2], [1e9, 2], {"x": 1}])
+def test_what_is_no_place_is_refused(given: Any) -> None:
+    with pytest.raises(RecordError, match="no place on the photo"):
+        mask_uploads.numbers(given, 2)

@@ -1,4 +1,4 @@
-"""Remove for a session of the pages: what it takes in, what comes out, what it tells of a result."""
+"""Remove for a session of the pages: what it takes in, and what comes out."""
 
 from __future__ import annotations
 
@@ -38,20 +38,12 @@ def test_the_square_goes_and_nothing_far_away_changes(store: SessionStore, sessi
     before, after = read_photo(photo).pixels, read_photo(folder / "square.png").pixels
     assert int(after[SQUARE, SQUARE].max()) < 150
     assert np.array_equal(after[:, 70:], before[:, 70:])
-    facts = remove_service.remove_facts(folder)
-    assert facts["photo"]["name"] == "square.png" and facts["marked"].endswith("mask.png")
-    assert facts["facts"].startswith("Filled ") and " s." in facts["facts"]
-    assert (facts["picture_name"], facts["record_name"]) == ("square.png", "square.json")
-    for name in ("picture", "record", "mask", "marked"):
-        assert Path("/" + facts[name].partition("file=/")[2]).is_file()
-    assert remove_service.photo_of(folder) == photo
 
 
-def test_it_is_one_of_the_visits_results(store: SessionStore, session: Session, photo: Path) -> None:
+def test_it_is_one_of_the_sessions_results_and_no_others(store: SessionStore, session: Session, photo: Path) -> None:
     folder = removed(store, session, photo)
-    [found] = result_store.history(session)
-    assert (found["folder"], found["said"]) == (folder.name, "Removed")
     assert result_store.result_folder(session, folder.name) == folder
+    assert result_store.pictures_in(folder) == [folder / "square.png"]
     with pytest.raises(RecordError, match="not here any more"):
         result_store.result_folder(store.join(None), folder.name)
 
@@ -72,10 +64,10 @@ def test_a_removal_that_is_stopped_leaves_nothing(store: SessionStore, session: 
     assert not list(session.folder.glob("remove-*"))
 
 
-def test_the_controls_are_the_records_settings(photo: Path) -> None:
-    record = remove_service.build_record(photo, photo, {"shadows": False, "grow": " 0.05 ", "seed": 7})
+def test_the_fields_are_the_records_settings(photo: Path) -> None:
+    record = remove_service.build_record(photo, photo, {"shadows": False, "grow": 0.05, "seed": 7})
     assert (record.shadows, record.grow, record.seed) == (False, 0.05, 7)
-    plain = remove_service.build_record(photo, photo, {"shadows": True, "grow": "", "seed": None})
+    plain = remove_service.build_record(photo, photo, {})
     assert (plain.shadows, plain.grow, plain.seed) == (True, None, 0)
     assert set(remove_service.SETTINGS) <= set(field_help(RemoveRecord))
 
@@ -83,9 +75,8 @@ def test_the_controls_are_the_records_settings(photo: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"grow": "much"}, "Grow is 'much', but must be a number: correct it, or empty it."),
-        ({"grow": "3"}, "between 0 and 0.5"),
-        ({"grow": "nan"}, "grow"),
+        ({"grow": 3.0}, "between 0 and 0.5"),
+        ({"grow": float("nan")}, "grow"),
         ({"seed": -1}, "seed is -1"),
         ({"shadows": "yes"}, "yes"),
     ],
@@ -96,30 +87,13 @@ def test_wrong_settings_are_said_in_a_sentence(settings: dict[str, Any], said: s
     assert said in message_for(raised.value) and "--" not in message_for(raised.value)
 
 
-def test_a_program_cannot_choose_more_than_the_controls(photo: Path) -> None:
+def test_a_page_cannot_choose_more_than_its_fields(photo: Path) -> None:
     record = remove_service.build_record(photo, photo, {"fill_model": "/etc/passwd", "models": "/etc", "find": ["cat"]})
     assert (record.fill_model, record.models, record.find) == (None, "auto", ())
 
 
-def test_examples_are_photos_with_something_in_their_box() -> None:
-    for index, example in enumerate(remove_service.examples()):
-        size = read_photo(example.photo).size
-        x0, y0, x1, y1 = example.box
-        assert 0 <= x0 < x1 <= size.width and 0 <= y0 < y1 <= size.height
-        assert remove_service.get_example(index) == example
-    assert len(remove_service.example_cards()) == len(remove_service.examples())
-    for wrong in (-1, 99, "0", None, True):
-        with pytest.raises(RecordError, match="not here any more"):
-            remove_service.get_example(wrong)
-
-
-def test_without_photographs_there_are_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert [example.photo.is_file() for example in remove_service.examples()] == [True, True]
-
-
 def test_the_record_says_what_was_marked(store: SessionStore, session: Session, photo: Path) -> None:
-    folder = removed(store, session, photo, grow="0.02")
+    folder = removed(store, session, photo, grow=0.02)
     record = json.loads((folder / "square.json").read_text())["record"]
     assert record["kind"] == "RemoveRecord" and record["grow"] == 0.02
     assert Path(record["mask"]).is_relative_to(session.folder)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -83,19 +84,6 @@ class Canvas:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SessionStore:
-    """One in which no networks are ever loaded."""
-    return SessionStore(
-        tmp_path / "sessions", models="pocket", load=lambda *_, **__: pytest.fail("nobody needs networks here")
-    )
-
-
-@pytest.fixture
-def session(store: SessionStore) -> Session:
-    return store.join(None)
-
-
-@pytest.fixture
 def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where uploads come to; Gradio is told so, too."""
     folder = tmp_path / "uploads"
@@ -153,7 +141,7 @@ def until(true: Callable[[], Any], seconds: float = PATIENCE) -> None:
 
 def file_of(url: str) -> Path:
     """The file behind a URL of the page."""
-    return Path(url.removeprefix("gradio_api/file="))
+    return Path(unquote(url.removeprefix("gradio_api/file=")))
 
 
 def image_of(url: str) -> Image.Image:

@@ -73,7 +73,7 @@ def test_objects_join_a_scene_and_are_moved_together(canvas: Canvas, mask: Mask,
     first = lifted(canvas, mask(), name="red")
     step = arranged(canvas, first, red={"x": -20.0, "y": -20.0})
     assert (step["verb"], step["base"], step["scene"], step["said"]) == ("arrange", "", first["id"], "red moved")
-    assert step["method"] == "moved as it is" and step["facts"].startswith("Moved as it is in")
+    assert step["method"] == "moved as it is" and step["facts"].startswith("Moved in")
     # The blue square has the pixels of the original still: it joins, and the red one keeps its move.
     both = lifted(canvas, mask(DISC), base=step["id"], scene=first["id"])
     assert [each["name"] for each in both["objects"]] == ["red", "object 1"] and both["base"] == ""

@@ -32,7 +32,7 @@ class Objects:
 def objects_command(command: Objects) -> CommandResult:
     from intarsia.imaging.masks import bounding_box
     from intarsia.imaging.read import read_photo
-    from intarsia.layout.doubts import doubt_notes
+    from intarsia.layout.doubts import doubt_notes, two_digits
     from intarsia.layout.scene_files import photo_of
     from intarsia.results.write_scene import plan_scene, write_scene
     from intarsia.tasks.scene import load_scene, load_segmenter
@@ -55,7 +55,7 @@ def objects_command(command: Objects) -> CommandResult:
         middle = bounding_box(thing.mask).center
         x, y = round(middle.x - 0.5), round(middle.y - 0.5)
         said = f"  {thing.name:<20} {thing.mask.sum() / area:6.1%} of the picture, around {x},{y}"
-        chance = "" if thing.confidence is None else f", {'sure' if thing.sure else 'not sure'}: {thing.confidence:.2f}"
+        chance = "" if thing.confidence is None else f", {'sure' if thing.sure else 'not sure'}: {two_digits(thing)}"
         lines.append(f"{said}{chance}")
     notes = doubt_notes(scene.objects)
     facts["notes"] = list(notes)

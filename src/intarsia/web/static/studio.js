@@ -1,9 +1,11 @@
 // The canvas: one photo, what is selected on it, and everything that was done to it. This module holds the parts
 // together; it alone talks with the server, through the component's value and its events.
 import { make } from "./dom.js";
+import { StudioActions } from "./studio_actions.js";
 import { Draft, addressOf, latest, readAddress } from "./studio_draft.js";
-import { KeptArea, joined } from "./studio_keep.js";
+import { KeptArea } from "./studio_keep.js";
 import { StudioKeys } from "./studio_keys.js";
+import { Look } from "./studio_look.js";
 import { Models } from "./studio_models.js";
 import { Objects } from "./studio_objects.js";
 import { LayoutPaint } from "./studio_paint.js";
@@ -20,17 +22,22 @@ import { Verbs } from "./studio_verbs.js";
 const SAVING = 400; // milliseconds after the last change until it is saved
 const STORED = "intarsia-draft-"; // first part of the browser's own keys
 const LAST = "intarsia-last";
-const LOST = "The server did not answer: try it again.";
-const WAITING = "Waiting for a turn.";
 
 export function mount({ element, trigger, props, upload, watch }) {
+  hideNavigation(element.ownerDocument);
   const app = new Studio({ root: element.querySelector(".s-root"), trigger, props, upload });
   watch("value", () => app.take());
   app.take();
 }
 
-class Studio {
+// Gradio's links between its pages lie under the canvas, which has one of its own: the Tab key passes them by.
+function hideNavigation(page) {
+  for (const links of page.querySelectorAll(".nav-holder")) Object.assign(links, { inert: true, hidden: true });
+}
+
+class Studio extends StudioActions {
   constructor({ root, trigger, props, upload }) {
+    super();
     Object.assign(this, { root, trigger, props });
     this.uploadFile = upload;
     this.state = { n: -1, phase: "arriving", steps: [], models: {}, drafts: [], answers: {} };
@@ -53,7 +60,8 @@ class Studio {
     this.objects.onChange = (moves, merge) => this.change({ moves }, merge);
     this.paint = new LayoutPaint(this, this.stage, this.objects);
     this.kept = new KeptArea(this);
-    this.stage.world.append(this.kept.element);
+    this.look = new Look(this);
+    this.stage.world.append(this.kept.element, this.look.element);
     this.tools = new Tools(this, { stage: this.stage, selection: this.selection, objects: this.objects });
     this.start = new Start(this);
     this.models = new Models(this);
@@ -68,6 +76,7 @@ class Studio {
     this.side = make("aside", "s-side", this.edges, this.result.element, this.paint.element, this.placed, this.settings.element);
     this.side.setAttribute("aria-label", "The result, and settings");
     this.rail = make("div", "s-rail", this.tools.element);
+    this.top.placeView();
     this.main = make("div", "s-main", this.tools.options, this.stage.element, this.start.element);
     const body = make("div", "s-body", this.rail, this.main, this.side);
     this.root.replaceChildren(this.top.element, body, this.verbs.element, this.strip.element);
@@ -110,7 +119,10 @@ class Studio {
 
   takeDraft() {
     const { draft } = this.state;
-    if (draft && draft.id !== this.draft.id) this.open(draft);
+    if (draft && draft.id !== this.draft.id) {
+      this.saveNow(); // what was done to the former photo a moment ago
+      this.open(draft);
+    }
     if (!draft && this.draft.id) this.draft = new Draft();
     if (draft) this.takeResults(draft);
   }
@@ -159,9 +171,10 @@ class Studio {
   }
 
   // An example says what can be tried.
-  async suggest({ points, box, source, prompt }) {
+  async suggest({ points, box, source, prompt, words }) {
     if (source || prompt) this.change({ source: source ?? "", prompt: prompt ?? "" });
-    if (!points && !box) return;
+    if (words) return void this.tools.words.search(words);
+    if (!points?.length && !box) return;
     try {
       const answer = await this.ask("pointed", { points: points ?? [], box: box ?? null });
       await this.selection.load(answer.url, "new");
@@ -294,8 +307,10 @@ class Studio {
   }
 
   leaveObjectsAlone() {
+    const hadFocus = this.stage.element.contains(document.activeElement);
     this.objects.ghost(null);
     this.objects.open(null);
+    if (hadFocus) this.stage.element.focus({ preventScroll: true });
   }
 
   async openScene(id, moves) {
@@ -308,156 +323,6 @@ class Studio {
       this.say(problem.message, true);
     }
     this.render();
-  }
-
-  // Verbs
-
-  // Asks for a change: its result comes as a step.
-  async run(name, data) {
-    if (this.busy) return;
-    this.sending = Infinity;
-    this.say(WAITING);
-    this.render();
-    try {
-      const keep = await this.kept.file(), sent = await data();
-      const path = keep && (await this.upload(keep));
-      this.tell(name, { keep: path ?? null, models: this.state.models.current, ...sent });
-      this.sending = this.state.n;
-    } catch (problem) {
-      this.sending = 0;
-      this.say(problem.message || LOST, true);
-      this.render();
-    }
-  }
-
-  async selected() {
-    const file = await this.selection.file();
-    return file && this.upload(file);
-  }
-
-  async doChange({ seed = null } = {}) {
-    const { source, prompt } = this.draft.now;
-    if (!prompt.trim()) return;
-    const answer = await this.models.askBeforeChange();
-    if (answer === "cancel") return;
-    const settings = { ...this.settings.values("change"), ...(seed === null ? {} : { seed }) };
-    const words = { source: this.selection.isEmpty ? source : "", prompt };
-    const anyway = answer === "anyway";
-    await this.run("changed", async () => ({ path: await this.selected(), ...words, settings, anyway }));
-  }
-
-  // The same again with other noise, from where the shown result began.
-  async doAgain() {
-    const { beginning, step } = this;
-    if (!beginning || this.busy) return;
-    const { steps } = this.state.draft, tries = steps.filter((each) => each.verb === "change" && each.base === step.base);
-    this.change(beginning);
-    this.restoreParts();
-    await this.doChange({ seed: (step.candidates[0]?.seed ?? 0) + tries.length });
-  }
-
-  // What the shown change was asked for with.
-  get beginning() {
-    const { step } = this;
-    if (step?.verb !== "change") return null;
-    return this.draft.past.findLast((each) => each.step === step.base && !each.scene && each.prompt === this.draft.now.prompt) ?? null;
-  }
-
-  async doRemove() {
-    if (this.selection.isEmpty) return;
-    await this.run("removed", async () => ({ path: await this.selected(), settings: this.settings.values("remove") }));
-  }
-
-  doKeep() {
-    if (this.selection.isEmpty) return;
-    const area = this.selection.save();
-    this.selection.clear();
-    this.change({ keep: joined(this.draft.now.keep, area), selection: null });
-    this.say("Kept: no change touches it.");
-  }
-
-  release() {
-    this.change({ keep: null });
-  }
-
-  // The word that what is selected now was found by.
-  remember(name) {
-    this.named = name && { name, shape: shapeOf(this.selection) };
-  }
-
-  // That word, as long as the same is selected.
-  get selectedName() {
-    return this.named && this.named.shape === shapeOf(this.selection) ? this.named.name : null;
-  }
-
-  // What is selected becomes an object, which is dragged: at once, while the server cuts it out.
-  async lift(event = null, point = null, { copy = false } = {}) {
-    if (this.busy || this.selection.isEmpty || this.lifting) return;
-    this.lifting = true;
-    const word = this.selectedName;
-    try {
-      const file = await this.selection.file(), hasGhost = this.objects.ghost(this.selection, this.photo);
-      if (event && hasGhost) this.objects.begin(null, event, point);
-      this.selection.restore(null);
-      this.render();
-      const path = await this.upload(file), earlier = this.draft.now.scene ?? this.step?.scene ?? null;
-      const { scene } = await this.ask("lifted", { scene: earlier, name: word, path });
-      this.scenes.set(scene.id, scene);
-      const name = scene.objects.at(-1).name, moves = this.movesOf(scene);
-      this.change({ scene: scene.id, moves, selection: null });
-      this.objects.open(scene, moves);
-      if (copy) this.objects.duplicate(name);
-      else if (!event) this.objects.pick(name);
-    } catch (problem) {
-      this.leaveObjectsAlone();
-      this.restoreParts();
-      this.say(problem.message || LOST, true);
-    }
-    this.lifting = false;
-    this.render();
-  }
-
-  // The moves that were made already, and those of objects that have come since.
-  movesOf(scene) {
-    const made = this.draft.now.scene ? this.draft.now.moves : [], known = new Set(made.map(({ name }) => name));
-    return [...made, ...scene.moves.filter(({ name }) => !known.has(name))];
-  }
-
-  // The objects of a result by layout are moved on, from where they are.
-  async goOn() {
-    const { step } = this;
-    if (!step?.scene) return;
-    try {
-      const { scene } = await this.ask("gone_on", { step: step.id });
-      this.scenes.set(scene.id, scene);
-      this.selection.restore(null);
-      this.change({ scene: scene.id, moves: scene.moves, selection: null });
-      this.objects.open(scene, scene.moves);
-    } catch (problem) {
-      this.say(problem.message, true);
-    }
-  }
-
-  leaveObjects() {
-    this.leaveParts();
-    this.change({ scene: null, moves: null, layout: null });
-  }
-
-  paintLayout() {
-    this.paint.open();
-    this.render();
-  }
-
-  async arrange() {
-    const { moves, scene } = this.draft.now, settings = this.settings.values("arrange");
-    if (!scene) return;
-    const answer = settings.mode === "regenerate" ? await this.models.askBeforeChange() : "go", anyway = answer === "anyway";
-    if (answer === "cancel") return;
-    await this.run("arranged", async () => {
-      const file = await this.paint.file();
-      if (!file) return { scene, moves, layout: null, settings, anyway };
-      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings, anyway };
-    });
   }
 
   compare(on) {
@@ -508,16 +373,15 @@ class Studio {
     this.objects.render();
     this.paint.render();
     this.kept.render();
+    this.look.render();
     for (const part of [this.start, this.models, this.result, this.settings, this.strip, this.top, this.verbs, this.tools])
       part.render();
-    this.placed.hidden = !this.isMoving;
+    for (const part of [this.paint.element, this.placed]) part.inert = this.busy;
+    this.placed.hidden = !this.objects.scene;
+    document.title = this.state.draft ? `${this.state.draft.name} – Intarsia` : "Intarsia";
     this.edges.hidden = this.selection.isEmpty || this.busy;
     this.rail.hidden = this.side.hidden = this.tools.options.hidden = !photo;
   }
-}
-
-function shapeOf(selection) {
-  return JSON.stringify(selection.save()?.runs ?? null);
 }
 
 // The browser's own store, which may be full or closed.

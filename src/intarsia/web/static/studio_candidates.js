@@ -31,11 +31,11 @@ export class Candidates {
   }
 
   card({ picture, box, score }, k) {
-    const { x, y, side } = cropAround(box, picture), thumb = image("", "");
+    const { width, height } = this.app.step.picture, { x, y, side } = cropAround(box, { width, height }), thumb = image("", "");
     Object.assign(thumb, { loading: "lazy", decoding: "async" });
-    setSource(thumb, picture.url);
-    thumb.style.width = `${(100 * picture.width) / side}%`;
-    thumb.style.height = `${(100 * picture.height) / side}%`;
+    setSource(thumb, picture);
+    thumb.style.width = `${(100 * width) / side}%`;
+    thumb.style.height = `${(100 * height) / side}%`;
     thumb.style.left = `${(-100 * x) / side}%`;
     thumb.style.top = `${(-100 * y) / side}%`;
     const look = make("span", "u-candidate-look", thumb, make("span", "u-candidate-number", `${k + 1}`));

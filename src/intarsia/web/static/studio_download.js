@@ -64,7 +64,7 @@ export class DownloadButton {
       const link = make("a");
       setDownload(link, url, name);
       link.click();
-      this.app.say(`${name} is downloaded.`);
+      this.app.say(`Downloaded as “${name}”.`);
     } catch (problem) {
       this.app.say(problem.message, true);
     } finally {

@@ -2,7 +2,12 @@
 import { button, make, setText } from "./dom.js";
 import { downloadInWords, sizeInWords } from "./studio_words.js";
 
+const FIRST = 3; // models that are offered before "More models" is pressed
+
 export const canFetch = ({ downloads }) => (downloads ?? []).filter(({ here }) => !here);
+
+// The best ones, and what is on its way. The server lists the best ones first.
+export const offeredFirst = (items, download) => items.filter(({ name }, k) => k < FIRST || name === download?.name);
 
 export class Downloads {
   constructor(app) {
@@ -10,8 +15,10 @@ export class Downloads {
     this.shown = "";
     this.rows = new Map(); // by name of the model
     this.list = make("ul", "u-downloads");
+    this.isUnfolded = false;
+    this.more = button("u-button", () => this.unfold(), "More models");
     this.help = make("p", "u-quiet", "A download that is stopped goes on where it broke off.");
-    this.element = make("div", "", this.list, this.help);
+    this.element = make("div", "u-fetching-list", this.list, this.more, this.help);
   }
 
   // Gives whether the rows were made once more.
@@ -24,8 +31,21 @@ export class Downloads {
       this.rows = new Map(items.map((item) => [item.name, new DownloadRow(this.app, item)]));
       this.list.replaceChildren(...[...this.rows.values()].map(({ element }) => element));
     }
-    for (const [name, row] of this.rows) row.render(models.download, name, this.app.busy);
+    const first = new Set(offeredFirst(items, models.download).map(({ name }) => name));
+    this.more.hidden = this.isUnfolded || first.size === items.length;
+    for (const [name, row] of this.rows) {
+      row.render(models.download, name, this.app.busy);
+      row.element.hidden = !this.isUnfolded && !first.has(name);
+    }
     return isNew;
+  }
+
+  // The first of the models that were hidden has the focus: the button is gone.
+  unfold() {
+    const next = [...this.rows.values()].find(({ element }) => element.hidden);
+    this.isUnfolded = true;
+    this.render();
+    next?.fetch.focus();
   }
 
   get first() {

@@ -26,6 +26,12 @@ export class WordsField {
     this.list.hidden = true;
   }
 
+  // Looks for words that an example brings.
+  search(words) {
+    this.field.value = words;
+    return this.ask();
+  }
+
   async ask() {
     const words = this.field.value.trim(), asked = (this.asked += 1);
     if (!words) return this.field.focus();
@@ -61,7 +67,7 @@ export class WordsField {
 
   verdict() {
     const unsure = this.things.filter((thing) => !thing.sure).map((thing) => `“${thing.name}”`);
-    const found = unsure.length ? `Not sure about ${unsure.join(" and ")}. Look at the outline.` : `Found: ${this.things.length}.`;
+    const found = unsure.length ? `Not sure about ${unsure.join(" and ")}. Look at the outline.` : `Found ${this.things.length}: take one, or all of them.`;
     return `${found} ${this.missing}`.trim();
   }
 

@@ -3,6 +3,8 @@ import { make } from "./dom.js";
 import { labelsToPng } from "./label_png.js";
 import { combineMap, mapOfRuns, runsOf } from "./selection_map.js";
 
+const HATCH = 9; // pixels of the screen between two lines
+
 // Two areas as `Selection.save` gives them, together.
 export function joined(one, { runs, width, height }) {
   const map = mapOfRuns(runs, { width, height });
@@ -16,6 +18,7 @@ export class KeptArea {
     this.shown = null; // the area that the hatch shows
     this.element = make("div", "s-keep");
     this.element.hidden = true;
+    app.stage.onView(({ scale }) => this.element.style.setProperty("--hatch", `${HATCH / scale}px`));
   }
 
   async file() {
@@ -34,6 +37,5 @@ export class KeptArea {
     this.address = address;
     const { width, height } = this.app.photo;
     Object.assign(this.element.style, { width: `${width}px`, height: `${height}px`, maskImage: `url("${address}")` });
-    this.element.style.setProperty("--hatch", `${Math.max(width, height) / 110}px`);
   }
 }

@@ -31,8 +31,9 @@ export class Models {
   }
 
   // Before Change: "go" where the models can paint in this photo; else what the visitor chose, "anyway" or "cancel".
-  askBeforeChange() {
-    return this.toy.ask();
+  // `outcome`: what comes of trying it anyway, in a sentence.
+  askBeforeChange(outcome) {
+    return this.toy.ask(outcome);
   }
 
   showDialog() {

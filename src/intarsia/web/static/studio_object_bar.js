@@ -130,6 +130,7 @@ export class ObjectBar {
       if (document.activeElement !== input || drag?.held) input.value = this.shown(field);
     }
     this.keep.disabled = !move;
+    this.numbers.hidden = !move;
     if (pickedMove || this.saidOf !== moves) this.said = "";
     const sentence = move ? describeMove(move) : pickedMove ? "Cutting it out." : this.said;
     this.live.setAttribute("aria-live", drag?.held ? "off" : "polite");

@@ -1,5 +1,6 @@
 // Objects that are clicked or boxed: the server outlines them, and further clicks mend the outline of the last one.
 
+const LOOKING = "Looking for its outline…";
 const LOST = "The outline did not arrive. Click again.";
 
 export class Pointing {
@@ -29,6 +30,7 @@ export class Pointing {
     const { app, marks, selection } = this, asked = (this.asked += 1);
     this.waiting = object;
     marks.set({ pulse: at, box });
+    app.say(LOOKING);
     this.render();
     try {
       const answer = await app.ask("pointed", { points: object.points, box: object.box });
@@ -37,6 +39,7 @@ export class Pointing {
       if (asked !== this.asked) return;
       this.rest();
       this.tools.changed();
+      app.say("");
       if (selection.isEmpty) app.say("Nothing is found there.");
     } catch (problem) {
       if (asked !== this.asked) return;
@@ -55,7 +58,10 @@ export class Pointing {
   drop() {
     const { waiting } = this;
     this.asked += 1;
-    if (waiting) this.rest();
+    if (waiting) {
+      this.rest();
+      this.app.say("");
+    }
     return Boolean(waiting);
   }
 

@@ -99,7 +99,7 @@ export class HoldButton {
   constructor(onHold) {
     this.onHold = onHold;
     this.held = false;
-    this.element = button("u-button u-hold", () => {}, icon("seen"), "Hold to see the photo");
+    this.element = button("u-button u-hold", () => {}, icon("seen"), "Hold: before");
     this.element.setAttribute("aria-pressed", "false");
     const on = (types, action) => types.forEach((type) => this.element.addEventListener(type, action));
     on(["pointerdown"], (event) => event.button || this.set(true));

@@ -27,6 +27,7 @@ export class Start {
   constructor(app) {
     this.app = app;
     this.opening = ""; // name of a photo on its way
+    this.told = null; // number of the state when the server was asked for it
     this.shown = "";
     this.chooser = photoChooser("", "Open a photo", (file) => this.take(file));
     this.chooser.hidden = true;
@@ -45,7 +46,7 @@ export class Start {
     this.drop = make("div", "u-drop", make("strong", "", "Open this photo"));
     // The layer is always there, and never in the way: what is not laid out gets no pastes.
     this.element = make("div", "u-ui u-start", this.welcome, this.drop, this.chooser, this.dialog.element);
-    acceptDrops(document.body, "u-over", (file) => this.take(file));
+    acceptDrops(document.body, this.element, "u-over", (file) => this.take(file));
     acceptPastes(this.element, (file) => this.take(file));
   }
 
@@ -81,14 +82,23 @@ export class Start {
     }
   }
 
-  tell(name, data) {
+  // Something is seen at once, and until the server has answered.
+  tell(name, data, title) {
     this.dialog.close();
+    this.opening = title;
+    this.told = this.app.state.n;
+    this.app.say(`Opening ${title}…`);
+    this.render();
     this.app.tell(name, data);
   }
 
   render() {
     const { state } = this.app, arriving = state.phase === "arriving";
     const inDialog = this.dialog.isOpen;
+    if (this.told !== null && state.n > this.told) {
+      this.told = null;
+      this.opening = "";
+    }
     this.welcome.hidden = arriving || (Boolean(state.draft) && !inDialog);
     this.element.classList.toggle("u-empty", !state.draft);
     this.openButton.setAttribute("aria-disabled", Boolean(this.opening));
@@ -104,13 +114,13 @@ export class Start {
 
   example({ url, title, said }, index) {
     const words = make("span", "u-card-words", make("strong", "", title), " ", make("span", "u-quiet", said));
-    return make("li", "", button("u-card", () => this.tell("tried", { index }), image("", "", url), words));
+    return make("li", "", button("u-card", () => this.tell("tried", { index }, title), image("", "", url), words));
   }
 
   other({ id, name, thumb, steps }) {
     const count = Array.isArray(steps) ? steps.length : steps;
     const words = make("span", "u-card-words", make("strong", "", name), " ", make("span", "u-quiet", plural(count, "result")));
-    const card = button("u-card", () => this.tell("reopened", { draft: id }), image("", "", thumb), words);
+    const card = button("u-card", () => this.tell("reopened", { draft: id }, name), image("", "", thumb), words);
     return make("li", "u-other", card, forgetButton(name, () => this.app.tell("dropped", { draft: id })));
   }
 }

@@ -1,7 +1,7 @@
 // The tools over the photo: the toolbar, the row of what the tool at hand can do, and their keys.
 import { add, button, make, setAttributes, setText } from "./dom.js";
 import { clamp } from "./geometry.js";
-import { icon } from "./icons.js";
+import { icon, iconButton } from "./icons.js";
 import { BrushGesture, HandGesture, LassoGesture, PlainBoxGesture, SelectGesture } from "./studio_gestures.js";
 import { Marks } from "./studio_marks.js";
 import { Pointing } from "./studio_pointing.js";
@@ -51,6 +51,7 @@ export class Tools {
       hand: new HandGesture(this),
     };
     this.makeToolbar();
+    this.makeView();
     this.makeOptions();
     stage.tool = this.gestures.select;
     stage.onView(() => this.renderZoom());
@@ -64,21 +65,25 @@ export class Tools {
     this.element = make("div", "v-toolbar");
     setAttributes(this.element, { role: "toolbar", "aria-label": "Tools" });
     this.buttons = {};
-    const put = (name, label, sign, title, action) => {
+    for (const [name, { label, key, icon: sign }] of Object.entries(TOOLS)) {
       this.buttons[name] = add(this.element, "button", "v-tool", icon(sign), make("span", "v-name", label));
-      setAttributes(this.buttons[name], { type: "button", title, tabindex: "-1" });
-      this.buttons[name].addEventListener("click", action);
-    };
-    for (const [name, { label, key, icon: sign }] of Object.entries(TOOLS))
-      put(name, label, sign, `${label} (${key})`, () => this.pick(name));
-    add(this.element, "span", "v-gap");
-    put("out", "Zoom out", "smaller", "Zoom out (-)", () => this.stage.zoom(1 / ZOOM));
-    put("in", "Zoom in", "larger", "Zoom in (+)", () => this.stage.zoom(ZOOM));
-    put("fit", "Fit", "whole", "Fit: the whole photo (0)", () => this.stage.fit());
-    put("actual", "100 %", "pixels", "100 %: the photo's own pixels (1)", () => this.stage.actual());
+      setAttributes(this.buttons[name], { type: "button", title: `${label} (${key})`, tabindex: "-1" });
+      this.buttons[name].addEventListener("click", () => this.pick(name));
+    }
     this.buttons.select.tabIndex = 0;
     this.element.addEventListener("keydown", (event) => this.rove(event));
     this.element.addEventListener("focusin", (event) => this.stopAt(event.target.closest("button")));
+  }
+
+  // How the photo is seen, beside the tools.
+  makeView() {
+    const { stage } = this, text = (label, title, action) => Object.assign(button("v-look", action, label), { title });
+    this.share = make("span", "v-share");
+    this.view = make("div", "v-view", iconButton("smaller", "Zoom out (-)", () => stage.zoom(1 / ZOOM)), this.share,
+      iconButton("larger", "Zoom in (+)", () => stage.zoom(ZOOM)),
+      text("Fit", "Fit: the whole photo (0)", () => stage.fit()),
+      text("100 %", "100 %: the photo's own pixels (1)", () => stage.actual()));
+    setAttributes(this.view, { role: "group", "aria-label": "View" });
   }
 
   rove(event) {
@@ -295,7 +300,7 @@ export class Tools {
   }
 
   renderZoom() {
-    const { photo } = this.stage;
-    for (const name of ["out", "in", "fit", "actual"]) this.buttons[name].disabled = !photo;
+    const { actualScale, photo, view } = this.stage;
+    setText(this.share, photo ? `${Math.round((100 * view.scale) / actualScale)} %` : "");
   }
 }

@@ -4,7 +4,12 @@ import { Dialog } from "./studio_dialog.js";
 import { Downloads, canFetch } from "./studio_downloads.js";
 
 const COPIED = 1500; // milliseconds that a button tells what happened
+const MARKED = "The result is marked as a toy preview.";
 const MOST_EXAMPLES = 3;
+
+// The examples that a toy model paints in, with their numbers: those of Change. Others are photographs.
+export const paintable = (examples) =>
+  examples.map((example, index) => ({ ...example, index })).filter(({ verb }) => verb === "change").slice(0, MOST_EXAMPLES);
 
 export class ToyChoice {
   constructor(app) {
@@ -25,9 +30,9 @@ export class ToyChoice {
     const instead = make("section", "u-way", make("h3", "u-small-title", "Remove and Move work now"),
       make("p", "u-quiet", "They take the photo's own pixels, so that any model will do."),
       button("u-button", () => this.dialog.close("cancel"), "Remove or Move instead"));
+    this.outcome = make("p", "u-quiet");
     const anyway = make("section", "u-way u-anyway",
-      button("u-button", () => this.dialog.close("anyway"), "Try anyway"),
-      make("p", "u-quiet", "The result is marked as a toy preview."));
+      button("u-button", () => this.dialog.close("anyway"), "Try anyway"), this.outcome);
     this.dialog = new Dialog("This model cannot paint in photos", this.text, this.real, instead, this.example, anyway);
     this.dialog.element.classList.add("u-toy-choice");
     this.ready = button("u-button u-strong", () => this.dialog.close("go"), "Change now");
@@ -36,10 +41,11 @@ export class ToyChoice {
   }
 
   // "go", "anyway" or "cancel". Toy previews of one photo are agreed to once.
-  async ask() {
+  async ask(outcome = MARKED) {
     const { draft } = this.app.state;
     if (!draft?.toy || this.dialog.isOpen) return draft?.toy ? "cancel" : "go";
     if (this.accepted.has(draft.id)) return "anyway";
+    setText(this.outcome, outcome);
     this.render(true);
     const answer = (await this.dialog.open()) || "cancel";
     if (answer === "anyway") this.accepted.add(draft.id);
@@ -63,12 +69,12 @@ export class ToyChoice {
   }
 
   renderLists(choices) {
-    const examples = (this.app.examples ?? []).slice(0, MOST_EXAMPLES);
+    const examples = paintable(this.app.examples ?? []);
     const shown = JSON.stringify([choices, examples]);
     if (shown === this.shown) return this.dialog.holdFocus();
     this.shown = shown;
     this.others.replaceChildren(...choices.filter(({ toy }) => !toy).map((choice) => this.other(choice)));
-    this.examples.replaceChildren(...examples.map(({ url, title }, index) => {
+    this.examples.replaceChildren(...examples.map(({ url, title, index }) => {
       const card = button("u-card", () => this.leave("tried", { index }), image("", "", url), make("span", "u-card-words", title));
       return make("li", "", card);
     }));

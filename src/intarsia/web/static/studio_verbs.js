@@ -4,13 +4,13 @@ import { icon } from "./icons.js";
 import { jobInWords } from "./studio_words.js";
 
 const MOST_WORDS = 2000; // characters of a field
-const HINTS = { selected: "Say what it becomes, or move, remove, duplicate or keep it." };
+const HINTS = { selected: "Change, move, remove, duplicate or keep it.", painting: "Scribble where each object is to be, then press Apply." };
 
 export class Verbs {
   constructor(app) {
     this.app = app;
-    this.source = this.makeField("What to change", "such as: the car", "source");
-    this.prompt = this.makeField("Change it to", "such as: a house", "prompt");
+    this.source = this.makeField("What to change", "the car", "source");
+    this.prompt = this.makeField("Change it to", "a house", "prompt");
     this.change = this.makeVerb("wand", "Change", () => {}, "s-strong");
     this.change.type = "submit"; // so that Enter in either field does it, too
     this.again = this.makeVerb("again", "Another try", () => app.doAgain());
@@ -18,10 +18,10 @@ export class Verbs {
     this.remove = this.makeVerb("gone", "Remove", () => app.doRemove());
     this.duplicate = this.makeVerb("duplicate", "Duplicate", () => app.lift(null, null, { copy: true }));
     this.keep = this.makeVerb("lock", "Keep", () => app.doKeep());
-    this.release = this.makeVerb("unlock", "Release what is kept", () => app.release());
+    this.release = this.makeVerb("unlock", "Release what is kept", () => this.letGo(), "s-small");
     this.onward = this.makeVerb("move", "Move more", () => app.goOn());
     this.paint = this.makeVerb("layout", "Paint a layout", () => app.paintLayout());
-    this.apply = this.makeVerb("done", "Apply", () => app.arrange(), "s-strong");
+    this.apply = this.makeVerb("done", "Apply", () => this.doApply(), "s-strong");
     this.leave = this.makeVerb("clear", "Put back", () => app.leaveObjects());
     this.stop = this.makeVerb("clear", "Cancel", () => this.cancel());
     this.bar = make("div", "s-progress", make("i"));
@@ -29,9 +29,10 @@ export class Verbs {
     this.words = make("form", "s-words", this.source, this.prompt, this.change);
     this.words.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!this.change.disabled) app.doChange();
+      if (app.draft.now.prompt.trim()) app.doChange();
+      else this.askFor(this.prompt, "Say first what it is to become.");
     });
-    this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep, this.release);
+    this.acts = make("div", "s-acts", this.again, this.onward, this.move, this.remove, this.duplicate, this.keep);
     this.moved = make("div", "s-moved", this.apply, this.leave, this.paint, app.objects.bar);
     this.working = make("div", "s-working", this.bar, this.stop);
     this.message = make("p", "s-said");
@@ -40,7 +41,7 @@ export class Verbs {
     this.objectSaid = app.objects.panel.live;
     this.row = make("div", "s-row", this.words, this.acts, this.moved, this.working);
     setAttributes(this.row, { role: "group", "aria-label": "What to do" });
-    this.element = make("div", "s-verbs", make("div", "s-tell", this.message, this.hint, this.objectSaid), this.row);
+    this.element = make("div", "s-verbs", make("div", "s-tell", this.message, this.hint, this.objectSaid, this.release), this.row);
   }
 
   makeField(label, placeholder, name) {
@@ -60,7 +61,30 @@ export class Verbs {
 
   cancel() {
     this.stop.disabled = true;
+    this.app.stage.element.focus({ preventScroll: true });
     this.app.tell("stopped", {});
+  }
+
+  // What cannot be done yet says what is missing.
+  askFor(field, text) {
+    this.app.say(text);
+    field.input.focus();
+  }
+
+  get isUnmoved() {
+    return this.app.objects.isUnmoved && this.app.paint.isEmpty;
+  }
+
+  doApply() {
+    if (this.isUnmoved) this.app.say("Nothing is moved yet: drag an object, or paint a layout.");
+    else this.app.arrange();
+  }
+
+  // The button is gone then, and the photo has the focus.
+  letGo() {
+    this.app.release();
+    this.app.say("Released: changes may touch it again.");
+    this.app.stage.element.focus({ preventScroll: true });
   }
 
   // What the row is about now.
@@ -74,7 +98,8 @@ export class Verbs {
 
   render() {
     const { app, phase } = this, { keep, prompt, source } = app.draft.now, selected = phase === "selected";
-    this.element.hidden = phase === "empty";
+    this.element.hidden = phase === "empty" && !app.said.text;
+    this.row.hidden = phase === "empty";
     this.element.dataset.phase = phase;
     this.words.hidden = !["start", "selected"].includes(phase);
     const more = phase === "moved" && !app.selection.isEmpty; // one more object
@@ -84,13 +109,13 @@ export class Verbs {
     this.source.hidden = selected;
     for (const [field, value] of [[this.source, source], [this.prompt, prompt]])
       if (field.input.value !== value) field.input.value = value;
-    this.change.disabled = !prompt.trim();
+    this.change.setAttribute("aria-disabled", String(!prompt.trim()));
     for (const node of [this.remove, this.keep]) node.hidden = !selected;
     for (const node of [this.move, this.duplicate]) node.hidden = !(selected || more);
-    this.release.hidden = !keep || phase !== "start";
+    this.release.hidden = !keep || ["empty", "working"].includes(phase);
     this.again.hidden = phase !== "start" || !app.beginning;
     this.onward.hidden = phase !== "start" || app.step?.verb !== "arrange";
-    this.apply.disabled = app.objects.isUnmoved && app.paint.isEmpty;
+    this.apply.setAttribute("aria-disabled", String(this.isUnmoved));
     this.paint.hidden = app.paint.isOpen;
     this.renderMessage(phase);
     this.renderProgress();
@@ -98,9 +123,10 @@ export class Verbs {
 
   renderMessage(phase) {
     const { said, state } = this.app;
-    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || HINTS[phase] || "");
+    const hint = HINTS[this.app.paint.isOpen && phase === "moved" ? "painting" : phase] ?? "";
+    setText(this.message, (phase === "working" && this.jobSaid(state)) || said.text || hint);
     this.hint.hidden = phase !== "start" || Boolean(said.text);
-    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text);
+    this.objectSaid.hidden = phase !== "moved" || Boolean(said.text || hint);
     this.message.classList.toggle("s-problem", Boolean(said.problem));
   }
 
@@ -113,7 +139,7 @@ export class Verbs {
   renderProgress() {
     const { job, phase } = this.app.state;
     if (!this.app.busy) this.stop.disabled = false;
-    const known = phase === "working" && job?.total > 1;
+    const known = phase === "working" && job?.total > 1 && job.done > 0;
     this.bar.classList.toggle("s-endless", !known);
     const share = known ? Math.round((100 * job.done) / job.total) : 0;
     this.bar.firstChild.style.width = known ? `${share}%` : "";

@@ -33,8 +33,8 @@ export function likelihood(score) {
 // What a job does now, and how much of it is left.
 export function jobInWords(job, phase) {
   if (phase === "waiting") return { stage: "Waiting", left: job.ahead ? `${plural(job.ahead, "job")} before yours` : "You are next" };
-  const steps = job.total ? `${job.done} of ${job.total}` : "";
-  return { stage: capital(job.stage || "Working"), left: [steps, timeLeft(job.eta)].filter(Boolean).join(", ") };
+  const steps = job.total ? `${job.done} of ${job.total}` : "", isOver = Boolean(job.total) && job.done >= job.total;
+  return { stage: capital(job.stage || "Working"), left: [steps, isOver ? "" : timeLeft(job.eta)].filter(Boolean).join(", ") };
 }
 
 // Bytes that came of a download: { done, total, eta }.

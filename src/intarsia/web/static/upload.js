@@ -16,25 +16,26 @@ export function photoChooser(className, label, onFile) {
   return chooser;
 }
 
-export function acceptDrops(root, overClass, onFile) {
+// `marked`: has the class while a file is over `root`. Gradio writes our styles for its own page, not for the body.
+export function acceptDrops(root, marked, overClass, onFile) {
   for (const type of ["dragenter", "dragover"])
     root.addEventListener(type, (event) => {
       if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
-      root.classList.add(overClass);
+      marked.classList.add(overClass);
     });
   root.addEventListener("dragleave", (event) => {
-    if (!root.contains(event.relatedTarget)) root.classList.remove(overClass);
+    if (!root.contains(event.relatedTarget)) marked.classList.remove(overClass);
   });
   root.addEventListener("drop", (event) => {
-    root.classList.remove(overClass);
+    marked.classList.remove(overClass);
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     onFile(event.dataTransfer.files[0]);
   });
 }
 
-// A picture in the clipboard comes in where its tab is the one that is seen. Words that were copied together with their
+// A picture in the clipboard comes in where its element is seen. Words that were copied together with their
 // picture, as from a table, stay words in a field.
 export function acceptPastes(root, onFile) {
   document.addEventListener("paste", (event) => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
+REST = 120
+"""Milliseconds that a finger rests at the end of a stroke: after a fling the browser swallows the next tap."""
 Place = tuple[float, float]
 
 
@@ -42,12 +44,15 @@ class Hand:
 
     def at(self, place: Place) -> Place:
         """Where a place of the photo lies on the screen."""
-        shown = self.page.locator(".v-photo").first
-        box = shown.bounding_box()
-        assert box is not None
-        width: int = shown.evaluate("node => node.naturalWidth")
-        scale = box["width"] / width
-        return box["x"] + place[0] * scale, box["y"] + place[1] * scale
+        # In one look: a picture may be taking the place of another.
+        shown = self.page.wait_for_function(
+            """() => {
+              const picture = document.querySelector(".v-photo"), { width, x, y } = picture.getBoundingClientRect();
+              return picture.naturalWidth && width ? [x, y, width / picture.naturalWidth] : null;
+            }"""
+        )
+        x, y, scale = shown.json_value()
+        return x + place[0] * scale, y + place[1] * scale
 
     # What a hand does
 
@@ -141,6 +146,14 @@ class Hand:
         """Wait until the page says something."""
         self.page.locator(".s-said").filter(has_text=text).wait_for(timeout=PATIENCE)
 
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        for _ in range(PATIENCE // 100):
+            if true():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("it took too long")
+
     def few_steps(self, steps: int = 2) -> None:
         """Changes take few steps from now on, until the page is loaded again."""
         self.page.locator("#u-change-steps").evaluate(
@@ -220,6 +233,11 @@ class Fingers(Hand):
         self.presses += 1
         (self.button(what) if isinstance(what, str) else what).tap()
 
+    def at(self, place: Place) -> Place:
+        # The page scrolls on a phone; so does who wants to see the photo.
+        self.page.locator(".v-stage").evaluate("node => node.scrollIntoView({ block: 'nearest', behavior: 'instant' })")
+        return super().at(place)
+
     def click(self, place: Place, *, held: Sequence[str] = ()) -> None:
         self.presses += 1
         self.page.touchscreen.tap(*self.at(place))
@@ -240,6 +258,8 @@ class Fingers(Hand):
         send("touchStart", [path[0] for path in paths])
         for places in zip(*fine, strict=True):
             send("touchMove", [(float(x), float(y)) for x, y in places])
+        self.page.wait_for_timeout(REST)
+        send("touchMove", [path[-1] for path in paths])
         send("touchEnd", [])
         session.detach()
 
@@ -248,5 +268,4 @@ def grown(mask: np.ndarray, by: int) -> np.ndarray:
     """A mask and all that is at most so many pixels away from it, across."""
     padded = np.pad(mask, by)
     rows = np.lib.stride_tricks.sliding_window_view(padded, 2 * by + 1, 0).any(-1)
-    columns: np.ndarray = np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1)
-    return columns
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(rows, 2 * by + 1, 1).any(-1))

@@ -146,9 +146,9 @@ def remove_two_at_once(hand: Hand) -> None:
 TASKS = (
     Task(words="Remove the bird", photo="bird-and-car.png", best=1, do=remove_bird),
     Task(words="Remove the rocket", photo="rocket.jpg", best=1, do=remove_rocket),
-    Task(words="Turn the plant into a house", photo="dog-and-plant.png", best=3, do=plant_to_house),
-    Task(words="Turn this car into a house", photo="bird-and-car.png", best=3, do=selected_car_to_house),
-    Task(words="Make the cup larger, and move it left", photo="coffee.png", best=5, do=larger_cup_to_the_left),
+    Task(words="Turn the plant into a house", photo="dog-and-plant.png", best=2, do=plant_to_house),
+    Task(words="Turn this car into a house", photo="bird-and-car.png", best=2, do=selected_car_to_house),
+    Task(words="Make the cup larger, and move it left", photo="coffee.png", best=4, do=larger_cup_to_the_left),
     Task(words="Undo two steps", photo="bird-and-car.png", best=2, do=undo_two_steps, after=removed_twice),
     Task(words="Mend the outline of the cat", photo="chelsea.png", best=2, do=mend_outline, after=click_cat),
     Task(words="Duplicate a coin", photo="coins.png", best=3, do=duplicate_coin),

@@ -37,7 +37,7 @@ def test_a_change_without_a_selection_is_what_the_command_line_makes(hand: Hand,
     hand.write("Change it to", "a house")
     hand.press("Change")
     hand.done(1)
-    assert hand.said.startswith("Painted anew in ")
+    assert hand.said.startswith("Changed in ")
     shoot(hand.page, "canvas-changed", schemes=SCHEMES)
     cards = hand.page.locator(".u-candidate")
     expect(cards).to_have_count(3)
@@ -115,6 +115,7 @@ def test_what_is_found_by_words_is_changed_moved_and_painted_elsewhere(hand: Han
     assert np.abs(after[there].astype(int) - before[there]).mean() > 10, "the object is where it was painted"
     hand.press("Move more")
     hand.moving()
+    hand.drag([(22, 30), (26, 34), (32, 34)])
     expect(hand.button("Apply")).to_be_enabled()
 
 
@@ -160,14 +161,48 @@ def test_hostile_words_are_shown_as_text(hand: Hand, tmp_path: Path) -> None:
     assert hand.page.evaluate("window.hit") is None
 
 
+BRING = """async (kind) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
+  canvas.getContext("2d").fillRect(0, 0, 9, 9);
+  const blob = await new Promise((made) => canvas.toBlob(made));
+  const files = new DataTransfer();
+  files.items.add(new File([blob], `${kind}.png`, { type: "image/png" }));
+  const options = { bubbles: true, cancelable: true };
+  const event = kind === "paste" ? new ClipboardEvent(kind, { ...options, clipboardData: files })
+    : new DragEvent(kind, { ...options, dataTransfer: files });
+  document.body.dispatchEvent(event);
+}"""
+"""Brings a picture onto the page, by "paste" or "drop"."""
+
+
+def test_photos_are_pasted_and_dropped_and_examples_are_a_press_away(hand: Hand, shoot: Shoot) -> None:
+    shoot(hand.page, "canvas-start", schemes=SCHEMES)
+    title = hand.page.locator(".u-strip-title")
+    for kind in ("paste", "drop"):
+        hand.page.evaluate(BRING, kind)
+        expect(title).to_have_text(f"{kind}.png", timeout=PATIENCE)
+    expect(hand.page.locator(".u-strip-head")).to_contain_text("64 \N{MULTIPLICATION SIGN} 48")
+    hand.press("Photos")
+    hand.press(hand.page.get_by_role("dialog").get_by_role("button", name="A plant, and what it may become"))
+    expect(hand.page.get_by_label("What to change", exact=True)).to_have_value("plant", timeout=PATIENCE)
+    expect(hand.page.get_by_label("Change it to", exact=True)).to_have_value("a cake")
+    expect(hand.button("Change")).to_be_enabled()
+
+
 def test_mistakes_are_sentences(hand: Hand, tmp_path: Path) -> None:
     problem = hand.page.locator(".s-said.s-problem")
     (tmp_path / "notes.png").write_text("no picture")
     (tmp_path / "notes.txt").write_text("no picture")
-    hand.open(SCENE)
-    for name, said in (("notes.png", "notes.png"), ("notes.txt", "notes.txt is not a photo that can be opened here")):
-        hand.page.locator(".u-start > input[type=file]").set_input_files(tmp_path / name)
-        expect(problem).to_contain_text(said)
+    chooser = hand.page.locator(".u-start > input[type=file]")
+    # With no photo yet, and over one.
+    for _ in range(2):
+        for name, said in (
+            ("notes.png", "notes.png"),
+            ("notes.txt", "notes.txt is not a photo that can be opened here"),
+        ):
+            chooser.set_input_files(tmp_path / name)
+            expect(problem).to_contain_text(said)
+        hand.open(SCENE)
     hand.write("Select by words", ", ,")
     hand.press("Find")
     expect(problem).to_be_visible()

@@ -1,47 +1,36 @@
-"""The canvas: its geometry, moves, and cut-outs."""
+"""Moves as pages and programs send them: what the record makes of them, and what is refused."""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
-import json
 import math
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.web.arrange.yard_scene import BASE, NAMES, YARD, moved
 
 pytest.importorskip("gradio", reason="the web pages are an extra")
 from intarsia.errors import RecordError
-from intarsia.imaging.affine import apply, warp_mask
-from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.affine import Matrix, apply, compose_maps, rotation, scaling_map, translation, warp_mask
+from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import bounding_box
-from intarsia.imaging.photo import Photo
 from intarsia.layout.layout_files import read_layout
-from intarsia.layout.scene import Scene, SceneObject
+from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene_folder
-from intarsia.web.canvas import (
-    MAX_CANVAS_SIDE,
-    Move,
-    canvas_matrix,
-    canvas_value,
-    identity_moves,
-    mask_at_size,
-    parse_canvas_value,
-    read_moves,
-    record_from_moves,
-    split_layers,
-    stacking_changes,
-)
+from intarsia.web.arrange_moves import Move, read_moves, record_from_moves, stacking_changes
 
 
 @pytest.fixture(scope="module")
 def yard() -> Scene:
     return read_scene_folder(YARD)
+
+
+def canvas_matrix(move: Move, box: Box) -> Matrix:
+    """The map of a cut-out on the canvas, as its style says: translate, rotate, scale, about the middle of a box."""
+    middle = box.center
+    sized = scaling_map(middle, -move.wide if move.flip else move.wide, move.high)
+    return compose_maps(compose_maps(sized, rotation(middle, move.turn)), translation(move.x, move.y))
 
 
 def as_browsers_do(move: Move, box: Box, point: Point) -> Point:
@@ -200,59 +189,3 @@ def test_a_copy_alone_is_in_front_of_all_others(yard: Scene) -> None:
 def test_moves_that_are_none_are_refused_with_a_sentence(given: Any) -> None:
     with pytest.raises(RecordError, match=r"[:.]"):
         read_moves(given, NAMES)
-
-
-def test_ground_and_cut_outs_are_the_picture_again(yard: Scene) -> None:
-    picture = yard.photo.pixels.astype(np.float32)
-    ground, layers = split_layers(picture, {o.name: o.mask for o in yard.objects})
-    again = ground
-    for layer in layers.values():
-        again = layer.over(again)
-    for thing in yard.objects:
-        assert np.abs(again - picture)[thing.mask].mean() < 0.5
-        assert np.abs(ground - picture)[thing.mask].mean() > 20
-
-
-def test_the_canvas_gets_cut_outs_at_their_places(yard: Scene) -> None:
-    value = canvas_value(yard, "scene-0001")
-    assert (value["width"], value["height"]) == (320, 240)
-    assert [o["name"] for o in value["objects"]] == list(NAMES)
-    dog = value["objects"][2]
-    assert dog["box"] == list(bounding_box(yard.objects[2].mask).as_tuple())
-    image = Image.open(io.BytesIO(base64.b64decode(dog["picture"].partition(",")[2])))
-    x0, y0, x1, y1 = dog["around"]
-    assert image.mode == "RGBA" and image.size == (x1 - x0, y1 - y0)
-    middle = bounding_box(yard.objects[2].mask).center
-    column, row = int(middle.x), int(middle.y)
-    pixel = image.getpixel((column - int(x0), row - int(y0)))
-    assert isinstance(pixel, tuple)
-    assert pixel[3] == 255
-    assert pixel[:3] == pytest.approx(list(map(int, yard.photo.pixels[row, column])), abs=1)
-    assert value["moves"] == [dataclasses.asdict(m) for m in identity_moves(yard)]
-    json.dumps(value)
-
-
-def test_a_large_photo_is_shown_smaller_and_measured_in_its_own_pixels() -> None:
-    mask = np.zeros((1000, 1600), np.bool_)
-    mask[400:800, 600:1200] = True
-    pixels = np.full((1000, 1600, 3), 200, np.uint8)
-    pixels[mask] = (200, 20, 20)
-    scene = Scene(photo=Photo(pixels=pixels), objects=(SceneObject(name="box", words="box", mask=mask),))
-    value = canvas_value(scene, "scene-0001")
-    ground = Image.open(io.BytesIO(base64.b64decode(value["ground"].partition(",")[2])))
-    assert max(ground.size) == MAX_CANVAS_SIDE and (value["width"], value["height"]) == (1600, 1000)
-    thing = value["objects"][0]
-    assert thing["box"] == [600, 400, 1200, 800]
-    assert thing["around"] == pytest.approx([600, 400, 1200, 800], abs=8)
-
-
-def test_a_speck_does_not_vanish_from_the_canvas() -> None:
-    mask = np.zeros((100, 100), np.bool_)
-    mask[50, 50] = True
-    assert mask_at_size(mask, Size(10, 10)).any()
-
-
-def test_what_a_browser_says_may_be_anything() -> None:
-    assert parse_canvas_value(None) == ("", [])
-    assert parse_canvas_value([1]) == ("", [])
-    assert parse_canvas_value({"id": 3, "moves": None}) == ("3", [])
