@@ -12,6 +12,7 @@ from intarsia.imaging.geometry import Size
 from intarsia.imaging.read import read_photo
 from intarsia.records.weighted_prompt import without_weights
 from intarsia.web.arrange_moves import Moves, is_significant
+from intarsia.web.arrange_service import QUICK_VIEW
 from intarsia.web.notes import REMEDY, split_notes
 from intarsia.web.result_store import lead_record, pictures_in
 from intarsia.web.studio_drafts import THUMB_FILE, write_thumb
@@ -34,7 +35,8 @@ def step_of(folder: Path, base: str, **own: Any) -> Facts:
     verb = {"edit": "change"}.get(folder.name.partition("-")[0], folder.name.partition("-")[0])
     told = {"change": change_facts, "arrange": arrange_facts, "remove": remove_facts}[verb](document, own)
     picture, thumb = lead.with_suffix(".png"), folder / THUMB_FILE
-    write_thumb(read_photo(picture), thumb)
+    quick = folder / QUICK_VIEW  # of a large photo, and read much sooner
+    write_thumb(read_photo(quick if quick.exists() else picture), thumb)
     notes, banner = split_notes(document.get("notes", ()))
     width, height = document["size"]
     return {
