@@ -87,6 +87,7 @@ class SceneFlags(ArrangeFlags):
     feather: tyro.conf.Suppress[float] = 0.02
     format: tyro.conf.Suppress[OutputFormat] = "png"
     quality: tyro.conf.Suppress[int | None] = None
+    watermark: tyro.conf.Suppress[str] = ""
     compose: tyro.conf.Suppress[ComposeSettings] = ComposeSettings()
     guide: tyro.conf.Suppress[GuideSettings] = GuideSettings()
 

@@ -18,6 +18,7 @@ from intarsia.imaging.geometry import Point, Size
 from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected, with_protected
+from intarsia.imaging.watermark import watermarked
 from intarsia.layout.cache import Cache, MemoryCache
 from intarsia.layout.compose import choose_fill, compose
 from intarsia.layout.concepts import Concepts
@@ -128,7 +129,7 @@ def arrange(
             scene, layout, record, backbones, seeds=seeds, concepts=concepts, cache=cache, on_progress=on_progress
         )
 
-    pictures = [with_protected(picture, scene.photo, protected) for picture in pictures]
+    pictures = [marked(with_protected(picture, scene.photo, protected), record.watermark) for picture in pictures]
     fill = choose_fill(scene, record, backbones, None)  # what was loaded for it is kept
     own = {} if fill.name == "diffusion" else {"fill": fill.version}
     return ArrangeResult(
@@ -147,6 +148,11 @@ def arrange(
         versions={**({} if backbones is None else backbones.versions), **own},
         notes=(*kept_notes(scene.objects), *notes_on(scene, layout), *fill_notes(fill)),
     )
+
+
+def marked(picture: EditedPhoto, text: str) -> EditedPhoto:
+    """A picture with a watermark on what was changed."""
+    return dataclasses.replace(picture, photo=watermarked(picture.photo, picture.blend, text)) if text else picture
 
 
 def needs_networks(scene: Scene, layout: Layout, record: ArrangeRecord, native_side: int) -> bool:

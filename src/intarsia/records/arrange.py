@@ -9,7 +9,7 @@ from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import Check, above_zero, at_least, between, not_too_long, run_checks, weights_in_range
 from intarsia.records.choices import Fill, LayoutPreset, Mode, OutputFormat, Unsure
 from intarsia.records.fill_checks import own_network_checks
-from intarsia.records.format_checks import format_checks
+from intarsia.records.format_checks import format_checks, watermark_checks
 
 COLOURS_EXAMPLE = '{"cat": [251, 216, 1], "background": [254, 254, 254]}'
 """What a key of colours looks like."""
@@ -225,6 +225,8 @@ class ArrangeRecord:
     """Classifier-free guidance scale of regenerate; 1 turns it off (5 in the paper)."""
     feather: float = 0.02
     """Width of the soft edge of what changes, as a fraction of the picture's short side."""
+    watermark: str = ""
+    """A few words that are written over what was changed, translucent, again and again, such as "toy preview"; nothing elsewhere."""
     size: int | None = None
     """Short side at which the models work, in pixels; by default the size they were trained at."""
     format: OutputFormat = "png"
@@ -277,5 +279,6 @@ class ArrangeRecord:
             ),
             *own_network_checks(self.fill, self.fill_model),
             *format_checks(self.quality),
+            *watermark_checks(self.watermark),
         )
         run_checks((*checks, *self.compose.checks(), *self.guide.checks(), *self.learn.checks()))

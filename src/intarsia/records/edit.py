@@ -18,15 +18,11 @@ from intarsia.records.checks import (
     weights_in_range,
 )
 from intarsia.records.choices import OutputFormat, Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
-from intarsia.records.format_checks import format_checks
+from intarsia.records.format_checks import format_checks, watermark_checks
 from intarsia.records.presets import PRESETS, fill_in, unsaid
 
 MOST_LCM_STEPS = 50
 """Steps of the schedule that consistency models are distilled on, of which they take some."""
-
-
-MOST_WATERMARK = 60
-"""Characters of a watermark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,10 +247,7 @@ class EditRecord:
             *lora_checks(self.lora),
             *embedding_checks(self.embedding),
             *format_checks(self.quality),
-            (
-                len(self.watermark) <= MOST_WATERMARK,
-                f"The watermark has {len(self.watermark)} characters, but {MOST_WATERMARK} at most can be read.",
-            ),
+            *watermark_checks(self.watermark),
             (1 <= self.steps <= 1000, f"steps is {self.steps}, but must lie between 1 and 1000; 20 to 50 is usual."),
             (
                 self.sampler != "lcm" or self.steps <= MOST_LCM_STEPS,

@@ -101,6 +101,10 @@ class Draft:
         else:
             self.steps.append(step)
 
+    def drop_step(self, name: Any) -> None:
+        """Forget a step, if it is there."""
+        self.steps = [step for step in self.steps if step["id"] != name]
+
     def picture(self, base: Any, candidate: Any = 0) -> Path:
         """The file of a picture: of a step, or of the photo itself.
 
@@ -109,11 +113,14 @@ class Draft:
             candidate: number of the step's picture, counted from 0.
 
         Raises:
-            RecordError: there is none.
+            RecordError: there is none, or a quick view of it alone.
         """
         if base in ("", None):
             return self.photo
-        folder = self.folder.parent / str(self.step(base)["id"])
+        step = self.step(base)
+        if step["small"]:
+            raise RecordError("The full size of this result follows: try it again in a moment.")
+        folder = self.folder.parent / str(step["id"])
         return picture_of(folder, 0 if candidate is None else candidate)
 
 
@@ -140,6 +147,7 @@ def read_draft(folder: Path) -> Draft:
     values = json.loads((folder / FILE).read_text(encoding="utf-8"))
     photo = folder.parent / values["photo"]
     kept = {name: values[name] for name in ("name", "format", "suggest", "steps", "scenes", "saved")}
+    kept["steps"] = [step for step in kept["steps"] if not step["small"]]  # what should have followed never came
     return Draft(folder=folder, photo=photo, original=photo_facts(photo), **kept)
 
 

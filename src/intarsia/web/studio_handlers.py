@@ -269,8 +269,17 @@ class StudioHandlers:
             with visitor.lock:
                 draft.put(step)
                 draft.write()
+                job.quick = None
             return f"{step['facts']}.", False
 
+        def show_quick(step: Facts) -> None:
+            with visitor.lock:
+                job.check()
+                job.quick = step["id"]
+                draft.put(step)
+                draft.write()
+
+        job.show_quick = show_quick
         self._start(visitor, page, job, wish.work, finish)
 
     def _named(self, visitor: Visitor, page: Page, data: Data) -> None:
@@ -348,6 +357,7 @@ class StudioHandlers:
                     cancelled = job.stop.is_set() or isinstance(problem, Cancelled)
                     said = STOPPED if cancelled else message_for(problem or Cancelled("stopped"))
                     is_problem = not cancelled
+                    drop_quick(visitor, job)
                 if not stopped:
                     del visitor.jobs[job.draft]
                     tell(visitor, page, job, said, is_problem, ticket)
@@ -370,6 +380,7 @@ class StudioHandlers:
                 self.models.stop_download()
                 return
             job.stop.set()
+            drop_quick(visitor, job)
             visitor.ghosts.append(job)
             tell(visitor, job.page, job, STOPPED, False, job.ticket)
             visitor.changed()
@@ -402,6 +413,15 @@ def tell(visitor: Visitor, page: Page | None, job: Job, said: str, problem: bool
             return
     for each in visitor.pages_of(job.draft) if said else ():
         each.say(said, problem=problem)
+
+
+def drop_quick(visitor: Visitor, job: Job) -> None:
+    """Take the quick view of a job back, as nothing follows it."""
+    draft = visitor.drafts.get(job.draft)
+    if job.quick is not None and draft is not None:
+        draft.drop_step(job.quick)
+        draft.write()
+    job.quick = None
 
 
 def check_free(visitor: Visitor, draft: Draft) -> None:

@@ -31,6 +31,7 @@ class Job:
         line: in which it waits.
         stop: set to end it within one step.
         shown: what it lets the page see: "look", "round", "preview".
+        quick: id of the step that shows a quick view of what is made; None while there is none.
         page, ticket: who asked, and for which answer; None where nobody waits for one.
     """
 
@@ -46,7 +47,9 @@ class Job:
     eta: float | None = None
     ahead: int = 0
     begun: bool = False
+    show_quick: Callable[[Any], None] = lambda step: None
     shown: dict[str, Any] = field(default_factory=dict)
+    quick: str | None = None
     thread: threading.Thread | None = None
     page: Any = None
     ticket: Any = None
@@ -79,6 +82,12 @@ class Job:
     def on_intermediate(self, value: Any) -> None:
         """What work calls to have something shown."""
         self.shown.update(value)
+        self.on_change()
+
+    def on_quick(self, step: Facts) -> None:
+        """What work calls with a step that shows a quick view of what it makes."""
+        self.check()
+        self.show_quick(step)
         self.on_change()
 
     def check(self) -> None:

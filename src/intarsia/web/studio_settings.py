@@ -36,6 +36,7 @@ CHANGE = (
 )
 """Settings of a change, in this order."""
 ARRANGE = (
+    "mode",
     "background",
     "prompt",
     "negative_prompt",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from intarsia.imaging.geometry import Size
 from intarsia.imaging.read import read_photo
 from intarsia.records.weighted_prompt import without_weights
 from intarsia.web.arrange_moves import Moves, is_significant
@@ -54,6 +55,37 @@ def step_of(folder: Path, base: str, **own: Any) -> Facts:
     }
 
 
+def quick_step(file: Path, base: str, size: Size, **own: Any) -> Facts:
+    """The facts of an arrangement of which only a quick view is there: what is the same of the full one.
+
+    Args:
+        file: of the quick view, smaller than the photo, in the folder of the result that follows.
+        size: of the photo: the page keeps its coordinates.
+        own: as for `step_of`.
+    """
+    said = moves_in_words(own.get("moves") or (), painted=bool(own.get("layout")))
+    return {
+        "id": file.parent.name,
+        "verb": "arrange",
+        "base": base,
+        "said": said,
+        "picture": {"url": file_url(file), "width": size.width, "height": size.height, "name": file.name},
+        "thumb": file_url(file),
+        "box": None,
+        "notes": [],
+        "facts": "",
+        "advanced": dict.fromkeys(("facts", "record", "record_name", "mask", "layout")),
+        "candidates": [],
+        "scene": own.get("scene"),
+        "moves": own.get("moves"),
+        "layout": own.get("layout"),
+        "method": MOVED,
+        "reason": own.get("reason") or "",
+        "watermarked": False,
+        "small": True,
+    }
+
+
 def change_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
     record = document["record"]
     box = document["candidates"][document.get("chosen", 0)]["box"]
@@ -77,7 +109,7 @@ def arrange_facts(document: Mapping[str, Any], own: Mapping[str, Any]) -> Facts:
         "said": moves_in_words(own.get("moves") or (), painted=bool(own.get("layout"))),
         "box": union(boxes),
         "method": MOVED if composed else PAINTED,
-        "reason": "as you set it" if asked else why,
+        "reason": own.get("reason") or ("as you set it" if asked else why),
         "facts": f"{'Moved' if composed else 'Painted'} in {seconds_of(document)}",
     }
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import LayoutError, RecordError
+from intarsia.backbones.fills import paints_size
+from intarsia.backbones.resolve import expected_side, resolve
+from intarsia.errors import IntarsiaError, LayoutError, RecordError, RegionError, Remedy
 from intarsia.imaging.geometry import Size
 from intarsia.progress import OnProgress
+from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.inputs import AnyRecord
+from intarsia.results.replay import read_replay
 from intarsia.web import edit_service, remove_service
 from intarsia.web.arrange_moves import Move, read_moves, record_from_moves
 from intarsia.web.arrange_service import ArrangeService
@@ -27,11 +32,15 @@ from intarsia.web.studio_models import Models
 from intarsia.web.studio_scenes import scene_source, take_layout
 from intarsia.web.studio_selecting import Selection, read_selection
 from intarsia.web.studio_settings import checked_settings
-from intarsia.web.studio_steps import moves_as_json, step_of
+from intarsia.web.studio_steps import moves_as_json, quick_step, step_of
 from intarsia.web.uploads import Facts, file_url
 
 TOY_PREVIEW = "toy preview"
 """Watermark of what a toy model painted into a photograph."""
+TOY_MOVES = "this model cannot paint in photos, so it was moved as it is"
+"""Why a toy model has not painted objects anew."""
+QUICK_FROM = 2_000_000
+"""Pixels of a photo above which a quick view of an arrangement comes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +89,7 @@ class Verbs:
         base, picture = self._base(draft, data)
         models = self.models.choose(data.get("models") or chosen)
         toy = self.models.toy_banner(models, draft.photo)
-        if toy is not None and data.get("anyway") is not True:
-            raise RecordError(f"{toy['text']} {toy['command']}.")
+        check_toy(toy, data)
         settings = {"keep": KEEP} | checked_settings(settings_in(data), self.fields["change"])
         settings |= {name: str(data.get(name) or "") for name in ("source", "prompt")} | {"models": models}
         selection, keep = self._selections(draft, data)
@@ -129,8 +137,13 @@ class Verbs:
     def arrange(self, session: Session, draft: Draft, data: Mapping[str, Any], chosen: str) -> Wish:
         """Put the objects of a scene where the page shows them.
 
+        A toy model never paints objects into a photograph unasked: they are moved as they are, into the shapes that
+        were painted.
+
         Raises:
             LayoutError: nothing is moved.
+            RecordError: objects are to be painted anew by models that cannot paint in this photograph, and it was not
+                said that it may be tried anyway.
         """
         name = data.get("scene")
         source = scene_source(session, draft, name)
@@ -146,21 +159,50 @@ class Verbs:
         unmoved, record = record, record_from_moves(moves, names, record)
         if record == unmoved and layout is None:
             raise LayoutError("Everything is where it was: move an object first.")
+        record, reason = self._spared(record, self.models.toy_banner(models, draft.photo), data)
         _, keep = self._selections(draft, {"keep": data.get("keep")})
         record = protected(record, keep, session)
-        base = draft.scenes[str(name)]
+        base, size = draft.scenes[str(name)], size_of(draft)
         own = {
             "scene": str(name),
             "moves": moves_as_json(moves),
             "layout": None if layout is None else file_url(layout),
+            "reason": reason,
         }
+        quickly = is_composed(record) and size.area > QUICK_FROM
+
+        def work(job: Job) -> Path:
+            def on_quick(file: Path) -> None:
+                job.on_quick(quick_step(file, base, size, **own))
+
+            return self.arranging.arrange(session, record, job.on_progress, on_quick=on_quick if quickly else None)
+
         return Wish(
             verb="arrange",
             base=base,
-            line=self.store.lines.networks,
-            work=lambda job: self.arranging.arrange(session, record, job.on_progress),
+            line=self._line_of(record, size),
+            work=work,
             step=lambda folder: step_of(folder, base, **own),
         )
+
+    def _spared(self, record: ArrangeRecord, toy: Facts | None, data: Mapping[str, Any]) -> tuple[ArrangeRecord, str]:
+        """The record that a toy model does not smear a photograph with, and why objects are moved as they are."""
+        if toy is None:
+            return record, ""
+        if record.mode == "regenerate":
+            check_toy(toy, data)
+            return dataclasses.replace(record, watermark=TOY_PREVIEW), ""
+        if record.mode == "auto":
+            return dataclasses.replace(record, mode="compose"), TOY_MOVES
+        return record, ""
+
+    def _line_of(self, record: ArrangeRecord, size: Size) -> Line:
+        """The line for an arrangement: beside the networks where none is asked; see `needs_networks`."""
+        if is_composed(record) and record.fill != "diffusion":
+            with contextlib.suppress(IntarsiaError):  # what is not there is told of in its turn
+                if not paints_size(expected_side(resolve(record.models, quiet=True)), size):
+                    return self.store.lines.without_networks
+        return self.store.lines.networks
 
     # Again
 
@@ -169,6 +211,10 @@ class Verbs:
         step = draft.step(data.get("step"))
         picture = draft.picture(step["id"], data.get("candidate"))
         line = self.store.lines.without_networks if step["verb"] == "remove" else self.store.lines.networks
+        if step["verb"] == "arrange":
+            record = read_replay(picture).record
+            assert isinstance(record, ArrangeRecord), "of an arrangement's folder"
+            line = self._line_of(record, size_of(draft))
 
         def work(job: Job) -> str:
             same = self._replay(step["verb"], session, picture, job.on_progress)
@@ -190,18 +236,35 @@ class Verbs:
         return str(base), draft.picture(base, data.get("candidate"))
 
     def _selections(self, draft: Draft, data: Mapping[str, Any]) -> tuple[Selection | None, Selection | None]:
-        """What is selected, and what is kept; None without."""
+        """What is selected, and what is kept; None without.
+
+        Raises:
+            RegionError: all that is selected is kept.
+        """
         size, uploads = size_of(draft), self.uploads()
         read = (
             None if data.get(name) is None else read_selection(data[name], uploads, size) for name in ("path", "keep")
         )
         selected, kept = read
+        if selected is not None and kept is not None and not (selected.mask & ~kept.mask).any():
+            raise RegionError("All of the selection is to be kept", Remedy("select more, or keep less"))
         return selected, kept
 
 
 def size_of(draft: Draft) -> Size:
     """Of the photo and all of its results, in pixels."""
     return Size(int(draft.original["width"]), int(draft.original["height"]))
+
+
+def is_composed(record: ArrangeRecord) -> bool:
+    """Whether objects surely are moved as they are, whatever shapes a layout has."""
+    return record.mode == "compose" or (record.mode == "auto" and record.layout is None and record.preset != "paper")
+
+
+def check_toy(toy: Facts | None, data: Mapping[str, Any]) -> None:
+    """Raise `RecordError` where models cannot paint in a photograph, unless the page said to try it anyway."""
+    if toy is not None and data.get("anyway") is not True:
+        raise RecordError(f"{toy['text']} {toy['command']}.")
 
 
 def protected(record: AnyRecord, keep: Selection | None, session: Session) -> AnyRecord:

@@ -97,6 +97,6 @@ def test_all_scripts_come_from_below_the_path(
     page = arrived(context, proxied, problems, ready=".u-welcome .u-large")
     page.locator(".u-welcome .u-card").first.click()
     page.wait_for_function("document.querySelector('.v-photo')?.naturalWidth > 0", timeout=PATIENCE)
-    page.get_by_role("link", name="Many pictures").click()
+    page.locator(".s-top").get_by_role("link", name="Many pictures").click()
     expect(page.locator("#batch-start")).to_be_visible()
     context.close()

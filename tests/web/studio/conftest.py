@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def until(true: Callable[[], Any], seconds: float = PATIENCE) -> None:
 
 def file_of(url: str) -> Path:
     """The file behind a URL of the page."""
-    return Path(url.removeprefix("gradio_api/file="))
+    return Path(unquote(url.removeprefix("gradio_api/file=")))
 
 
 def image_of(url: str) -> Image.Image:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ from PIL import Image
 
 pytest.importorskip("gradio")
 from intarsia.backbones.protocols import Backbones
+from intarsia.imaging.geometry import Size
+from intarsia.progress import Progress
+from intarsia.records.arrange import ArrangeRecord
 from intarsia.web.sessions import Session, SessionStore
+from intarsia.web.studio_drafts import read_draft
 from intarsia.web.studio_handlers import StudioHandlers
 from tests.paths import PACKAGE_SCENES
-from tests.web.studio.conftest import DISC, SIDE, Canvas, file_of, image_of
+from tests.web.studio.conftest import DISC, SIDE, Canvas, file_of, image_of, until
 
 Mask = Callable[..., str]
 
@@ -146,8 +152,8 @@ def test_a_painted_layout_moves_and_removes(canvas: Canvas, mask: Mask, uploads:
     layout = np.full((SIDE, SIDE, 3), key["background"], np.uint8)
     layout[10:34, 60:84] = colours["object 1"]
     Image.fromarray(layout).save(uploads / "layout.png")
-    canvas.do("arranged", scene=both["id"], moves=[], layout=str(uploads / "layout.png"), settings={"mode": "compose"})
-    assert canvas.said[1], "mode has no place on the page"
+    canvas.do("arranged", scene=both["id"], moves=[], layout=str(uploads / "layout.png"), settings={"fill": "patch"})
+    assert canvas.said[1], "fill has no place on the page"
     canvas.do("arranged", scene=both["id"], moves=[], layout=str(uploads / "layout.png"), settings={})
     canvas.watch()
     step = canvas.steps[-1]
@@ -218,3 +224,171 @@ def test_words_that_find_nothing_get_a_sentence(drawn: Canvas, words: Any) -> No
 def test_wrong_words_get_a_sentence(drawn: Canvas, data: dict[str, Any]) -> None:
     drawn.do("changed", **{"path": None, "source": "", "prompt": "a tree", "settings": {}, **data})
     assert drawn.said[1] and drawn.said[0].endswith(".") and drawn.state["job"] is None
+
+
+# Toy models, and the line
+
+
+def on_a_photograph(handlers: StudioHandlers, monkeypatch: pytest.MonkeyPatch) -> None:
+    banner = {"text": "The pocket models know a toy world alone. Get others with", "command": "a command"}
+    monkeypatch.setattr(handlers.models, "toy_banner", lambda chosen, photo: banner)
+
+
+def painted(canvas: Canvas, scene: dict[str, Any], uploads: Path) -> str:
+    """A layout that shows the only object of a scene in quite another shape, as the page uploads it."""
+    source = next((canvas.handlers.visitors.get(canvas.token).session.folder / scene["id"]).glob("*.scene"))
+    key = json.loads((source / "colours.json").read_text())
+    layout = np.full((SIDE, SIDE, 3), key["background"], np.uint8)
+    rows, columns = np.mgrid[:40, :40]
+    layout[5:45, 45:85][abs(rows - columns) < 6] = scene["objects"][0]["colour"]
+    Image.fromarray(layout).save(uploads / "painted.png")
+    return str(uploads / "painted.png")
+
+
+def test_a_toy_model_moves_what_is_painted_into_a_photograph(
+    canvas: Canvas, mask: Mask, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_photograph(canvas.handlers, monkeypatch)
+    scene = lifted(canvas, mask())
+    layout = painted(canvas, scene, uploads)
+    canvas.do("arranged", scene=scene["id"], moves=[], layout=layout, settings={})
+    canvas.watch()
+    step = canvas.steps[-1]
+    assert (step["method"], step["reason"]) == (
+        "moved as it is",
+        "this model cannot paint in photos, so it was moved as it is",
+    )
+    assert not step["watermarked"]
+
+
+def test_a_toy_model_paints_objects_anew_only_where_it_may(
+    canvas: Canvas, mask: Mask, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_photograph(canvas.handlers, monkeypatch)
+    scene = lifted(canvas, mask(), name="red")
+    wish = {
+        "scene": scene["id"],
+        "moves": [],
+        "layout": painted(canvas, scene, uploads),
+        "settings": {"mode": "regenerate", "steps": 2, "learn.token_steps": 1, "learn.weight_steps": 0},
+    }
+    canvas.do("arranged", **wish)
+    assert canvas.said == ("The pocket models know a toy world alone. Get others with a command.", True)
+    assert canvas.state["job"] is None and not canvas.steps
+    canvas.do("arranged", **wish, anyway=True)
+    canvas.watch()
+    step = canvas.steps[-1]
+    assert (step["method"], step["reason"], step["watermarked"]) == ("painted anew", "as you set it", True)
+
+
+def test_what_needs_no_networks_waits_in_the_other_line(canvas: Canvas, session: Session) -> None:
+    verbs, lines = canvas.handlers.verbs, canvas.handlers.store.lines
+    record = ArrangeRecord(photo="photo.png", models="pocket")
+    large, small = Size(2000, 1500), Size(96, 96)
+    assert verbs._line_of(record, large) is lines.without_networks
+    assert verbs._line_of(replace(record, layout="layout.png", mode="compose", colours="c"), large) is (
+        lines.without_networks
+    )
+    assert verbs._line_of(record, small) is lines.networks  # pocket mends what is moved in so small a picture
+    for other in (
+        replace(record, layout="layout.png", colours="c"),
+        replace(record, mode="regenerate"),
+        replace(record, fill="diffusion"),
+        replace(record, models="sd15"),
+    ):
+        assert verbs._line_of(other, large) is lines.networks
+
+
+# A quick view first
+
+
+@pytest.fixture
+def large(handlers: StudioHandlers, session: Session, photo: Path, monkeypatch: pytest.MonkeyPatch) -> Canvas:
+    """A page with a photo that takes long, as they go."""
+    monkeypatch.setattr("intarsia.web.studio_work.QUICK_FROM", SIDE * SIDE - 1)
+    canvas = Canvas(handlers, session.token)
+    canvas.open(photo)
+    return canvas
+
+
+def held(canvas: Canvas, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let full results wait for an event, or for being stopped."""
+    go_on, arranging = threading.Event(), canvas.handlers.verbs.arranging
+    full = arranging._run
+
+    def run(record: Any, folder: Path, on_progress: Any, **others: Any) -> Any:
+        while not go_on.wait(0.01):
+            on_progress(Progress(stage="waiting", done=1, total=2))
+        return full(record, folder, on_progress, **others)
+
+    monkeypatch.setattr(arranging, "_run", run)
+    return go_on
+
+
+def test_a_quick_view_comes_first_and_the_full_size_takes_its_place(
+    large: Canvas, mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = held(large, monkeypatch)
+    scene = lifted(large, mask(), name="red")
+    large.do("arranged", scene=scene["id"], moves=moved(scene, red={"x": -20.0}), layout=None, settings={})
+    until(lambda: large.do("saved", saved={})["draft"]["steps"])
+    (quick,) = large.steps
+    assert quick["small"] and large.state["phase"] == "working" and quick["said"] == "red moved"
+    assert (quick["picture"]["width"], quick["picture"]["height"]) == (SIDE, SIDE)
+    assert image_of(quick["picture"]["url"]).getpixel((20, 40))[0] > 150
+    # Nothing is made of it, or downloaded, before it is finished; a reload shows it still.
+    for name, data in (
+        ("lifted", {"scene": None, "name": "", "path": mask()}),
+        ("pointed", {"points": [[40, 40, 1]], "box": None}),
+        ("exported", {"step": quick["id"], "candidate": 0, "format": "png"}),
+    ):
+        answer = large.ask(name, **{"base": quick["id"], **data})
+        assert answer["kind"] == "problem" and "full size" in answer["text"], answer
+    large.do("removed", base=quick["id"], path=mask(DISC), settings={})
+    assert large.said[1] and "goes on" in large.said[0]
+    other = Canvas(large.handlers, large.token, "reloaded")
+    assert other.do("arrived", draft=quick["id"] and large.draft["id"])["draft"]["steps"] == [quick]
+    go_on.set()
+    large.watch()
+    (step,) = large.steps
+    assert step["id"] == quick["id"] and not step["small"] and step["candidates"]
+    assert large.ask("exported", step=step["id"], candidate=0, format="png")["kind"] == "file"
+
+
+def test_a_quick_view_goes_with_what_is_stopped(large: Canvas, mask: Mask, monkeypatch: pytest.MonkeyPatch) -> None:
+    held(large, monkeypatch)
+    scene = lifted(large, mask(), name="red")
+    large.do("arranged", scene=scene["id"], moves=moved(scene, red={"x": -20.0}), layout=None, settings={})
+    until(lambda: large.do("saved", saved={})["draft"]["steps"])
+    folder = file_of(large.steps[0]["picture"]["url"]).parent
+    large.do("stopped")
+    assert not large.steps and large.state["phase"] == "ready"
+    until(lambda: not folder.exists())
+    assert not large.do("saved", saved={})["draft"]["steps"]
+    assert not read_draft(folder.parent / large.draft["id"]).steps
+
+
+def test_a_quick_view_that_nothing_followed_is_forgotten(
+    large: Canvas, mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = held(large, monkeypatch)
+    scene = lifted(large, mask(), name="red")
+    large.do("arranged", scene=scene["id"], moves=moved(scene, red={"x": -20.0}), layout=None, settings={})
+    until(lambda: large.do("saved", saved={})["draft"]["steps"])
+    folder = file_of(large.steps[0]["picture"]["url"]).parent.parent
+    assert not read_draft(folder / large.draft["id"]).steps
+    go_on.set()
+    large.watch()
+    assert read_draft(folder / large.draft["id"]).steps
+
+
+def test_a_scene_is_opened_once_for_its_quick_views(large: Canvas, mask: Mask) -> None:
+    scene, service = lifted(large, mask(), name="red"), large.handlers.verbs.arranging
+    arranged(large, scene, red={"x": -20.0})
+    ((_, opened),) = service._opened.values()
+    arranged(large, scene, red={"x": -10.0})
+    ((_, again),) = service._opened.values()
+    assert again is opened
+    other = lifted(large, mask(DISC))
+    arranged(large, other, object_1={"x": -10.0})
+    assert len(service._opened) == 1 and next(iter(service._opened.values()))[1] is not opened

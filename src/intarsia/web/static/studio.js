@@ -48,6 +48,7 @@ class Studio extends StudioActions {
     this.ticket = 0;
     this.sending = 0; // of the state after which what was sent has arrived; 0 where nothing is on its way
     this.scenes = new Map(); // by their ids
+    this.named = null; // the word that the last selection was found by
     this.arrived = false;
     this.build();
   }
@@ -146,6 +147,7 @@ class Studio extends StudioActions {
 
   // Results that were made since: the latest is shown.
   takeResults({ steps }) {
+    this.leaveLost(steps);
     const fresh = steps.filter(({ id }) => !this.draft.known.has(id));
     if (!fresh.length) return;
     for (const { id } of fresh) this.draft.known.add(id);
@@ -153,6 +155,19 @@ class Studio extends StudioActions {
     this.change({ step: fresh.at(-1).id, selection: null, scene: null, moves: null, layout: null, candidate: 0 });
     this.restoreParts();
     this.writeAddress();
+  }
+
+  // A quick view that was stopped is gone: back to what it was made of.
+  leaveLost(steps) {
+    const { draft } = this, here = new Set(["", ...steps.map(({ id }) => id)]), isHere = ({ step }) => here.has(step);
+    draft.past = draft.past.filter(isHere);
+    draft.future = draft.future.filter(isHere);
+    if (isHere(draft.now)) return;
+    if (draft.undo()) draft.future.pop();
+    else draft.amend({ step: "" });
+    this.restoreParts();
+    this.keepSaved();
+    this.writeAddress({ replace: true });
   }
 
   // An example says what can be tried.
@@ -292,8 +307,10 @@ class Studio extends StudioActions {
   }
 
   leaveObjectsAlone() {
+    const hadFocus = this.stage.element.contains(document.activeElement);
     this.objects.ghost(null);
     this.objects.open(null);
+    if (hadFocus) this.stage.element.focus({ preventScroll: true });
   }
 
   async openScene(id, moves) {

@@ -75,17 +75,28 @@ export class StudioActions {
     this.change({ keep: null });
   }
 
+  // The word that what is selected now was found by.
+  remember(name) {
+    this.named = name && { name, shape: shapeOf(this.selection) };
+  }
+
+  // That word, as long as the same is selected.
+  get selectedName() {
+    return this.named && this.named.shape === shapeOf(this.selection) ? this.named.name : null;
+  }
+
   // What is selected becomes an object, which is dragged: at once, while the server cuts it out.
   async lift(event = null, point = null, { copy = false } = {}) {
     if (this.busy || this.selection.isEmpty || this.lifting) return;
     this.lifting = true;
+    const word = this.selectedName;
     try {
       const file = await this.selection.file(), hasGhost = this.objects.ghost(this.selection, this.photo);
       if (event && hasGhost) this.objects.begin(null, event, point);
       this.selection.restore(null);
       this.render();
       const path = await this.upload(file), earlier = this.draft.now.scene ?? this.step?.scene ?? null;
-      const { scene } = await this.ask("lifted", { scene: earlier, name: null, path });
+      const { scene } = await this.ask("lifted", { scene: earlier, name: word, path });
       this.scenes.set(scene.id, scene);
       const name = scene.objects.at(-1).name, moves = this.movesOf(scene);
       this.change({ scene: scene.id, moves, selection: null });
@@ -134,13 +145,19 @@ export class StudioActions {
   }
 
   async arrange() {
-    const { moves, scene } = this.draft.now;
+    const { moves, scene } = this.draft.now, settings = this.settings.values("arrange");
     if (!scene || this.busy) return;
-    if (!this.paint.isEmpty && (await this.models.askBeforeChange(BLURRED)) === "cancel") return;
+    const paints = settings.mode === "regenerate", answer = paints ? await this.models.askBeforeChange(BLURRED) : "go";
+    if (answer === "cancel") return;
+    const anyway = answer === "anyway";
     await this.run("arranged", async () => {
-      const file = await this.paint.file(), settings = this.settings.values("arrange");
-      if (!file) return { scene, moves, layout: null, settings };
-      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings };
+      const file = await this.paint.file();
+      if (!file) return { scene, moves, layout: null, settings, anyway };
+      return { scene, moves: this.paint.moves, layout: await this.upload(file), settings, anyway };
     });
   }
+}
+
+function shapeOf(selection) {
+  return JSON.stringify(selection.save()?.runs ?? null);
 }

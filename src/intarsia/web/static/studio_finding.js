@@ -73,6 +73,7 @@ export class WordsField {
 
   async take(thing) {
     const { selection, tools } = this, how = this.things.some((other) => other.taken) ? "add" : tools.how;
+    const isAlone = how === "new" || selection.isEmpty;
     selection.glow(null);
     try {
       await selection.load(thing.url, how);
@@ -81,6 +82,7 @@ export class WordsField {
     }
     thing.taken = true;
     tools.changed();
+    this.app.remember(isAlone ? thing.name : null);
     if (this.things.every((other) => other.taken)) this.close();
     else this.render();
     this.app.say(`${thing.name} is selected. ${this.missing}`.trim());

@@ -5,6 +5,7 @@ export class StudioKeys {
     this.app = app;
     document.addEventListener("keydown", (event) => this.down(event));
     document.addEventListener("keyup", (event) => event.key === "\\" && app.peek(false));
+    app.root.addEventListener("focusout", ({ target, relatedTarget }) => relatedTarget || queueMicrotask(() => this.holdFocus(target)));
   }
 
   down(event) {
@@ -18,6 +19,16 @@ export class StudioKeys {
     if (!action) return;
     event.preventDefault();
     action();
+  }
+
+  // What had the focus may be hidden or disabled by now: while something goes on, Cancel has it instead; afterwards it
+  // comes back to where it was, or to the photo.
+  holdFocus(left) {
+    const { busy, photo, stage, verbs } = this.app, isSeen = (node) => node?.checkVisibility() && !node.disabled;
+    if (!photo || isSeen(left) || document.activeElement !== document.body) return;
+    if (left !== verbs.stop) this.left = left;
+    const next = [busy ? verbs.stop : this.left, stage.element].find(isSeen);
+    next?.focus({ preventScroll: true });
   }
 
   plain(key) {

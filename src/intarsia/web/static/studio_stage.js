@@ -27,7 +27,7 @@ export class Stage {
     this.help = make("span", "v-hidden", HELP);
     this.help.id = "v-help";
     this.element = make("div", "v-stage", this.world, this.layers, this.screen, this.help);
-    this.element.tabIndex = 0;
+    this.element.tabIndex = -1; // until there is a photo
     setAttributes(this.element, { role: "application", "aria-label": "Photo", "aria-describedby": this.help.id });
     this.comparing = new StageCompare(this);
     this.pointer = new StagePointer(this);
@@ -57,6 +57,7 @@ export class Stage {
     this.photo = photo;
     this.comparing.close();
     this.element.classList.toggle("v-empty", !photo);
+    this.element.tabIndex = photo ? 0 : -1;
     if (!photo) return void setSource(this.picture, "");
     const shape = ({ width, height }) => width / height;
     if (before && Math.abs(shape(before) / shape(photo) - 1) < ALIKE) {

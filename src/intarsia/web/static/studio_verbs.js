@@ -61,6 +61,7 @@ export class Verbs {
 
   cancel() {
     this.stop.disabled = true;
+    this.app.stage.element.focus({ preventScroll: true });
     this.app.tell("stopped", {});
   }
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60_000
 """Milliseconds to wait for the networks."""
-REST = 250
-"""Milliseconds that a finger needs from a stroke to a button: the browser swallows a tap that comes sooner."""
+REST = 120
+"""Milliseconds that a finger rests at the end of a stroke: after a fling the browser swallows the next tap."""
 Place = tuple[float, float]
 
 
@@ -44,12 +44,15 @@ class Hand:
 
     def at(self, place: Place) -> Place:
         """Where a place of the photo lies on the screen."""
-        shown = self.page.locator(".v-photo").first
-        box = shown.bounding_box()
-        assert box is not None
-        width: int = shown.evaluate("node => node.naturalWidth")
-        scale = box["width"] / width
-        return box["x"] + place[0] * scale, box["y"] + place[1] * scale
+        # In one look: a picture may be taking the place of another.
+        shown = self.page.wait_for_function(
+            """() => {
+              const picture = document.querySelector(".v-photo"), { width, x, y } = picture.getBoundingClientRect();
+              return picture.naturalWidth && width ? [x, y, width / picture.naturalWidth] : null;
+            }"""
+        )
+        x, y, scale = shown.json_value()
+        return x + place[0] * scale, y + place[1] * scale
 
     # What a hand does
 
@@ -255,9 +258,10 @@ class Fingers(Hand):
         send("touchStart", [path[0] for path in paths])
         for places in zip(*fine, strict=True):
             send("touchMove", [(float(x), float(y)) for x, y in places])
+        self.page.wait_for_timeout(REST)
+        send("touchMove", [path[-1] for path in paths])
         send("touchEnd", [])
         session.detach()
-        self.page.wait_for_timeout(REST)
 
 
 def grown(mask: np.ndarray, by: int) -> np.ndarray:

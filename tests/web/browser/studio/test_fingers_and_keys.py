@@ -11,6 +11,7 @@ import pytest
 from intarsia.imaging.read import read_photo
 from tests.paths import SCENES
 from tests.web.browser.conftest import Shoot
+from tests.web.browser.studio.conftest import Hold
 from tests.web.browser.studio.hand import Fingers, Hand, grown
 
 pytest.importorskip("playwright.sync_api")
@@ -94,6 +95,14 @@ def test_fingers_select_remove_and_move(fingers: Fingers, photographs: Path, sho
     fingers.moving()
     [move] = fingers.now["moves"]
     assert abs(move["x"] - 100) <= 3 and abs(move["y"] - 50) <= 3
+    # Two fingers on the object scale it, and the view stays as it is.
+    view, (x, y) = fingers.page.locator(".v-photo").first.bounding_box(), fingers.at((80 + move["x"], 75 + move["y"]))
+    fingers.touch([[(x - 15, y), (x - 15, y), (x - 35, y)], [(x + 15, y), (x + 15, y), (x + 35, y)]])
+    assert fingers.now["moves"][0]["wide"] > 1.5
+    now = fingers.page.locator(".v-photo").first.bounding_box()
+    assert view and now and now["width"] == view["width"]
+    fingers.press("Undo")
+    assert fingers.now["moves"] == [move]
     fits(fingers)
     shoot.whole(fingers.page, "canvas-phone-moved")
     fingers.press("Apply")
@@ -122,6 +131,12 @@ def test_fingers_find_by_words_and_change(fingers: Fingers) -> None:
     assert not np.array_equal(after[found], before[found])
 
 
+def reached(page: Page) -> str:
+    """Press the tab key; the classes of what has the focus then."""
+    page.keyboard.press("Tab")
+    return str(page.evaluate("document.activeElement.className"))
+
+
 def reach(page: Page, what: str) -> None:
     """Go on with the tab key until an element has the focus."""
     for _ in range(60):
@@ -138,8 +153,9 @@ def reach(page: Page, what: str) -> None:
 
 def test_the_keyboard_alone_selects_moves_and_removes(hand: Hand, photographs: Path) -> None:
     page, before = hand.page, read_photo(photographs / "coffee.png").pixels
-    # An example by the keyboard; then the visitor's own photo, in the dialog that the keyboard opens.
-    reach(page, ".u-large")
+    # Nothing that is not seen takes the focus.
+    stops = [reached(page) for _ in range(3)]
+    assert ["s-plain" in stops[0], "u-chip" in stops[1], "u-large" in stops[2]] == [True] * 3, stops
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(photographs / "coffee.png")
@@ -178,7 +194,35 @@ def test_the_keyboard_alone_selects_moves_and_removes(hand: Hand, photographs: P
     hand.selected()
     hand.key("Delete")
     hand.done(2)
+    assert page.evaluate("document.activeElement.className").startswith("v-stage"), "the focus stays where it is"
     assert hand.shown == hand.steps[-1] and hand.steps[-1].startswith("remove-")
     reach(page, ".u-strip-card")
     hand.key("Home", "Enter")
     assert hand.shown == ""
+
+
+def test_the_keyboard_alone_changes_and_keeps_its_place(hand: Hand, hold: Hold) -> None:
+    page = hand.page
+    hand.open(SCENE)
+    hand.few_steps(4)
+    reach(page, ".s-words input")
+    page.keyboard.type("tree")
+    reach(page, ".s-words input")
+    page.keyboard.type("a house")
+    hand.key("Enter")
+    hand.says("2 of 4")
+    assert page.evaluate("document.activeElement.textContent") == "Cancel"
+    hand.key("Enter")
+    hand.says("Stopped. Nothing was changed.")
+    assert page.evaluate("document.activeElement.className").startswith("v-stage")
+    hold.on.set()
+    reach(page, '[data-verb="Change"]')
+    hand.key("Enter")
+    hand.done(1)
+    assert page.evaluate("document.activeElement.dataset.verb") == "Change"
+    reach(page, ".u-candidate:not([aria-pressed=true])")
+    hand.key("Enter")
+    assert hand.now["candidate"] in (1, 2)
+    reach(page, ".u-chip")
+    hand.key("Enter", "Escape")
+    assert "u-chip" in page.evaluate("document.activeElement.className"), "a dialog gives the focus back"
