@@ -8,7 +8,9 @@ const words = await load("studio_words.js");
 const { MOST_BYTES, otherPhotos, photoProblem } = await load("studio_start.js");
 const { lineage, originOf } = await load("studio_strip.js");
 const { currentModel, percentOf } = await load("studio_models.js");
-const { canFetch } = await load("studio_downloads.js");
+const { canFetch, offeredFirst } = await load("studio_downloads.js");
+const { paintable } = await load("studio_toy_choice.js");
+const { seenOf } = await load("studio_look.js");
 const { changedValues, controlKind, textOf, uniqueLabels } = await load("studio_settings.js");
 const { cropAround } = await load("studio_candidates.js");
 const { HoldButton, factLines } = await load("studio_result.js");
@@ -121,4 +123,29 @@ test("what is held is told once when it begins, and once when it ends", () => {
   for (const on of [true, true, false, false, true]) HoldButton.prototype.set.call(held, on);
   assert.deepEqual(told, [true, false, true]);
   assert.equal(attributes["aria-pressed"], true);
+});
+
+test("the best three models are offered first, and what is on its way", () => {
+  const items = ["a", "b", "c", "d", "e"].map((name) => ({ name })), names = (found) => found.map(({ name }) => name).join("");
+  assert.equal(names(offeredFirst(items, null)), "abc");
+  assert.equal(names(offeredFirst(items, { name: "e" })), "abce");
+  assert.equal(names(offeredFirst(items.slice(0, 2), null)), "ab");
+});
+
+test("a toy model is tried on examples of Change alone, under their own numbers", () => {
+  const examples = ["remove", "change", "arrange", "change"].map((verb) => ({ verb }));
+  assert.deepEqual(paintable(examples).map(({ index }) => index), [1, 3]);
+});
+
+test("a job that is through tells no time that is left", () => {
+  assert.equal(words.jobInWords({ stage: "filling", done: 5, total: 8, eta: 3 }, "working").left, "5 of 8, about 3 s left");
+  assert.equal(words.jobInWords({ stage: "filling", done: 8, total: 8, eta: 1 }, "working").left, "8 of 8");
+});
+
+test("where a job looks is shown until it has painted something", () => {
+  const look = { url: "look.png" }, best = [{ url: "one.jpg", box: [1, 2, 3, 4] }, { url: "two.jpg", box: [0, 0, 1, 1] }];
+  assert.deepEqual(seenOf(null), { look: "", picture: "", box: null });
+  assert.deepEqual(seenOf({ look, round: null }), { look: "look.png", picture: "", box: null });
+  assert.deepEqual(seenOf({ look, round: { best } }), { look: "", picture: "one.jpg", box: [1, 2, 3, 4] });
+  assert.deepEqual(seenOf({ look, round: { best: [] } }), { look: "look.png", picture: "", box: null });
 });

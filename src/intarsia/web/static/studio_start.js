@@ -37,10 +37,12 @@ export class Start {
     const finger = make("span", "w-finger", "from your photos or your camera");
     this.examples = section("Or try an example", "u-examples");
     this.others = section("Your photos", "u-others");
+    this.many = make("a", "u-many", "Many pictures at once");
+    this.many.href = new URL("batch", document.baseURI).href;
     this.welcome = make("div", "u-welcome",
       make("h2", "u-welcome-title", "Change, move or remove what is in a photo"),
       make("p", "u-quiet", "Everything else in it stays as it was, pixel by pixel."),
-      this.openButton, make("p", "u-quiet u-or", mouse, finger), this.examples.element, this.others.element);
+      this.openButton, make("p", "u-quiet u-or", mouse, finger), this.examples.element, this.others.element, this.many);
     this.dialog = new Dialog("Photos");
     this.opener = button("u-button", () => this.showDialog(), icon("photo"), "Photos");
     this.drop = make("div", "u-drop", make("strong", "", "Open this photo"));
