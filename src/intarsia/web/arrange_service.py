@@ -76,14 +76,15 @@ class ArrangeService:
             The folder.
         """
         with result_in(session, "arrange") as folder:
+            told: OnProgress | None = on_progress
             if on_quick is not None:
                 on_quick(self._quick_view(session, record, folder / QUICK_VIEW, part_of(on_progress, 0.0, QUICK_SHARE)))
-                on_progress = part_of(on_progress, QUICK_SHARE, 1.0)
-            self._run(record, folder, on_progress)
+                told = part_of(on_progress, QUICK_SHARE, 1.0)
+            self._run(record, folder, told)
             write_other_records(folder)
         return folder
 
-    def _quick_view(self, session: Session, record: ArrangeRecord, file: Path, on_progress: OnProgress) -> Path:
+    def _quick_view(self, session: Session, record: ArrangeRecord, file: Path, on_progress: OnProgress | None) -> Path:
         """Write a preview; its scene is kept, since the next arrangement mostly is of the same."""
         key = (record.photo, record.mask, record.colours)
         with self._keeping:
@@ -114,7 +115,9 @@ class ArrangeService:
             made = self._run(record, folder, on_progress, lead=replay.index)
         return pixel_digest(made.photo) == replay.output_sha256
 
-    def _run(self, record: ArrangeRecord, folder: Path, on_progress: OnProgress, *, lead: int = 0) -> ArrangeTaskResult:
+    def _run(
+        self, record: ArrangeRecord, folder: Path, on_progress: OnProgress | None, *, lead: int = 0
+    ) -> ArrangeTaskResult:
         return run_arrange(
             in_png(record), folder, self.store.load, self.load_segmenter, lead=lead, on_progress=on_progress
         )

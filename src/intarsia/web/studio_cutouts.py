@@ -16,6 +16,7 @@ from intarsia.imaging.photo import Picture
 from intarsia.imaging.slices import beyond
 from intarsia.layout.scene import Scene
 from intarsia.records.arrange import ComposeSettings
+from intarsia.web.studio_ground import seen_ground
 
 MAX_CANVAS_SIDE = 1280
 """Longer side of the picture on the canvas, in pixels: finer than most windows show it."""
@@ -31,13 +32,13 @@ def canvas_layers(scene: Scene) -> tuple[Size, Picture, dict[str, Layer]]:
     small = Size(max(1, round(size.width * share)), max(1, round(size.height * share)))
     picture = resize_image(scene.photo.as_image().convert("RGB"), small, Image.Resampling.LANCZOS).astype(np.float32)
     masks = {name: mask_at_size(mask, small) for name, mask in scene.masks.items()}
-    return small, *split_layers(picture, masks)
+    return small, *seen_ground(picture, *split_layers(picture, masks))
 
 
 def split_layers(picture: Picture, masks: Mapping[str, Mask]) -> tuple[Picture, dict[str, Layer]]:
     """The ground without the objects, and each object with its soft edge and its shadow; together the picture again.
 
-    The ground is filled quickly, enough to drag on; the result's background is painted better.
+    The ground is filled smoothly, from which objects are cut best; what is seen of it is filled by `seen_ground`.
     """
     short = min(picture.shape[:2])
     settings = ComposeSettings()
