@@ -23,6 +23,7 @@ from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.arrange_store import names_of
 from intarsia.web.lines import Line
 from intarsia.web.mask_uploads import write_mask
+from intarsia.web.notes import REMEDY
 from intarsia.web.remove_service import RemoveService
 from intarsia.web.result_store import KEEP
 from intarsia.web.sessions import Session, SessionStore
@@ -264,7 +265,7 @@ def is_composed(record: ArrangeRecord) -> bool:
 def check_toy(toy: Facts | None, data: Mapping[str, Any]) -> None:
     """Raise `RecordError` where models cannot paint in a photograph, unless the page said to try it anyway."""
     if toy is not None and data.get("anyway") is not True:
-        raise RecordError(f"{toy['text']} {toy['command']}.")
+        raise RecordError(f"{toy['text']} {REMEDY} {toy['command']}.")
 
 
 def protected(record: AnyRecord, keep: Selection | None, session: Session) -> AnyRecord:

@@ -295,6 +295,7 @@ class Studio extends StudioActions {
   restoreParts() {
     const { now } = this.draft;
     this.selection.restore(now.selection);
+    if (!now.scene) this.paint.close();
     if (now.scene) this.openScene(now.scene, now.moves);
     else if (this.isMoving) this.leaveObjectsAlone();
     this.result.setComparing(false);

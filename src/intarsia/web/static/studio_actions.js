@@ -4,6 +4,7 @@ import { joined } from "./studio_keep.js";
 const LOST = "The server did not answer: try it again.";
 const WAITING = "Waiting for a turn.";
 const FETCHING = "Fetching the objects…";
+const UNNAMED = "Say first which object each colour of the layout is.";
 const BLURRED = "What is painted comes out as a blurred drawing.";
 
 export class StudioActions {
@@ -147,6 +148,7 @@ export class StudioActions {
   async arrange() {
     const { moves, scene } = this.draft.now, settings = this.settings.values("arrange");
     if (!scene || this.busy) return;
+    if (!this.paint.isEmpty && !this.paint.painted.size) return void this.say(UNNAMED, true);
     const paints = settings.mode === "regenerate", answer = paints ? await this.models.askBeforeChange(BLURRED) : "go";
     if (answer === "cancel") return;
     const anyway = answer === "anyway";

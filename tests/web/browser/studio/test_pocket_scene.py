@@ -98,7 +98,7 @@ def test_what_is_found_by_words_is_changed_moved_and_painted_elsewhere(hand: Han
     hand.moving()
     hand.press("Paint a layout")
     panel = hand.page.get_by_role("region", name="Paint the layout")
-    expect(panel.get_by_role("button", name="object 1")).to_have_attribute("aria-pressed", "true")
+    expect(panel.get_by_role("button", name="a tree")).to_have_attribute("aria-pressed", "true")
     expect(panel.get_by_role("button", name="Clear")).to_be_disabled()
     hand.drag([(46, 38), (52, 44)])
     expect(panel.get_by_role("button", name="Clear")).to_be_enabled()
