@@ -121,7 +121,7 @@ def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -
                 gr.HTML(HELP, apply_default_css=False)
                 with gr.Row(elem_classes="batch-try"):
                     example = gr.Button(  # from when the visitor is known
-                        "Try an example", interactive=False, scale=0, min_width=150, elem_id="batch-example"
+                        "Try an example", interactive=False, size="md", scale=0, min_width=150, elem_id="batch-example"
                     )
                     gr.Markdown("Four small drawings, with words for each.", elem_classes="batch-note")
             results = gr.HTML("", elem_id="batch-results", apply_default_css=False)
