@@ -12,8 +12,9 @@ from intarsia.batch.ledger import Counts, Row
 from intarsia.batch.report import plain_name, texts
 from intarsia.batch.runner import so_far
 from intarsia.progress import format_duration
-from intarsia.web.batch_service import CurrentJob, pictures_per_minute, read_rows, results_zip
+from intarsia.web.batch_service import CurrentJob, list_batches, pictures_per_minute, read_rows, results_zip
 from intarsia.web.error_messages import stored_for_pages
+from intarsia.web.sessions import Session
 from intarsia.web.uploads import file_url
 from intarsia.web.work import progress_line
 
@@ -49,7 +50,7 @@ def status_html(rows: Sequence[Row], *, current: CurrentJob | None = None, text:
             share += min(progress.done / max(progress.total, 1), 1) / max(counts.total, 1)
     lines = [html.escape(line) for line in (text, "; ".join(parts) + ".", job) if line]
     bar = (
-        f'<div class="batch-bar" role="progressbar" aria-label="The batch" aria-valuemin="0" aria-valuemax="100" '
+        f'<div class="batch-bar" role="progressbar" aria-label="All pictures" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{100 * share:.0f}"><i style="width:{min(share, 1):.1%}"></i></div>'
     )
     return f'<div class="batch-said" role="status">{"<br>".join(lines)}{bar}</div>'
@@ -90,7 +91,7 @@ def cards_html(rows: Sequence[Row], folder_of: Callable[[Row], Path], kinds: Seq
 
 
 def card_html(row: Row, folder: Path, kinds: Sequence[str]) -> str:
-    head = f"<h3>{html.escape(row.photo or f'Job {row.number}')}</h3><p>{html.escape(row.words)}</p>"
+    head = f"<h2>{html.escape(row.photo or f'Job {row.number}')}</h2><p>{html.escape(row.words)}</p>"
     if row.state == "failed":
         return f'<article class="batch-card">{head}<p class="batch-wrong">{html.escape(row.error)}</p></article>'
     files = {kind: folder / name for kind, name in row.facts.items() if isinstance(name, str) and plain_name(name)}
@@ -107,6 +108,19 @@ def card_html(row: Row, folder: Path, kinds: Sequence[str]) -> str:
     )
     notes = "".join(f"<p>{html.escape(stored_for_pages(note))}</p>" for note in texts(row.facts.get("notes")))
     return f'<article class="batch-card"><div class="batch-pair">{pictures}</div>{head}{notes}<p>{links}</p></article>'
+
+
+def batch_choices(session: Session) -> list[tuple[str, str]]:
+    """A session's batches, the latest first: what is in each, and its name."""
+    return [(batch_label(folder), folder.name) for folder in list_batches(session)]
+
+
+def batch_label(folder: Path) -> str:
+    """A batch by its place in the visit and its first picture, such as "2: garden.jpg and 3 more"."""
+    rows = read_rows(folder)
+    number = int(folder.name.rpartition("-")[2])
+    first = rows[0].photo if rows else "nothing"
+    return f"{number}: {first}" + (f" and {len(rows) - 1:,} more" if len(rows) > 1 else "")
 
 
 def without_server_paths(rows: Sequence[Row]) -> list[Row]:

@@ -6,7 +6,8 @@ A batch outlives its page and takes many turns in Gradio's queue, one for each s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from intarsia.errors import Cancelled, RecordError
 from intarsia.progress import OnProgress
 from intarsia.web import watched_batches
 from intarsia.web.batch_cards import (
+    batch_choices,
     batch_status_html,
     cards_html,
     message_html,
@@ -26,12 +28,12 @@ from intarsia.web.batch_cards import (
     without_server_paths,
     zip_link,
 )
+from intarsia.web.batch_example import example_uploads
 from intarsia.web.batch_service import (
     DEFAULT_STEPS,
     CurrentJob,
     SessionWorker,
     create_batch,
-    list_batches,
     read_counts,
     run_slice,
     session_batch,
@@ -54,6 +56,7 @@ class BatchControls:
         watched: path of another program's batch that this page watches; empty where it watches none.
         slice_timer: ticks while the batch has slices to do.
         watch_timer: ticks while a batch is watched that others do.
+        empty: what stands in the place of the results before there is a batch, with the button of the example.
         earlier: the session's batches.
     """
 
@@ -63,6 +66,8 @@ class BatchControls:
     watch_timer: Any
     status: Any
     archive: Any
+    empty: Any
+    example: Any
     results: Any
     start: Any
     cancel: Any
@@ -89,18 +94,40 @@ class BatchHandlers:
         self, token: str, files: list[str] | None, source: str, prompt: str, steps: Any, seed: Any, models: Any
     ) -> Update:
         """Make a batch of what was uploaded; its slices follow."""
-        settings = {"source": source, "prompt": prompt, "steps": None if steps == DEFAULT_STEPS else steps}
+        words = {name: value for name, value in (("source", source), ("prompt", prompt)) if value}
+        uploads = [Path(file) for file in files or ()]
+        return self._create(
+            token, uploads, {**words, **self._settings(steps, models)}, seed, {self.controls.files: None}
+        )
+
+    def create_example(self, token: str, steps: Any, seed: Any, models: Any) -> Update:
+        """Make a batch of scenes that ship with the package, as if the visitor had sent them with a list."""
+        with tempfile.TemporaryDirectory() as folder:
+            uploads = example_uploads(Path(folder), self.store.choices)
+            return self._create(token, uploads, self._settings(steps, models), seed)
+
+    def _settings(self, steps: Any, models: Any) -> dict[str, Any]:
+        """What the form says of how pictures are made, where it differs from what jobs have by themselves."""
+        settings: dict[str, Any] = {} if steps in (None, "", DEFAULT_STEPS) else {"steps": steps}
         if len(self.store.choices) > 1 and models in self.store.choices:
             settings["models"] = models
-        shared = {setting: value for setting, value in settings.items() if value not in (None, "")}
+        return settings
+
+    def _create(
+        self, token: str, uploads: Sequence[Path], shared: dict[str, Any], seed: Any, created: Update | None = None
+    ) -> Update:
+        """Make a batch.
+
+        Args:
+            created: what else is shown where that succeeds.
+        """
         try:
             session = self.store.session(token)
-            folder = create_batch(session, [Path(file) for file in files or ()], shared, int(seed or 0))
+            folder = create_batch(session, uploads, shared, int(seed or 0))
         except Exception as error:
             return self._error_update(error)
-        names = [batch.name for batch in list_batches(session)]
-        earlier = gr.update(choices=names, value=folder.name)
-        return {self.controls.earlier: earlier, self.controls.files: None, **self._begin(token, folder)}
+        earlier = gr.update(choices=batch_choices(session), value=folder.name)
+        return {self.controls.earlier: earlier, **(created or {}), **self._begin(token, folder)}
 
     def resume(self, token: str, name: Any) -> Update:
         """Go on with a batch that was cancelled."""
@@ -118,7 +145,7 @@ class BatchHandlers:
             controls.slice_timer: gr.update(active=True),
             controls.status: batch_status_html(folder, text="Waiting for a turn."),
             controls.archive: "",
-            controls.results: results_html(folder),
+            **self._shown(results_html(folder)),
             controls.start: gr.update(interactive=False),
             controls.cancel: gr.update(interactive=True),
             controls.resume: gr.update(interactive=False),
@@ -146,7 +173,7 @@ class BatchHandlers:
             yield from self._watch_slice(session, folder)
             if read_counts(folder).left and (token, name) not in self.cancelled:
                 waiting = batch_status_html(folder, text="Waiting for a turn.")
-                yield {controls.status: waiting, controls.results: results_html(folder)}
+                yield {controls.status: waiting, **self._shown(results_html(folder))}
                 return
         except Cancelled:
             message = "Stopped. What was begun waits again."
@@ -170,7 +197,7 @@ class BatchHandlers:
             counts = read_counts(folder)
             if counts.done + counts.failed != ended:
                 ended = counts.done + counts.failed
-                update[self.controls.results] = results_html(folder)
+                update |= self._shown(results_html(folder))
             yield update
 
     def cancel(self, token: str, name: str) -> None:
@@ -182,12 +209,13 @@ class BatchHandlers:
         """Let the visitor begin, who is known now, and show the session's latest batch."""
         if token not in self.store.sessions:
             return {self.controls.watch_timer: gr.update(active=False)}
-        ready: Update = {self.controls.start: gr.update(interactive=True)}
-        names = [folder.name for folder in list_batches(self.store.session(token))]
-        if not names:
+        ready: Update = {each: gr.update(interactive=True) for each in (self.controls.start, self.controls.example)}
+        choices = batch_choices(self.store.session(token))
+        if not choices:
             return {**ready, self.controls.watch_timer: gr.update(active=False)}
-        earlier = gr.update(choices=names, value=names[0])
-        return {**ready, self.controls.earlier: earlier, **self.refresh(token, names[0], "")}
+        _, latest = choices[0]
+        earlier = gr.update(choices=choices, value=latest)
+        return {**ready, self.controls.earlier: earlier, **self.refresh(token, latest, "")}
 
     def choose(self, token: str, name: Any) -> Update:
         """Show one of the session's batches."""
@@ -205,7 +233,7 @@ class BatchHandlers:
             if read_counts(folder).running > 0:
                 return {
                     controls.status: batch_status_html(folder),
-                    controls.results: results_html(folder),
+                    **self._shown(results_html(folder)),
                     controls.resume: gr.update(interactive=False),
                     controls.watch_timer: gr.update(active=True),
                 }
@@ -218,9 +246,13 @@ class BatchHandlers:
         return {
             self.controls.status: batch_status_html(folder, text=message),
             self.controls.archive: results_link(folder),
-            self.controls.results: results_html(folder),
+            **self._shown(results_html(folder)),
             self.controls.resume: gr.update(interactive=read_counts(folder).left > 0),
         }
+
+    def _shown(self, results: str) -> Update:
+        """A batch's results, in the place of the explanation."""
+        return {self.controls.results: results, self.controls.empty: gr.update(visible=False)}
 
     def _error_update(self, error: Exception) -> Update:
         return {self.controls.status: message_html(message_for(error), error=True)}
@@ -243,7 +275,7 @@ class BatchHandlers:
                 watched_batches.copies_folder(session, folder) / f"{folder.name}.zip",
             )
             if file is None:
-                raise RecordError("Nothing of that batch is done yet: watch it, and pack its results later.")
+                raise RecordError("Nothing of that is done yet: watch it, and pack its results later.")
         except Exception as error:
             return self._error_update(error)
         return {**self._watch_update(token, path), self.controls.archive: zip_link(file)}
@@ -262,7 +294,7 @@ class BatchHandlers:
         return {
             controls.watched: path,
             controls.status: status_html(rows, current=current, text=text),
-            controls.results: cards_html(rows, lambda row: watched_batches.copy_thumbs(session, folder, row), ()),
+            **self._shown(cards_html(rows, lambda row: watched_batches.copy_thumbs(session, folder, row), ())),
             controls.resume: gr.update(interactive=False),
             controls.watch_timer: gr.update(active=unfinished),
         }

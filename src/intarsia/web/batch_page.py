@@ -22,7 +22,7 @@ WATCH_INTERVAL = 3.0
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 HELP = """
-<section class="batch-how"><h3>Many pictures at once</h3>
+<section><h2>Many pictures at once</h2>
 <p>Drop pictures, and say what all of them should become. Or drop a list with them, which says it for each: JSON, JSON
 Lines or a table as CSV.</p>
 <pre>[
@@ -30,7 +30,7 @@ Lines or a table as CSV.</p>
   {"photo": "yard.png", "source": "dog", "prompt": "a cat", "seed": 7}
 ]</pre>
 <p>They are done one after another, while others take their turns. What is done is shown here, and can be taken home as
-one archive; a batch that was cancelled goes on where it stopped.</p></section>
+one archive; what was cancelled goes on where it stopped.</p></section>
 """.strip()
 """What stands in the place of the results before there are any."""
 
@@ -92,10 +92,10 @@ def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -
                     "Start", variant="primary", interactive=False, scale=3, elem_id="batch-start"
                 )
                 cancel = gr.Button("Cancel", interactive=False, scale=1, min_width=90, elem_id="batch-cancel")
-            with gr.Accordion("Other batches", open=False, elem_id="batch-others"):
+            with gr.Accordion("Earlier pictures", open=False, elem_id="batch-others"):
                 earlier = gr.Dropdown(
                     [],
-                    label="Batches of this visit",
+                    label="What this visit began",
                     info="To watch, go on, or download again.",
                     elem_id="batch-earlier",
                 )
@@ -110,14 +110,21 @@ def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -
                     watch = gr.Button("Watch it", size="sm", min_width=90, elem_id="batch-watch")
                     pack = gr.Button("Pack its results", size="sm", min_width=90, elem_id="batch-pack")
         with gr.Column(scale=5, min_width=320, elem_classes="batch-seen"):
-            status = gr.HTML(message_html("No batch yet."), elem_id="batch-status", apply_default_css=False)
+            status = gr.HTML(message_html("Nothing was begun yet."), elem_id="batch-status", apply_default_css=False)
             queue_place = gr.HTML("", elem_id="batch-place", apply_default_css=False)
             with gr.Row(elem_classes="batch-next"):
                 archive = gr.HTML("", elem_id="batch-archive", apply_default_css=False)
                 resume = gr.Button(
                     "Go on with it", interactive=False, size="sm", scale=0, min_width=130, elem_id="batch-again"
                 )
-            results = gr.HTML(HELP, elem_id="batch-results", apply_default_css=False)
+            with gr.Column(elem_classes="batch-how", elem_id="batch-empty") as empty:
+                gr.HTML(HELP, apply_default_css=False)
+                with gr.Row(elem_classes="batch-try"):
+                    example = gr.Button(  # from when the visitor is known
+                        "Try an example", interactive=False, size="md", scale=0, min_width=150, elem_id="batch-example"
+                    )
+                    gr.Markdown("Four small drawings, with words for each.", elem_classes="batch-note")
+            results = gr.HTML("", elem_id="batch-results", apply_default_css=False)
     controls = BatchControls(
         current=current,
         watched=watched,
@@ -125,6 +132,8 @@ def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -
         watch_timer=gr.Timer(WATCH_INTERVAL, active=False),
         status=status,
         archive=archive,
+        empty=empty,
+        example=example,
         results=results,
         start=start,
         cancel=cancel,
@@ -147,10 +156,11 @@ def connect(
 
     Args:
         queue_place: where Gradio shows the place in the queue.
-        form: components that say what a new batch is.
+        form: components that say what a new batch is; the last three are steps, seed and models.
     """
     shown = outputs(controls)
     controls.start.click(handlers.create, [token, *form], shown, **QUIET)
+    controls.example.click(handlers.create_example, [token, *form[-3:]], shown, **QUIET)
     controls.resume.click(handlers.resume, [token, controls.earlier], shown, **QUIET)
     controls.slice_timer.tick(
         handlers.do_slice,

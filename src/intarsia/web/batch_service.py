@@ -88,11 +88,13 @@ def create_batch(session: Session, uploads: Sequence[Path], shared: Mapping[str,
     if not uploads:
         raise RecordError("There is no picture yet: drop some, or a list and its pictures.")
     if len(uploads) > MAX_FILES:
-        raise RecordError(f"{len(uploads):,} files came, but a batch takes {MAX_FILES}: send the others in another.")
+        raise RecordError(
+            f"{len(uploads):,} files came, but {MAX_FILES} are taken at once: send the others afterwards."
+        )
     size = sum(upload.stat().st_size for upload in uploads)
     if size > MAX_BYTES:
         raise RecordError(
-            f"The files have {size >> 20:,} MB together, but a batch takes {MAX_BYTES >> 20}: send some in another."
+            f"The files have {size >> 20:,} MB together, but {MAX_BYTES >> 20} are taken at once: send some afterwards."
         )
     names = [upload.name for upload in uploads]
     for name in names:
@@ -314,4 +316,4 @@ def session_batch(session: Session, name: Any) -> Path:
     """
     if isinstance(name, str) and FOLDER.fullmatch(name) and (session.folder / name / ABOUT_FILE).is_file():
         return session.folder / name
-    raise RecordError("That batch is not here any more: reload the page.")
+    raise RecordError("These pictures are not here any more: reload the page.")

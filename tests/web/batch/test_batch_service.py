@@ -85,7 +85,7 @@ def test_a_json_beside_a_list_is_no_second_list(session: Session, sent: Path) ->
         (["a.png", "delta.bin"], "delta.bin is neither"),
         (["a.png", "page.html"], "page.html is neither"),
         (["a.jsonl", "b.csv"], "could both be the list"),
-        ([f"{k}.png" for k in range(201)], "takes 200"),
+        ([f"{k}.png" for k in range(201)], "201 files came, but 200 are taken at once"),
     ],
 )
 def test_what_is_no_batch_is_refused_and_leaves_nothing(

@@ -118,7 +118,7 @@ def set_steps(page: Page, steps: int) -> None:
 
 
 def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot, tmp_path: Path) -> None:
-    status(visitor).to_contain_text("No batch yet")
+    status(visitor).to_contain_text("Nothing was begun yet")
     expect(visitor.locator("#batch-again")).to_be_disabled()
     shoot(visitor, "batch-empty", schemes=SCHEMES)
     visitor.locator("#batch-start").click()
@@ -135,9 +135,33 @@ def test_a_stranger_sees_what_to_do(visitor: Page, shoot: Shoot, tmp_path: Path)
     assert visitor.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_an_example_is_done_at_a_click(visitor: Page, shoot: Shoot) -> None:
+    example = visitor.get_by_role("button", name="Try an example")
+    set_steps(visitor, 2)
+    example.click()
+    expect(example).to_be_hidden()
+    status(visitor).to_contain_text("4 of 4 jobs done", timeout=PATIENCE)
+    cards(visitor).to_have_count(4)
+    cards(visitor).to_contain_text(["car → a house", "plant → a cake", "rabbit → a ball", "cat → a house"])
+    shoot(visitor, "batch-example", schemes=SCHEMES)
+    visitor.reload()
+    cards(visitor).to_have_count(4)
+    expect(example).to_be_hidden()
+    visitor.get_by_role("button", name="Earlier pictures").click()
+    expect(visitor.locator("#batch-earlier input")).to_have_value("1: bird-and-car.png and 3 more")
+
+
+def test_headings_are_in_order_and_lead_back(visitor: Page, served: str) -> None:
+    levels = "() => [...document.querySelectorAll('h1, h2, h3')].map(({ tagName }) => tagName)"
+    assert visitor.evaluate(levels) == ["H1", "H2"]
+    visitor.get_by_role("link", name="One photo").click()
+    visitor.locator(".u-welcome").wait_for(timeout=PATIENCE)
+    assert visitor.url == served
+
+
 def test_what_is_done_is_seen_beside_controls_far_down(visitor: Page) -> None:
     visitor.locator("#batch-more").get_by_role("button", name="More settings").click()
-    visitor.get_by_role("button", name="Other batches").click()
+    visitor.get_by_role("button", name="Earlier pictures").click()
     visitor.locator("#batch-pack").scroll_into_view_if_needed()
     assert visitor.evaluate("scrollY") > 0
     expect(visitor.locator("#batch-status")).to_be_in_viewport()
@@ -205,7 +229,7 @@ def test_a_batch_is_stopped_found_again_done_and_taken_home(
     stranger = browser.new_context()
     page = arrived(stranger, served, problems, ready=READY, path="batch")
     loaded(page)
-    status(page).to_contain_text("No batch yet")
+    status(page).to_contain_text("Nothing was begun yet")
     cards(page).to_have_count(0)
     for folder in store.root.iterdir():
         assert folder.name not in page.content() or (folder / "batch-0001").exists() is False
@@ -264,7 +288,7 @@ def trees(store: SessionStore, tmp_path: Path) -> Iterator[Callable[[int], None]
 
 def test_a_batch_of_another_program_is_watched(visitor: Page, trees: Callable[[int], None], shoot: Shoot) -> None:
     trees(1)
-    visitor.get_by_role("button", name="Other batches").click()
+    visitor.get_by_role("button", name="Earlier pictures").click()
     path = visitor.locator("#batch-path input, #batch-path textarea")
     path.fill("runs/nothing")
     visitor.locator("#batch-watch").click()
