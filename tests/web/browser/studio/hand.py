@@ -44,11 +44,12 @@ class Hand:
 
     def at(self, place: Place) -> Place:
         """Where a place of the photo lies on the screen."""
-        # In one look: a picture may be taking the place of another.
+        # In one look, and by the photo's own size: a picture may be taking the place of another, or of a smaller one.
         shown = self.page.wait_for_function(
             """() => {
-              const picture = document.querySelector(".v-photo"), { width, x, y } = picture.getBoundingClientRect();
-              return picture.naturalWidth && width ? [x, y, width / picture.naturalWidth] : null;
+              const { naturalWidth } = document.querySelector(".v-photo"), world = document.querySelector(".v-world");
+              const { width, x, y } = world.getBoundingClientRect();
+              return naturalWidth && width ? [x, y, width / parseFloat(world.style.width)] : null;
             }"""
         )
         x, y, scale = shown.json_value()
