@@ -273,7 +273,10 @@ def test_a_toy_model_paints_objects_anew_only_where_it_may(
         "settings": {"mode": "regenerate", "steps": 2, "learn.token_steps": 1, "learn.weight_steps": 0},
     }
     canvas.do("arranged", **wish)
-    assert canvas.said == ("The pocket models know a toy world alone. Models for photographs come with a command.", True)
+    assert canvas.said == (
+        "The pocket models know a toy world alone. Models for photographs come with a command.",
+        True,
+    )
     assert canvas.state["job"] is None and not canvas.steps
     canvas.do("arranged", **wish, anyway=True)
     canvas.watch()
