@@ -83,11 +83,11 @@ class Budget:
 
 
 def stopping(seconds: float) -> OnProgress:
-    """A callback that stops the work after so many seconds."""
+    """A callback that stops the work after so many seconds, within what the networks do: the whole is estimated from that."""
     until = time.monotonic() + seconds
 
-    def on_progress(_progress: Progress) -> None:
-        if time.monotonic() > until:
+    def on_progress(progress: Progress) -> None:
+        if progress.whole is None and time.monotonic() > until:
             raise Cancelled("The time for this run is over.")
 
     return on_progress

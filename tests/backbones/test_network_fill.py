@@ -101,6 +101,7 @@ def test_other_objects_are_neither_shown_nor_changed(tmp_path: Path) -> None:
     assert fill.fill(image, hole, np.zeros_like(hole))[hole].min() == 255
 
 
+@pytest.mark.slow
 def test_a_large_hole_is_copied_where_the_network_guides_and_stays_sharp(tmp_path: Path) -> None:
     """Left of the hole is dark, coarse noise, right of it bright noise; what the network paints says which is copied."""
     image = noise(360, 480, most=120)

@@ -253,6 +253,7 @@ def test_ctrl_c_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_batch_removes(folder: Path, capsys) -> None:
     mask_of(folder, "gone.png", (60, 30, 84, 58))
     jobs: list[dict[str, Any]] = [

@@ -102,6 +102,7 @@ def test_a_full_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> N
     assert kept is not None and float(kept["values"][0]) == 2.0
 
 
+@pytest.mark.slow
 def test_what_another_precision_computed_is_not_taken_up(
     scene: Scene, tiny_backbones: Backbones, tiny_models: Path
 ) -> None:

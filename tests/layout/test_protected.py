@@ -19,6 +19,7 @@ from intarsia.layout.scene import Scene, scene_of
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
 from tests.layout.test_copies import SIDE, block, grassland
+from tests.slow import mostly_slow
 
 
 def test_a_gap_is_filled_but_for_what_is_protected() -> None:
@@ -37,7 +38,12 @@ def test_nothing_is_left_to_remove_where_all_is_protected() -> None:
         remove(scene, RemoveRecord(photo="photo.png"), protected=np.ones((SIDE, SIDE), np.bool_))
 
 
-@pytest.mark.parametrize("asked", [{"move": ("cat=50,50",)}, {"copy": ("cat=50,50",)}, {"remove": ("cat",)}])
+@pytest.mark.parametrize(
+    "asked",
+    mostly_slow(
+        [{"move": ("cat=50,50",)}, {"copy": ("cat=50,50",)}, {"remove": ("cat",)}], pushed=[{"copy": ("cat=50,50",)}]
+    ),
+)
 def test_what_is_arranged_leaves_protected_pixels_alone(asked: dict[str, tuple[str, ...]]) -> None:
     scene = grassland()
     alpha = np.full((SIDE, SIDE), 255, np.uint8)

@@ -155,6 +155,7 @@ def test_the_published_presets_heed_anchors_windows_and_rounds(pocket: Backbones
     assert result.record.guidance == 7.5 and result.record.template.startswith("a high quality")
 
 
+@pytest.mark.slow
 def test_a_whole_published_command_costs_what_is_documented(pocket: Backbones) -> None:
     """99 pictures, guidance doubling each of the steps."""
     assert edited(pocket, preset="released", steps=1).cost.evaluations == 99 * 2

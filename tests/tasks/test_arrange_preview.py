@@ -27,6 +27,7 @@ from intarsia.records.remove import RemoveRecord
 from intarsia.tasks.arrange import READING, SEEING, WRITING, run_arrange
 from intarsia.tasks.arrange_preview import open_preview, preview_arrange
 from intarsia.tasks.remove import run_remove
+from tests.slow import mostly_slow
 
 WIDTH, HEIGHT = 480, 360
 
@@ -78,6 +79,7 @@ def places(pixels: np.ndarray) -> dict[str, tuple[float, ...]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [320, 237])
 def test_a_preview_shows_objects_where_the_result_has_them(record: ArrangeRecord, side: int, tmp_path: Path) -> None:
     full = run_arrange(record, tmp_path, no_networks, no_networks, cached=False)
@@ -137,7 +139,7 @@ def outlining(record: ArrangeRecord, folder: Path, told: OnProgress) -> None:
 EDITS = [arranging, removing, previewing, outlining]
 
 
-@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("edit", mostly_slow(EDITS, pushed=[previewing, outlining]))
 def test_little_is_worked_between_two_words(
     record: ArrangeRecord, edit: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +174,7 @@ def test_little_is_worked_between_two_words(
     assert 0 < most[0] <= MOST_UNITS, most
 
 
+@pytest.mark.slow
 def test_arranging_tells_of_every_stage_as_one_whole(record: ArrangeRecord, tmp_path: Path) -> None:
     told: list[Progress] = []
     arranging(record, tmp_path, told.append)
@@ -181,7 +184,7 @@ def test_arranging_tells_of_every_stage_as_one_whole(record: ArrangeRecord, tmp_
     assert len(wholes) == len(told) and wholes == sorted(wholes) and wholes[-1] == 1
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize("share", mostly_slow([0.0, 0.3, 0.7], pushed=[0.0, 0.3]))
 def test_an_edit_that_is_cancelled_writes_nothing(record: ArrangeRecord, share: float, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
         if progress.whole is not None and progress.whole >= share:

@@ -60,6 +60,7 @@ def test_another_checkpoint_takes_the_place_of_the_one_before(loaded: list[str])
     assert loaded == ["a", "b", "a"]
 
 
+@pytest.mark.slow
 def test_another_lora_or_weight_or_content_is_another_checkpoint(loaded: list[str], tmp_path: Path) -> None:
     asked: list[Any] = []
 

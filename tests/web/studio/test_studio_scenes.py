@@ -174,6 +174,7 @@ def drawn(handlers: StudioHandlers, session: Session, uploads: Path) -> Canvas:
     return page
 
 
+@pytest.mark.slow
 def test_words_find_and_change(drawn: Canvas) -> None:
     drawn.do("named", ticket="find", words="cat, potted plant", models=None)
     assert drawn.state["job"]["verb"] == "find"
@@ -371,6 +372,7 @@ def test_a_quick_view_goes_with_what_is_stopped(large: Canvas, mask: Mask, monke
     assert not read_draft(folder.parent / large.draft["id"]).steps
 
 
+@pytest.mark.slow
 def test_a_quick_view_that_nothing_followed_is_forgotten(
     large: Canvas, mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,6 +387,7 @@ def test_a_quick_view_that_nothing_followed_is_forgotten(
     assert read_draft(folder / large.draft["id"]).steps
 
 
+@pytest.mark.slow
 def test_a_scene_is_opened_once_for_its_quick_views(large: Canvas, mask: Mask) -> None:
     scene, service = lifted(large, mask(), name="red"), large.handlers.verbs.arranging
     arranged(large, scene, red={"x": -20.0})
