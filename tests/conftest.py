@@ -18,12 +18,21 @@ import torch
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.records.edit import EditRecord
+from tests.slow import listed_as_slow
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Of diffusers' own arithmetic between numpy and torch; nothing here can mend it.
     config.addinivalue_line("filterwarnings", "ignore:__array__ implementation:DeprecationWarning")
     config.addinivalue_line("filterwarnings", "ignore:`FluxPosEmbed` is deprecated:FutureWarning")
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = listed_as_slow()
+    for item in items:
+        if item.nodeid in slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

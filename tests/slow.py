@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+LISTED = Path(__file__).with_name("slow_rows.txt")
+"""Ids of tests that `make test-all` runs alone: rows of tables of which every push tries others."""
+
+
+def listed_as_slow() -> frozenset[str]:
+    lines = LISTED.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def mostly_slow(table: Iterable[Any], *, pushed: Collection[Any]) -> list[Any]:

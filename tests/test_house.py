@@ -15,6 +15,7 @@ import pytest
 import intarsia
 from intarsia.backbones.protocols import Backbones
 from tests.paths import ROOT
+from tests.slow import listed_as_slow
 
 PUBLIC = {
     "ArrangeRecord",
@@ -178,3 +179,9 @@ def test_the_wheel_works_where_it_is_unpacked(tmp_path: Path) -> None:
         env={"HF_HUB_OFFLINE": "1"},
     )
     assert done.stdout.split() == ["5", "pocket"]
+
+
+def test_tests_that_are_listed_as_slow_are_there() -> None:
+    for listed in listed_as_slow():
+        file, _, name = listed.partition("::")
+        assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8"), listed
