@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-
 LISTED = Path(__file__).with_name("slow_rows.txt")
 """Ids of tests that `make test-all` runs alone: rows of tables of which every push tries others."""
 
