@@ -54,7 +54,8 @@ def measured(seed: int, scenes: int) -> dict[str, Any]:
             clicks += 1
             began = time.monotonic()
             try:
-                name, mask = detect_at_point(photo, drawn(thing.mask, rng), names, segmenter, side=segmenter.side)
+                seen = detect_at_point(photo, drawn(thing.mask, rng), names, segmenter, side=segmenter.side)
+                name, mask = seen.name, seen.mask
             except LayoutError:
                 missed += 1
                 continue

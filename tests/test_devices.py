@@ -276,7 +276,7 @@ def test_a_click_finds_an_object(card: None, on_card: Backbones, pocket: Backbon
     there, here = (
         detect_at_point(read_photo(PHOTO), point, ["car", "ball"], m.segmenter, side=64) for m in (on_card, pocket)
     )
-    assert there[0] == here[0] and np.array_equal(there[1], here[1])
+    assert there.name == here.name and np.array_equal(there.mask, here.mask)
 
 
 @pytest.mark.parametrize("kind", ["sam", "sam2"])

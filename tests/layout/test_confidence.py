@@ -38,7 +38,7 @@ from intarsia.imaging.masks import bounding_box
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import photo_from_image, read_photo
 from intarsia.layout.detect import detect_words
-from intarsia.layout.detect_at_point import found_at_point
+from intarsia.layout.detect_at_point import detect_at_point
 from intarsia.layout.doubts import doubt_notes, kept_notes, refuse_unsure, with_chance
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.layout.scene_files import read_scene, read_scene_folder
@@ -141,7 +141,7 @@ def test_a_click_says_how_sure_it_is(pocket: Backbones) -> None:
     photo = scene("bird-and-car")
     (bird,) = detect_words(photo, ["bird"], pocket.segmenter, side=64)
     point = bounding_box(bird.mask).center
-    clicked = found_at_point(photo, Point(point.x, point.y), pocket.segmenter.nouns, pocket.segmenter, side=64)
+    clicked = detect_at_point(photo, Point(point.x, point.y), pocket.segmenter.nouns, pocket.segmenter, side=64)
     assert clicked.name == "bird" and clicked.sure and clicked.confidence == pytest.approx(bird.confidence, abs=0.1)
 
 

@@ -74,7 +74,8 @@ def square(name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", SQUARES)
 def test_of_two_of_a_kind_the_one_that_was_clicked_is_found(name: str) -> None:
     x0, y0, x1, y1 = SQUARES[name]
-    found, mask = detect_at_point(PHOTO, Point((x0 + x1) / 2, (y0 + y1) / 2), ["cat", "dog 2"], Squares(), side=HEIGHT)
+    seen = detect_at_point(PHOTO, Point((x0 + x1) / 2, (y0 + y1) / 2), ["cat", "dog 2"], Squares(), side=HEIGHT)
+    found, mask = seen.name, seen.mask
     assert found == "dog 2"
     assert iou(mask, square(name)) > 0.95
 
@@ -103,7 +104,7 @@ def test_points_outside_are_refused(point: Point) -> None:
 def test_what_is_another_objects_stays_its() -> None:
     taken = np.zeros((HEIGHT, WIDTH), np.bool_)
     taken[:, :20] = True
-    _, mask = detect_at_point(PHOTO, Point(28, 20), ["dog"], Squares(), side=HEIGHT, taken=taken)
+    mask = detect_at_point(PHOTO, Point(28, 20), ["dog"], Squares(), side=HEIGHT, taken=taken).mask
     assert mask.any() and not (mask & taken).any()
     with pytest.raises(LayoutError, match="found already"):
         detect_at_point(PHOTO, Point(10, 20), ["dog"], Squares(), side=HEIGHT, taken=taken)
@@ -117,8 +118,8 @@ def test_an_outline_that_leaves_nothing_to_the_object_is_refused() -> None:
 
 
 def test_a_network_for_outlines_has_the_last_word() -> None:
-    _, rough = detect_at_point(PHOTO, Point(20, 24), ["dog"], Squares(), side=HEIGHT)
-    _, exact = detect_at_point(PHOTO, Point(20, 24), ["dog"], OutlinedSquares(), side=HEIGHT)
+    rough = detect_at_point(PHOTO, Point(20, 24), ["dog"], Squares(), side=HEIGHT).mask
+    exact = detect_at_point(PHOTO, Point(20, 24), ["dog"], OutlinedSquares(), side=HEIGHT).mask
     assert bounding_box(exact).x1 == bounding_box(rough).x1 - 6
 
 
@@ -138,7 +139,8 @@ def test_pocket_tells_the_objects_of_a_scene_apart(pocket: Backbones) -> None:
     assert set(scene.names) <= set(names) and len(names) == 12
     for thing in scene.objects:
         middle = bounding_box(thing.mask).center
-        name, mask = detect_at_point(photo, middle, names, pocket.segmenter, side=64)
+        seen = detect_at_point(photo, middle, names, pocket.segmenter, side=64)
+        name, mask = seen.name, seen.mask
         assert (name, iou(mask, thing.mask) > 0.6) == (thing.name, True)
 
 

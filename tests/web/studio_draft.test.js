@@ -42,7 +42,6 @@ test("a new change ends what could be done again, and results that were shown st
   draft.change({ step: "remove-0002" });
   assert.equal(draft.redo(), false);
   assert.deepEqual([...draft.known], ["edit-0001", "remove-0002"]);
-  assert.deepEqual([...draft.reachable].sort(), ["", "remove-0002"]);
 });
 
 test("it comes back from JSON as it was", () => {

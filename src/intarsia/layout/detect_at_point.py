@@ -67,21 +67,6 @@ def detect_at_point(
     side: int,
     taken: Mask | None = None,
     refiner: MaskRefiner | None = None,
-) -> tuple[str, Mask]:
-    """The name and the (H, W) mask of the object that is seen at a point; see `found_at_point`."""
-    found = found_at_point(photo, point, names, segmenter, side=side, taken=taken, refiner=refiner)
-    return found.name, found.mask
-
-
-def found_at_point(
-    photo: Photo,
-    point: Point,
-    names: Sequence[str],
-    segmenter: Segmenter,
-    *,
-    side: int,
-    taken: Mask | None = None,
-    refiner: MaskRefiner | None = None,
 ) -> SceneObject:
     """The object that is seen at a point, and how sure it is that it is what it is taken for.
 

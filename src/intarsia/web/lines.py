@@ -102,4 +102,3 @@ class Lines:
     def __init__(self) -> None:
         self.networks = Line()
         self.without_networks = Line()
-        self.downloads = Line()

@@ -18,7 +18,7 @@ from intarsia.backbones.segmenters import LoadedSegmenter
 from intarsia.imaging.geometry import Point
 from intarsia.imaging.masks import bounding_box
 from intarsia.imaging.read import read_photo
-from intarsia.layout.detect_at_point import found_at_point, names_for
+from intarsia.layout.detect_at_point import detect_at_point, names_for
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.tasks.scene import load_segmenter
 from intarsia.web.arrange_store import read_source, source_path, write_detected_scene
@@ -66,5 +66,5 @@ def test_a_click_has_a_confidence(store: SessionStore) -> None:
     middle = bounding_box(scene.objects[0].mask).center
     pocket = on_cpu(resolve("pocket"))
     point = Point(middle.x, middle.y)
-    found = found_at_point(read_photo(photo), point, names_for(resolve("pocket")), pocket, side=pocket.side)
+    found = detect_at_point(read_photo(photo), point, names_for(resolve("pocket")), pocket, side=pocket.side)
     assert found.name == "bird" and found.sure and found.confidence is not None

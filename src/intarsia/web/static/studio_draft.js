@@ -69,11 +69,6 @@ export class Draft {
     return true;
   }
 
-  // The results that undo and redo lead to, and the one that is shown.
-  get reachable() {
-    return new Set([...this.past, this.now, ...this.future].map(({ step }) => step));
-  }
-
   toJSON() {
     const { id, now, known, time } = this;
     const past = [...this.past], future = [...this.future];
