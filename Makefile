@@ -93,6 +93,12 @@ bench: setup
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.regions --seed 7 --count 100 --columns default,fitted,oracle,segment,whole --json bench-regions.json
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.layout --seed 7 --count 30 --columns compose,paste_inpaint --json bench-layout.json
 
+# What can be relied on, in figures: docs/reliability.md. Hours; QUICK=1 for few cases of each, PARTS="fuzz kills" for some.
+.PHONY: trust
+trust: export OMP_NUM_THREADS = 1
+trust: setup
+	HF_HUB_OFFLINE=1 $(BIN)/python -m trust $(PARTS) $(if $(QUICK),--quick)
+
 # Which lines the quick tests run, as a table. Apart from `make test`, since it takes a quarter longer.
 .PHONY: coverage
 coverage: export OMP_NUM_THREADS = 1
