@@ -112,7 +112,7 @@ class Memory:
                 relief = fewer() or self._tighten()
                 if relief is None:
                     raise self.shortage()
-                note(f"The memory of {self.device} was short: the work went on, {relief}.")
+                note(f"The memory of {self.device} is short: going on, {relief}.")
                 clear_memory(self.device)
         finally:
             self._state.attempting = False

@@ -159,7 +159,7 @@ class PipelineEditor:
             # Without any second text it does not guide.
             return {"true_cfg_scale": guidance} | ({"negative_prompt": negative_prompt or " "} if guidance > 1 else {})
         if negative_prompt and guidance > 1:
-            note(f"{self.name} is not guided by a second text: the negative prompt was not read.")
+            note(f"{self.name} is not guided by a second text: the negative prompt is not read.")
         return {"guidance_scale": guidance}
 
     def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:

@@ -300,7 +300,7 @@ class PipelineInpainter:
             if second_text:
                 arguments["negative_prompt"] = [negative_prompt] * count
             else:
-                note(f"{self.name} is not guided by a second text: the negative prompt was not read.")
+                note(f"{self.name} is not guided by a second text: the negative prompt is not read.")
         return arguments
 
     def _softens(self) -> bool:

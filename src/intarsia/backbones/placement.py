@@ -113,12 +113,12 @@ def advise_precision(asked: str, dtype: torch.dtype, device: str, weights: int) 
         return
     if dtype == torch.bfloat16 and computes_bfloat16() is False:
         note(
-            "This processor has no units for bfloat16, which it computes slower than float32",
+            "This processor has no units for bfloat16, which it computes slower than float32.",
             Remedy(Setting("dtype", "float32", verb="pass")),
         )
     elif asked == "auto" and computes_bfloat16():
         note(
-            "This processor has units for bfloat16, which takes half the memory of float32 and is faster and less exact",
+            "This processor has units for bfloat16, which takes half the memory of float32 and is faster and less exact.",
             Remedy(Setting("dtype", "bfloat16", verb="pass"), " for that"),
         )
 
