@@ -20,6 +20,7 @@ from PIL.ExifTags import IFD, Base
 from intarsia.errors import PictureError
 from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.unused_alpha import fill_unused_alpha
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def read_photo(path: str | Path) -> Photo:
         # TIFF forgets its orientation when it is decoded (and turned); PNG may know it only afterwards.
         orientation = picture.getexif().get(Base.Orientation)
         picture.load()
+        fill_unused_alpha(picture, kind)
         return upright(picture, path=Path(path), kind=kind, orientation=orientation)
 
 
@@ -88,8 +90,11 @@ def photo_from_image(image: Image.Image | npt.NDArray[Any]) -> Photo:
 
 
 @contextmanager
-def open_image(path: str | Path) -> Iterator[tuple[Image.Image, str]]:
+def open_image(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[Image.Image, str]]:
     """A picture's header, checked, with the file open for decoding; and the name of its format.
+
+    Args:
+        any_depth: take more than 8 bits a channel, too, as masks may have them.
 
     Whatever the decoders raise inside the block comes out as `PictureError`.
     """
@@ -109,7 +114,8 @@ def open_image(path: str | Path) -> Iterator[tuple[Image.Image, str]]:
             if getattr(picture, "n_frames", 1) > 1:
                 many = "has several pages" if kind == "TIFF" else "is animated"
                 raise PictureError(f"{name} {many}, and which of them to edit is not clear: save the one as a file.")
-            check_depth(name, picture, head)
+            if not any_depth:
+                check_depth(name, picture, head)
             yield picture, kind
         except (PictureError, MemoryError):
             raise
