@@ -115,10 +115,11 @@ def _labelled(path: str | Path, stored: StoredMask, labels: Labels, choosable: b
     present = _present(labels)
     if len(present) > MOST_LABELS or not _is_map(stored, labels, present):
         return None
-    objects = [label for label in present if label not in (0, VOID)]
-    if len(objects) == 1 and (0 in present or VOID in present):
+    void = VOID in present and len(present) > 2 and _is_void(labels)
+    objects = [label for label in present if label != 0 and not (void and label == VOID)]
+    if len(objects) == 1 and len(present) > 1:
         label = objects[0]
-        rest = "0" if VOID not in present else "255" if 0 not in present else "0, and 255 at borders"
+        rest = "0, and 255 at borders" if void else "0"
         what = "lies in place" if stored.paletted else "has the level"
         if label == 1 and not stored.paletted:
             fact = f"The mask {path} is nearly black to the eye, as its brightest level is 1: 1 is taken for white."
