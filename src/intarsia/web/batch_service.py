@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.batch.executor import MARK, RESULTS, Worker, as_error, do_job
-from intarsia.batch.jobs import PICTURES, Job, one_line, read_jobs
+from intarsia.batch.folder import PICTURES
+from intarsia.batch.jobs import Job, one_line, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.batch.runner import to_do
 from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
