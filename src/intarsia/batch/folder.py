@@ -85,6 +85,8 @@ class FolderPictures:
 
     def reasons(self) -> str:
         """What was left out, in a few words; empty where nothing was."""
+        if self.own == ["."]:
+            return "Intarsia has written all that is there"
         parts = [
             (self.own, "a result of Intarsia"),
             (self.other_formats, "of a kind that is not read"),

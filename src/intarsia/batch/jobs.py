@@ -186,8 +186,7 @@ def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
     if not pictures:
         reasons = found.reasons()
         raise RecordError(
-            f"The folder {folder} holds no picture to edit{f' ({reasons})' if reasons else ''}: give one with pictures in "
-            "PNG, JPEG, WebP, TIFF or BMP."
+            f"There is no picture to edit in {folder}{f' ({reasons})' if reasons else ''}: give PNG, JPEG, WebP, TIFF or BMP."
         )
     found.say()
     if used:
