@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from intarsia.batch.file_names import LEDGER
 from intarsia.batch.jobs import Job, plain_text
 from intarsia.errors import OutputError, Remedy, Setting
 
 State = Literal["waiting", "running", "done", "failed"]
 
-NAME = "ledger.sqlite"
+NAME = LEDGER
 VERSION = 1
 
 SCHEMA = """
@@ -200,6 +201,9 @@ class Ledger:
         """
         with self.at_once() as connection:
             connection.execute("UPDATE jobs SET number = NULL")
+            connection.executemany(
+                "UPDATE OR IGNORE jobs SET id = ? WHERE id = ?", [(job.id, id) for job in jobs for id in job.former]
+            )
             connection.executemany(
                 "INSERT INTO jobs (id, number, kind, photo, words, folder) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET number = excluded.number, photo = excluded.photo, "

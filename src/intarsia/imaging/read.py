@@ -6,7 +6,6 @@ import io
 import logging
 import math
 import stat
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from PIL.ExifTags import IFD, Base
 
 from intarsia.errors import PictureError, Remedy
 from intarsia.imaging import heif
+from intarsia.imaging.formats import HEAD, format_of
 from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
 from intarsia.imaging.pages import pages_of
 from intarsia.imaging.photo import Photo
@@ -118,7 +118,7 @@ def open_image(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[I
     """
     name = f"The picture {path}"
     with open_file(path) as file:
-        head = file.read(1024)
+        head = file.read(HEAD)
         if head[4:8] == b"ftyp":
             head += file.read(heif.MOST_META)
         file.seek(0)
@@ -173,51 +173,6 @@ def open_file(path: str | Path) -> io.BufferedReader:
             raise
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
         raise PictureError(f"The picture {path!s} cannot be opened ({reason}): check the name.") from problem
-
-
-def format_of(head: bytes) -> str:
-    """Name of the format that a file begins as; empty for what is not known."""
-    if head[:2] == b"BM" and len(head) >= 18 and head[14:18] in BMP_HEADERS:
-        return "BMP"
-    if head[:4] == b"RIFF":
-        return "WebP" if head[8:12] == b"WEBP" else "a sound or film (RIFF)"
-    if head[4:8] == b"ftyp":
-        return heif.brand_of(head) or FTYP_BRANDS.get(head[8:12], "a film (MP4)")
-    if head[:4] == b"II*\0" and head[8:10] == b"CR":
-        return "a camera's raw picture"
-    if b"<svg" in head[:1024]:
-        return "SVG, a drawing"
-    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
-
-
-BMP_HEADERS = frozenset(struct.pack("<I", length) for length in (12, 16, 40, 52, 56, 64, 108, 124))
-"""Lengths of the second header; text can begin with BM too."""
-
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"GIF8": "GIF",
-    b"8BPS": "PSD, Photoshop's own format",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"II\xbc": "JPEG XR",
-    b"\0\0\1\0": "ICO, an icon",
-    b"%PDF": "PDF",
-    b"%!PS": "PostScript",
-    b"v/1\x01": "OpenEXR",
-    b"qoif": "QOI",
-    b"gimp xcf": "XCF, GIMP's own format",
-    b"P5\n": "PGM",
-    b"P6\n": "PPM",
-}
-
-FTYP_BRANDS = {b"crx ": "a camera's raw picture"}
 
 
 def check_sides(name: str, sides: tuple[int, int]) -> None:
