@@ -159,7 +159,8 @@ def file_source(file: Path, *, name: str) -> ModelSource:
             f"{file} is one of {len(shards)} parts, and {absent[0].name} is missing beside it",
             Remedy("download the whole checkpoint again"),
         )
-    check_file(file, read_headers(shards), configured=config_folder(file) is not None)
+    check_file(file, read_headers(shards, placed=False), configured=config_folder(file) is not None)
+    read_headers(shards)
     if len(shards) > 1:
         raise ModelError(
             f"{file} is one of {len(shards)} parts, which are not read one by one",
