@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ EDITED = "humanEdits"
 XMP_TOOLKIT = b'x:xmptk="Intarsia"'
 """What stands in packets that this package began."""
 
-READERS: dict[str, Callable[[Source], Pieces]] = {
+TAKEN_APART: dict[str, Callable[[Source], Pieces]] = {
     "PNG": png.take_apart,
     "JPEG": jpeg.take_apart,
     "WebP": webp.take_apart,
@@ -79,10 +80,10 @@ NOTHING = Carried()
 
 def take_apart(file: Source, kind: str) -> Pieces:
     """A picture file in pieces, of whatever kind; those of an unknown kind, or of a damaged file, are few."""
-    if kind not in READERS:
+    if kind not in TAKEN_APART:
         return Pieces()
     try:
-        return READERS[kind](file)
+        return TAKEN_APART[kind](file)
     except Exception:  # damage of any kind: the decoder then gets the file as it is
         log.debug("taking apart a %s", kind, exc_info=True)
         return Pieces(lost=["metadata, which is damaged"])
@@ -113,7 +114,11 @@ def settle(pieces: Pieces, size: tuple[int, int], orientation: int) -> tuple[byt
             lost.append(what)
 
     told = _density(pieces)
-    tidied = exif.tidy(pieces.exif, size)
+    try:
+        tidied = exif.tidy(pieces.exif, size)
+    except (ValueError, IndexError, struct.error):
+        log.debug("tidying EXIF", exc_info=True)
+        tidied = exif.Tidied(b"", True, b"")
     if tidied.damaged:
         lose(DAMAGED_EXIF)
     packet = _packet(pieces.xmp or ([tidied.packet] if tidied.packet else []), size, lose)

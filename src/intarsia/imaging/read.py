@@ -24,6 +24,7 @@ from intarsia.errors import PictureError
 from intarsia.imaging.containers.exif import orientation_block
 from intarsia.imaging.containers.pieces import Density, Pieces, SplicedFile
 from intarsia.imaging.metadata import (
+    TAKEN_APART,
     TURNS,
     Carried,
     hdr_curve,
@@ -132,6 +133,8 @@ def open_pieces(path: str | Path) -> Iterator[tuple[Image.Image, str, Pieces]]:
             bare: Any = file if pieces.bare is None else io.BufferedReader(SplicedFile(file, pieces.bare))
             with warnings.catch_warnings(action="ignore"):
                 picture = READERS[kind](bare)
+            if kind not in TAKEN_APART:
+                pieces = pieces_of(picture)
             if (orientation := orientation_of(pieces)) != 1:
                 picture.info["exif"] = b"Exif\0\0" + orientation_block(orientation)
             check_sides(name, picture.size)
@@ -270,7 +273,7 @@ def check_range(name: str, pieces: Pieces) -> None:
 
 
 def pieces_of(picture: Image.Image) -> Pieces:
-    """What a picture in memory carries, as its decoder left it."""
+    """What a picture carries as its decoder says, for pictures in memory and files that nothing here takes apart."""
     held = {key: value for key, value in picture.info.items() if isinstance(value, bytes)}
     block = held.get("exif", b"")
     if not block:
@@ -278,6 +281,8 @@ def pieces_of(picture: Image.Image) -> Pieces:
             there = picture.getexif()
             block = there.tobytes() if len(there) else b""
     pieces = Pieces(exif=block.removeprefix(b"Exif\0\0"), icc=held.get("icc_profile", b""))
+    if "comment" in held:
+        pieces.comments.append(held["comment"])
     if "xmp" in held:
         pieces.xmp.append(held["xmp"])
     with contextlib.suppress(KeyError, TypeError, ValueError):
