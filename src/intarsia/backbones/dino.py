@@ -89,7 +89,7 @@ def load_patch_encoder(
         memory: of the device, where other networks share it.
         side: working size in pixels; by default the size that the network was trained at.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)  # nosec B615 # of a folder
     # Self-supervised checkpoints have no pooler; asking for one would draw it at random.
     without: dict[str, Any] = {"add_pooling_layer": False} if config.model_type == "vit" else {}
     model = load_network(AutoModel, folder, dtype=dtype, config=config, attn_implementation="eager", **without)

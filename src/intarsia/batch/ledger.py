@@ -280,8 +280,9 @@ class Ledger:
             where.append("MAX(COALESCE(began, 0), COALESCE(ended, 0)) >= ?")
             values.append(changed_since)
         if state is not None:
-            where.append(f"state = '{state}'")
-        query = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE {' AND '.join(where)} ORDER BY number"
+            where.append("state = ?")
+            values.append(state)
+        query = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE {' AND '.join(where)} ORDER BY number"  # nosec B608 # its parts are written above
         with closing(self.connection.execute(query, values)) as found:
             return [as_row(values) for values in found]
 

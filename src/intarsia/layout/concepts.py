@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import pickle
+import pickle  # nosec B403 # its error alone
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
