@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.tables import print_whole
 from trust.figures import PAGE, Part, as_table, written_into
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {"fuzz": "strange files, each read or refused in one sentence"}
 """Parts by name, in the order in which they run, and what each is about. `trust/NAME.py` has `run(seed, quick)`."""
 
 
