@@ -268,8 +268,8 @@ def said_besides() -> Iterator[list[str]]:
 
 def reset_peak() -> None:
     """Let the system measure the greatest memory from here on, where it can."""
-    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
 
 
 def peak_memory() -> int:

@@ -81,7 +81,6 @@ def strategy_of(name: str, kind: str) -> st.SearchStrategy[Any]:
     return texts
 
 
-@functools.cache
 def fields_of(kind: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
     """Names and annotations of a record's settings, those of its groups dotted."""
     found: list[tuple[str, str]] = []

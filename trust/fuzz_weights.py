@@ -216,7 +216,7 @@ def other_document(kind: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _ledger(spoilt: int) -> bytes:
+def ledger(spoilt: int) -> bytes:
     """A ledger of two jobs; the rest of its content by a number."""
     from intarsia.batch.ledger import NAME, Ledger
 
@@ -283,10 +283,10 @@ def spoil_rows(connection: sqlite3.Connection, rng: random.Random) -> None:
 
 
 def ledger_changed(rng: random.Random) -> tuple[bytes, str]:
-    data = _ledger(rng.randrange(1, 60))
+    data = ledger(rng.randrange(1, 60))
     if rng.random() < 0.6:
         return data, "ledger: rows"
-    data, how = mutated(_ledger(0), rng)
+    data, how = mutated(ledger(0), rng)
     return data, f"ledger: {how}"
 
 
