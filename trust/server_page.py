@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import secrets
@@ -61,10 +62,8 @@ class Page:
         stream = getattr(self, "_stream", None)
         if stream is not None:
             sock = stream.extensions["network_stream"].get_extra_info("socket")
-            try:
+            with contextlib.suppress(OSError):
                 sock.shutdown(2)
-            except OSError:
-                pass
         self.client.close()
 
     # What the browser's side of the framework does

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -85,7 +86,7 @@ class Server:
         sizes = [size for name in ("tmp", "results") for size in sizes_below(self.folder / name)]
         return Taken(
             memory=number_after(told, "VmRSS:") / 1024,
-            files=len(os.listdir(f"/proc/{self.process.pid}/fd")),
+            files=sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir()),
             threads=int(number_after(told, "Threads:")),
             disk=sum(sizes) / 1e6,
             entries=len(sizes),
@@ -112,10 +113,8 @@ def sizes_below(folder: Path) -> Iterator[int]:
     """Bytes of each file below a folder, from which files vanish meanwhile."""
     for root, _, files in os.walk(folder):
         for name in files:
-            try:
-                yield os.lstat(os.path.join(root, name)).st_size
-            except OSError:
-                continue
+            with contextlib.suppress(OSError):
+                yield (Path(root) / name).lstat().st_size
 
 
 @contextmanager
