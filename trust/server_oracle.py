@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from trust.server_wire import Answer, Request
 
@@ -29,7 +30,6 @@ class Secrets:
     Attributes:
         texts: names, tokens and contents.
         folders: of the server; in errors they are a leak.
-        fields: of JSON that may name a folder, as results have addresses.
     """
 
     texts: Sequence[bytes]
@@ -98,12 +98,13 @@ def wrong_with(answer: Answer, request: Request, secrets: Secrets) -> str | None
 
 def wrong_with_sentence(text: str, request: Request, secrets: Secrets) -> str | None:
     """What is wrong with the message of a refusal."""
-    if not text.strip() or len(text) > LONGEST_SENTENCE:
+    asked = unquote(unquote(request.path.decode("latin-1"))) + request.body.decode("latin-1")
+    if not text.strip() or len(text) > LONGEST_SENTENCE + len(request.path):  # some name the path that was asked for
         return f"a message of {len(text)} characters: {text[:100]!r}"
     if "unforeseen" in text or "nobody has foreseen" in text:
         return f"unforeseen: {text}"
     for folder in secrets.folders:
-        if folder.decode() in text and folder not in request.body + request.path:
+        if folder.decode() in text and folder.decode() not in asked:
             return f"a folder of the server in a message: {text[:160]!r}"
     return None
 
