@@ -133,8 +133,8 @@ class Attacker:
         report = self.report
         try:
             answer = send(self.server.address, request, stream_seconds=seconds)
-        except OSError as problem:
-            report.found(f"no connection ({type(problem).__name__})", request)
+        except OSError as error:
+            report.found(f"no connection ({type(error).__name__})", request)
             return Answer(status=0, headers={}, body=b"", seconds=0.0)
         report.sent[request.about] += 1
         report.statuses[answer.status] += 1

@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -122,7 +122,7 @@ def message_of(body: bytes) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def problems(answer: Answer) -> Iterable[str]:
+def problems(answer: Answer) -> Iterator[str]:
     """The messages of what failed in a stream of events."""
     event = ""
     for line in answer.body.decode("utf-8", "replace").splitlines():

@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,15 +31,27 @@ STREAM = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]*/(?P<event>[^/
 OTHERS = re.compile(r"/(?:v1|mcp)(?:/|$)")
 """Paths of the doors for programs, which have errors of their own shape."""
 UPLOAD = "/gradio_api/upload"
-MOST_NAME = 64
-"""Characters of the name that a page has for the server."""
+NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
+"""What a page calls itself; a longer one, or one with other characters, breaks addresses that are made from it."""
+NO_NAME = "session_hash must be a text of at most 64 letters and digits."
+HEARTBEAT = re.compile(r"/gradio_api/heartbeat/(?P<name>.*)", re.DOTALL)
+KINDS = {
+    "session_hash": str,
+    "event_id": str,
+    "oauth_token": str,
+    "fn_index": int,
+    "trigger_id": int,
+    "simple_format": bool,
+}
+"""Fields of a call beside its values, each of which may be left out."""
+SAID = {str: "a text", int: "a whole number", bool: "true or false"}
 MOST_DEPTH = 64
 """Lists and objects within each other, in what a page sends."""
 MOST_KEPT = 1 << 20
 """Bytes of the answer of a failed call that are read, to put a sentence in their place."""
 
-NO_CALL = "There is no such call here: /gradio_api/info lists those that there are."
-WRONG_VALUES = "A value is missing, or of another kind than is taken here: reload the page, or see /gradio_api/info."
+NO_CALL = "There is no such call here: gradio_api/info lists those that there are."
+WRONG_VALUES = "A value is missing, or of another kind than is taken here: reload the page, or see gradio_api/info."
 NO_UPLOAD = "No files came: send them as multipart/form-data, each as files."
 UNFORESEEN = f"It failed for a reason that nobody has foreseen: {OPERATOR}."
 GONE = "Nothing is waited for under that name: ask again."
@@ -81,7 +95,9 @@ class CallsMiddleware:
             await self.app(scope, receive, send)
             return
         path, method = scope["path"], scope["method"]
-        if method == "POST" and (found := CALL.search(path)) and found.end() == len(path):
+        if not self.is_let_in(scope):
+            pass  # the framework says so, whatever is asked
+        elif method == "POST" and (found := CALL.search(path)) and found.end() == len(path):
             body = await read_body(receive)
             refusal = None if body is None else self.refusal(body, found)
             if refusal is not None:
@@ -93,6 +109,9 @@ class CallsMiddleware:
             if lacking is not None:
                 await lacking(scope, receive, send)
                 return
+        elif (found := HEARTBEAT.search(path)) and not NAME.fullmatch(found["name"]):
+            await answer(400, NO_NAME)(scope, receive, send)
+            return
         if OTHERS.match(path):
             await self.app(scope, receive, send)
             return
@@ -115,7 +134,19 @@ class CallsMiddleware:
             return NO_UPLOAD  # its parser met what is no form
         if "/call/v2/" in path and isinstance(error, TypeError):
             return WRONG_VALUES  # they are taken by their names
+        if isinstance(error.__context__, RequestValidationError):
+            return WRONG_VALUES  # it would have repeated a value that cannot be written
         return None
+
+    def is_let_in(self, scope: Scope) -> bool:
+        """Whether a request comes from someone who has logged in, where the pages want that."""
+        app = self.page.app
+        if app.auth is None:
+            return True
+        cookies = Request(scope).cookies
+        return any(
+            cookies.get(f"{kind}-{app.cookie_id}") in app.tokens for kind in ("access-token", "access-token-unsecure")
+        )
 
     def refusal(self, body: bytes, found: re.Match[str]) -> str | None:
         """Why a call cannot be one of a page or program; None where it may be."""
@@ -127,9 +158,13 @@ class CallsMiddleware:
             return "The call is no JSON object."
         if depth_of(call) > MOST_DEPTH:
             return f"The call has more than {MOST_DEPTH} lists and objects within each other."
-        name = call.get("session_hash")
-        if name is not None and not (isinstance(name, str) and len(name) <= MOST_NAME and name.isprintable()):
-            return f"session_hash must be a text of at most {MOST_NAME} characters."
+        wrong = next((name for name, kind in KINDS.items() if type(call.get(name)) not in (kind, type(None))), None)
+        if wrong is not None:
+            return f"{wrong} must be {SAID[KINDS[wrong]]}."
+        if call.get("session_hash") is not None and not NAME.fullmatch(call["session_hash"]):
+            return NO_NAME
+        if call.get("batched"):
+            return "One call is made at a time: leave batched out."
         if found["way"] in ("cancel", "reset"):
             return None
         function = self.function(found["way"], unquote(found["name"] or ""), call.get("fn_index"))
