@@ -279,7 +279,8 @@ class Ledger:
             first, last: from this place of the list to that one, both included.
             changed_since: those that began or ended from this time on, in seconds since 1970; 0 for all.
         """
-        where, values = ["number IS NOT NULL", "number >= ?"], [float(first)]
+        where = ["number IS NOT NULL", "number >= ?"]
+        values: list[float | str] = [first]
         if last is not None:
             where.append("number <= ?")
             values.append(last)
