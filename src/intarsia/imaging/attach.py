@@ -47,11 +47,6 @@ class Plan:
     lost: list[str]
 
 
-def say_what_is_left_out(photo: Photo, kind: str) -> None:
-    """Note what the photo's file carried that a picture of a kind does not."""
-    _say(plan(photo, kind, None, EDITED).lost)
-
-
 def _say(lost: list[str]) -> None:
     if lost:
         note(f"The picture is written without a part of what the photo's file holds: {'; '.join(lost)}.")
