@@ -127,8 +127,15 @@ class RegionNetwork(nn.Module):
             raise ModelError(f"{path} is no readable safetensors file ({error}).", FITTED) from None
         if about.get("kind") != "RegionNetwork":
             raise ModelError(f"{path} holds other weights than a region network.", FITTED)
-        network = cls(*json.loads(about["shape"]))
-        network.load_state_dict(weights)
+        try:
+            patch_width, text_width = json.loads(about["shape"])
+            with torch.device("meta"):  # a header that lies of its widths costs no memory
+                network = cls(patch_width, text_width)
+            network.load_state_dict(weights, assign=True)
+        except (ValueError, TypeError, LookupError, RuntimeError, OverflowError, RecursionError):
+            raise ModelError(
+                f"{path} is damaged, since its weights are not those of a region network.", FITTED
+            ) from None
         return network.eval()
 
     def check(self, analysis: ImageAnalysis) -> None:
