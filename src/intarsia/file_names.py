@@ -39,7 +39,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|c
 """Names of devices on Windows, whatever ending is put behind them."""
 
 
-def safe_name(text: str, longest: int = LONGEST) -> str:
+def safe_name(text: str, longest: int = LONGEST, most: int = LETTERS) -> str:
     """A text as the name of a file on Linux, macOS and Windows, without an ending; "picture" where nothing is left.
 
     Letters, marks, numbers and symbols of every script stay, composed (NFC) as all systems compare them. Spaces become
@@ -48,12 +48,13 @@ def safe_name(text: str, longest: int = LONGEST) -> str:
     Args:
         longest: bytes in UTF-8 that the name may have, at least 16; a longer one is cut between characters as people
             see them.
+        most: characters that it may have.
     """
     # Composed first, since some signs become others thereby, and last, since some become neighbours only now.
     kept = unicodedata.normalize("NFC", "".join(safe_signs(unicodedata.normalize("NFC", text))))
-    short = trimmed(shortened(trimmed(kept), longest))
+    short = trimmed(shortened(trimmed(kept), longest, most))
     if RESERVED.fullmatch(short.partition(".")[0].rstrip()):
-        short = shortened(f"_{short}", longest)
+        short = trimmed(shortened(f"_{short}", longest, most))
     return short or "picture"
 
 
