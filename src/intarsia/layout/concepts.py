@@ -22,10 +22,11 @@ from typing import Any
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from intarsia.backbones.own_files import entry, read_own
 from intarsia.backbones.protocols import LatentDiffusion
+from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file
 from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
@@ -194,22 +195,21 @@ class Concepts:
             )
         if path.suffix in (".bin", ".pt", ".pth"):
             return read_delta(path)
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                about = file.metadata() or {}
-            tensors = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is no readable safetensors file ({error}).", LEARNED) from None
+        about, tensors = read_own(path, LEARNED)
         if about.get("kind") != "Concepts":
             raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
+        names, words = (entry(about, name, list, path, LEARNED) for name in ("names", "words"))
+        embeddings = tensors.pop("embeddings", NO_ADDITIONS)
+        if embeddings.ndim != 2 or not len(embeddings) == len(names) == len(words):
+            raise ModelError(f"{path} is damaged, since it does not hold one token for each object.", LEARNED)
         return cls(
-            names=tuple(json.loads(about["names"])),
-            words=tuple(json.loads(about["words"])),
-            embeddings=tensors.pop("embeddings"),
+            names=tuple(names),
+            words=tuple(words),
+            embeddings=embeddings,
             additions=tensors.pop("additions", NO_ADDITIONS),
             updates={name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
-            model=about["model"],
-            versions=json.loads(about["versions"]),
+            model=about.get("model", ""),
+            versions=entry(about, "versions", dict, path, LEARNED),
         )
 
 
@@ -221,6 +221,9 @@ def read_delta(path: Path) -> Concepts:
     Raises:
         ModelError: the file is of another layout, or holds more than tensors.
     """
+    fault = foreign_file(path)
+    if fault not in (None, PICKLE, SOMETHING):
+        raise ModelError(f"{path} holds no learned objects, since {fault[0]}.", fault[1], LEARNED)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
