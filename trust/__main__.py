@@ -13,7 +13,11 @@ from pathlib import Path
 from benchmarks.tables import print_whole
 from trust.figures import PAGE, Part, as_table, written_into
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "audit": "known holes, risky code, oldest versions, each Python",
+    "install": "packages built twice, and installed where nothing is",
+    "mutants": "how many small faults put into the code the tests notice",
+}
 """Parts by name, in the order in which they run, and what each is about. `trust/NAME.py` has `run(seed, quick)`."""
 
 

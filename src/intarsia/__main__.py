@@ -1,7 +1,17 @@
-"""python -m intarsia: the same as the command intarsia."""
+"""The command intarsia, which python -m intarsia is, too."""
 
 import sys
 
-from intarsia.cli.main import main
 
-sys.exit(main())
+def start() -> int:
+    """Run the command line; returns the exit code. Ctrl-C is heeded from the first import on."""
+    try:
+        from intarsia.cli.main import main
+    except KeyboardInterrupt:
+        print("intarsia: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intarsia.batch.edit_jobs import read_edits
-from intarsia.batch.jobs import Job, by_picture, read_jobs, with_defaults
+from intarsia.batch.groups import with_defaults
+from intarsia.batch.jobs import Job, by_picture, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord

@@ -92,7 +92,7 @@ def load_patch_encoder(
         side: working size in pixels; by default the size that the network was trained at.
     """
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)  # nosec B615 # of a folder
     # A kind of network that transformers does not know, or settings that contradict each other: almost any exception.
     except Exception as fault:
         raise ModelError(

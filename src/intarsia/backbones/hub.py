@@ -18,6 +18,7 @@ from intarsia.backbones.transfer import Listing, OnBytes, bytes_here, cache_fold
 from intarsia.backbones.weight_sets import Precision
 from intarsia.backbones.wrong_kinds import files_refusal
 from intarsia.errors import Cancelled, Command, Message, ModelError, Remedy, Setting
+from intarsia.notes import note
 
 logger = logging.getLogger(__name__)
 
@@ -131,11 +132,9 @@ def fetch(
             continue
         if (place, wanted) != places[0]:
             if place == repository:
-                logger.warning("%s has no commit %s: its newest was taken instead.", at, str(revision)[:12])
+                note(f"{at} has no commit {str(revision)[:12]}: its newest was taken instead.")
             else:
-                logger.warning(
-                    "%s could not be fetched: %s, a copy of it that others keep, was taken instead.", at, place
-                )
+                note(f"{at} could not be fetched: {place}, a copy of it that others keep, was taken instead.")
         return folder
     assert first is not None
     raise first

@@ -6,7 +6,6 @@ import io
 import logging
 import math
 import stat
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,27 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 from PIL.ExifTags import IFD, Base
 
-from intarsia.errors import PictureError
+from intarsia.errors import PictureError, Remedy
+from intarsia.imaging import heif
+from intarsia.imaging.formats import HEAD, format_of
 from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
+from intarsia.imaging.pages import pages_of
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.unused_alpha import fill_unused_alpha
+from intarsia.notes import note
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +52,9 @@ READERS: dict[str, Callable[[io.BufferedReader], Image.Image]] = {
     "WebP": WebPImagePlugin.WebPImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "HEIC": heif.open_heic,
 }
 
 DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
@@ -45,7 +62,7 @@ PLAIN_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBX", "RGBA",
 
 
 def read_photo(path: str | Path) -> Photo:
-    """Read a PNG, JPEG, WebP, TIFF or BMP file, known by its content whatever its name.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC file, known by its content whatever its name.
 
     CMYK and grey pictures with a profile of their own become sRGB through it; otherwise the profile is
     kept and the numbers stay as they are.
@@ -59,6 +76,9 @@ def read_photo(path: str | Path) -> Photo:
         # TIFF forgets its orientation when it is decoded (and turned); PNG may know it only afterwards.
         orientation = picture.getexif().get(Base.Orientation)
         picture.load()
+        fill_unused_alpha(picture, kind)
+        if kind == "HEIC" and pages_of(picture) > 1:
+            note(f"{path} holds {pages_of(picture)} pictures: the main one is edited.")
         return upright(picture, path=Path(path), kind=kind, orientation=orientation)
 
 
@@ -88,14 +108,19 @@ def photo_from_image(image: Image.Image | npt.NDArray[Any]) -> Photo:
 
 
 @contextmanager
-def open_image(path: str | Path) -> Iterator[tuple[Image.Image, str]]:
+def open_image(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[Image.Image, str]]:
     """A picture's header, checked, with the file open for decoding; and the name of its format.
+
+    Args:
+        any_depth: take more than 8 bits a channel, too, as masks may have them.
 
     Whatever the decoders raise inside the block comes out as `PictureError`.
     """
     name = f"The picture {path}"
     with open_file(path) as file:
-        head = file.read(1024)
+        head = file.read(HEAD)
+        if head[4:8] == b"ftyp":
+            head += file.read(heif.MOST_META)
         file.seek(0)
         kind = format_of(head)
         if not head:
@@ -103,13 +128,20 @@ def open_image(path: str | Path) -> Iterator[tuple[Image.Image, str]]:
         if kind not in READERS:
             what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
             raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
+        if kind == "HEIC" and not heif.heic_is_read():
+            raise PictureError(
+                f"{name} is HEIC, for which a package is not installed",
+                Remedy("install it with: pip install 'intarsia[heif]'", page=()),
+                Remedy("convert it to JPEG or PNG"),
+            )
         try:
             picture = READERS[kind](file)
             check_sides(name, picture.size)
-            if getattr(picture, "n_frames", 1) > 1:
+            if kind != "HEIC" and pages_of(picture) > 1:  # of several pictures in a HEIC, one is the main one
                 many = "has several pages" if kind == "TIFF" else "is animated"
                 raise PictureError(f"{name} {many}, and which of them to edit is not clear: save the one as a file.")
-            check_depth(name, picture, head)
+            if not any_depth:
+                check_depth(name, picture, head)
             yield picture, kind
         except (PictureError, MemoryError):
             raise
@@ -143,55 +175,6 @@ def open_file(path: str | Path) -> io.BufferedReader:
         raise PictureError(f"The picture {path!s} cannot be opened ({reason}): check the name.") from problem
 
 
-def format_of(head: bytes) -> str:
-    """Name of the format that a file begins as; empty for what is not known."""
-    if head[:2] == b"BM" and len(head) >= 18 and head[14:18] in BMP_HEADERS:
-        return "BMP"
-    if head[:4] == b"RIFF":
-        return "WebP" if head[8:12] == b"WEBP" else "a sound or film (RIFF)"
-    if head[4:8] == b"ftyp":
-        return FTYP_BRANDS.get(head[8:12], "a film (MP4)")
-    if head[:4] == b"II*\0" and head[8:10] == b"CR":
-        return "a camera's raw picture"
-    if b"<svg" in head:
-        return "SVG, a drawing"
-    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
-
-
-BMP_HEADERS = frozenset(struct.pack("<I", length) for length in (12, 16, 40, 52, 56, 64, 108, 124))
-"""Lengths of the second header; text can begin with BM too."""
-
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"GIF8": "GIF",
-    b"8BPS": "PSD, Photoshop's own format",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"II\xbc": "JPEG XR",
-    b"\0\0\1\0": "ICO, an icon",
-    b"%PDF": "PDF",
-    b"%!PS": "PostScript",
-    b"v/1\x01": "OpenEXR",
-    b"qoif": "QOI",
-    b"gimp xcf": "XCF, GIMP's own format",
-    b"P5\n": "PGM",
-    b"P6\n": "PPM",
-}
-
-FTYP_BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    b"crx ": "a camera's raw picture",
-}
-
-
 def check_sides(name: str, sides: tuple[int, int]) -> None:
     """Raise `PictureError` for a picture too large to decode safely or too small to edit."""
     width, height = sides
@@ -220,6 +203,8 @@ def check_depth(name: str, picture: Image.Image, head: bytes) -> None:
         floats = 3 in np.atleast_1d(tags.get(TiffImagePlugin.SAMPLEFORMAT, 1))
         if tags.get(254, 0) & 1 or 50706 in tags:  # a reduced copy comes first; DNG's version
             raise PictureError(f"{name} is a camera's raw picture, of which only a preview can be read: develop it.")
+    elif head[4:8] == b"ftyp":
+        bits = heif.bits_of(head)
     elif picture.mode in DEEP_MODES:
         bits = 16
     if bits > 8 or floats:

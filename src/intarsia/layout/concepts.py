@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
-import pickle
+import pickle  # nosec B403 # its error alone
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,8 +29,7 @@ from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file
 from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 READS_TEXT = re.compile(r"attn2\.to_[kv]$")
 """The layers whose input is the text: keys and values of the cross-attention."""
@@ -132,7 +130,7 @@ class Concepts:
                     Remedy("learn anew"),
                 )
         if self.model and self.model != diffusion.name:
-            logger.warning("The concepts were learned on %s and are used with %s.", self.model, diffusion.name)
+            note(f"The concepts were learned on {self.model} and were used with {diffusion.name}.")
 
     def for_scene(self, scene: Scene) -> Concepts:
         """The concepts of a scene's objects, in the scene's order.
@@ -250,7 +248,7 @@ def read_delta(path: Path) -> Concepts:
         if READS_TEXT.search(name.removesuffix(".weight")) and w.ndim == 2
     }
     if len(known) < len(weights):
-        logger.warning("%s: %d weights that are not keys or values are left out.", path, len(weights) - len(known))
+        note(f"{path}: {len(weights) - len(known)} weights that are not keys or values are left out.")
     return Concepts(
         names=tuple(str(token).strip("<>") for token in tokens),
         words=("",) * len(tokens),

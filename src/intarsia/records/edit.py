@@ -20,6 +20,7 @@ from intarsia.records.checks import (
 from intarsia.records.choices import OutputFormat, Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
 from intarsia.records.format_checks import format_checks, watermark_checks
 from intarsia.records.presets import PRESETS, fill_in, unsaid
+from intarsia.records.texts import blank, text_checks
 
 MOST_LCM_STEPS = 50
 """Steps of the schedule that consistency models are distilled on, of which they take some."""
@@ -220,8 +221,9 @@ class EditRecord:
     def __post_init__(self) -> None:
         fill_in(self, PRESETS.get(self.preset, {}))
         checks = (
+            *text_checks(self),
             (
-                bool(self.prompt.strip()),
+                not blank(self.prompt),
                 (
                     "The prompt is empty",
                     Remedy(

@@ -12,6 +12,7 @@ from intarsia.records.checks import between, not_too_long, run_checks, weights_i
 from intarsia.records.choices import Fill, OutputFormat, Unsure
 from intarsia.records.fill_checks import own_network_checks
 from intarsia.records.format_checks import format_checks
+from intarsia.records.texts import text_checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ class RemoveRecord:
     def __post_init__(self) -> None:
         run_checks(
             (
+                *text_checks(self),
                 not_too_long("prompt", self.prompt),
                 weights_in_range("prompt", self.prompt),
                 (

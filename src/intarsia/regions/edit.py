@@ -27,6 +27,7 @@ from intarsia.imaging.protected import read_protected
 from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
 from intarsia.imaging.watermark import watermarked
+from intarsia.notes import collecting
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.adaptive import spend_as_needed
@@ -102,6 +103,7 @@ class EditResult:
     notes: tuple[str, ...] = ()
 
 
+@collecting
 @without_warnings_of_cuts()  # the notes say what was cut
 def edit(
     photo: Photo,

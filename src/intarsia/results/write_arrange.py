@@ -9,9 +9,10 @@ from typing import Any
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.layout.edit import ArrangeResult
+from intarsia.notes import collected
 from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.results.document import arrange_json, arrange_png_text, as_json, now, pixel_digest
+from intarsia.results.document import add_notes, arrange_json, arrange_png_text, as_json, now, pixel_digest
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
 from intarsia.results.picture_format import write_result
 from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
@@ -121,7 +122,7 @@ def write_arrangement(
     order = [lead, *(k for k in range(len(result.pictures)) if k != lead)]
     pictures = dict(zip((targets.picture, *targets.others), order, strict=True))
     document = {**arrange_json(result, lead, now()), "picture": targets.picture.name}
-    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+    with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             made = result.pictures[index]
             own = {
@@ -142,5 +143,6 @@ def write_arrangement(
         sheet = layout_sheet(result.scene, result.layout, chosen.photo, colours)
         tick(0.9)
         write_bytes_atomically(stage / targets.layout.name, png(sheet))
+        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedArrangement(files=targets, document=document)

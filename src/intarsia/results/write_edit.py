@@ -11,8 +11,9 @@ from typing import Any
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.notes import collected
 from intarsia.regions.edit import EditResult
-from intarsia.results.document import as_json, edit_json, edit_png_text, now
+from intarsia.results.document import add_notes, as_json, edit_json, edit_png_text, now
 from intarsia.results.overlay_edit import draw_overlay
 from intarsia.results.picture_format import write_result
 from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
@@ -138,7 +139,7 @@ def write_edit(
     files = replace(targets, others=tuple(target for target in targets.others if target in pictures))
     made_at = now()
     document = {**edit_json(result, lead, made_at), "picture": targets.picture.name}
-    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+    with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             candidate = result.candidates[index]
             assert candidate.photo is not None
@@ -150,5 +151,6 @@ def write_edit(
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(blend)))
         if targets.boxes is not None:
             write_bytes_atomically(stage / targets.boxes.name, png(draw_overlay(result.original, result)))
+        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedEdit(files=files, document=document)

@@ -14,10 +14,11 @@ from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.metadata import EDITED, TRAINED
 from intarsia.imaging.photo import Photo
 from intarsia.layout.remove import RemoveResult
+from intarsia.notes import collected
 from intarsia.progress import tick
 from intarsia.records.inputs import input_files
 from intarsia.records.remove import RemoveRecord
-from intarsia.results.document import as_json, now, remove_json, remove_png_text
+from intarsia.results.document import add_notes, as_json, now, remove_json, remove_png_text
 from intarsia.results.picture_format import ending_of, write_result
 from intarsia.results.staging import check_folder, png, safe_stem, staging
 
@@ -116,10 +117,11 @@ def write_removal(
     text = remove_png_text(document, result) if metadata else None
     replaced = Image.fromarray((result.blend > 0).astype(np.uint8) * 255)
     source = EDITED if result.record.fill in NO_NETWORK else TRAINED
-    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+    with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
         tick(0.2)
         write_result(result.photo, stage / targets.picture.name, result.record, text=text, source=source)
         tick(0.8)
         write_bytes_atomically(stage / targets.mask.name, png(replaced))
+        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedRemoval(files=targets, document=document)

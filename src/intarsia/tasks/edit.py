@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from intarsia.imaging.masks import read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected
 from intarsia.imaging.read import read_photo
+from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
 from intarsia.regions.edit import EditResult, edit, usable_box
@@ -50,6 +50,7 @@ class EditTaskResult:
         return photo
 
 
+@collected()
 def run_edit(
     record: EditRecord,
     out: Path,
@@ -101,9 +102,7 @@ def run_edit(
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."
         )
-    result = dataclasses.replace(
-        result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
-    )
+    result = with_notes(result, lossy_notes(record.format, record.quality, photo, "edit"))
     saved = write_edit(result, targets, lead=lead, metadata=not files.no_metadata, overwrite=files.overwrite)
     return EditTaskResult(result=result, saved=saved, shown=lead)
 
