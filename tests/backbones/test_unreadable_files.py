@@ -323,10 +323,10 @@ def test_what_goes_with_a_checkpoint_is_named_with_its_cause(tmp_path: Path, sub
 @pytest.mark.parametrize(
     ("about", "said"),
     [
-        ({"kind": "Concepts"}, "does not give its names"),
-        ({"kind": "Concepts", "names": "{", "words": "[]"}, "does not give its names"),
-        ({"kind": "Concepts", "names": '["cat"]', "words": "3"}, "does not give its words"),
-        ({"kind": "Concepts", "names": '["cat", "dog"]', "words": '["", ""]'}, "one token for each object"),
+        ({"kind": "Concepts"}, "does not tell what was learned"),
+        ({"kind": "Concepts", "names": "{", "words": "[]"}, "does not tell what was learned"),
+        ({"kind": "Concepts", "names": '["cat"]', "words": "3"}, "does not tell what was learned"),
+        ({"kind": "Concepts", "names": '["cat", "dog"]', "words": '["", ""]'}, "do not fit the 2 objects"),
     ],
 )
 def test_learned_looks_whose_header_is_not_whole_are_named(about: dict[str, str], said: str, tmp_path: Path) -> None:

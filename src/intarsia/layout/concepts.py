@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from intarsia.backbones.own_files import entry, read_own
+from intarsia.backbones.own_files import read_own
 from intarsia.backbones.protocols import LatentDiffusion
 from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file
 from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
@@ -196,19 +196,38 @@ class Concepts:
         about, tensors = read_own(path, LEARNED)
         if about.get("kind") != "Concepts":
             raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
-        names, words = (entry(about, name, list, path, LEARNED) for name in ("names", "words"))
-        embeddings = tensors.pop("embeddings", NO_ADDITIONS)
-        if embeddings.ndim != 2 or not len(embeddings) == len(names) == len(words):
-            raise ModelError(f"{path} is damaged, since it does not hold one token for each object.", LEARNED)
-        return cls(
-            names=tuple(names),
-            words=tuple(words),
-            embeddings=embeddings,
-            additions=tensors.pop("additions", NO_ADDITIONS),
-            updates={name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
-            model=about.get("model", ""),
-            versions=entry(about, "versions", dict, path, LEARNED),
-        )
+        return cls(**_content(path, about, tensors))
+
+
+def _content(path: Path, about: Mapping[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What a file of learned looks holds, by the fields of `Concepts`.
+
+    Raises:
+        ModelError: its header or its tensors are not as `save` writes them.
+    """
+    damaged = ModelError(f"{path} is damaged, since its header does not tell what was learned.", LEARNED)
+    try:
+        names, words = (json.loads(about[key]) for key in ("names", "words"))
+        versions = json.loads(about.get("versions", "{}"))
+        embeddings = tensors.pop("embeddings")
+    except (ValueError, LookupError, RecursionError):
+        raise damaged from None
+    texts = all(isinstance(part, list) and all(isinstance(text, str) for text in part) for part in (names, words))
+    if not texts or not isinstance(versions, dict):
+        raise damaged
+    additions = tensors.pop("additions", NO_ADDITIONS)
+    fitting = embeddings.ndim == 2 and len(embeddings) == len(names) == len(words) > 0 and additions.ndim == 2
+    if not fitting or (len(additions) > 0 and additions.shape[1] != embeddings.shape[1]):
+        raise ModelError(f"{path} is damaged, since its numbers do not fit the {len(names)} objects it names.", LEARNED)
+    return {
+        "names": tuple(names),
+        "words": tuple(words),
+        "embeddings": embeddings,
+        "additions": additions,
+        "updates": {name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
+        "model": about.get("model", ""),
+        "versions": versions,
+    }
 
 
 def read_delta(path: Path) -> Concepts:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from intarsia.backbones.own_files import entry, read_own
+from intarsia.backbones.own_files import read_own
 from intarsia.errors import Command, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Box, Size
@@ -123,12 +123,14 @@ class RegionNetwork(nn.Module):
         if about.get("kind") != "RegionNetwork":
             raise ModelError(f"{path} holds other weights than a region network.", FITTED)
         try:
-            network = cls(*map(int, entry(about, "shape", list, path, FITTED)))
-            network.load_state_dict(weights)
-        # Weights of another size or by other names, or a size that is none.
-        except (RuntimeError, TypeError, ValueError) as fault:
-            reason = str(fault).strip().splitlines()[-1].strip().rstrip(".")
-            raise ModelError(f"{path} holds the weights of another region network ({reason}).", FITTED) from fault
+            patch_width, text_width = json.loads(about["shape"])
+            with torch.device("meta"):  # a header that lies of its widths costs no memory
+                network = cls(patch_width, text_width)
+            network.load_state_dict(weights, assign=True)
+        except (ValueError, TypeError, LookupError, RuntimeError, OverflowError, RecursionError):
+            raise ModelError(
+                f"{path} is damaged, since its weights are not those of a region network.", FITTED
+            ) from None
         return network.eval()
 
     def check(self, analysis: ImageAnalysis) -> None:
