@@ -15,7 +15,6 @@ from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
 from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box, Size, to_stride
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import open_image
 from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
 from intarsia.records.weighted_prompt import parse_weights, without_weights
@@ -84,7 +83,6 @@ def edit_notes(
     if given:
         messages += [
             clipped_message(record, photo.size),
-            mask_message(record, photo.size),
             small_message(region, inpainter.cell),
         ]
     return tuple(TERMINAL.sentence(message) for message in messages if message)
@@ -276,17 +274,6 @@ def clipped_message(record: EditRecord, size: Size) -> Message:
     if inside == box:
         return ()
     return (f"The box {box} reaches beyond the picture, which is {size}: {inside} was repainted.",)
-
-
-def mask_message(record: EditRecord, size: Size) -> Message:
-    """That a mask was fitted to the photo: it had other sides."""
-    if record.mask is None or not Path(record.mask).is_file():
-        return ()
-    with open_image(record.mask) as (picture, _):
-        shape = Size(*picture.size)
-    if {shape.short, shape.long} == {size.short, size.long}:
-        return ()
-    return (f"The mask has {shape} pixels and was fitted to the photo's {size}, so that its edge is coarse.",)
 
 
 def small_message(region: Box, cell: int) -> Message:
