@@ -52,16 +52,21 @@ def _say(lost: list[str]) -> None:
         note(f"The picture is written without a part of what the photo's file holds: {'; '.join(lost)}.")
 
 
-def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> Plan:
+def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, orientation: int = 1) -> Plan:
     """What a file of a kind is given.
 
     Args:
         kind: "PNG", "JPEG", "WEBP" or "TIFF".
         text, source: as for `write_photo`.
+        orientation: how the pixels are stored, by EXIF.
     """
     carried = photo.carried
     lost = list(carried.lost)
-    block = (photo.exif or b"").removeprefix(b"Exif\0\0")
+    block, own_packet = (photo.exif or b"").removeprefix(b"Exif\0\0"), carried.xmp
+    if orientation != 1:
+        stored = (photo.size.width, photo.size.height)[:: -1 if orientation >= 5 else 1]
+        block = exif.tidy(block, stored, orientation).block
+        own_packet = xmp.tidy(own_packet, stored, orientation)[0] if own_packet else b""
     comments = carried.comments
     fresh: dict[xmp_nodes.Name, str] = {}
     if kind != "PNG":
@@ -80,7 +85,7 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -
         block = b""
     if kind != "PNG" and profiles.unknown_coding(carried.colour):
         lost.append("its colour space (cICP), for which no profile is known")
-    packet = _packet(carried.xmp, fresh, kind, text, source, lost)
+    packet = _packet(own_packet, fresh, kind, text, source, lost)
     extension = None
     if kind == "JPEG":
         try:
@@ -172,6 +177,11 @@ def density_of(photo: Photo) -> Density | None:
     return Density(*photo.dpi)
 
 
+def turned(density: Density | None) -> Density | None:
+    """A resolution with across and down changed."""
+    return density and density.turned()
+
+
 def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return all(abs(a - b) < 0.01 for a, b in zip(one, other, strict=True))
 
@@ -197,18 +207,21 @@ def _letters(content: bytes) -> str:
 # The formats
 
 
-def attach(encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes:
+def attach(
+    encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, orientation: int = 1
+) -> bytes:
     """An encoded picture with all that it can hold; what it cannot is noted.
 
     Args:
         encoded: as an encoder wrote it, without metadata; empty for a TIFF, which is written here.
         kind: "PNG", "JPEG", "WEBP" or "TIFF".
         text, source: as for `write_photo`.
+        orientation: how the pixels of a JPEG are stored, by EXIF.
 
     Raises:
         ValueError: the format cannot hold so much.
     """
-    made = plan(photo, kind, text, source)
+    made = plan(photo, kind, text, source, orientation)
     if kind == "PNG":
         whole = png.put_together(encoded, _png_chunks(photo, made, text))
     elif kind == "JPEG":
@@ -221,7 +234,7 @@ def attach(encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | No
             photoshop=_resources(photo.carried),
             segments=photo.carried.segments,
             comments=made.comments,
-            density=density_of(photo),
+            density=density_of(photo) if orientation < 5 else turned(density_of(photo)),
         )
     elif kind == "WEBP":
         alpha = photo.alpha is not None

@@ -9,13 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError, Remedy, Setting
+import numpy as np
+from PIL import Image
+
+from intarsia.errors import OutputError, PictureError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.attach import attach
 from intarsia.imaging.compression import compression
-from intarsia.imaging.metadata import TRAINED
+from intarsia.imaging.jpeg_blocks import with_original_blocks
+from intarsia.imaging.masks import Mask
+from intarsia.imaging.metadata import TRAINED, TURNS_BACK
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import MAX_PIXELS
+from intarsia.imaging.read import MAX_PIXELS, read_photo
 from intarsia.progress import tick
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -88,9 +93,14 @@ def write_photo(
         options |= QUICK_PNG
     file = TickingFile()
     try:
-        if kind != "TIFF":
-            photo.as_image().save(file, kind, **options)
-        content = attach(file.getvalue(), photo, kind, text, source)
+        same = kept_in(photo, original) if original is not None and "qtables" in chosen else None
+        stored = as_stored(photo, options, original, same) if original is not None and same is not None else None
+        if stored is not None:
+            content = attach(stored, photo, kind, text, source, photo.orientation)
+        else:
+            if kind != "TIFF":
+                photo.as_image().save(file, kind, **options)
+            content = attach(file.getvalue(), photo, kind, text, source)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
         raise OutputError(
             f"{path} cannot be encoded as {kind} ({problem})",
@@ -98,6 +108,35 @@ def write_photo(
             Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
     return write_bytes_atomically(path, content, overwrite)
+
+
+def kept_in(photo: Photo, original: Path) -> Mask | None:
+    """(H, W) pixels of an edited photo that are the original's, upright; None where it is not that file's picture."""
+    try:
+        before = read_photo(original)
+    except PictureError:  # it was there when it was edited
+        return None
+    if before.size != photo.size or before.orientation != photo.orientation:
+        return None
+    same: Mask = (before.pixels == photo.pixels).all(-1)
+    return same
+
+
+def as_stored(photo: Photo, options: Mapping[str, Any], original: Path, same: Mask) -> bytes | None:
+    """A JPEG with the original's own blocks where nothing changed; None where they do not fit.
+
+    Its pixels lie as the original's do, turned or not: turned upright, the blocks would fall elsewhere.
+
+    Args:
+        options: Pillow's, with the original's tables.
+        same: (H, W) pixels that are the original's.
+    """
+    image, kept = photo.as_image(), Image.fromarray(same)
+    if photo.orientation in TURNS_BACK:
+        image, kept = (layer.transpose(TURNS_BACK[photo.orientation]) for layer in (image, kept))
+    file = TickingFile()
+    image.save(file, "JPEG", **options)
+    return with_original_blocks(file.getvalue(), original, np.asarray(kept))
 
 
 def is_opaque(photo: Photo) -> bool:
