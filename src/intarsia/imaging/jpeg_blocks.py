@@ -21,6 +21,11 @@ from intarsia.imaging.masks import Mask
 log = logging.getLogger(__name__)
 
 
+def blocks_are_kept() -> bool:
+    """Whether the library that reads coefficients is here: it is not built for every machine."""
+    return importlib.util.find_spec("jpeglib") is not None
+
+
 def with_original_blocks(encoded: bytes, original: Path, same: Mask) -> bytes | None:
     """An encoded JPEG with the original's own blocks where nothing changed; None where they do not fit it.
 
@@ -31,7 +36,7 @@ def with_original_blocks(encoded: bytes, original: Path, same: Mask) -> bytes | 
         original: the photo's file.
         same: (H, W) stored pixels that are the original's.
     """
-    if importlib.util.find_spec("jpeglib") is None:  # not built for every machine
+    if not blocks_are_kept():
         return None
     import jpeglib
 

@@ -7,7 +7,7 @@ import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,6 @@ from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.attach import attach
 from intarsia.imaging.compression import compression
 from intarsia.imaging.jpeg_blocks import with_original_blocks
-from intarsia.imaging.masks import Mask
 from intarsia.imaging.metadata import TRAINED, TURNS_BACK
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS, read_photo
@@ -56,8 +55,8 @@ def write_photo(
 ) -> Path:
     """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG is not (by default quality 95, full colour resolution), so that pixels
-    outside an edit differ slightly from the original's there. All else that the photo's file carried goes along; what
+    PNG, TIFF and WebP are lossless; JPEG is not (by default quality 95, full colour resolution). Of an `original` that is
+    one, it keeps the tables, the orientation, and every block that shows the same pixels as before, see `jpeg_blocks`. All else that the photo's file carried goes along; what
     the format cannot hold is named in a note.
 
     Args:
@@ -93,10 +92,9 @@ def write_photo(
         options |= QUICK_PNG
     file = TickingFile()
     try:
-        same = kept_in(photo, original) if original is not None and "qtables" in chosen else None
-        stored = as_stored(photo, options, original, same) if original is not None and same is not None else None
+        stored = as_stored(photo, options, original) if original is not None and "qtables" in chosen else None
         if stored is not None:
-            content = attach(stored, photo, kind, text, source, photo.orientation)
+            content = attach(stored.content, photo, kind, text, source, stored.orientation)
         else:
             if kind != "TIFF":
                 photo.as_image().save(file, kind, **options)
@@ -110,33 +108,35 @@ def write_photo(
     return write_bytes_atomically(path, content, overwrite)
 
 
-def kept_in(photo: Photo, original: Path) -> Mask | None:
-    """(H, W) pixels of an edited photo that are the original's, upright; None where it is not that file's picture."""
-    try:
-        before = read_photo(original)
-    except PictureError:  # it was there when it was edited
-        return None
-    if before.size != photo.size or before.orientation != photo.orientation:
-        return None
-    same: Mask = (before.pixels == photo.pixels).all(-1)
-    return same
+class Stored(NamedTuple):
+    """A JPEG without metadata, and the orientation of its pixels by EXIF."""
+
+    content: bytes
+    orientation: int
 
 
-def as_stored(photo: Photo, options: Mapping[str, Any], original: Path, same: Mask) -> bytes | None:
+def as_stored(photo: Photo, options: Mapping[str, Any], original: Path) -> Stored | None:
     """A JPEG with the original's own blocks where nothing changed; None where they do not fit.
 
     Its pixels lie as the original's do, turned or not: turned upright, the blocks would fall elsewhere.
 
     Args:
+        photo: upright.
         options: Pillow's, with the original's tables.
-        same: (H, W) pixels that are the original's.
     """
-    image, kept = photo.as_image(), Image.fromarray(same)
-    if photo.orientation in TURNS_BACK:
-        image, kept = (layer.transpose(TURNS_BACK[photo.orientation]) for layer in (image, kept))
+    try:
+        before = read_photo(original)
+    except PictureError:  # it was there when it was edited
+        return None
+    if before.size != photo.size:
+        return None
+    image, same = photo.as_image(), Image.fromarray((before.pixels == photo.pixels).all(-1))
+    if before.orientation in TURNS_BACK:
+        image, same = (layer.transpose(TURNS_BACK[before.orientation]) for layer in (image, same))
     file = TickingFile()
     image.save(file, "JPEG", **options)
-    return with_original_blocks(file.getvalue(), original, np.asarray(kept))
+    content = with_original_blocks(file.getvalue(), original, np.asarray(same))
+    return Stored(content, before.orientation) if content else None
 
 
 def is_opaque(photo: Photo) -> bool:
