@@ -71,7 +71,7 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -
             if len(carried.comments) > 1:
                 lost.append(f"further comments, of which {USUAL_NAMES[kind]} holds one")
     if carried.segments and kind != "JPEG":
-        lost.append(f"its JPEG segments {_listed(_segment_name(s.marker) for s in carried.segments)}")
+        lost.append(f"its application data in {_listed(_segment_name(s.marker) for s in carried.segments)}")
     if kind == "WEBP":
         _from_iptc(carried, fresh, lost)
         block = _with_density(photo, block)
