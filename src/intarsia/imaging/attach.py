@@ -22,7 +22,7 @@ TEXT_NAMES: dict[bytes, xmp_nodes.Name] = {
 """Keywords of a PNG's texts that mean the same as properties of Dublin Core."""
 
 COMMENT = b"Comment"
-LONGEST_TEXT = 60_000
+LONGEST_TEXT = 30_000
 """Bytes of a PNG's text that another format is given."""
 
 USUAL_NAMES = {"JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF", "PNG": "PNG"}
@@ -76,10 +76,13 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, o
             if len(carried.comments) > 1:
                 lost.append(f"further comments, of which {USUAL_NAMES[kind]} holds one")
     if carried.segments and kind != "JPEG":
-        lost.append(f"its JPEG segments {_listed(_segment_name(s.marker) for s in carried.segments)}")
+        lost.append(f"its application data in {_listed(_segment_name(s.marker) for s in carried.segments)}")
     if kind == "WEBP":
         _from_iptc(carried, fresh, lost)
         block = _with_density(photo, block)
+    if kind == "JPEG" and any(len(comment) > jpeg.LONGEST for comment in comments):
+        comments = tuple(comment for comment in comments if len(comment) <= jpeg.LONGEST)
+        lost.append("a comment, which is too long for JPEG")
     if kind == "JPEG" and len(block) > jpeg.LONGEST_EXIF:
         lost.append(f"its EXIF data, as {len(block):,} bytes are more than JPEG holds of it")
         block = b""

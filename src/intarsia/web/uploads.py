@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from PIL import Image
-
 from intarsia.errors import PictureError
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.write import write_photo
@@ -57,9 +55,7 @@ def take_photo(file: Path, session: Session) -> Path:
         PictureError: it is no photo that can be edited.
     """
     try:
-        read_photo(file)
-        with Image.open(file) as opened:
-            format_name = str(opened.format)
+        format_name = read_photo(file).format.upper()
     except PictureError as error:
         # Visitors know the name of their file, and are told no paths of the server.
         raise error.replace(str(file), file.name) from error

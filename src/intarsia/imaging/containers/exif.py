@@ -15,6 +15,9 @@ ORDERS = {b"II": "<", b"MM": ">"}
 WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value, by TIFF's number of its type."""
 
+MOST_ENTRIES = 2000
+"""Entries of a table that are read; cameras write some dozens."""
+
 SHORT, LONG, RATIONAL = 3, 4, 5
 WIDTH, HEIGHT, ORIENTATION, ACROSS, DOWN, UNIT = 256, 257, 274, 282, 283, 296
 EXIF, GPS, INTEROP = 34665, 34853, 40965
@@ -87,7 +90,7 @@ class Block:
         if not 8 <= table <= len(self.content) - 2:
             return [], False
         count = self.short(table)
-        there = min(count, (len(self.content) - table - 2) // 12)
+        there = min(count, MOST_ENTRIES, (len(self.content) - table - 2) // 12)
         found, whole = [], there == count
         for index in range(there):
             at = table + 2 + 12 * index
