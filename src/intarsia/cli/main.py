@@ -36,7 +36,9 @@ from intarsia.cli.commands.remove import Remove, remove_command
 from intarsia.cli.commands.replay import Replay, replay_command
 from intarsia.cli.commands.ui import Ui, ui_command
 from intarsia.cli.options import CommandResult
+from intarsia.cli.result_lines import note_lines
 from intarsia.errors import Cancelled, IntarsiaError, UsageError
+from intarsia.notes import collected, merged, say
 
 Command = (
     Annotated[Edit, tyro.conf.subcommand("edit")]
@@ -134,9 +136,13 @@ def run(command: Any) -> int:
         # Whatever a library prints must not end up between the braces.
         with contextlib.redirect_stdout(sys.stderr) if output.json else contextlib.nullcontext():
             if isinstance(command, Batch):
-                (summary, lines), code = batch_command(command)
-            else:
+                with collected(logger.warning) as said:  # told at once: a batch may last for days
+                    (summary, lines), code = batch_command(command)
+                summary = {**summary, "run_notes": said} if said else summary
+            elif isinstance(command, AT_ONCE):
                 (summary, lines), code = COMMANDS[type(command)](command), 0
+            else:
+                (summary, lines), code = noted(COMMANDS[type(command)], command), 0
     finally:
         logger.removeHandler(note)
         logger.setLevel(level)
@@ -147,6 +153,24 @@ def run(command: Any) -> int:
         printed = console.print_out("\n".join(map(console.plain, lines)))
     return code if printed else max(code, 1)
 
+
+def noted(perform: Callable[[Any], CommandResult], command: Any) -> CommandResult:
+    """A command's output, with the notes that no result of it keeps."""
+    said: list[str] = []
+    try:
+        with collected() as said:
+            summary, lines = perform(command)
+    except Exception:
+        say(*said)  # beside the error
+        raise
+    more = [sentence for sentence in said if sentence not in summary.get("notes", ())]
+    if more and summary:
+        summary = {**summary, "notes": list(merged(summary.get("notes", ()), more))}
+    return summary, [*lines, *note_lines(more)]
+
+
+AT_ONCE = (Ui, Demo)
+"""Commands that last, or have no result: their notes are told at once, in the log."""
 
 COMMANDS: dict[type, Callable[[Any], CommandResult]] = {
     Edit: edit_command,

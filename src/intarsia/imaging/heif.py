@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 from intarsia.imaging.containers.pieces import Chunk, Pieces
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
 
-from intarsia.imaging.containers import exif, jpeg, photoshop, png, profiles, tiff, webp, xmp
+from intarsia.imaging.containers import exif, jpeg, photoshop, png, profiles, tiff, webp, xmp, xmp_nodes
 from intarsia.imaging.containers.pieces import UNITS, Chunk, Density, Pieces, Segment, Source
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ EDITED = "humanEdits"
 XMP_TOOLKIT = b'x:xmptk="Intarsia"'
 """What stands in packets that this package began."""
 
-READERS: dict[str, Callable[[Source], Pieces]] = {
+TAKEN_APART: dict[str, Callable[[Source], Pieces]] = {
     "PNG": png.take_apart,
     "JPEG": jpeg.take_apart,
     "WebP": webp.take_apart,
@@ -79,10 +80,10 @@ NOTHING = Carried()
 
 def take_apart(file: Source, kind: str) -> Pieces:
     """A picture file in pieces, of whatever kind; those of an unknown kind, or of a damaged file, are few."""
-    if kind not in READERS:
+    if kind not in TAKEN_APART:
         return Pieces()
     try:
-        return READERS[kind](file)
+        return TAKEN_APART[kind](file)
     except Exception:  # damage of any kind: the decoder then gets the file as it is
         log.debug("taking apart a %s", kind, exc_info=True)
         return Pieces(lost=["metadata, which is damaged"])
@@ -113,7 +114,11 @@ def settle(pieces: Pieces, size: tuple[int, int], orientation: int) -> tuple[byt
             lost.append(what)
 
     told = _density(pieces)
-    tidied = exif.tidy(pieces.exif, size)
+    try:
+        tidied = exif.tidy(pieces.exif, size)
+    except (ValueError, IndexError, struct.error):
+        log.debug("tidying EXIF", exc_info=True)
+        tidied = exif.Tidied(b"", True, b"")
     if tidied.damaged:
         lose(DAMAGED_EXIF)
     packet = _packet(pieces.xmp or ([tidied.packet] if tidied.packet else []), size, lose)
@@ -152,21 +157,21 @@ def _packet(packets: list[bytes], size: tuple[int, int], lose: Callable[[str], N
     if not packets:
         return b""
     try:
-        packet = xmp.as_utf8(packets[0])
-        xmp.properties_of(xmp.nodes_of(packet))
-    except xmp.XmpError as problem:
+        packet = xmp_nodes.as_utf8(packets[0])
+        xmp_nodes.properties_of(xmp_nodes.nodes_of(packet))
+    except xmp_nodes.XmpError as problem:
         log.debug("reading XMP: %s", problem)
         lose(DAMAGED_XMP)
         return b""
     for more in packets[1:]:
         try:
-            packet = xmp.joined(packet, xmp.as_utf8(more))
-        except xmp.XmpError as problem:
+            packet = xmp.joined(packet, xmp_nodes.as_utf8(more))
+        except xmp_nodes.XmpError as problem:
             log.debug("reading extended XMP: %s", problem)
             lose("the extension of its XMP data, which is damaged")
     try:
         packet, gone = xmp.tidy(packet, size)
-    except xmp.XmpError as problem:
+    except xmp_nodes.XmpError as problem:
         log.debug("changing XMP: %s", problem)
         lose(DAMAGED_XMP)
         return b""

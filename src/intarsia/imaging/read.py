@@ -8,7 +8,6 @@ import io
 import logging
 import math
 import stat
-import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from intarsia.errors import PictureError, Remedy
 from intarsia.imaging import heif
 from intarsia.imaging.containers.exif import orientation_block
 from intarsia.imaging.containers.pieces import Density, Pieces, SplicedFile
+from intarsia.imaging.formats import HEAD, format_of
 from intarsia.imaging.metadata import (
     TURNS,
     Carried,
@@ -129,11 +129,11 @@ def photo_from_image(image: Image.Image | npt.NDArray[Any]) -> Photo:
 def open_image(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[Image.Image, str]]:
     """A picture's header, checked, with the file open for decoding; and the name of its format.
 
-    Args:
-        any_depth: take more than 8 bits a channel, too, as masks may have them.
-
     Of its metadata, decoders are shown the orientation alone. Whatever they raise inside the block comes out as
     `PictureError`.
+
+    Args:
+        any_depth: take more than 8 bits a channel, too, as masks may have them.
     """
     with open_pieces(path, any_depth=any_depth) as (picture, kind, _):
         yield picture, kind
@@ -144,7 +144,7 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
     """As `open_image`, with what the file carries besides, as it stands there."""
     name = f"The picture {path}"
     with open_file(path) as file:
-        head = file.read(1024)
+        head = file.read(HEAD)
         if head[4:8] == b"ftyp":
             head += file.read(heif.MOST_META)
         file.seek(0)
@@ -211,51 +211,6 @@ def open_file(path: str | Path) -> io.BufferedReader:
         raise PictureError(f"The picture {path!s} cannot be opened ({reason}): check the name.") from problem
 
 
-def format_of(head: bytes) -> str:
-    """Name of the format that a file begins as; empty for what is not known."""
-    if head[:2] == b"BM" and len(head) >= 18 and head[14:18] in BMP_HEADERS:
-        return "BMP"
-    if head[:4] == b"RIFF":
-        return "WebP" if head[8:12] == b"WEBP" else "a sound or film (RIFF)"
-    if head[4:8] == b"ftyp":
-        return heif.brand_of(head) or FTYP_BRANDS.get(head[8:12], "a film (MP4)")
-    if head[:4] == b"II*\0" and head[8:10] == b"CR":
-        return "a camera's raw picture"
-    if b"<svg" in head[:1024]:
-        return "SVG, a drawing"
-    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
-
-
-BMP_HEADERS = frozenset(struct.pack("<I", length) for length in (12, 16, 40, 52, 56, 64, 108, 124))
-"""Lengths of the second header; text can begin with BM too."""
-
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"GIF8": "GIF",
-    b"8BPS": "PSD, Photoshop's own format",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"II\xbc": "JPEG XR",
-    b"\0\0\1\0": "ICO, an icon",
-    b"%PDF": "PDF",
-    b"%!PS": "PostScript",
-    b"v/1\x01": "OpenEXR",
-    b"qoif": "QOI",
-    b"gimp xcf": "XCF, GIMP's own format",
-    b"P5\n": "PGM",
-    b"P6\n": "PPM",
-}
-
-FTYP_BRANDS = {b"crx ": "a camera's raw picture"}
-
-
 def check_sides(name: str, sides: tuple[int, int]) -> None:
     """Raise `PictureError` for a picture too large to decode safely or too small to edit."""
     width, height = sides
@@ -306,7 +261,7 @@ def check_range(name: str, pieces: Pieces) -> None:
 
 
 def pieces_of(picture: Image.Image) -> Pieces:
-    """What a picture in memory carries, as its decoder left it."""
+    """What a picture carries as its decoder says, for pictures in memory and files that nothing here takes apart."""
     held = {key: value for key, value in picture.info.items() if isinstance(value, bytes)}
     block = held.get("exif", b"")
     if not block:
@@ -314,6 +269,8 @@ def pieces_of(picture: Image.Image) -> Pieces:
             there = picture.getexif()
             block = there.tobytes() if len(there) else b""
     pieces = Pieces(exif=block.removeprefix(b"Exif\0\0"), icc=held.get("icc_profile", b""))
+    if "comment" in held:
+        pieces.comments.append(held["comment"])
     if "xmp" in held:
         pieces.xmp.append(held["xmp"])
     with contextlib.suppress(KeyError, TypeError, ValueError):

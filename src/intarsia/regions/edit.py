@@ -26,6 +26,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected
 from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
+from intarsia.notes import collecting
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.adaptive import spend_as_needed
@@ -47,6 +48,7 @@ from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
 from intarsia.regions.showing import alpha_notes, completed
 from intarsia.regions.sight import Sight
+from intarsia.regions.word_notes import note_unseen
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -102,6 +104,7 @@ class EditResult:
     notes: tuple[str, ...] = ()
 
 
+@collecting
 @without_warnings_of_cuts()  # the notes say what was cut
 def edit(
     photo: Photo,
@@ -189,7 +192,7 @@ def edit(
         ground = searched and jobs[0].intent.change == "background"
         alone = searched and len(jobs) == 1
         advised = advised_box(analysis, record, network, photo.size) if alone and network is not None else None
-        analysis = with_sight(analysis, jobs, sight) if searched else analysis
+        analysis = with_sight(analysis, record, jobs, sight) if searched else analysis
         tell(observer, analysis, anchors)
         for job in jobs:
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
@@ -313,8 +316,9 @@ def tell(observer: Observer | None, analysis: ImageAnalysis, anchors: Sequence[P
         observer.on_analysis(analysis_event(analysis, anchors))
 
 
-def with_sight(analysis: ImageAnalysis, jobs: Sequence[Job], sight: Sight) -> ImageAnalysis:
-    """An analysis with what the closer look has found of the source words."""
+def with_sight(analysis: ImageAnalysis, record: EditRecord, jobs: Sequence[Job], sight: Sight) -> ImageAnalysis:
+    """An analysis with what the closer look has found of the source words; what it has not is noted."""
+    note_unseen(record, jobs, sight)
     phrases = [p for job in jobs for p in job.asked]
     seen = torch.from_numpy(sight.relevance(phrases)) if phrases else analysis.relevance
     return dataclasses.replace(analysis, relevance=seen, has_text_relevance=bool(phrases))

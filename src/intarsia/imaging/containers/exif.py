@@ -184,6 +184,9 @@ def tidy(content: bytes, size: tuple[int, int]) -> Tidied:
             if not inner:
                 continue
         if entry.tag == ORIENTATION:
+            if exif.number(entry) is None:
+                whole = False
+                continue
             exif.put_number(entry, 1)
         if entry.tag in (WIDTH, HEIGHT):
             exif.put_number(entry, size[entry.tag - WIDTH])

@@ -21,7 +21,10 @@ RAW = b"Raw profile type "
 """Keyword of texts in which some programs keep blocks of other formats, in hexadecimal digits."""
 
 LONGEST_PACKET = 2**24
-"""Bytes of an XMP packet that are unpacked."""
+"""Bytes of a text or an XMP packet that are unpacked; longer ones are left out."""
+
+LONGEST_PACKED = 10**6
+"""Bytes of a text that stays packed. Some readers refuse files with longer ones, unless they are not packed."""
 
 MANIFEST = "its content credentials (C2PA), which an edit makes invalid"
 NAMES = {
@@ -33,7 +36,12 @@ NAMES = {
     b"eXIf": "EXIF data",
     b"tRNS": "transparent colours",
     b"pHYs": "resolution",
+    **dict.fromkeys((b"mDCV", b"mDCv", b"cLLI", b"cLLi"), "light levels"),
 }
+
+
+LENGTHS = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"mDCV": 24, b"mDCv": 24, b"cLLI": 8, b"cLLi": 8}
+"""Bytes of chunks that have a fixed length."""
 
 
 class Text(NamedTuple):
@@ -95,13 +103,33 @@ def _sort(chunk: Chunk, pieces: Pieces) -> None:
             pieces.xmp.append(packet.value)
     elif kind == b"caBX":
         pieces.lose(MANIFEST)
-    elif kind in TEXTS or kind[3:].islower():  # the format's own mark of what outlives a change of the pixels
+    elif kind in TEXTS:
+        _read_text(chunk, pieces)
+    elif kind[3:].islower():  # the format's own mark of what outlives a change of the pixels
+        pieces.chunks.append(chunk)
+
+
+def _read_text(chunk: Chunk, pieces: Pieces) -> None:
+    """Keep a text as it is, if it can be read; a very long one is unpacked."""
+    text = unpacked(chunk, LONGEST_PACKET)
+    key = key_of(chunk)
+    if text is None or not 1 <= len(key) <= 79:
+        pieces.lose(f'its text "{key[:79].decode("latin-1")}", which is damaged or more than 16 MiB')
+    elif len(text.value) > LONGEST_PACKED and chunk.kind == b"zTXt":
+        pieces.chunks.append(Chunk(b"tEXt", key + b"\0" + text.value))
+    elif len(text.value) > LONGEST_PACKED and chunk.kind == b"iTXt":
+        language, translated = chunk.body[len(key) + 3 :].split(b"\0", 2)[:2]
+        pieces.chunks.append(Chunk(b"iTXt", key + b"\0\0\0" + language + b"\0" + translated + b"\0" + text.value))
+    else:
         pieces.chunks.append(chunk)
 
 
 def _read_colour(chunk: Chunk, pieces: Pieces) -> None:
     """Keep a chunk about colours; a profile is unpacked besides."""
     if any(chunk.kind == other.kind for other in pieces.colour):
+        return
+    if len(chunk.body) != LENGTHS.get(chunk.kind, len(chunk.body)):
+        pieces.lose(f"its {NAMES[chunk.kind]}, which is damaged")
         return
     if chunk.kind == b"iCCP":
         _, _, rest = chunk.body.partition(b"\0")
