@@ -18,7 +18,9 @@ FAULTS = Path("/work/shared/samples/faults")
 
 def bmp(alpha: int | np.ndarray, *, header: int = 124) -> bytes:
     """A BMP of 32 bits: of 40 bytes' header without a word on alpha, or of 108 or 124 bytes' with its mask."""
-    rows = np.dstack([COLOURS[::-1, :, ::-1], np.broadcast_to(np.uint8(alpha), COLOURS.shape[:2])]).astype(np.uint8)
+    rows = np.dstack([COLOURS[::-1, :, ::-1], np.broadcast_to(np.uint8(alpha), COLOURS.shape[:2])[::-1]]).astype(
+        np.uint8
+    )
     packed, plain = rows.tobytes(), header == 40
     info = struct.pack("<IiiHHIIiiII", header, 24, 20, 1, 32, 0 if plain else 3, len(packed), 2835, 2835, 0, 0)
     masks = b"" if plain else struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + b"\0" * 48
