@@ -25,7 +25,7 @@ COMMENT = b"Comment"
 LONGEST_TEXT = 30_000
 """Bytes of a PNG's text that another format is given."""
 
-USUAL_NAMES = {"JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF", "PNG": "PNG"}
+USUAL_NAMES = {"JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF", "PNG": "PNG", "AVIF": "AVIF"}
 
 
 @dataclass
@@ -47,7 +47,8 @@ class Plan:
     lost: list[str]
 
 
-def _say(lost: list[str]) -> None:
+def say_lost(lost: list[str]) -> None:
+    """Note what a file is written without, if anything."""
     if lost:
         note(f"The picture is written without a part of what the photo's file holds: {'; '.join(lost)}.")
 
@@ -56,7 +57,7 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, o
     """What a file of a kind is given.
 
     Args:
-        kind: "PNG", "JPEG", "WEBP" or "TIFF".
+        kind: "PNG", "JPEG", "WEBP", "TIFF" or "AVIF".
         text, source: as for `write_photo`.
         orientation: how the pixels are stored, by EXIF.
     """
@@ -77,8 +78,8 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, o
                 lost.append(f"further comments, of which {USUAL_NAMES[kind]} holds one")
     if carried.segments and kind != "JPEG":
         lost.append(f"its application data in {_listed(_segment_name(s.marker) for s in carried.segments)}")
-    if kind == "WEBP":
-        _from_iptc(carried, fresh, lost)
+    if kind in ("WEBP", "AVIF"):
+        _from_iptc(carried, fresh, lost, kind)
         block = _with_density(photo, block)
     if kind == "JPEG" and any(len(comment) > jpeg.LONGEST for comment in comments):
         comments = tuple(comment for comment in comments if len(comment) <= jpeg.LONGEST)
@@ -144,8 +145,8 @@ def _from_texts(carried: Carried, kind: str, fresh: dict[xmp_nodes.Name, str], l
     return tuple(comments)
 
 
-def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[str]) -> None:
-    """Put into XMP what a WebP can hold of IPTC's records."""
+def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[str], kind: str) -> None:
+    """Put into XMP what a WebP or AVIF can hold of IPTC's records."""
     iptc = photoshop.iptc_of(carried.photoshop) or carried.iptc
     for name, value in photoshop.texts_of(iptc).items():
         fresh.setdefault((xmp.DC, name), value)
@@ -155,7 +156,7 @@ def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[st
     ):
         lost.append("its IPTC data, but for title, keywords, author, copyright and caption")
     elif any(held.number != photoshop.IPTC for held in photoshop.resources(carried.photoshop)[0]):
-        lost.append("its Photoshop data, for which WebP has no place")
+        lost.append(f"its Photoshop data, for which {USUAL_NAMES[kind]} has no place")
 
 
 def _with_density(photo: Photo, block: bytes) -> bytes:
@@ -251,7 +252,7 @@ def attach(
         )
     else:
         whole = _tiff(photo, made)
-    _say(made.lost)
+    say_lost(made.lost)
     return whole
 
 

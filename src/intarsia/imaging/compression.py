@@ -16,7 +16,7 @@ from intarsia.records.choices import OutputFormat
 
 log = logging.getLogger(__name__)
 
-KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
+KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 """What the writers call the formats that can be asked for by name."""
 
 FULL_COLOUR = 90
@@ -30,7 +30,7 @@ def compression(kind: str, original: Path | None, quality: int | None) -> dict[s
     """Pillow's options for a file of a kind; nothing where the writer's own are right.
 
     Args:
-        kind: "JPEG" or "WEBP"; other kinds are lossless.
+        kind: "JPEG", "WEBP" or "AVIF"; other kinds are lossless.
         original: file of the photo, of whatever kind; None for one that was made in memory.
         quality: 1 to 100; None to compress as the original was, where it is of the same kind.
     """
@@ -38,6 +38,8 @@ def compression(kind: str, original: Path | None, quality: int | None) -> dict[s
         return {"quality": quality, "subsampling": 0 if quality >= FULL_COLOUR else 2}
     if quality is not None and kind == "WEBP":
         return {"lossless": False, "quality": quality}
+    if quality is not None and kind == "AVIF":
+        return {"quality": quality}
     if original is None or kind not in ("JPEG", "WEBP"):
         return {}
     try:
@@ -68,7 +70,7 @@ def lossy_notes(format: OutputFormat, quality: int | None, photo: Photo, where: 
         where: what was changed on purpose, "gap".
     """
     kind = kind_asked(format, photo.format)
-    if kind != "JPEG" and compression(kind, photo.path, quality).get("lossless", True):
+    if kind not in ("JPEG", "AVIF") and compression(kind, photo.path, quality).get("lossless", True):
         return ()
     if "qtables" in compression(kind, photo.path, quality) and blocks_are_kept():
         return (

@@ -15,6 +15,7 @@ from PIL import Image
 from intarsia.errors import OutputError, PictureError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.attach import attach
+from intarsia.imaging.avif import write_avif
 from intarsia.imaging.compression import compression
 from intarsia.imaging.jpeg_blocks import with_original_blocks
 from intarsia.imaging.metadata import TRAINED, TURNS_BACK
@@ -30,6 +31,7 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     # Written without Pillow and without compression, around the EXIF block as it is.
     ".tif": ("TIFF", {}),
     ".tiff": ("TIFF", {}),
+    ".avif": ("AVIF", {"quality": 90, "subsampling": "4:4:4"}),
 }
 
 LARGE = 4_000_000
@@ -39,7 +41,7 @@ QUICK_PNG = {"compress_level": 1, "compress_type": 3}
 """Runs of equal bytes alone (zlib's RLE), which is as good on photographs: 12 megapixels take as much room as by default,
 in 0.7 s instead of 3; drawings take a fifth more."""
 
-LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_535}
 """Pixels that these formats allow on a side."""
 
 
@@ -55,17 +57,18 @@ def write_photo(
 ) -> Path:
     """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG is not (by default quality 95, full colour resolution). Of an `original` that is
-    one, it keeps the tables, the orientation, and every block that shows the same pixels as before, see `jpeg_blocks`. All else that the photo's file carried goes along; what
+    PNG, TIFF and WebP are lossless; JPEG and AVIF are not (JPEG by default quality 95, full colour resolution). Of an
+    `original` that is one, a JPEG keeps the tables, the orientation, and every block that shows the same pixels as before, see
+    `jpeg_blocks`. All else that the photo's file carried goes along; what
     the format cannot hold is named in a note.
 
     Args:
-        path: the name's ending chooses the format: .png, .jpg, .jpeg, .webp, .tif or .tiff.
+        path: the name's ending chooses the format: .png, .jpg, .jpeg, .webp, .tif, .tiff or .avif.
         text: what to say about the picture, by key: as text chunks of a PNG; of the others only
             "intarsia" (the record), in XMP. None leaves it and the XMP mark of an edited picture out.
         source: how the picture came about, for that mark: `metadata.TRAINED` or `EDITED`.
         original: a lossy file of this format is compressed like this one, if it is of the same: see `compression`.
-        quality: of a JPEG, or of a WebP that is then lossy, 1 to 100; goes before `original`.
+        quality: of a JPEG or AVIF, or of a WebP that is then lossy, 1 to 100; goes before `original`.
         overwrite: replace an existing file.
 
     Raises:
@@ -76,7 +79,7 @@ def write_photo(
     ending = path.suffix.lower()
     if ending not in WRITERS:
         raise OutputError(
-            f"{path} ends in {ending or 'nothing'!r}, which names no format to write: use .png, .jpg, .webp or .tif."
+            f"{path} ends in {ending or 'nothing'!r}, which names no format to write: use .png, .jpg, .webp, .tif or .avif."
         )
     kind, options = WRITERS[ending]
     if kind == "JPEG" and is_opaque(photo):
@@ -95,6 +98,9 @@ def write_photo(
         stored = as_stored(photo, options, original) if original is not None and "qtables" in chosen else None
         if stored is not None:
             content = attach(stored.content, photo, kind, text, source, stored.orientation)
+        elif kind == "AVIF":
+            write_avif(photo, file, options, text, source)
+            content = file.getvalue()
         else:
             if kind != "TIFF":
                 photo.as_image().save(file, kind, **options)
