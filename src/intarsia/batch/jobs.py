@@ -23,7 +23,7 @@ from intarsia.batch.tables import read_table
 from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.notes import note
-from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, with_files
+from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, split_mask, with_files
 from intarsia.records.remove import describe_removed
 from intarsia.records.serialize import from_json, shortened
 from intarsia.records.weighted_prompt import without_weights
@@ -199,7 +199,7 @@ def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
 def _files_for_all(shared: Mapping[str, Any], base: Path) -> set[Path]:
     """The files that settings for all jobs name: masks and the like."""
     names = [shared[setting] for setting in PATH_SETTINGS if isinstance(shared.get(setting), str)]
-    names += [pair.partition("=")[2] for pair in shared.get("masks", ()) if isinstance(pair, str)]
+    names += [split_mask(pair)[1] for pair in shared.get("masks", ()) if isinstance(pair, str)]
     return {(base / name).resolve() for name in names if name and "\0" not in name}
 
 
