@@ -78,7 +78,7 @@ def test_the_line_that_says_what_divides_is_heeded(tmp_path: Path, first: str) -
     assert only(tmp_path, f"{first}\r\nphoto;prompt\r\n1.png;a dog, big\r\n").prompt == "a dog, big"
 
 
-@pytest.mark.parametrize("name", ["jobs.tsv", "jobs.tab", "jobs.CSV"])
+@pytest.mark.parametrize("name", ["jobs.tsv", "jobs.tab", "jobs.CSV", "jobs.txt"])
 def test_tables_have_other_endings(tmp_path: Path, name: str) -> None:
     assert only(tmp_path, "photo\tprompt\n1.png\ta dog\n", name).prompt == "a dog"
 

@@ -80,11 +80,7 @@ def read_table(text: str, file: PurePath, usual: str = "edit") -> Iterator[Entry
     Raises:
         RecordError: the first row names no photo, or a setting twice.
     """
-    lines = list(io.StringIO(text, newline=""))  # ends of lines alone divide them: no U+2028, no form feed
-    begin = next((place for place, line in enumerate(lines) if line.strip()), 0)
-    said = DELIMITER_LINE.fullmatch(lines[begin].strip("\r\n")) if lines else None
-    begin += said is not None
-    delimiter = said[1] if said else _delimiter("".join(lines[begin : begin + 3]))
+    lines, begin, delimiter = _opened(text)
     head: Head | None = None
     again, strays = [], []
     for row in _rows(lines, begin, delimiter):
@@ -105,6 +101,21 @@ def read_table(text: str, file: PurePath, usual: str = "edit") -> Iterator[Entry
         note(f"{file.name} holds its first row again, in row {named(again)}: it was left out there.")
     if strays:
         note(f"Columns of {file.name} without a name were left out; row {named(strays)} says something there.")
+
+
+def names_photo(text: str) -> bool:
+    """Whether a text is a table whose first row names the column "photo"."""
+    first = next(_rows(*_opened(text)), Row(number=1, line=1))
+    return "photo" in map(_setting, first.cells)
+
+
+def _opened(text: str) -> tuple[list[str], int, str]:
+    """The lines of a table, the place of its first row among them, and what divides cells."""
+    lines = list(io.StringIO(text, newline=""))  # ends of lines alone divide them: no U+2028, no form feed
+    begin = next((place for place, line in enumerate(lines) if line.strip()), 0)
+    said = DELIMITER_LINE.fullmatch(lines[begin].strip("\r\n")) if lines else None
+    begin += said is not None
+    return lines, begin, said[1] if said else _delimiter("".join(lines[begin : begin + 3]))
 
 
 def _rows(lines: Sequence[str], begin: int, delimiter: str) -> Iterator[Row]:
