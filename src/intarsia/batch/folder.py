@@ -12,24 +12,11 @@ from intarsia.batch.entries import named, printable
 from intarsia.batch.file_names import LEDGER, LOCK
 from intarsia.batch.own_files import PRIOR_MARK, OwnFiles
 from intarsia.errors import Remedy
+from intarsia.file_names import ENDINGS
 from intarsia.imaging.formats import HEAD, RAW, READABLE, format_of, why_not_edited
 from intarsia.notes import note
 
-PICTURES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".heic",
-    ".heif",
-    ".avif",
-    ".gif",
-)
+PICTURES = ENDINGS
 """Endings of pictures. A file with one of them is a job even where its content is not known: its failure says why."""
 
 RAW_ENDING = re.compile(r"\.(3fr|arw|cap|crw|dcr|dng|erf|fff|gpr|iiq|kdc|mef|mos|nef|nrw|orf|pef|raw|rwl|sr[2fw])")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from intarsia.batch.json_lists import read_json, read_json_lines
 from intarsia.batch.list_text import SPREADSHEETS, read_list_text
 from intarsia.batch.tables import names_photo, read_table
 from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
+from intarsia.file_names import safe_name
 from intarsia.files import file_digest
 from intarsia.notes import note
 from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, split_mask, with_files
@@ -363,7 +363,7 @@ def _file_or_folder_digest(path: Path, known: Digests) -> str:
 
 def _safe_stem(stem: str) -> str:
     """A folder's name for every system."""
-    return re.sub(r"[^\w. ()+-]", "_", stem)[:LONGEST_NAME].strip(" .-") or "picture"
+    return safe_name(stem, most=LONGEST_NAME)
 
 
 def by_picture(jobs: Iterable[Job]) -> list[list[Job]]:
