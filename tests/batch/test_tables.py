@@ -176,6 +176,20 @@ def test_the_first_row_may_stand_there_again(tmp_path: Path) -> None:
     assert notes == ["jobs.csv holds its first row again, in row 3 and 5: it was left out there."]
 
 
+@pytest.mark.parametrize("above", ["# for the client\n", "My jobs,,\n,,\n", "Jobs of May\r\n\r\n", "a;b;c\n"])
+def test_a_title_may_stand_above_the_names(tmp_path: Path, above: str) -> None:
+    jobs, notes = read(tmp_path, f"{above}photo,prompt,steps\n1.png,a dog,4\n2.png,a cat,x\n")
+    assert [bool(job.problem) for job in jobs] == [False, True]
+    assert f"Row {above.count(chr(10)) + 3} gives 'steps'" in jobs[1].problem
+    assert notes == ["What stands in jobs.csv above the row with the columns' names was left out."]
+
+
+def test_a_list_under_another_name_is_read_for_what_it_is(tmp_path: Path) -> None:
+    assert only(tmp_path, '{"photo": "1.png", "prompt": "a dog"}\n').prompt == "a dog"
+    assert only(tmp_path, '[{"photo": "1.png", "prompt": "a dog"}]').prompt == "a dog"
+    assert only(tmp_path, "photo;prompt\n1.png;a dog\n", "jobs.jsonl").prompt == "a dog"
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -171,6 +171,11 @@ def _entries(file: Path, base: Path, shared: Shared) -> Iterator[Entry]:
     text = read_list_text(file, table=form in ("table", "text"))
     if form == "text" and not names_photo(text):
         raise other
+    # What it is counts, not what it is called.
+    if form == "table" and text.lstrip().startswith(("{", "[")):
+        form = "lines"
+    elif form == "lines" and "{" not in text and names_photo(text):
+        form = "table"
     if form in ("table", "text"):
         return read_table(text, file, usual)
     return read_json_lines(text, file.name) if form == "lines" else read_json(text, file, file.name)
