@@ -18,6 +18,7 @@ from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours
 from intarsia.layout.names import BACKGROUND
 from intarsia.layout.scene import Scene, SceneObject
+from intarsia.notes import collected
 from intarsia.records.scene_folder import FOUND_FILE, SCENE_ENDING, SCENE_FILES
 from intarsia.results.document import as_json, confidence_facts, mask_box
 from intarsia.results.overlay_arrange import colours_of, draw_scene
@@ -77,7 +78,8 @@ def write_scene(
     drawing = draw_scene(scene.photo, scene.masks, shades, scene.objects)
     with staging(folder, overwrite=overwrite) as stage:
         if former is None:
-            write_photo(scene.photo, stage / SCENE_FILES["photo"])
+            with collected():  # the result is made of the photo itself
+                write_photo(scene.photo, stage / SCENE_FILES["photo"])
         else:
             write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
         mask = png(Image.fromarray(colour_map(scene.masks, key)))

@@ -12,7 +12,7 @@ from intarsia.backbones.resolve import expected_side, resolve
 from intarsia.errors import TERMINAL, Message, RecordError
 from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import read_mask
+from intarsia.imaging.marked import read_marked
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected
 from intarsia.imaging.read import read_photo
@@ -135,4 +135,4 @@ def _checked_region(record: EditRecord, photo: Photo) -> np.ndarray | None:
         RegionNetwork.load(Path(record.regions))
     if record.mask is None:
         return None
-    return read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+    return read_marked(record, photo)
