@@ -20,6 +20,8 @@ STAGE = ".intarsia-"
 FORMER = "former."
 """How the names begin of files that are replaced, until all is in its place."""
 
+SYSTEM = os.name
+
 WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between attempts to replace a file that another program has open."""
 
@@ -85,7 +87,7 @@ def replace_file(source: Path, target: Path) -> None:
         try:
             source.replace(target)
         except PermissionError:
-            if os.name != "nt" or target.is_dir():
+            if SYSTEM != "nt" or target.is_dir():
                 raise
             time.sleep(wait)
         else:

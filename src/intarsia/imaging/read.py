@@ -201,7 +201,11 @@ def open_file(path: str | Path) -> io.BufferedReader:
             raise PictureError(f"{path} is not a regular file: save the picture as a file first.")
         return Path(path).open("rb")
     except FileNotFoundError as problem:
-        raise PictureError(f"There is no picture {path}: check the name and the folder.") from problem
+        if "*" in Path(path).name:
+            advice = "name one, since patterns are not filled in, or give the folder to a batch"
+        else:
+            advice = "check the name and the folder"
+        raise PictureError(f"There is no picture {path}: {advice}.") from problem
     except PermissionError as problem:
         raise PictureError(f"The picture {path} may not be read: you lack the permission; allow it first.") from problem
     except (OSError, ValueError) as problem:
