@@ -15,14 +15,16 @@ from PIL import Image
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import cannot_write, check_absent
 from intarsia.imaging.write import TickingFile
+from intarsia.results.unfinished import FORMER, PREFIX, files_in, held, note_placing, settle, take_back
 
 LONGEST_NAME = 100
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `OutputError` where the output folder is a file, or lies in one."""
+    """Raise `OutputError` where the output folder is a file, or lies in one; settle what killed processes left there."""
     for place in (folder, *folder.parents):
         if place.is_dir():
+            settle(folder)
             return
         if place.exists():
             raise OutputError(
@@ -47,13 +49,15 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     made_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".intarsia-", dir=folder))
+        stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
     except OSError as problem:
         raise cannot_write(folder / "NAME", problem) from problem
     try:
-        yield stage
-        publish(stage, tuple(folder / file.name for file in sorted(stage.iterdir())), overwrite=overwrite)
+        with held(stage):
+            yield stage
+            publish(stage, tuple(folder / file.name for file in files_in(stage)), overwrite=overwrite)
     except BaseException:
+        take_back(stage, folder)
         shutil.rmtree(stage, ignore_errors=True)
         if made_folder:
             with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
@@ -63,28 +67,23 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Move finished files to their names; when one cannot be moved, everything is put back as it was.
+    """Move finished files to their names; `take_back` undoes it where one cannot be moved.
 
     Raises:
         OutputError: a name was taken meanwhile, or the disk refuses.
     """
-    former = {target: stage / f"former.{target.name}" for target in targets}
-    placed: list[Path] = []
+    target = stage
     try:
+        note_placing(stage, [stage / target.name for target in targets])
         for target in targets:
             check_absent(target, overwrite)
             if target.exists():
-                target.replace(former[target])
-            placed.append(target)
+                target.replace(stage / f"{FORMER}{target.name}")
             (stage / target.name).replace(target)
-    except BaseException as problem:
-        for target in placed:
-            target.unlink(missing_ok=True)
-            if former[target].exists():
-                former[target].replace(target)
-        if isinstance(problem, OSError) and not isinstance(problem, OutputError):
-            raise cannot_write(target, problem) from problem
+    except OutputError:
         raise
+    except OSError as problem:
+        raise cannot_write(target, problem) from problem
 
 
 def mask_picture(blend: np.ndarray) -> Image.Image:
