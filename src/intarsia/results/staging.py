@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,20 +13,19 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import cannot_write, check_absent
+from intarsia.file_names import safe_name
+from intarsia.files import FORMER, STAGE, cannot_write, check_absent, replace_file
 from intarsia.imaging.write import TickingFile
-from intarsia.results.unfinished import FORMER, PREFIX, files_in, held, note_placing, settle, take_back
-
-LONGEST_NAME = 100
+from intarsia.results.unfinished import files_in, held, note_placing, settle, take_back
 
 
 def check_folder(folder: Path) -> None:
     """Raise `OutputError` where the output folder is a file, or lies in one; settle what killed processes left there."""
     for place in (folder, *folder.parents):
-        if place.is_dir():
+        if os.path.isdir(place):  # noqa: PTH112  # Path.is_dir raises on a name that is too long
             settle(folder)
             return
-        if place.exists():
+        if os.path.lexists(place):
             raise OutputError(
                 f"{place} is a file, so nothing can be written into {folder}",
                 Remedy("name a folder with ", Setting("out")),
@@ -35,8 +34,7 @@ def check_folder(folder: Path) -> None:
 
 def safe_stem(photo: Path) -> str:
     """A file name for every system, from the photo's own."""
-    stem = re.sub(r"[^\w. ()+-]", "_", photo.stem)[:LONGEST_NAME].strip(" .-")
-    return stem or "picture"
+    return safe_name(photo.stem)
 
 
 @contextlib.contextmanager
@@ -49,7 +47,7 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     made_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
     except OSError as problem:
         raise cannot_write(folder / "NAME", problem) from problem
     try:
@@ -78,8 +76,8 @@ def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
         for target in targets:
             check_absent(target, overwrite)
             if target.exists():
-                target.replace(stage / f"{FORMER}{target.name}")
-            (stage / target.name).replace(target)
+                replace_file(target, stage / f"{FORMER}{target.name}")
+            replace_file(stage / target.name, target)
     except OutputError:
         raise
     except OSError as problem:

@@ -16,14 +16,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-PREFIX = ".intarsia-"
-"""Of the names of such folders."""
+from intarsia.files import FORMER, STAGE, replace_file
 
 LOCK = ".lock"
 PLACING = ".placing"
-FORMER = ".former."
 
-UNHELD = 3600.0
+UNHELD = 60.0
 """Seconds after which a folder without a lock counts as left behind: its process was killed before it took one."""
 
 
@@ -66,7 +64,7 @@ def take_back(stage: Path, folder: Path) -> None:
                 target.unlink()
         with contextlib.suppress(OSError):
             if former.exists() and not target.exists():
-                former.replace(target)
+                replace_file(former, target)
 
 
 def placing_of(stage: Path) -> dict[str, int]:
@@ -80,7 +78,7 @@ def placing_of(stage: Path) -> dict[str, int]:
 
 def settle(folder: Path) -> None:
     """Undo and remove what killed processes have left half-placed in a folder; those at work are left alone."""
-    for stage in folder.glob(f"{PREFIX}*"):
+    for stage in folder.glob(f"{STAGE}*"):
         lock = stage / LOCK
         with contextlib.suppress(OSError, NotImplementedError, Timeout):
             if lock.exists():
