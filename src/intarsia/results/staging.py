@@ -14,7 +14,7 @@ from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.file_names import safe_name
-from intarsia.files import FORMER, STAGE, cannot_write, check_absent, replace_file
+from intarsia.files import FORMER, cannot_write, check_absent, replace_file, stage_prefix
 from intarsia.imaging.write import TickingFile
 from intarsia.results.unfinished import files_in, held, note_placing, settle, take_back
 
@@ -47,7 +47,7 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     made_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
+        stage = Path(tempfile.mkdtemp(prefix=stage_prefix(), dir=folder))
     except OSError as problem:
         raise cannot_write(folder / "NAME", problem) from problem
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ LOCK = ".lock"
 PLACING = ".placing"
 
 UNHELD = 60.0
-"""Seconds after which a folder without a lock counts as left behind: its process was killed before it took one."""
+"""Seconds after which a folder without a lock counts as left behind, whatever process has its number."""
 
 
 @contextlib.contextmanager
@@ -87,5 +88,21 @@ def settle(folder: Path) -> None:
                     if any((stage / name).exists() for name in placing_of(stage)):
                         take_back(stage, folder)
                 shutil.rmtree(stage, ignore_errors=True)
-            elif stage.is_dir() and abs(time.time() - stage.stat().st_mtime) > UNHELD:
+            elif not is_at_work(stage):
                 shutil.rmtree(stage, ignore_errors=True)
+
+
+def is_at_work(stage: Path) -> bool:
+    """Whether the process may still run that made a folder in which there is no lock yet, or no more."""
+    number = stage.name.removeprefix(STAGE).partition("-")[0]
+    if abs(time.time() - stage.stat().st_mtime) > UNHELD:
+        return False
+    if os.name != "posix" or not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
