@@ -57,7 +57,7 @@ def run(*, seed: int, quick: bool) -> Part:
         if quick:
             left.append("Quick: no kills of batches and servers.")
         else:
-            kill_batches(folder / "batch", tally, dice, count=BATCH)
+            left += kill_batches(folder / "batch", tally, dice, count=BATCH)
             kill_servers(folder / "server", tally, dice, count=SERVER)
     finally:
         if "TRUST_KEEP" not in os.environ:
@@ -114,7 +114,9 @@ def kill_at_random(place: Path, right: Right, tally: Tally, dice: random.Random,
         os.kill(process, sent)
         code = ended(process)
         tally.count(f"{task.name}: ended at random moments")
-        if code not in ((0, -9) if sent == signal.SIGKILL else (0, STOPPED)):
+        # The default of a signal holds until the command line has begun.
+        early = code == -sent and not trial.told()
+        if not early and code not in ((0, -9) if sent == signal.SIGKILL else (0, STOPPED)):
             tally.fault(UNTOLD, f"{label}: ended with {code}: {trial.told()[-200:]}")
         trial.again(label, done=trial.look(label))
         shutil.rmtree(trial.place.parent)
