@@ -20,6 +20,8 @@ from intarsia.regions.sight import KINDS, Sight
 ALIKE = 0.7
 """Likeness, in [0, 1], of two spellings from which one may be meant by the other."""
 
+NOUN = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
+
 SAY_WHERE = Remedy("say where with ", Setting("box"))
 NAME_OTHERWISE = Remedy("name it otherwise")
 
@@ -144,7 +146,7 @@ def unlearned_message(intent: Intent, tokenizer: Any) -> Message:
     if intent.change == "whole":
         return ()
     nouns = list(dict.fromkeys(noun for phrase in intent.targets if (noun := head(phrase))))
-    unlearned = [noun for noun in nouns if len(tokenizer.tokenize(noun)) > 1]
+    unlearned = [noun for noun in nouns if NOUN.fullmatch(noun) and len(tokenizer.tokenize(noun)) > 1]
     if not unlearned:
         return ()
     listed = " and ".join(map(repr, unlearned))

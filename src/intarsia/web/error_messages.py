@@ -79,7 +79,7 @@ def for_pages(problem: IntarsiaError) -> str:
 # What another program has written: the sentence is all that is left of the error
 
 BETWEEN_CLAUSES = re.compile(r"((?:: |; |\. |, or |, )(?=[A-Za-z'-]))")
-FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*(?:\.[a-z-]+)?)")
+FLAG = re.compile(r"(?<![\w'-])--([a-z][a-z-]*(?:\.[a-z-]+)?)")
 PASSED = re.compile(r"\b[Pp]ass --([a-z][a-z.-]*) (\d[\d.]*)\b")
 COMMAND_LINE = re.compile(r"\b(?:intarsia|hf|ray) [a-z]")
 
