@@ -84,7 +84,7 @@ def resolve(models: str, *, quiet: bool = False, own_denoiser: bool = True) -> M
         repository = REDIRECTS[repository]
     if models and path.is_dir():
         return folder_source(path, name=models, own_denoiser=own_denoiser)
-    if path.is_file():
+    if path.is_file() or (path.is_symlink() and not path.exists()):
         return file_source(path, name=models)
     if path.suffix.lower() in (".safetensors", *PICKLES):
         raise ModelError(
@@ -159,7 +159,8 @@ def file_source(file: Path, *, name: str) -> ModelSource:
             f"{file} is one of {len(shards)} parts, and {absent[0].name} is missing beside it",
             Remedy("download the whole checkpoint again"),
         )
-    check_file(file, read_headers(shards), configured=config_folder(file) is not None)
+    check_file(file, read_headers(shards, placed=False), configured=config_folder(file) is not None)
+    read_headers(shards)
     if len(shards) > 1:
         raise ModelError(
             f"{file} is one of {len(shards)} parts, which are not read one by one",

@@ -25,6 +25,7 @@ from intarsia.web.address import OWN_MACHINE, free_port
 from intarsia.web.api import add_arrange_endpoints, add_edit_endpoint, add_remove_endpoint
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.batch_page import batch_page
+from intarsia.web.calls import CallsMiddleware, Pages
 from intarsia.web.doors import Doors, door_routes
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.options import ServeOptions
@@ -171,7 +172,7 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, tu
         turns: at the networks, which programs take through the doors; None without doors.
     """
     visits = Visits(store)
-    page = gr.Blocks(
+    page = Pages(
         title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(store.forget)))
     )
     with page:
@@ -294,6 +295,7 @@ def launch(
             "middleware": [
                 Middleware(SecurityMiddleware, hosts=allowed_hosts, root=store.root, uploads=uploads, logins=logins),
                 Middleware(LocalContentMiddleware, frames=frames),
+                Middleware(CallsMiddleware, page=demo),
             ],
             "docs_url": None,
             "redoc_url": None,
