@@ -15,7 +15,7 @@ OPERATOR = "tell whoever runs these pages"
 
 OPERATORS_SETTINGS = frozenset(
     {"models", "lora", "embedding", "device", "dtype", "vram", "threads"}  # where and with what the networks run
-    | {"out", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
+    | {"out", "name", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
     | {"image_dir", "workers", "ray_files", "ray_gpus"}  # batches of the command line
     | {"json", "pie", "dle", "res"}  # public sets on the command line
     | {"host", "port", "share", "auth", "hosts", "forget", "api", "mcp", "mcp_folder"}  # the pages themselves
