@@ -339,7 +339,7 @@ def to_rgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes 
                 rgb.putalpha(picture.convert("RGBA").getchannel("A"))
             return rgb, None
         except (ImageCms.PyCMSError, OSError) as problem:
-            log.warning("The colour profile cannot be applied (%s); the colours are converted without it.", problem)
+            note(f"The colour profile cannot be applied ({problem}): the colours were converted without it.")
     if picture.mode in ("La", "RGBa"):  # premultiplied: Pillow converts it only to its plain twin
         picture = picture.convert("LA" if picture.mode == "La" else "RGBA")
     return picture.convert(wanted), icc if space == b"RGB " else None
