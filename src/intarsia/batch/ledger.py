@@ -279,7 +279,7 @@ class Ledger:
             first, last: from this place of the list to that one, both included.
             changed_since: those that began or ended from this time on, in seconds since 1970; 0 for all.
         """
-        where, values = ["number IS NOT NULL", "number >= ?"], [float(first)]
+        where, values = ["number IS NOT NULL", "number >= ?"], list[object]((float(first),))
         if last is not None:
             where.append("number <= ?")
             values.append(last)

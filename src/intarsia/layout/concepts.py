@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import json
-import pickle  # nosec B403 # its error alone
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from intarsia.backbones.protocols import LatentDiffusion
+from intarsia.backbones.weight_headers import unreadable_weights
 from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
@@ -196,8 +196,8 @@ class Concepts:
             with safe_open(str(path), framework="pt") as file:
                 about = file.metadata() or {}
             tensors = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is no readable safetensors file ({error}).", LEARNED) from None
+        except (SafetensorError, OSError):
+            raise unreadable_weights(path, LEARNED) from None
         if about.get("kind") != "Concepts":
             raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
         return cls(**_content(path, about, tensors))
@@ -244,11 +244,9 @@ def read_delta(path: Path) -> Concepts:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception:  # a damaged pickle shows as almost any of them
         raise ModelError(
-            f"{path} is no file of plain tensors ({reason[:120]}), and nothing else is ever loaded from it.",
-            LEARNED,
+            f"{path} is damaged, or no file of plain tensors, and nothing else is ever loaded from it.", LEARNED
         ) from None
     tokens = content.get("modifier_token") if isinstance(content, dict) else None
     weights = content.get("unet", {}) if isinstance(content, dict) else None

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from intarsia.backbones.weight_headers import unreadable_weights
 from intarsia.errors import Command, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Box, Size
@@ -123,8 +124,8 @@ class RegionNetwork(nn.Module):
             with safe_open(str(path), framework="pt") as file:
                 about = file.metadata() or {}
             weights = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is no readable safetensors file ({error}).", FITTED) from None
+        except (SafetensorError, OSError):
+            raise unreadable_weights(path, FITTED) from None
         if about.get("kind") != "RegionNetwork":
             raise ModelError(f"{path} holds other weights than a region network.", FITTED)
         try:
