@@ -2,9 +2,16 @@
 
 import sys
 
+from intarsia.notes import hush_libraries
+
 
 def start() -> int:
-    """Run the command line; returns the exit code. Ctrl-C is heeded from the first import on."""
+    """Run the command line; returns the exit code. Ctrl-C is heeded from the first import on.
+
+    What libraries say on their own is shown with --debug alone.
+    """
+    if "--debug" not in sys.argv:
+        hush_libraries()
     try:
         from intarsia.cli.main import main
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,6 +32,22 @@ class Collection(list[str]):
             self.append(sentence)
             if self._tell is not None:
                 self._tell(sentence)
+
+
+LIBRARY_LEVELS = ("TRANSFORMERS_VERBOSITY", "DIFFUSERS_VERBOSITY", "HF_HUB_VERBOSITY")
+"""Environment variables by which libraries choose what they print, where the user has not chosen."""
+
+
+def hush_libraries() -> None:
+    """Keep what libraries say on their own from the terminal, in this process and those that it starts.
+
+    For programs of ours alone, at their beginning: what matters of it is said as a note, in our words. Warnings go to
+    the logger "py.warnings". Filters are as they were.
+    """
+    logging.captureWarnings(True)
+    for variable in LIBRARY_LEVELS:
+        os.environ.setdefault(variable, "error")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 _said: ContextVar[Collection | None] = ContextVar("_said", default=None)

@@ -186,7 +186,7 @@ def test_content_is_read_again_only_where_a_file_has_changed(folder: Path) -> No
         ({**GOOD, "photo": "../1.png"}, "lies outside"),
         ({**GOOD, "photo": "/etc/passwd"}, "lies outside"),
         ({**GOOD, "mask": "../../mask.png"}, "gives mask as '../../mask.png', which lies outside"),
-        ({**GOOD, "photo": "1.png\0.jpg"}, "no file name"),
+        ({**GOOD, "photo": "1.png\0.jpg"}, "no file's name can"),
         ({**GOOD, "guidance": float("nan")}, "guidance is nan"),
         ('{"photo": "1.png", "prompt": "' + "x" * (1 << 20) + '"}', "characters"),
     ],

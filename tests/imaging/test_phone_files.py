@@ -12,8 +12,9 @@ from PIL.ExifTags import Base
 
 from intarsia.errors import PictureError
 from intarsia.imaging import heif
+from intarsia.imaging.formats import format_of
 from intarsia.imaging.metadata import TURNS
-from intarsia.imaging.read import format_of, read_photo
+from intarsia.imaging.read import read_photo
 from intarsia.notes import collected
 from tests.imaging.image_files import exif_of, noise
 

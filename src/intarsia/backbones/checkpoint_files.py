@@ -55,12 +55,22 @@ def pipeline_fault(folder: Path, *, own_denoiser: bool = True) -> Message | None
     Args:
         own_denoiser: whether the weights of its denoiser are used, and not those of another file.
     """
+    try:
+        return _pipeline_fault(folder, own_denoiser=own_denoiser)
+    except OSError as problem:  # a folder that may not be entered, or a disk that fails
+        fact, remedy = refused(problem)
+        return (f"{problem.filename or folder.name} {fact}.", remedy)
+
+
+def _pipeline_fault(folder: Path, *, own_denoiser: bool) -> Message | None:
     fault: Message | None
     refusal = folder_refusal(folder)
     if refusal:
         return refusal
-    if (folder / INDEX).is_file() and (fault := texts_fault(folder, [INDEX])):
+    if fault := texts_fault(folder, [INDEX]):
         return fault
+    if (folder / "transformer").is_dir() and not (folder / INDEX).exists():
+        return (f"{INDEX} is missing, which names the parts of a checkpoint that has a transformer/.", REMEDY)
     index = other_pipeline(folder)
     if index is not None:
         return parts_fault(folder, index, own_denoiser=own_denoiser)
@@ -146,6 +156,8 @@ def parts_fault(folder: Path, index: PipelineIndex, *, own_denoiser: bool = True
             return (f"the part {part}/ is missing, which {INDEX} names. {AGAIN}",)
         lent = part in DENOISERS and not own_denoiser
         fault = settings_missing(place) if lent else part_fault(place, *kind)
+        if fault and "Tokenizer" in kind[1]:
+            return (f"{part} could not be loaded as {kind[1]}, since ", *fault)
         if fault:
             return fault
     return None
@@ -175,7 +187,11 @@ def part_fault(place: Path, library: str, kind: str) -> Message | None:
 
 def helper_fault(folder: Path) -> Message | None:
     """What keeps a network that looks or judges from being loaded, with what it is used with; None when it can be."""
-    fault = network_fault(folder) or preprocessing_fault(folder)
+    try:
+        fault = network_fault(folder) or preprocessing_fault(folder)
+    except OSError as problem:
+        fact, remedy = refused(problem)
+        return (f"{problem.filename or folder.name} {fact}.", remedy)
     if fault:
         return fault
     kind = str(read_json(folder / CONFIG).get("model_type", ""))
@@ -260,6 +276,8 @@ def family_fault(config: Path) -> Message | None:
     if fault := texts_fault(config.parent, needed=[config.name]):
         return fault
     settings = read_json(config)
+    if settings.get("addition_embed_type") and not (config.parents[1] / INDEX).exists():
+        return (f"{INDEX} is missing, without which it cannot be used, since it is a Stable Diffusion XL.", REMEDY)
     if settings.get("addition_embed_type"):
         return (
             f"it is a Stable Diffusion XL, which its {INDEX} must say to be used.",

@@ -49,6 +49,14 @@ def cached_folder(repository: str, revision: str | None = None, *, own_denoiser:
     return None
 
 
+def damaged_snapshot(repository: str, revision: str | None, *, own_denoiser: bool) -> tuple[Path, Message] | None:
+    """The first snapshot of a repository in the hub's cache, and what keeps it from being used; None where it has none."""
+    for snapshot in snapshots(cache_folder(repository), revision):
+        if snapshot.is_dir() and (fault := repository_fault(snapshot, own_denoiser=own_denoiser)):
+            return snapshot, fault
+    return None
+
+
 def snapshots(root: Path, revision: str | None) -> Iterator[Path]:
     """Snapshot folders of a cached repository, the one asked for first."""
     wanted = revision or "main"
@@ -93,6 +101,10 @@ def fetch(
     at = f"{repository}@{asked}" if asked else repository
     command = Command("download", repository, program="hf", revision=asked)
     if constants.HF_HUB_OFFLINE:
+        damaged = damaged_snapshot(repository, revision, own_denoiser=own_denoiser)
+        if damaged is not None:
+            snapshot, cause = damaged
+            raise ModelError(f"{at} is on this machine, in {snapshot}, but cannot be used, since ", *cause)
         raise ModelError(
             f"{at} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",
             Remedy("run ", command, " with HF_HUB_OFFLINE=0 where there is a network"),

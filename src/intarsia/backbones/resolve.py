@@ -84,7 +84,7 @@ def resolve(models: str, *, quiet: bool = False, own_denoiser: bool = True) -> M
         repository = REDIRECTS[repository]
     if models and path.is_dir():
         return folder_source(path, name=models, own_denoiser=own_denoiser)
-    if path.is_file():
+    if path.is_file() or (path.is_symlink() and not path.exists()):
         return file_source(path, name=models)
     if path.suffix.lower() in (".safetensors", *PICKLES):
         raise ModelError(

@@ -190,20 +190,6 @@ def foreign_file(file: Path) -> tuple[str, Remedy] | None:
     return SOMETHING
 
 
-def unreadable_weights(file: Path, remedy: Remedy) -> ModelError:
-    """The error of a file that should be weights of our own making, and that safetensors cannot read.
-
-    Args:
-        remedy: where such a file comes from.
-    """
-    try:
-        foreign = foreign_file(file)
-    except OSError as problem:
-        return ModelError(f"{file} cannot be read ({problem.strerror})", remedy)
-    cause = "it is damaged, or only part of it came" if foreign in (None, SOMETHING) else foreign[0]
-    return ModelError(f"{file} is no readable safetensors file, since {cause}", remedy)
-
-
 def weights_fault(file: Path, shown: str) -> Message | None:
     """What keeps a weights file from being read, as a sentence; None if nothing.
 

@@ -26,6 +26,7 @@ RECORDS: dict[Kind, type[Record]]
 RECORDS = {"edit": EditRecord, "arrange": ArrangeRecord, "learn": ArrangeRecord, "remove": RemoveRecord}
 
 SHOWN_NAMES = 3
+PICTURE = "The picture "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Entry:
     """One entry of a list.
 
     Attributes:
-        where: its place, for people: "Line 3", "Row 2", "The picture a.png".
+        where: its place, for people: "Line 3", "Row 2", "The picture a.png" where pictures alone are listed.
         values: settings by their names, groups within groups; of one with a problem, what could be read.
         problem: why it is no job, in one sentence; else empty.
     """
@@ -41,6 +42,11 @@ class Entry:
     where: str
     values: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether its place is a number in the list, and not the name of its picture."""
+        return not self.where.startswith(PICTURE)
 
 
 def named(names: Sequence[str]) -> str:

@@ -15,11 +15,27 @@ from intarsia.errors import Remedy
 from intarsia.imaging.formats import HEAD, RAW, READABLE, format_of, why_not_edited
 from intarsia.notes import note
 
-PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".gif",
+)
 """Endings of pictures. A file with one of them is a job even where its content is not known: its failure says why."""
 
 RAW_ENDING = re.compile(r"\.(3fr|arw|cap|crw|dcr|dng|erf|fff|gpr|iiq|kdc|mef|mos|nef|nrw|orf|pef|raw|rwl|sr[2fw])")
 """Endings of raw pictures whose content begins as a TIFF."""
+
+HEIC = "(HEIC)"
 
 RESOURCE_FORK = b"\0\x05\x16\x07"
 """Begins what macOS writes beside files on other systems' disks."""
@@ -42,7 +58,7 @@ class FolderPictures:
     Attributes:
         pictures: that can be jobs.
         own: results of Intarsia: folders of jobs and scenes, and pictures.
-        other_formats: pictures that are not read, with the names of their formats.
+        other_formats: pictures and films that cannot be edited, with the names of their formats.
         no_pictures: all other files.
         unread: files and folders that cannot be opened, with why.
         links: links to folders, which are not followed, and links to nothing.
@@ -59,17 +75,27 @@ class FolderPictures:
     special: list[str] = field(default_factory=list)
     hidden: int = 0
 
+    @property
+    def lacks_heic(self) -> bool:
+        """Whether a package would let more of the pictures be read."""
+        return any(name.endswith(HEIC) for name in self.other_formats)
+
     def say(self) -> None:
         """Note what was left out, and why."""
         if self.other_formats:
             note(
-                f"{_counted(self.other_formats, 'picture')} of a kind that is not read {_were(self.other_formats)} left "
-                f"out, {named(self.other_formats)}",
-                Remedy("convert to PNG, JPEG, WebP, TIFF or BMP what is to be edited"),
+                f"{_counted(self.other_formats, 'file')} of a kind that is not edited {_were(self.other_formats)} left out "
+                f"({named(self.other_formats)})",
+                Remedy("convert to PNG or JPEG what is to be edited"),
+                *(
+                    [Remedy("install what reads HEIC: pip install 'intarsia[heif]'", page=())]
+                    if self.lacks_heic
+                    else []
+                ),
             )
         if self.own:
             note(
-                f"{_counted(self.own, 'result')} of Intarsia {_were(self.own)} left out, {named(self.own)}",
+                f"{_counted(self.own, 'result')} of Intarsia {_were(self.own)} left out ({named(self.own)})",
                 Remedy("to edit one again, copy it without its record (.json) into another folder"),
             )
         for names, one, many, why in (
@@ -89,7 +115,7 @@ class FolderPictures:
             return "Intarsia has written all that is there"
         parts = [
             (self.own, "a result of Intarsia"),
-            (self.other_formats, "of a kind that is not read"),
+            (self.other_formats, "of a kind that is not edited"),
             (self.no_pictures, "no picture"),
             (self.unread, "not readable"),
             (self.links, "a link to a folder or to nothing"),
@@ -123,7 +149,7 @@ def find_pictures(folder: Path) -> FolderPictures:
             continue
         written = own.in_folder(here, [entry.name for entry in entries])
         if written is None:
-            found.own.append(where or ".")
+            found.own.append(where.rstrip("/") or ".")
             continue
         for entry in entries:
             if is_hidden(entry.name):

@@ -6,14 +6,13 @@ A job that cannot be read is a job all the same, with one sentence that says why
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from intarsia.batch.cells import all_settings, read_cell, setting_types
-from intarsia.batch.entries import KINDS, RECORDS, Entry, Kind, named
+from intarsia.batch.entries import KINDS, PICTURE, RECORDS, Entry, Kind, named
 from intarsia.batch.folder import find_pictures
 from intarsia.batch.groups import nested, with_defaults
 from intarsia.batch.identity import as_listed, digest, drawn_seed, identity
@@ -21,6 +20,7 @@ from intarsia.batch.json_lists import read_json, read_json_lines
 from intarsia.batch.list_text import SPREADSHEETS, read_list_text
 from intarsia.batch.tables import read_table
 from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
+from intarsia.file_names import safe_name
 from intarsia.files import file_digest
 from intarsia.notes import note
 from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, with_files
@@ -186,14 +186,14 @@ def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
     if not pictures:
         reasons = found.reasons()
         raise RecordError(
-            f"There is no picture to edit in {folder}{f' ({reasons})' if reasons else ''}: give PNG, JPEG, WebP, TIFF or BMP."
+            f"There is no picture to edit in {folder}{f' ({reasons})' if reasons else ''}: give PNG, JPEG or others that are read."
         )
     found.say()
     if used:
         names = named([picture.as_posix() for picture in used])
         note(f"{names} {'is' if len(used) == 1 else 'are'} used for all pictures, and not edited.")
     for picture in pictures:
-        yield Entry(where=f"The picture {picture.as_posix()}", values={"photo": picture.as_posix()})
+        yield Entry(where=f"{PICTURE}{picture.as_posix()}", values={"photo": picture.as_posix()})
 
 
 def _files_for_all(shared: Mapping[str, Any], base: Path) -> set[Path]:
@@ -224,7 +224,7 @@ def _read_job(entry: Entry, number: int, base: Path, shared: Shared, seed: int, 
         if not isinstance(name, str):
             raise RecordError(f"Job {number} has the name {shortened(name)}, but a text is expected.")
         own_seed = "seed" in values or "seed" in shared[kind]
-        record: Record = from_json(RECORDS[kind], with_defaults(shared[kind], values), entry.where)
+        record = _checked_record(kind, with_defaults(shared[kind], values), entry)
         placed = _with_absolute_paths(record, base, entry.where, confined)
         digests = {setting: _file_or_folder_digest(Path(path), known) for setting, path in input_files(placed).items()}
         forms = [as_listed(record, base)]
@@ -257,6 +257,21 @@ def _read_job(entry: Entry, number: int, base: Path, shared: Shared, seed: int, 
             problem=one_line(str(problem)),
             error=problem if isinstance(problem, IntarsiaError) else None,
         )
+
+
+def _checked_record(kind: Kind, values: dict[str, Any], entry: Entry) -> Record:
+    """The record of an entry.
+
+    Raises:
+        RecordError: it is wrong; the message says in which row or line.
+    """
+    try:
+        record: Record = from_json(RECORDS[kind], values, entry.where)
+    except RecordError as problem:
+        if str(problem).startswith(entry.where) or not entry.counted:
+            raise
+        raise RecordError(f"{entry.where}: ", *problem.parts) from problem
+    return record
 
 
 def one_line(text: str) -> str:
@@ -295,8 +310,6 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     root = base.resolve()
     whole = {}
     for setting, name in input_files(record).items():
-        if "\0" in name:
-            raise RecordError(f"{where} gives {setting} as {shortened(name)}, which is no file name.")
         path = (root / name).resolve()
         if confined and path != root and root not in path.parents:
             raise RecordError(
@@ -332,7 +345,7 @@ def _file_or_folder_digest(path: Path, known: Digests) -> str:
 
 def _safe_stem(stem: str) -> str:
     """A folder's name for every system."""
-    return re.sub(r"[^\w. ()+-]", "_", stem)[:LONGEST_NAME].strip(" .-") or "picture"
+    return safe_name(stem, most=LONGEST_NAME)
 
 
 def by_picture(jobs: Iterable[Job]) -> list[list[Job]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from intarsia.batch.entries import Entry, named
+from intarsia.batch.entries import PICTURE, Entry, named
 from intarsia.errors import RecordError
 from intarsia.notes import note
 from intarsia.records.serialize import shortened
@@ -112,7 +112,7 @@ def _is_published(values: list[Any]) -> bool:
 
 def _published(values: dict[str, Any]) -> Iterator[Entry]:
     for photo, words in values.items():
-        where = f"The picture {photo}"
+        where = f"{PICTURE}{photo}"
         if isinstance(words, list) and len(words) == 2 and all(isinstance(w, str) for w in words):
             yield Entry(where=where, values={"photo": photo, "source": words[0], "prompt": words[1]})
         else:

@@ -279,7 +279,8 @@ class Ledger:
             first, last: from this place of the list to that one, both included.
             changed_since: those that began or ended from this time on, in seconds since 1970; 0 for all.
         """
-        where, values = ["number IS NOT NULL", "number >= ?"], list[object]((float(first),))
+        where: list[str] = ["number IS NOT NULL", "number >= ?"]
+        values: list[float | str] = [float(first)]
         if last is not None:
             where.append("number <= ?")
             values.append(last)

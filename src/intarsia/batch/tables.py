@@ -102,7 +102,7 @@ def read_table(text: str, file: PurePath, usual: str = "edit") -> Iterator[Entry
             strays.append(str(row.number))
         yield _entry(row, head, usual, decimal_comma=delimiter != ",")
     if again:
-        note(f"{file.name} holds its first row again, in row {named(again)}, which was left out.")
+        note(f"{file.name} holds its first row again, in row {named(again)}: it was left out there.")
     if strays:
         note(f"Columns of {file.name} without a name were left out; row {named(strays)} says something there.")
 
@@ -151,8 +151,8 @@ def _delimiter(beginning: str) -> str:
 
 def _setting(head: str) -> str:
     """The setting that a column's head names, however it is written; "" for none."""
-    plain = re.sub(r"[\s_-]+", "_", head.strip(" \t\u00a0\"'“”„«»\ufeff-").casefold())
-    plain = re.sub(r"\s*\.\s*", ".", plain)
+    plain = re.sub(r"\s*\.\s*", ".", head.strip(" \t\u00a0\"'“”„«»\ufeff-").casefold())
+    plain = re.sub(r"[\s_-]+", "_", plain)
     if plain in ABOUT_JOBS or plain in all_settings():
         return plain
     joined = [name for name in all_settings() if name.replace(".", "_") == plain]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intarsia.imaging.containers import exif, jpeg, photoshop, png, profiles, tiff, webp, xmp
+from intarsia.imaging.containers import exif, jpeg, photoshop, png, profiles, tiff, webp, xmp, xmp_nodes
 from intarsia.imaging.containers.pieces import UNITS, Chunk, Density
 from intarsia.imaging.metadata import EDITED, Carried
 from intarsia.imaging.photo import Photo
 from intarsia.notes import note
 
-TEXT_NAMES: dict[bytes, xmp.Name] = {
+TEXT_NAMES: dict[bytes, xmp_nodes.Name] = {
     b"Title": (xmp.DC, "title"),
     b"Author": (xmp.DC, "creator"),
     b"Description": (xmp.DC, "description"),
@@ -47,11 +47,6 @@ class Plan:
     lost: list[str]
 
 
-def say_what_is_left_out(photo: Photo, kind: str) -> None:
-    """Note what the photo's file carried that a picture of a kind does not."""
-    _say(plan(photo, kind, None, EDITED).lost)
-
-
 def _say(lost: list[str]) -> None:
     if lost:
         note(f"The picture is written without a part of what the photo's file holds: {'; '.join(lost)}.")
@@ -68,7 +63,7 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -
     lost = list(carried.lost)
     block = (photo.exif or b"").removeprefix(b"Exif\0\0")
     comments = carried.comments
-    fresh: dict[xmp.Name, str] = {}
+    fresh: dict[xmp_nodes.Name, str] = {}
     if kind != "PNG":
         comments += _from_texts(carried, kind, fresh, lost)
         if carried.comments and kind != "JPEG":
@@ -90,7 +85,7 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -
     if kind == "JPEG":
         try:
             packet, extension = xmp.split(packet, jpeg.LONGEST_XMP)
-        except xmp.XmpError:
+        except xmp_nodes.XmpError:
             lost.append("its XMP data, which are too long for JPEG")
             packet, extension = xmp.split(_packet(b"", {}, kind, text, source, []), jpeg.LONGEST_XMP)
     return Plan(block, packet, extension, comments, lost)
@@ -98,7 +93,7 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -
 
 def _packet(
     packet: bytes,
-    fresh: Mapping[xmp.Name, str],
+    fresh: Mapping[xmp_nodes.Name, str],
     kind: str,
     text: Mapping[str, str] | None,
     source: str,
@@ -117,12 +112,12 @@ def _packet(
             if text and "intarsia" in text and kind != "PNG":
                 made = xmp.with_record(made, text["intarsia"])
             return made
-        except xmp.XmpError:
+        except xmp_nodes.XmpError:
             lost.append("its XMP data, to which nothing can be added")
     raise AssertionError("an empty packet takes everything")
 
 
-def _from_texts(carried: Carried, kind: str, fresh: dict[xmp.Name, str], lost: list[str]) -> tuple[bytes, ...]:
+def _from_texts(carried: Carried, kind: str, fresh: dict[xmp_nodes.Name, str], lost: list[str]) -> tuple[bytes, ...]:
     """Sort a PNG's texts into properties of XMP, comments of a JPEG, and what has no place."""
     comments, without = [], []
     for chunk in carried.chunks:
@@ -141,7 +136,7 @@ def _from_texts(carried: Carried, kind: str, fresh: dict[xmp.Name, str], lost: l
     return tuple(comments)
 
 
-def _from_iptc(carried: Carried, fresh: dict[xmp.Name, str], lost: list[str]) -> None:
+def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[str]) -> None:
     """Put into XMP what a WebP can hold of IPTC's records."""
     iptc = photoshop.iptc_of(carried.photoshop) or carried.iptc
     for name, value in photoshop.texts_of(iptc).items():

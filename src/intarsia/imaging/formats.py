@@ -76,7 +76,7 @@ def why_not_edited(head: bytes) -> str:
         return "animated"
     if kind == "WebP" and head[12:16] == b"VP8X" and len(head) > 20 and head[20] & 2:
         return "animated"
-    if kind == "GIF" and b"NETSCAPE2.0" in head:
+    if (kind == "GIF" and b"NETSCAPE2.0" in head) or (kind == "AVIF" and head[8:12] == b"avis"):
         return "animated"
     if kind == "TIFF" and _holds_preview(head):
         return RAW

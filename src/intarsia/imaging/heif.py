@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
+from intarsia.imaging.containers.pieces import Chunk, Pieces
+
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+WIDE = frozenset({9, 11, 12})
+"""Primaries of BT.2020, DCI-P3 and Display P3, by the code points of ITU-T H.273."""
 
 MOST_META = 1 << 20
 """Bytes of a file in which the depth is looked for: its boxes come before the pixels, or are small."""
@@ -61,6 +66,17 @@ def bits_of(data: bytes) -> int:
     return bits
 
 
+def add_colour(pieces: Pieces, data: bytes) -> None:
+    """Add the code points of a picture's colours, where they are not sRGB's and no profile says what they mean."""
+    codes = [payload[4:] for kind, payload in properties(data) if kind == b"colr" and payload[:4] == b"nclx"]
+    if not codes or len(codes[0]) < 7:
+        return
+    primaries, transfer = int.from_bytes(codes[0][:2], "big"), int.from_bytes(codes[0][2:4], "big")
+    pieces.transfer = transfer
+    if primaries in WIDE and not pieces.icc:
+        pieces.colour.append(Chunk(b"cICP", bytes((primaries, transfer & 255, 0, 1))))
+
+
 def properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The boxes of a picture's properties, kind and content, wherever they stand."""
     at = 0
@@ -73,6 +89,6 @@ def properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         if kind in CONTAINERS:
             yield from properties(data[start + CONTAINERS[kind] : end])
-        elif kind in (b"av1C", b"hvcC"):
+        elif kind in (b"av1C", b"hvcC", b"colr"):
             yield kind, data[start:end]
         at = end

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from intarsia.imaging.containers import exif, jpeg, photoshop, png, profiles, tiff, webp, xmp
+from intarsia.imaging.containers import exif, jpeg, photoshop, png, profiles, tiff, webp, xmp, xmp_nodes
 from intarsia.imaging.containers.pieces import UNITS, Chunk, Density, Pieces, Segment, Source
 
 log = logging.getLogger(__name__)
@@ -157,21 +157,21 @@ def _packet(packets: list[bytes], size: tuple[int, int], lose: Callable[[str], N
     if not packets:
         return b""
     try:
-        packet = xmp.as_utf8(packets[0])
-        xmp.properties_of(xmp.nodes_of(packet))
-    except xmp.XmpError as problem:
+        packet = xmp_nodes.as_utf8(packets[0])
+        xmp_nodes.properties_of(xmp_nodes.nodes_of(packet))
+    except xmp_nodes.XmpError as problem:
         log.debug("reading XMP: %s", problem)
         lose(DAMAGED_XMP)
         return b""
     for more in packets[1:]:
         try:
-            packet = xmp.joined(packet, xmp.as_utf8(more))
-        except xmp.XmpError as problem:
+            packet = xmp.joined(packet, xmp_nodes.as_utf8(more))
+        except xmp_nodes.XmpError as problem:
             log.debug("reading extended XMP: %s", problem)
             lose("the extension of its XMP data, which is damaged")
     try:
         packet, gone = xmp.tidy(packet, size)
-    except xmp.XmpError as problem:
+    except xmp_nodes.XmpError as problem:
         log.debug("changing XMP: %s", problem)
         lose(DAMAGED_XMP)
         return b""

@@ -36,7 +36,6 @@ from intarsia.imaging.containers.pieces import Density, Pieces, SplicedFile
 from intarsia.imaging.decoding import BoundedReader, quiet_libtiff, reason_of
 from intarsia.imaging.formats import HEAD, format_of
 from intarsia.imaging.metadata import (
-    TAKEN_APART,
     TURNS,
     Carried,
     hdr_curve,
@@ -72,6 +71,9 @@ READERS: dict[str, Callable[[io.BufferedReader], Image.Image]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
     "HEIC": heif.open_heic,
 }
+
+BY_DECODER = frozenset({"AVIF", "HEIC", "GIF"})
+"""Formats of which the decoder says what they carry, and how they are turned."""
 
 DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
 PLAIN_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "CMYK", "YCbCr"})
@@ -150,15 +152,15 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
         kind = format_of(head)
         if not head:
             raise PictureError(f"{name} is empty (0 bytes): it was perhaps not copied to its end; copy it again.")
-        if kind not in READERS:
-            what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
-            raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
         if kind == "HEIC" and not heif.heic_is_read():
             raise PictureError(
                 f"{name} is HEIC, for which a package is not installed",
                 Remedy("install it with: pip install 'intarsia[heif]'", page=()),
                 Remedy("convert it to JPEG or PNG"),
             )
+        if kind not in READERS:
+            what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
+            raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
         if kind == "TIFF":
             quiet_libtiff()
         try:
@@ -167,9 +169,10 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
                 file.seek(0)
                 bare: Any = file if pieces.bare is None else BoundedReader(SplicedFile(file, pieces.bare))
                 picture = READERS[kind](bare)
-                if kind not in TAKEN_APART:
+                if kind in BY_DECODER:
                     pieces = pieces_of(picture)
-                if (orientation := orientation_of(pieces)) != 1:
+                    heif.add_colour(pieces, head)
+                elif (orientation := orientation_of(pieces)) != 1:
                     picture.info["exif"] = b"Exif\0\0" + orientation_block(orientation)
                 check_sides(name, picture.size)
                 if kind != "HEIC" and pages_of(picture) > 1:  # of several pictures in a HEIC, one is the main one

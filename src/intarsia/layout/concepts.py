@@ -20,11 +20,11 @@ from typing import Any
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from intarsia.backbones.own_files import read_own
 from intarsia.backbones.protocols import LatentDiffusion
-from intarsia.backbones.weight_headers import unreadable_weights
+from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file
 from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
@@ -192,12 +192,7 @@ class Concepts:
             )
         if path.suffix in (".bin", ".pt", ".pth"):
             return read_delta(path)
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                about = file.metadata() or {}
-            tensors = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError):
-            raise unreadable_weights(path, LEARNED) from None
+        about, tensors = read_own(path, LEARNED)
         if about.get("kind") != "Concepts":
             raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
         return cls(**_content(path, about, tensors))
@@ -242,6 +237,9 @@ def read_delta(path: Path) -> Concepts:
     Raises:
         ModelError: the file is of another layout, or holds more than tensors.
     """
+    fault = foreign_file(path)
+    if fault not in (None, PICKLE, SOMETHING):
+        raise ModelError(f"{path} holds no learned objects, since {fault[0]}.", fault[1], LEARNED)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged pickle shows as almost any of them

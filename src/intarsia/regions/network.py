@@ -9,10 +9,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from intarsia.backbones.weight_headers import unreadable_weights
+from intarsia.backbones.own_files import read_own
 from intarsia.errors import Command, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Box, Size
@@ -120,12 +119,7 @@ class RegionNetwork(nn.Module):
                 f"The region network {path} does not exist.",
                 Remedy("fit one with ", Command("regions fit", "JOBS", out=path)),
             )
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                about = file.metadata() or {}
-            weights = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError):
-            raise unreadable_weights(path, FITTED) from None
+        about, weights = read_own(path, FITTED)
         if about.get("kind") != "RegionNetwork":
             raise ModelError(f"{path} holds other weights than a region network.", FITTED)
         try:

@@ -11,7 +11,7 @@ from intarsia.records.edit import EditRecord
 from intarsia.web import watched_batches
 from intarsia.web.batch_cards import message_html
 from intarsia.web.batch_handlers import BatchControls, BatchHandlers
-from intarsia.web.batch_service import DEFAULT_STEPS, LISTS, OTHER_PICTURES, SLICE_PAUSE
+from intarsia.web.batch_service import DEFAULT_STEPS, LISTS, SLICE_PAUSE
 from intarsia.web.edit_service import models_label
 from intarsia.web.field_labels import field_help, label
 from intarsia.web.sessions import SessionStore
@@ -48,7 +48,7 @@ def batch_page(store: SessionStore, token: gr.State, *, ledgers: bool = False) -
             files = gr.File(
                 label="Pictures, and a list if there is one",
                 file_count="multiple",
-                file_types=[*PICTURES, *OTHER_PICTURES, *LISTS, ".json"],
+                file_types=[*PICTURES, *LISTS, ".json"],
                 height=165,
                 elem_id="batch-files",
             )

@@ -46,8 +46,6 @@ SLICE_PAUSE = 0.3
 """Seconds between the end of a slice and queueing for the next."""
 LISTS = (".jsonl", ".ndjson", ".csv", ".tsv", ".tab")
 """Endings of files that can only be the list; a .json may also be a layout's boxes or colours."""
-OTHER_PICTURES = (".gif", ".heic", ".heif", ".avif")
-"""Endings of pictures that are taken and left out with a note, where they are not read."""
 LIST_NAMES = ("images.json", "jobs.json")
 FOLDER = re.compile(r"batch-\d{4,}")
 PICTURES_FOLDER = "in"
@@ -107,7 +105,7 @@ def create_batch(session: Session, uploads: Sequence[Path], shared: Mapping[str,
         ending = Path(name).suffix.lower()
         if ending in SPREADSHEETS:
             raise RecordError(f"{name} is a spreadsheet's own file: save the sheet as CSV in UTF-8, and send that.")
-        if ending not in (*PICTURES, *OTHER_PICTURES, *LISTS, ".json") and not is_hidden(name):
+        if ending not in (*PICTURES, *LISTS, ".json") and not is_hidden(name):
             raise RecordError(f"{name} is neither a picture nor a list (.json, .jsonl, .csv): leave it out.")
         if names.count(name) > 1:
             raise RecordError(f"Two files are called {name}: give one of them another name.")
