@@ -23,8 +23,10 @@ MAPPINGS = Path("/proc/self/maps")
 
 def reason_of(problem: Exception) -> str:
     """Why a decoder gave up, as a parenthesis with a space before it; empty where it says nothing for people."""
-    if not isinstance(problem, OSError | SyntaxError | EOFError):
-        return ""  # of the decoder's own code: an index, an attribute
+    # Pillow hands on what its own code ran into as a SyntaxError: an index, a buffer.
+    for fault in (problem, problem.__cause__ or problem):
+        if not isinstance(fault, OSError | SyntaxError | EOFError):
+            return ""
     words = PLAIN_WORDS.match(str(problem))
     if words is None or words[0].startswith("cannot identify"):
         return ""

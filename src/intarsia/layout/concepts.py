@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -241,7 +242,8 @@ def read_delta(path: Path) -> Concepts:
     if fault not in (None, PICKLE, SOMETHING):
         raise ModelError(f"{path} holds no learned objects, since {fault[0]}.", fault[1], LEARNED)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a pickle's version
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged pickle shows as almost any of them
         raise ModelError(
             f"{path} is damaged, or no file of plain tensors, and nothing else is ever loaded from it.", LEARNED

@@ -79,6 +79,7 @@ class Pieces:
         segments: application segments of a JPEG that no module here reads.
         lost: what cannot be kept, as "its C2PA manifest, which holds for the original alone".
         transfer: of PNG's cICP, by the code points of ITU-T H.273; None where it says nothing.
+        room: bytes that packed texts of a PNG may still take up, all together, when they are unpacked.
     """
 
     bare: Sequence[bytes | Span] | None = None
@@ -94,6 +95,7 @@ class Pieces:
     segments: list[Segment] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     transfer: int | None = None
+    room: int = MOST
 
     def lose(self, what: str) -> None:
         """Remember, once, what cannot be kept."""

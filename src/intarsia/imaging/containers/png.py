@@ -26,6 +26,9 @@ LONGEST_PACKET = 2**24
 LONGEST_PACKED = 10**6
 """Bytes of a text that stays packed. Some readers refuse files with longer ones, unless they are not packed."""
 
+MOST_UNPACKED = 1032
+"""Bytes that one packed byte can become."""
+
 MANIFEST = "its content credentials (C2PA), which an edit makes invalid"
 NAMES = {
     b"iCCP": "colour profile",
@@ -96,7 +99,7 @@ def _sort(chunk: Chunk, pieces: Pieces) -> None:
         elif across and down:
             pieces.density = Density(across, down, "ratio")
     elif kind == b"iTXt" and body.split(b"\0", 1)[0] == XMP:
-        packet = unpacked(chunk, LONGEST_PACKET)
+        packet = unpacked_within(chunk, pieces)
         if packet is None:
             pieces.lose("its XMP data, which is damaged or more than 16 MiB")
         else:
@@ -111,7 +114,7 @@ def _sort(chunk: Chunk, pieces: Pieces) -> None:
 
 def _read_text(chunk: Chunk, pieces: Pieces) -> None:
     """Keep a text as it is, if it can be read; a very long one is unpacked."""
-    text = unpacked(chunk, LONGEST_PACKET)
+    text = unpacked_within(chunk, pieces)
     key = key_of(chunk)
     if text is None or not 1 <= len(key) <= 79:
         pieces.lose(f'its text "{key[:79].decode("latin-1")}", which is damaged or more than 16 MiB')
@@ -170,6 +173,14 @@ def unpacked(chunk: Chunk, most: int) -> Text | None:
     _, found, rest = rest.partition(b"\0")
     value = (inflated(rest, most) if packed else rest) if found else None
     return None if value is None else Text(key, value, True)
+
+
+def unpacked_within(chunk: Chunk, pieces: Pieces) -> Text | None:
+    """The same, as long as there is room for what all texts of a file say together: a few bytes can say much, often."""
+    most = min(LONGEST_PACKET, pieces.room)
+    text = unpacked(chunk, most)
+    pieces.room -= min(most, MOST_UNPACKED * len(chunk.body)) if text is None else len(text.value)
+    return text
 
 
 def said(text: Text) -> str:
