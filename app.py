@@ -100,7 +100,7 @@ def main() -> None:
                     max_file_size=MAX_UPLOAD,
                 )
                 print(f"The pages are at {address.local}", flush=True)
-                sweep_until_interrupted(store)
+                sweep_until_interrupted(store, demo)
         finally:
             demo.close(verbose=False)
             store.close()
