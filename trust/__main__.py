@@ -13,7 +13,9 @@ from pathlib import Path
 from benchmarks.tables import print_whole
 from trust.figures import PAGE, Part, as_table, written_into
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "server": "routes attacked by chance, slow and vanishing clients, many visitors for a while",
+}
 """Parts by name, in the order in which they run, and what each is about. `trust/NAME.py` has `run(seed, quick)`."""
 
 

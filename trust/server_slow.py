@@ -155,6 +155,24 @@ def unread(count: int, path: str) -> Gather:
     return Gather([(asked * 20, b"")], count, buffer=2048)
 
 
+@contextmanager
+def unheard_stream(server: Server) -> Iterator[None]:
+    """A job that goes on, whose page has asked for its events and does not read them."""
+    page, photo = opened(server)
+    page.do("changed", path=photo, prompt="a house", settings={"steps": 1000, "keep": 1})
+    body = {"data": [None], "fn_index": page.events["watch changed"], "session_hash": page.name}
+    page.client.post("/gradio_api/queue/join", json=body)
+    people = Crowd(server.address)
+    people.connect(head("GET", f"/gradio_api/queue/data?session_hash={page.name}"), buffer=2048)
+    try:
+        time.sleep(3)
+        yield
+    finally:
+        page.do("stopped")
+        page.close()
+        people.close()
+
+
 # Who leaves
 
 

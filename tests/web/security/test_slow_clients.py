@@ -311,7 +311,7 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, 
     def edit(*_: Any, on_progress: Any, **__: Any) -> Any:
         begun.set()
         try:
-            for _ in range(1000):
+            for _step in range(1000):
                 time.sleep(0.02)
                 on_progress(STEP)
         finally:
