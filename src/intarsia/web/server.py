@@ -29,6 +29,7 @@ from intarsia.web.broken_uploads import forget_progress, tidy_uploads
 from intarsia.web.calls import CallsMiddleware, Pages
 from intarsia.web.doors import Doors, door_routes
 from intarsia.web.log_privacy import private_logging
+from intarsia.web.memory import few_arenas
 from intarsia.web.options import ServeOptions
 from intarsia.web.patience import MOST_CONNECTIONS, limit_connections
 from intarsia.web.remove_service import RemoveService
@@ -97,6 +98,7 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
     Raises:
         ModelError: the networks cannot be loaded.
     """
+    few_arenas()
     for name in command.models:
         resolve(name)
     store = SessionStore(
