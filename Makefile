@@ -97,6 +97,7 @@ bench: setup
 .PHONY: trust
 trust: export OMP_NUM_THREADS = 1
 trust: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,trust]"
 	HF_HUB_OFFLINE=1 $(BIN)/python -m trust $(PARTS) $(if $(QUICK),--quick)
 
 # Which lines the quick tests run, as a table. Apart from `make test`, since it takes a quarter longer.

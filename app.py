@@ -80,9 +80,11 @@ def main() -> None:
 
         from intarsia.tasks.options import Machine
         from intarsia.web.log_privacy import private_logging
+        from intarsia.web.memory import few_arenas
         from intarsia.web.server import build, interruptible, launch, sweep_until_interrupted
         from intarsia.web.sessions import SessionStore
 
+        few_arenas()
         torch.set_num_threads(THREADS)
         store = SessionStore(results, models=MODELS, machine=Machine(device="cpu"), forget=FORGET_SECONDS)
         _ = store.backbones  # loaded before the first visitor comes

@@ -90,7 +90,7 @@ def test_the_hosted_ci_reads_the_repository_and_runs_what_is_run_here() -> None:
     workflow: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     assert workflow["permissions"] == {"contents": "read"}
     (job,) = workflow["jobs"].values()
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert "pull_request_target" not in workflow[True]  # YAML reads the key `on` as true
 

@@ -14,7 +14,12 @@ from benchmarks.tables import print_whole
 from trust.figures import PAGE, Part, as_table, written_into
 
 PARTS: dict[str, str] = {
-    "server": "routes attacked by chance, slow and vanishing clients, many visitors for a while",
+    "fuzz": "strange files, each read or refused in one sentence",
+    "kills": "kills, full disks, lost files",
+    "server": "servers under attack, and many visitors",
+    "audit": "known holes, risky code, oldest versions, each Python",
+    "install": "packages built twice, and installed where nothing is",
+    "mutants": "how many small faults put into the code the tests notice",
 }
 """Parts by name, in the order in which they run, and what each is about. `trust/NAME.py` has `run(seed, quick)`."""
 

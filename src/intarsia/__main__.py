@@ -1,7 +1,24 @@
-"""python -m intarsia: the same as the command intarsia."""
+"""The command intarsia, which python -m intarsia is, too."""
 
 import sys
 
-from intarsia.cli.main import main
+from intarsia.notes import hush_libraries
 
-sys.exit(main())
+
+def start() -> int:
+    """Run the command line; returns the exit code. Ctrl-C is heeded from the first import on.
+
+    What libraries say on their own is shown with --debug alone.
+    """
+    if "--debug" not in sys.argv:
+        hush_libraries()
+    try:
+        from intarsia.cli.main import main
+    except KeyboardInterrupt:
+        print("intarsia: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import pickle
+import pickle  # nosec B403 # of what this process has pickled itself
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,7 +112,7 @@ def in_step(world: World) -> Iterator[None]:
 def portable(problem: Exception) -> Exception:
     """An error in a form that other processes can read: some cannot be pickled, or not be read again."""
     try:
-        copy = pickle.loads(pickle.dumps(problem))
+        copy = pickle.loads(pickle.dumps(problem))  # nosec B301 # of our own
     except Exception:
         return RuntimeError(f"{type(problem).__name__}: {problem}")
     return problem if isinstance(copy, Exception) else RuntimeError(str(problem))

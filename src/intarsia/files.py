@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from intarsia.errors import OutputError, Remedy, Setting
+from intarsia.file_names import shortened
+
+STAGE = ".intarsia-"
+"""How the hidden folders begin that files are written into before they get their names."""
+
+FORMER = "former."
+"""How the names begin of files that are replaced, until all is in its place."""
+
+WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts to replace a file that another program has open."""
 
 
 def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = False) -> Path:
@@ -22,7 +35,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
     """
     path = Path(path)
     check_absent(path, overwrite)
-    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{shortened(path.name, 40)}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -32,7 +45,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
                 file.flush()
                 os.fsync(file.fileno())
             if overwrite:
-                part.replace(path)
+                replace_file(part, path)
             else:
                 name_without_replacing(part, path)
         finally:
@@ -53,10 +66,64 @@ def name_without_replacing(part: Path, path: Path) -> None:
     except OSError:  # file systems without links (memory cards, some network folders): reserve the name instead
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
-            part.replace(path)
+            replace_file(part, path)
         except OSError:
             path.unlink(missing_ok=True)
             raise
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Give a file or folder another name, in place of a file that has it.
+
+    Windows refuses it while another program has one of them open, as indexers and virus scanners have new files for a
+    moment: there it is tried again for some seconds.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    for wait in WAITS:
+        try:
+            source.replace(target)
+        except PermissionError:
+            if os.name != "nt" or target.is_dir():
+                raise
+            time.sleep(wait)
+        else:
+            return
+    source.replace(target)
+
+
+def check_writable(folder: Path, names: Iterable[str]) -> None:
+    """Make sure that files of these names can be written into a folder, which is made later where it is missing.
+
+    Nothing is left behind. A folder that is not there yet may still refuse what its parent takes.
+
+    Raises:
+        OutputError: the names are too long, or nothing can be written there.
+    """
+    longest = max(names, key=lambda name: len(os.fsencode(name)), default="NAME")
+    place = next(above for above in (folder, *folder.parents) if os.path.isdir(above))  # noqa: PTH112  # no OSError
+    # The longest names that there are meanwhile.
+    stage = f"{STAGE}{'0' * 8}"
+    paths = [place, *(above for above in folder.parents if place in above.parents), folder, folder / longest]
+    paths += [folder / stage / f"{FORMER}{longest}"]
+    try:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                path.lstat()
+        probe = place / f"{STAGE}{secrets.token_hex(4)}"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as problem:
+        raise cannot_write(folder / longest, problem) from problem
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, also where names differ in case or in how they are composed alone."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return one.resolve() == other.resolve()
 
 
 def check_absent(path: Path, overwrite: bool) -> None:
@@ -92,6 +159,14 @@ def cannot_write(path: Path, problem: OSError) -> OutputError:
         return OutputError(f"{path} cannot be written, since the disk is full", freed)
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError(f"{path} cannot be written, since {path.parent} is not writable", elsewhere)
+    if code == errno.ENAMETOOLONG:
+        whole = str(path)
+        shown = whole if len(whole) <= 160 else f"{whole[:60]}...{whole[-80:]}"
+        return OutputError(
+            f"{shown} cannot be written, since the path, or a name in it, is longer than this system takes",
+            Remedy("name another folder with ", Setting("out"), page=()),
+            Remedy("choose a shorter name with ", Setting("name"), page="give the photo a shorter name"),
+        )
     return OutputError(
         f"{path} cannot be written ({problem.strerror or problem})",
         Remedy("name another folder or file", page=()),

@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from intarsia.notes import carried
+
 _Result = TypeVar("_Result")
 
 PULSE = 0.2
@@ -81,6 +83,7 @@ def waited(work: Callable[[], _Result]) -> _Result:
     if _listener.get() is None:
         return work()
     done: Future[_Result] = Future()
+    work = carried(work)
 
     def run() -> None:
         try:

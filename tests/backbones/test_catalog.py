@@ -18,8 +18,9 @@ from intarsia.backbones import CATALOG, POCKET, cached, download, hub, load_back
 from intarsia.backbones import catalog as catalog_module
 from intarsia.backbones.catalog import REDIRECTS
 from intarsia.backbones.placement import choose_device, choose_dtype
-from intarsia.backbones.resolve import ModelSource, note_redirect, resolve
+from intarsia.backbones.resolve import ModelSource, resolve
 from intarsia.errors import ModelError
+from intarsia.notes import collected
 from tests import tiny
 
 
@@ -87,13 +88,12 @@ def test_hub_ids_with_and_without_a_revision() -> None:
 
 
 @pytest.mark.parametrize("gone", REDIRECTS)
-def test_a_hub_id_that_is_gone_stands_for_where_its_files_live_on(gone: str, caplog: pytest.LogCaptureFixture) -> None:
-    note_redirect.cache_clear()
-    with caplog.at_level(logging.WARNING):
+def test_a_hub_id_that_is_gone_stands_for_where_its_files_live_on(gone: str) -> None:
+    with collected() as said:
         source, pinned = resolve(gone), resolve(f"{gone}@fp16")
     assert source == ModelSource(name=REDIRECTS[gone], kind="hub", location=REDIRECTS[gone])
     assert (pinned.location, pinned.revision, pinned.name) == (REDIRECTS[gone], "fp16", f"{REDIRECTS[gone]}@fp16")
-    assert len(caplog.records) == 1 and f"{gone} is gone from the hub: {REDIRECTS[gone]}" in caplog.text
+    assert len(said) == 1 and f"{gone} is gone from the hub: {REDIRECTS[gone]}" in said[0]
 
 
 def test_a_folder_goes_before_a_hub_id_that_is_gone(

@@ -81,6 +81,38 @@ def test_shards_load_under_every_name_that_is_in_use(part: str, shards: str, ind
     assert loaded.keys() == expected.keys() and all(torch.equal(loaded[key], expected[key]) for key in expected)
 
 
+@pytest.mark.parametrize("variant", ["fp16", None])
+def test_shards_load_as_the_libraries_save_them(variant: str | None, checkpoint: Path) -> None:
+    kinds: dict[str, Any] = {
+        "inpainting_unet": UNet2DConditionModel,
+        "vae": AutoencoderKL,
+        "text_encoder": CLIPTextModel,
+    }
+    for part, kind in kinds.items():
+        folder = checkpoint / part
+        network = load_network(kind, folder)
+        shutil.rmtree(folder)
+        network.save_pretrained(folder, variant=variant, max_shard_size="20KB")
+        names = [file.name for file in folder.glob("*.safetensors")]
+        assert len(names) > 1 and all(("fp16-0" in name) == bool(variant) for name in names)
+        loaded = weights_of(load_network(kind, folder))
+        assert all(torch.equal(loaded[key], weight) for key, weight in weights_of(network).items())
+    assert resolve(str(checkpoint)).kind == "folder"
+    # As a download of one variant leaves it: every index is small and comes along, the other shards do not.
+    index = checkpoint / "vae" / "diffusion_pytorch_model.bf16.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "diffusion_pytorch_model.bf16-00001-of-00002.safetensors"}}))
+    assert resolve(str(checkpoint)).kind == "folder"
+
+
+def test_shards_by_the_name_of_old_conversions_load(checkpoint: Path) -> None:
+    folder = checkpoint / "vae"
+    expected = weights_of(load_network(AutoencoderKL, folder))
+    placed = split(folder, "diffusion_pytorch_model", [f"pytorch_model-0000{n}-of-00002.safetensors" for n in (1, 2)])
+    (folder / "pytorch_model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
+    loaded = weights_of(load_network(AutoencoderKL, folder))
+    assert all(torch.equal(loaded[key], expected[key]) for key in expected)
+
+
 def marked(folder: Path, name: str, value: float, dtype: torch.dtype) -> None:
     """Another set of a network's weights, of which the first is told by its number."""
     weights = load_file(next(f for f in sorted(folder.glob("*.safetensors"))))

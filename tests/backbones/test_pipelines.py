@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from intarsia.backbones.pipeline_inpainter import PipelineInpainter, tile_plan
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.protocols import Backbones
 from intarsia.errors import Cancelled
+from intarsia.notes import collected
 from tests.pretended_cuda import pretended_cuda
 from tests.slow import mostly_slow
 from tests.tiny_families import FAMILIES
@@ -227,16 +227,12 @@ def test_a_strength_does_whole_steps_however_it_is_rounded(steps: int) -> None:
     assert int(steps * whole_strength(1e-9, steps, rounds_down=True)) == 1
 
 
-def test_a_negative_prompt_that_is_not_read_is_told_once(
-    families: Load, picture: Tensor, masks: Tensor, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_negative_prompt_that_is_not_read_is_told_once(families: Load, picture: Tensor, masks: Tensor) -> None:
     painter = PipelineInpainter(painter_of(families, "flux").pipeline, name="flux")
-    with caplog.at_level(logging.WARNING):
+    with collected() as said:
         for _ in range(2):
             painter.inpaint(picture, masks[:1], ["a cat"], negative_prompt="blurred", seeds=[1], steps=1, guidance=3.0)
-    assert [record.message for record in caplog.records] == [
-        "flux is not guided by a second text: the negative prompt is not read."
-    ]
+    assert said == ["flux is not guided by a second text: the negative prompt is not read."]
 
 
 def test_the_sides_are_those_of_the_parts(families: Load) -> None:

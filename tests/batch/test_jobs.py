@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intarsia.batch.edit_jobs import read_edits
-from intarsia.batch.jobs import Job, by_picture, read_jobs, with_defaults
+from intarsia.batch.groups import with_defaults
+from intarsia.batch.jobs import Job, by_picture, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.errors import RecordError
 from intarsia.records.arrange import ArrangeRecord
@@ -185,7 +186,7 @@ def test_content_is_read_again_only_where_a_file_has_changed(folder: Path) -> No
         ({**GOOD, "photo": "../1.png"}, "lies outside"),
         ({**GOOD, "photo": "/etc/passwd"}, "lies outside"),
         ({**GOOD, "mask": "../../mask.png"}, "gives mask as '../../mask.png', which lies outside"),
-        ({**GOOD, "photo": "1.png\0.jpg"}, "no file name"),
+        ({**GOOD, "photo": "1.png\0.jpg"}, "no file's name can"),
         ({**GOOD, "guidance": float("nan")}, "guidance is nan"),
         ('{"photo": "1.png", "prompt": "' + "x" * (1 << 20) + '"}', "characters"),
     ],

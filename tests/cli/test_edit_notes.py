@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from intarsia.backbones.protocols import Backbones
-from intarsia.backbones.resolve import logger as resolve_logger
 from intarsia.batch.ledger import Ledger
 from intarsia.cli import load_models
 from intarsia.cli.batch_run import run_summary
 from intarsia.cli.main import main
+from intarsia.notes import note
 from intarsia.regions.notes import BLUR
 from intarsia.tasks.batch_worker import BatchWorker
 from intarsia.tasks.model_pool import ModelPool
@@ -43,7 +43,7 @@ def on_pocket(monkeypatch: pytest.MonkeyPatch, pocket: Backbones) -> Callable[..
 
     def load(models: str, machine: Machine) -> Backbones:
         if models == "auto":
-            resolve_logger.warning("auto means the pocket models")
+            note("auto means the pocket models.")
         return pocket
 
     monkeypatch.setattr(load_models, "load", load)
@@ -58,7 +58,7 @@ def test_a_photograph_on_the_pocket_models_is_told_of_before_and_after(
     assert on_pocket("edit", photograph, "--prompt", "a cake", *FAST, "--models", models) == 0
     told = capsys.readouterr()
     assert told.err.count(BLUR) == 1 and told.err.count("intarsia models download sd15") == 1
-    assert "auto means" not in told.err, "the note says so already"
+    assert "auto means" not in told.err + told.out, "the note says so already"
     assert told.out.count("note: The pocket models know a toy world of a dozen drawn things, and this looks") == 1
     assert told.out.count(BLUR) == 1
     record = json.loads((photograph.parent / "out" / "photo.json").read_text())

@@ -192,9 +192,16 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     wide = Photo(pixels=np.zeros((16, 16_384, 3), np.uint8))
     with pytest.raises(OutputError, match="16,383"):
         write_photo(wide, tmp_path / "a.webp")
-    with pytest.raises(OutputError, match="--no-metadata"):
-        write_photo(photo_from_image(noise(20, 20)), tmp_path / "a.jpg", text={"intarsia": "{" + "x" * 70_000})
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a.tif"])
+def test_a_long_record_fits_into_any_file(tmp_path: Path, name: str) -> None:
+    record = json.dumps({"prompt": "<a> & ☃ " * 20_000}, ensure_ascii=False)
+    path = write_photo(photo_from_image(noise(20, 20)), tmp_path / name, text={"intarsia": record})
+    assert read_text_chunk(path) == record
+    with Image.open(path) as picture:
+        picture.load()
 
 
 def test_a_photo_s_pixels_cannot_be_changed_by_accident() -> None:

@@ -26,6 +26,16 @@ from intarsia.records.serialize import from_json, to_json
         (r"C:\x.safetensors:0.8", r"C:\x.safetensors", 0.8),
         ("C:/x.safetensors:.5", "C:/x.safetensors", 0.5),
         ("C:x", "C:x", 1.0),
+        (r"C:\a=b\x.safetensors:0.8", r"C:\a=b\x.safetensors", 0.8),
+        ("my:STYLE.SAFETENSORS", "my:STYLE.SAFETENSORS", 1.0),
+        ("my:old.pt:0.5", "my:old.pt", 0.5),
+        ("v1:old.ckpt", "v1:old.ckpt", 1.0),
+        (r"\\server\share\x.safetensors:0.8", r"\\server\share\x.safetensors", 0.8),
+        (r"\\?\C:\x.safetensors:-0.5", r"\\?\C:\x.safetensors", -0.5),
+        (r"\\?\C:\x.safetensors", r"\\?\C:\x.safetensors", 1.0),
+        ("C:\\a folder", "C:\\a folder", 1.0),
+        ("seed=1/x.safetensors:2", "seed=1/x.safetensors", 2.0),
+        ("x 100%.safetensors:1", "x 100%.safetensors", 1.0),
     ],
 )
 def test_paths_and_weights_part_at_the_last_colon(text: str, path: str, weight: float) -> None:

@@ -57,7 +57,7 @@ def test_samplers_are_a_setting_of_edits_by_words_alone() -> None:
         RecordError, match=r"lcm takes 50 steps at most, and steps is 51: give --steps 6, or another --s"
     ):
         EditRecord(**ASKED, sampler="lcm", steps=51)
-    with pytest.raises(RecordError, match="gives 'sampler' as 'plms', but Sampler is expected"):
+    with pytest.raises(RecordError, match="gives 'sampler' as 'plms', but one of checkpoint, dpmpp-2m-karras"):
         from_json(EditRecord, {**ASKED, "sampler": "plms"})
 
 

@@ -215,7 +215,7 @@ def test_a_mask_of_another_size_is_said_to_be_fitted(pocket: Backbones, tmp_path
     assert noted(pocket, mask=str(tmp_path / "mask.png")) == ()
     Image.fromarray(mask[::2, ::2]).save(tmp_path / "small.png")
     (note,) = noted(pocket, mask=str(tmp_path / "small.png"))
-    assert note.startswith("The mask has 32 x 32 pixels and was fitted to the photo's 64 x 64")
+    assert "small.png has 32 x 32 pixels, and the photo 64 x 64: it is fitted to the photo" in note
 
 
 def test_two_cells_are_enough_for_something_to_be_painted() -> None:

@@ -8,7 +8,6 @@ segmenter knows. Of others, the map's own probability counts.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ import torch
 from torch import Tensor
 
 from intarsia.backbones.protocols import KnowsNouns, Segmenter
+from intarsia.backbones.stand_ins import AGAIN
+from intarsia.backbones.text_files import read_json
+from intarsia.errors import ModelError
 
 CALIBRATION_FILE = "confidence.json"
 """Beside a segmenter's weights: how its maps become confidences, where that was measured."""
@@ -110,14 +112,17 @@ def read_calibration(folder: Path) -> Calibration | None:
     file = folder / CALIBRATION_FILE
     if not file.is_file():
         return None
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    return Calibration(
-        grounds=tuple(facts["grounds"]),
-        weights={name: float(weight) for name, weight in facts["weights"].items()},
-        bias=float(facts["bias"]),
-        unknown=float(facts["unknown"]),
-        sure_from=float(facts["sure_from"]),
-    )
+    facts = read_json(file)
+    try:
+        return Calibration(
+            grounds=tuple(facts["grounds"]),
+            weights={name: float(weight) for name, weight in facts["weights"].items()},
+            bias=float(facts["bias"]),
+            unknown=float(facts["unknown"]),
+            sure_from=float(facts["sure_from"]),
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as fault:
+        raise ModelError(f"{file} is damaged, since it holds no calibration", AGAIN) from fault
 
 
 def known_noun(words: str, nouns: Sequence[str]) -> str | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 from intarsia.backbones.checkpoint_files import DENOISERS, short_reason
 from intarsia.backbones.checkpoint_kind import UNKNOWN, kind_of
+from intarsia.backbones.stand_ins import AGAIN
 from intarsia.backbones.weight_headers import foreign_file, is_gguf, read_header
 from intarsia.errors import MissingExtraError, ModelError, Remedy, Setting
 
@@ -40,17 +41,18 @@ def check_denoiser_file(file: Path) -> None:
         ModelError: it is not there, or no denoiser alone that can be read.
         MissingExtraError: it is a .gguf, and what reads it is not installed.
     """
-    if not file.is_file():
+    if not file.exists() and not file.is_symlink():
         raise ModelError(
             f"There is no file {file}", Remedy("check the path behind the plus sign of ", Setting("models"))
         )
+    fault = foreign_file(file)
     if is_gguf(file):
         if find_spec("gguf") is None:
             raise MissingExtraError(
                 f"{file} is a GGUF file, for which a package is needed. Install it with: pip install 'intarsia[gguf]'"
             )
+        check_gguf(file)
         return
-    fault = foreign_file(file)
     if fault is not None:
         fact, remedy = fault
         raise ModelError(f"The denoiser {file} cannot be read, since {fact}", remedy)
@@ -68,6 +70,23 @@ def check_denoiser_file(file: Path) -> None:
             f"{file} has weights of 8 bits with scales of their own, which diffusers does not read",
             Remedy("take its version of 16 bits, or one that is quantised as .gguf"),
         )
+
+
+def check_gguf(file: Path) -> None:
+    """Read the header of a GGUF file, and see that all of its tensors are there.
+
+    Raises:
+        ModelError: it is damaged or cut off.
+    """
+    import gguf
+
+    try:
+        tensors = gguf.GGUFReader(file).tensors
+    # A header that is cut off or lies shows as almost any exception: of numpy, of struct, of an unknown number.
+    except Exception as fault:
+        raise ModelError(f"{file} is a GGUF file that is damaged or cut off ({short_reason(fault)})", AGAIN) from fault
+    if not tensors:
+        raise ModelError(f"{file} is a GGUF file without tensors", AGAIN)
 
 
 def load_denoiser_file(kind: Any, file: Path, folder: Path, *, dtype: torch.dtype) -> Any:

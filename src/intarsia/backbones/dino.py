@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
+from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.memory import Memory
 from intarsia.backbones.network_files import load_network
 from intarsia.backbones.preprocessing import Preprocessing, read_preprocessing
 from intarsia.backbones.protocols import PatchFeatures
+from intarsia.errors import ModelError, Remedy
 
 KEY_PROJECTIONS = ("k_proj", "key")
 """What transformers calls the layer that makes a self-attention's keys: of ViT and DINOv3, and of DINOv2."""
@@ -89,7 +91,15 @@ def load_patch_encoder(
         memory: of the device, where other networks share it.
         side: working size in pixels; by default the size that the network was trained at.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)  # nosec B615 # of a folder
+    # A kind of network that transformers does not know, or settings that contradict each other: almost any exception.
+    except Exception as fault:
+        raise ModelError(
+            f"{folder / 'config.json'} describes no network that can be read ({short_reason(fault)})",
+            Remedy("pass a checkpoint of DINO, DINOv2 or DINOv3"),
+            Remedy("download the checkpoint again"),
+        ) from fault
     # Self-supervised checkpoints have no pooler; asking for one would draw it at random.
     without: dict[str, Any] = {"add_pooling_layer": False} if config.model_type == "vit" else {}
     model = load_network(AutoModel, folder, dtype=dtype, config=config, attn_implementation="eager", **without)

@@ -93,7 +93,7 @@ def read_embedding(path: str, word: str) -> list[Embedding]:
             raise ModelError(f"{place} holds {len(files)} textual inversions, so that it takes no other word", PASS)
         return [one for file in files for one in read_embedding(str(file), word)]
     file = place
-    if not file.is_file():
+    if not file.exists() and not file.is_symlink():
         raise ModelError(f"There is no textual inversion {file}", Remedy("check the path"))
     if file.suffix.lower() in (".pt", ".bin", ".ckpt"):
         raise ModelError(

@@ -32,7 +32,8 @@ def network_format(file: Path) -> NetworkFormat:
             head = stream.read(512)
     except FileNotFoundError:
         remedy = Remedy("pass its file with ", Setting("fill_model", "FILE"), page="choose another fill")
-        raise ModelError(f"The network {file} is not there", remedy) from None
+        fact = "is a link to a file that is not there" if file.is_symlink() else "is not there"
+        raise ModelError(f"The network {file} {fact}", remedy) from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise ModelError(f"The network {file} cannot be read ({reason})", Remedy("give another file")) from problem
@@ -65,8 +66,8 @@ def zipped_format(file: Path) -> NetworkFormat:
 def foreign_format(head: bytes) -> tuple[str, ...] | None:
     """What a file is that is no network, from its first bytes, and what helps if that is special; else None."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not text:
-        return "is empty", "download it again"
+    if not text.strip(b"\0"):
+        return "is nothing but zeros" if text else "is empty", "download it again"
     if text.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not what it points to", "download the file itself (git lfs pull)"
     if text.startswith(b"<"):

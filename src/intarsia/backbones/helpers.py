@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from intarsia.backbones.catalog import CATALOG, HELPERS, OUTLINER
-from intarsia.backbones.checkpoint_files import network_fault, segmenter_kind
+from intarsia.backbones.checkpoint_files import helper_fault, segmenter_kind
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.resolve import HUB_ID
+from intarsia.backbones.text_files import read_json
 from intarsia.errors import ModelError
 
 NAMES_FILE = "names.json"
@@ -26,28 +26,31 @@ def helper_folder(kind: str, asked: str | None, checkpoint: Path) -> Path:
     Raises:
         ModelError: it is incomplete or not to be had.
     """
-    names = [name for name, entry in CATALOG.items() if entry.part == CATALOG[HELPERS[kind]].part]
-    if asked is None:
-        if not (checkpoint / kind).is_dir():
-            entry = CATALOG[HELPERS[kind]]
-            return fetch(str(entry.repository), entry.revision)
-        folder = checkpoint / kind
-    elif asked in names:
-        return fetch(str(CATALOG[asked].repository), CATALOG[asked].revision)
-    elif Path(asked).expanduser().is_dir():
-        folder = Path(asked).expanduser()
-    elif HUB_ID.fullmatch(asked.partition("@")[0]):
-        repository, _, revision = asked.partition("@")
-        return fetch(repository, revision or None)
-    else:
-        raise ModelError(
-            f"{asked!r} is neither a folder nor a hub id such as {CATALOG[HELPERS[kind]].repository}, nor known by "
-            f"name: {', '.join(names)}."
-        )
-    fault = network_fault(folder)
+    folder = helper_place(kind, asked, checkpoint)
+    fault = helper_fault(folder)
     if fault:
         raise ModelError(f"The checkpoint in {folder} cannot be used: ", *fault)
     return folder
+
+
+def helper_place(kind: str, asked: str | None, checkpoint: Path) -> Path:
+    """See `helper_folder`; what lies there is not looked at."""
+    names = [name for name, entry in CATALOG.items() if entry.part == CATALOG[HELPERS[kind]].part]
+    if asked is None:
+        own = checkpoint / kind
+        entry = CATALOG[HELPERS[kind]]
+        return own if own.is_dir() else fetch(str(entry.repository), entry.revision)
+    if asked in names:
+        return fetch(str(CATALOG[asked].repository), CATALOG[asked].revision)
+    if Path(asked).expanduser().is_dir():
+        return Path(asked).expanduser()
+    if HUB_ID.fullmatch(asked.partition("@")[0]):
+        repository, _, revision = asked.partition("@")
+        return fetch(repository, revision or None)
+    raise ModelError(
+        f"{asked!r} is neither a folder nor a hub id such as {CATALOG[HELPERS[kind]].repository}, nor known by "
+        f"name: {', '.join(names)}."
+    )
 
 
 def patches_side(asked: str | None) -> int | None:
@@ -60,7 +63,7 @@ def patches_side(asked: str | None) -> int | None:
 def nouns_of(folder: Path) -> tuple[str, ...]:
     """The nouns that a segmenter in a folder knows, where it lists them; else none."""
     own = folder / NAMES_FILE
-    return tuple(json.loads(own.read_text(encoding="utf-8"))) if own.is_file() else ()
+    return tuple(read_json(own)) if own.exists() else ()
 
 
 def segmenter_folders(asked: str | None, checkpoint: Path) -> tuple[Path, Path | None]:

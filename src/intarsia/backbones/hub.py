@@ -18,6 +18,7 @@ from intarsia.backbones.transfer import Listing, OnBytes, bytes_here, cache_fold
 from intarsia.backbones.weight_sets import Precision
 from intarsia.backbones.wrong_kinds import files_refusal
 from intarsia.errors import Cancelled, Command, Message, ModelError, Remedy, Setting
+from intarsia.notes import note
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,14 @@ def cached_folder(repository: str, revision: str | None = None, *, own_denoiser:
         for snapshot in snapshots(cache_folder(place), wanted):
             if snapshot.is_dir() and repository_fault(snapshot, own_denoiser=own_denoiser) is None:
                 return snapshot
+    return None
+
+
+def damaged_snapshot(repository: str, revision: str | None, *, own_denoiser: bool) -> tuple[Path, Message] | None:
+    """The first snapshot of a repository in the hub's cache, and what keeps it from being used; None where it has none."""
+    for snapshot in snapshots(cache_folder(repository), revision):
+        if snapshot.is_dir() and (fault := repository_fault(snapshot, own_denoiser=own_denoiser)):
+            return snapshot, fault
     return None
 
 
@@ -92,6 +101,10 @@ def fetch(
     at = f"{repository}@{asked}" if asked else repository
     command = Command("download", repository, program="hf", revision=asked)
     if constants.HF_HUB_OFFLINE:
+        damaged = damaged_snapshot(repository, revision, own_denoiser=own_denoiser)
+        if damaged is not None:
+            snapshot, cause = damaged
+            raise ModelError(f"{at} is on this machine, in {snapshot}, but cannot be used, since ", *cause)
         raise ModelError(
             f"{at} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",
             Remedy("run ", command, " with HF_HUB_OFFLINE=0 where there is a network"),
@@ -119,11 +132,9 @@ def fetch(
             continue
         if (place, wanted) != places[0]:
             if place == repository:
-                logger.warning("%s has no commit %s: its newest was taken instead.", at, str(revision)[:12])
+                note(f"{at} has no commit {str(revision)[:12]}: its newest was taken instead.")
             else:
-                logger.warning(
-                    "%s could not be fetched: %s, a copy of it that others keep, was taken instead.", at, place
-                )
+                note(f"{at} could not be fetched: {place}, a copy of it that others keep, was taken instead.")
         return folder
     assert first is not None
     raise first

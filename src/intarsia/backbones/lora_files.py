@@ -13,8 +13,9 @@ from typing import Any
 
 from intarsia.backbones.checkpoint_kind import FAMILY_NAMES, LORA, kind_of
 from intarsia.backbones.lora_keys import DENOISER, LoraLayer, lora_layers
+from intarsia.backbones.text_files import read_json
 from intarsia.backbones.weight_headers import WeightHeader, read_header
-from intarsia.backbones.wrong_kinds import LORA_FILES, settings_of
+from intarsia.backbones.wrong_kinds import LORA_FILES
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.records.added_files import parse_lora
@@ -97,14 +98,15 @@ def read_lora(path: str, weight: float) -> Lora:
     place = Path(path).expanduser()
     file = place
     if place.is_dir():
-        found = [place / name for name in LORA_FILES if name.endswith(".safetensors") and (place / name).is_file()]
+        named = [place / name for name in LORA_FILES if name.endswith(".safetensors")]
+        found = [file for file in named if file.exists() or file.is_symlink()]
         alone = sorted(place.glob("*.safetensors"))
         if not found and len(alone) != 1:
             raise ModelError(
                 f"{place} is no folder of a LoRA, since it has no {LORA_FILES[1]} and no {LORA_FILES[2]}", PASS
             )
         file = (found or alone)[0]
-    if not file.is_file():
+    if not file.exists() and not file.is_symlink():
         raise ModelError(f"There is no LoRA {file}", Remedy("check the path"))
     header = read_header(file)
     kind = kind_of(header)
@@ -131,9 +133,11 @@ def read_lora(path: str, weight: float) -> Lora:
 
 def _peft_settings(file: Path, header: WeightHeader) -> Mapping[str, Any]:
     """What peft keeps in a file of its own, or diffusers in the header, there with the part before each name."""
-    beside = settings_of(file.with_name("adapter_config.json")) if file.name == "adapter_model.safetensors" else None
-    if beside is not None:
-        return beside
+    beside = file.with_name("adapter_config.json")
+    if file.name == "adapter_model.safetensors" and (beside.exists() or beside.is_symlink()):
+        # Without it the LoRA would change the checkpoint more or less strongly than it was made to.
+        settings: Mapping[str, Any] = read_json(beside)
+        return settings
     try:
         inside = json.loads(header.metadata.get("lora_adapter_metadata", "{}"))
     except ValueError:

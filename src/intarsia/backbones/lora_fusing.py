@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from intarsia.backbones.lora_files import Lora, none_fits
 from intarsia.backbones.lora_keys import DENOISER, LayerTable, LoraLayer, lora_layers
 from intarsia.backbones.mapped_weights import AT_ONCE, give_back_pages
+from intarsia.notes import note
 
 logger = logging.getLogger(__name__)
 
@@ -164,8 +165,6 @@ def _tell(lora: Lora, *, fitting: int, count: int, model: str) -> None:
     if not fitting:
         raise none_fits(lora.file, count, model)
     if fitting < count:
-        logger.warning(
-            "%d of the %d layers of %s have no place in %s and are left out.", count - fitting, count, lora.file, model
-        )
+        note(f"{count - fitting} of the {count} layers of {lora.file} have no place in {model} and are left out.")
     if lora.trigger:
         logger.info("%s answers to the words: %s", lora.file.name, lora.trigger)

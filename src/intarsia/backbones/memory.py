@@ -7,7 +7,6 @@ in tiles, then with networks that take turns on the accelerator, then layer by l
 from __future__ import annotations
 
 import gc
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,8 +16,7 @@ from torch import Tensor
 
 from intarsia.backbones.offload import Offloader, Vram
 from intarsia.errors import ModelError, Remedy, Setting
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 Value = TypeVar("Value")
 
@@ -114,7 +112,7 @@ class Memory:
                 relief = fewer() or self._tighten()
                 if relief is None:
                     raise self.shortage()
-                logger.warning("The memory of %s is short: going on, %s.", self.device, relief)
+                note(f"The memory of {self.device} is short: going on, {relief}.")
                 clear_memory(self.device)
         finally:
             self._state.attempting = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,7 @@ from intarsia.backbones.weight_headers import is_gguf, read_header
 from intarsia.backbones.weight_sets import folder_weights
 from intarsia.backbones.wrong_kinds import settings_of
 from intarsia.errors import ModelError, Remedy, Setting
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 # Numbers that a denoiser holds at its peak beside its weights, for each latent cell and each channel of its first
 # level. Measured on a CPU in float32 with random weights of Stable Diffusion 1.5's size: a batch of 1 at 512 px
@@ -191,9 +189,8 @@ def choose_vram(vram: Vram, device: str, needs: Needs, name: str) -> Vram:
         return vram
     level = next(level for level in LEVELS if needs.at(level) <= room or level == "min")
     if level != "auto":
-        logger.warning(
-            "%s and its helpers need about %.1f GB of the memory of %s, of which %.1f GB are free: saving memory as with "
-            "vram %s.",
-            name, needs.at("auto") / 2**30, device, room / 2**30, level,
-        )  # fmt: skip
+        note(
+            f"{name} and its helpers need about {needs.at('auto') / 2**30:.1f} GB of the memory of {device}, of which "
+            f"{room / 2**30:.1f} GB are free: memory was saved as with vram {level}, which is slower."
+        )
     return level

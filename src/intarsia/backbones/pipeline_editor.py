@@ -6,7 +6,6 @@ no more, and noise belongs to the seed. The picture goes in as bytes and comes b
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +29,8 @@ from intarsia.backbones.protocols import EvalCounter, InstructionEditor, OnStep
 from intarsia.errors import ModelError, Remedy, Setting
 from intarsia.imaging.geometry import Size
 from intarsia.imaging.tensors import levels_of
+from intarsia.notes import note
 from intarsia.records.weighted_prompt import without_weights
-
-logger = logging.getLogger(__name__)
 
 EDITORS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline")
 """Pipelines that edit by instructions and have no other use here."""
@@ -75,7 +73,6 @@ class PipelineEditor:
         self.native_side = native_side_of(pipeline, self.denoiser) if self.sized else OWN_SIDE
         self.tokenizer, self.text_limit = reading_of(pipeline, self.takes)
         pipeline.set_progress_bar_config(disable=True)
-        self._told_of_negative = False
 
     def edits(
         self,
@@ -161,9 +158,8 @@ class PipelineEditor:
         if "true_cfg_scale" in self.takes and not self.denoiser.config.get("guidance_embeds"):
             # Without any second text it does not guide.
             return {"true_cfg_scale": guidance} | ({"negative_prompt": negative_prompt or " "} if guidance > 1 else {})
-        if negative_prompt and guidance > 1 and not self._told_of_negative:
-            self._told_of_negative = True
-            logger.warning("%s is not guided by a second text: the negative prompt is not read.", self.name)
+        if negative_prompt and guidance > 1:
+            note(f"{self.name} is not guided by a second text: the negative prompt is not read.")
         return {"guidance_scale": guidance}
 
     def _count(self, _network: Any, positional: tuple[Any, ...], named: dict[str, Any], _answer: Any) -> None:

@@ -37,7 +37,7 @@ def read_index(folder: Path) -> PipelineIndex | None:
     try:
         content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         name = content["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     lists = {part: value for part, value in content.items() if isinstance(value, list) and len(value) == 2}
     return PipelineIndex(

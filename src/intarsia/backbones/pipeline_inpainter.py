@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import logging
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,10 +31,9 @@ from intarsia.backbones.sdxl_prompts import prompt_arguments, reads_itself
 from intarsia.diffusion.soft_masks import cell_freedom, held_cells
 from intarsia.diffusion.tiles import tile_starts
 from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.notes import note
 from intarsia.records.choices import Sampler
 from intarsia.records.weighted_prompt import without_weights
-
-logger = logging.getLogger(__name__)
 
 USUAL_SIDE = 1024
 """Native side of a pipeline whose parts do not say it, in pixels."""
@@ -98,7 +96,6 @@ class PipelineInpainter:
         if self.softens:
             pipeline._callback_tensor_inputs = [*pipeline._callback_tensor_inputs, *BLENDED]
         pipeline.set_progress_bar_config(disable=True)
-        self._told_of_negative = False
 
     def with_own_scheduler(self) -> PipelineInpainter:
         """Itself: it steps as the checkpoint's own scheduler does."""
@@ -302,9 +299,8 @@ class PipelineInpainter:
         if guidance > 1 and negative_prompt:
             if second_text:
                 arguments["negative_prompt"] = [negative_prompt] * count
-            elif not self._told_of_negative:
-                self._told_of_negative = True
-                logger.warning("%s is not guided by a second text: the negative prompt is not read.", self.name)
+            else:
+                note(f"{self.name} is not guided by a second text: the negative prompt is not read.")
         return arguments
 
     def _softens(self) -> bool:

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from intarsia.backbones.additions import NOTHING, Additions
-from intarsia.backbones.checkpoint_files import DENOISERS, UNUSED, short_reason
+from intarsia.backbones.checkpoint_files import DENOISERS, UNUSED, part_fault, short_reason
 from intarsia.backbones.denoiser_files import load_denoiser_file
 from intarsia.backbones.editor_inpainter import EditorInpainter
 from intarsia.backbones.memory import Memory
@@ -84,12 +84,16 @@ def assembled(kind: Any, folder: Path, index: PipelineIndex, dtype: torch.dtype,
     Raises:
         ModelError: a part cannot be read, or an addition does not fit.
     """
-    parts = {
-        part: load_denoiser_file(class_of(folder / part, *known), additions.denoiser, folder / part, dtype=dtype)
-        if additions.denoiser is not None and part in DENOISERS and (known := index.parts.get(part))
-        else load_wanted(part, wanted, folder, index, dtype)
-        for part, wanted in own_parameters(kind).items()
-    }
+    wanted = own_parameters(kind)
+    used = {part: names for part in wanted if part not in UNUSED and (names := index.parts.get(part))}
+    kinds = {part: class_of(folder / part, *names) for part, names in used.items()}
+    parts: dict[str, Any] = {}
+    # What takes no time comes first: its faults need not wait for the networks.
+    for part in sorted(wanted, key=lambda part: part in kinds and issubclass(kinds[part], torch.nn.Module)):
+        if additions.denoiser is not None and part in DENOISERS and part in kinds:
+            parts[part] = load_denoiser_file(kinds[part], additions.denoiser, folder / part, dtype=dtype)
+        else:
+            parts[part] = load_wanted(part, wanted[part], folder, index, dtype)
     pipeline = kind(**parts)
     additions.add_to(pipeline)
     return pipeline
@@ -194,9 +198,8 @@ def load_part(place: Path, library: str, name: str, *, dtype: torch.dtype) -> An
         return kind.from_pretrained(place, local_files_only=True)
     # A damaged or missing file shows as almost any exception.
     except Exception as fault:
-        raise ModelError(
-            f"{place} could not be loaded as {name} ({short_reason(fault)}): download the checkpoint again."
-        ) from fault
+        damaged = part_fault(place, library, name) or (f"{short_reason(fault)}: download the checkpoint again.",)
+        raise ModelError(f"{place} could not be loaded as {name}, since ", *damaged) from fault
 
 
 def class_of(place: Path, library: str, name: str) -> Any:

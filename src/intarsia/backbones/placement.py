@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -10,12 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.notes import note
 
 if TYPE_CHECKING:
     import torch
 
-
-logger = logging.getLogger(__name__)
 
 LARGE = 10**9
 """Bytes of weights from which networks take seconds a step on a CPU."""
@@ -101,7 +99,7 @@ def computes_bfloat16() -> bool | None:
 
 
 def advise_precision(asked: str, dtype: torch.dtype, device: str, weights: int) -> None:
-    """Say in the log where another precision would be much faster on this processor.
+    """Say where another precision would be much faster on this processor.
 
     Args:
         asked: by the user, or auto.
@@ -114,15 +112,14 @@ def advise_precision(asked: str, dtype: torch.dtype, device: str, weights: int) 
     if device != "cpu" or weights < LARGE:
         return
     if dtype == torch.bfloat16 and computes_bfloat16() is False:
-        logger.warning(
-            "This processor has no units for bfloat16, which it computes slower than float32. %s",
-            Setting("dtype", "float32", verb="Pass"),
+        note(
+            "This processor has no units for bfloat16, which it computes slower than float32.",
+            Remedy(Setting("dtype", "float32", verb="pass")),
         )
     elif asked == "auto" and computes_bfloat16():
-        logger.warning(
-            "This processor has units for bfloat16, which takes half the memory of float32 and is faster and less exact. "
-            "%s for that.",
-            Setting("dtype", "bfloat16", verb="Pass"),
+        note(
+            "This processor has units for bfloat16, which takes half the memory of float32 and is faster and less exact.",
+            Remedy(Setting("dtype", "bfloat16", verb="pass"), " for that"),
         )
 
 

@@ -6,14 +6,15 @@ tensors does neither.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from intarsia.backbones.text_files import read_json
 from intarsia.errors import ModelError
 
 
@@ -57,18 +58,27 @@ def read_preprocessing(folder: Path) -> Preprocessing:
     """
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (folder / name).is_file():
-            settings = json.loads((folder / name).read_text(encoding="utf-8"))
+            settings = read_json(folder / name)
             settings = settings.get("image_processor", settings)
             break
     else:
         raise ModelError(f"{folder} has no preprocessor_config.json: download the whole checkpoint again.")
+    try:
+        return _preprocessing(settings, folder / name)
+    except (TypeError, ValueError, AttributeError) as fault:
+        raise ModelError(
+            f"{folder / name} does not say how pictures are normalised ({fault}): download the checkpoint again."
+        ) from fault
+
+
+def _preprocessing(settings: Any, file: Path) -> Preprocessing:
     if "image_mean" not in settings or "image_std" not in settings:
-        raise ModelError(f"{folder / name} does not give image_mean and image_std: download the checkpoint again.")
+        raise ModelError(f"{file} does not give image_mean and image_std: download the checkpoint again.")
     size = settings.get("size")
     if isinstance(size, dict):
         size = size.get("height", size.get("shortest_edge"))
-    red, green, blue = settings["image_mean"]
-    red_deviation, green_deviation, blue_deviation = settings["image_std"]
+    red, green, blue = map(float, settings["image_mean"])
+    red_deviation, green_deviation, blue_deviation = map(float, settings["image_std"])
     return Preprocessing(
         mean=(red, green, blue),
         deviation=(red_deviation, green_deviation, blue_deviation),

@@ -24,7 +24,7 @@ def parts_of(folder: Path) -> tuple[str, ...]:
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         listed = [part for part, value in index.items() if isinstance(value, list) and len(value) == 2 and value[1]]
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         listed = []
     own = ["inpainting_unet", *HELPERS]
     return tuple(part for part in dict.fromkeys([*(listed or PIPELINE), *own]) if part not in UNUSED)

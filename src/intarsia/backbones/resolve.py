@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +15,7 @@ from intarsia.backbones.hub import cached
 from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file, read_headers, shards_of
 from intarsia.backbones.wrong_kinds import check_file
 from intarsia.errors import Command, ModelError, Remedy, Setting
-
-logger = logging.getLogger(__name__)
-
+from intarsia.notes import note
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -88,7 +84,7 @@ def resolve(models: str, *, quiet: bool = False, own_denoiser: bool = True) -> M
         repository = REDIRECTS[repository]
     if models and path.is_dir():
         return folder_source(path, name=models, own_denoiser=own_denoiser)
-    if path.is_file():
+    if path.is_file() or (path.is_symlink() and not path.exists()):
         return file_source(path, name=models)
     if path.suffix.lower() in (".safetensors", *PICKLES):
         raise ModelError(
@@ -109,10 +105,9 @@ def expected_side(source: ModelSource) -> int:
     return PHOTOGRAPHIC if entry is None else entry.native_side
 
 
-@functools.cache
 def note_redirect(gone: str) -> None:
-    """Say, once, that a repository is gone and what is taken instead."""
-    logger.warning("%s is gone from the hub: %s, which holds the same files, is taken.", gone, REDIRECTS[gone])
+    """Say that a repository is gone and what is taken instead."""
+    note(f"{gone} is gone from the hub: {REDIRECTS[gone]}, which holds the same files, was taken.")
 
 
 def best_cached(*, quiet: bool = False) -> str:
@@ -123,12 +118,11 @@ def best_cached(*, quiet: bool = False) -> str:
             continue
         if all(e.repository and cached(e.repository, e.revision) for e in (entry, *helpers)):
             return name
-    logger.log(
-        logging.DEBUG if quiet else logging.WARNING,
-        "No inpainting checkpoint is on this machine: using the small pocket models, which know only a toy world. "
-        "For photographs: %s",
-        Command("models download", "sd15", quoted=False),
-    )
+    if not quiet:
+        note(
+            "No inpainting checkpoint is on this machine: the small pocket models were used, which know only a toy world",
+            Remedy("for photographs, run ", Command("models download", "sd15")),
+        )
     return "pocket"
 
 
@@ -165,7 +159,8 @@ def file_source(file: Path, *, name: str) -> ModelSource:
             f"{file} is one of {len(shards)} parts, and {absent[0].name} is missing beside it",
             Remedy("download the whole checkpoint again"),
         )
-    check_file(file, read_headers(shards), configured=config_folder(file) is not None)
+    check_file(file, read_headers(shards, placed=False), configured=config_folder(file) is not None)
+    read_headers(shards)
     if len(shards) > 1:
         raise ModelError(
             f"{file} is one of {len(shards)} parts, which are not read one by one",

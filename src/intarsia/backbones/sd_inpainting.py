@@ -7,7 +7,6 @@ batch, an exact count of what the denoiser was asked, a stop within one step, an
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from intarsia.backbones.additions import NOTHING, Additions
 from intarsia.backbones.batches import checked_size, fitting_batch, in_batches
+from intarsia.backbones.checkpoint_files import short_reason
 from intarsia.backbones.denoiser_files import load_denoiser_file
 from intarsia.backbones.denoising import Denoising, begin, join
 from intarsia.backbones.memory import FittingDenoiser, Memory
@@ -32,6 +32,7 @@ from intarsia.backbones.protocols import InpaintingStage, OnStep
 from intarsia.backbones.samplers import scheduler_of
 from intarsia.backbones.single_files import read_single_file
 from intarsia.backbones.stable_diffusion import StableDiffusion
+from intarsia.backbones.text_files import read_json
 from intarsia.diffusion.tiles import TiledDenoiser
 from intarsia.errors import ModelError
 from intarsia.records.choices import Sampler
@@ -330,14 +331,16 @@ def load_inpainter(
     Raises:
         ModelError: a part cannot be read, or an addition does not fit.
     """
+    # What takes no time comes first: its faults need not wait for the networks.
+    scheduler, tokenizer = load_scheduler(folder / "scheduler"), load_tokenizer(CLIPTokenizer, folder / "tokenizer")
     pipeline = assemble_pipeline(
         vae=load_network(AutoencoderKL, folder / "vae", dtype=dtype),
         text_encoder=load_network(CLIPTextModel, folder / "text_encoder", dtype=dtype),
-        tokenizer=load_tokenizer(CLIPTokenizer, folder / "tokenizer"),
+        tokenizer=tokenizer,
         unet=load_network(UNet2DConditionModel, folder / unet, dtype=dtype)
         if additions.denoiser is None
         else load_denoiser_file(UNet2DConditionModel, additions.denoiser, folder / unet, dtype=dtype),
-        scheduler=load_scheduler(folder / "scheduler"),
+        scheduler=scheduler,
     )
     additions.add_to(pipeline)
     return to_device(pipeline, name=name, memory=memory or Memory())
@@ -379,18 +382,25 @@ def load_scheduler(folder: Path) -> Any:
     """The scheduler that a checkpoint names.
 
     Raises:
-        ModelError: its class is none of the diffusers schedulers.
+        ModelError: its file cannot be read, or its class is none of the diffusers schedulers.
     """
-    settings = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
+    file = folder / "scheduler_config.json"
+    settings = read_json(file)
     name = str(settings.get("_class_name"))
     kind = getattr(diffusers, name, None)
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
         raise ModelError(
-            f"{folder / 'scheduler_config.json'} names the scheduler {name!r}, which the "
+            f"{file} names the scheduler {name!r}, which the "
             "installed diffusers does not have: upgrade diffusers, or download the checkpoint again."
         )
     scheduler: Any = kind
-    return scheduler.from_config(settings)
+    try:
+        return scheduler.from_config(settings)
+    # Its settings are computed with at once: one of another type or out of range shows as almost any exception.
+    except Exception as fault:
+        raise ModelError(
+            f"{file} has settings with which {name} cannot work ({short_reason(fault)}): download the checkpoint again."
+        ) from fault
 
 
 def assemble_pipeline(*, vae: Any, text_encoder: Any, tokenizer: Any, unet: Any, scheduler: Any) -> Any:

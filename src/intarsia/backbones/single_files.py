@@ -10,7 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from intarsia.backbones.checkpoint_files import config_folder, short_reason
+from intarsia.backbones.checkpoint_files import (
+    CONFIG,
+    INDEX,
+    SCHEDULER,
+    TOKENIZER_FILES,
+    config_folder,
+    short_reason,
+    texts_fault,
+)
 from intarsia.backbones.checkpoint_kind import kind_of
 from intarsia.backbones.pipeline_index import other_pipeline
 from intarsia.backbones.shipped_configs import PIPELINES, Family, clip_tokenizer, family_settings, write_configuration
@@ -87,6 +95,7 @@ def single_file_configuration(file: Path, beside: Path | None) -> Iterator[tuple
     header = read_header(file)
     kind = check_file(file, header, configured=beside is not None)
     if beside is not None:
+        check_configuration(beside)
         yield beside, {}
         return
     family = FAMILIES[kind.family]
@@ -100,6 +109,19 @@ def single_file_configuration(file: Path, beside: Path | None) -> Iterator[tuple
             part: clip_tokenizer(**values) for part, values in settings.items() if part.startswith("tokenizer")
         }
         yield Path(place), tokenizers
+
+
+def check_configuration(folder: Path) -> None:
+    """See that what lies beside a single file can be read: the index, and what each part says of itself.
+
+    Raises:
+        ModelError: a file cannot be; the message names it.
+    """
+    fault = texts_fault(folder, [INDEX])
+    for part in (place for place in sorted(folder.iterdir()) if place.is_dir()):
+        fault = fault or texts_fault(part, [CONFIG, SCHEDULER, *TOKENIZER_FILES])
+    if fault is not None:
+        raise ModelError(f"The configuration in {folder} cannot be used: ", *fault)
 
 
 def prediction_of(file: Path, header: WeightHeader, family: Family, *, inpaints: bool) -> str:

@@ -5,7 +5,6 @@ What the denoiser was trained to predict is turned into noise and clean latents 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,7 @@ from intarsia.backbones.prompt_chunks import chunk_count, read_prompts
 from intarsia.backbones.protocols import EvalCounter
 from intarsia.diffusion.ddim import Prediction
 from intarsia.errors import ModelError, Remedy, Setting
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
@@ -243,7 +241,7 @@ class StableDiffusion:
         """What the autoencoder makes; where half precision overflows in it, it goes on in float32."""
         made = work()
         if self.vae.dtype != torch.float32 and not made.isfinite().all():
-            logger.warning("The autoencoder overflowed in %s and goes on in float32.", self.vae.dtype)
+            note(f"The autoencoder overflowed in {str(self.vae.dtype).removeprefix('torch.')} and went on in float32.")
             to_precision(self.vae, torch.float32)
             made = work()
         return made

@@ -7,23 +7,33 @@ tensor ends, so that a file that was cut off is known before gigabytes are read.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from intarsia.backbones.stand_ins import AGAIN, ITSELF, START, WHITE, Fault, no_file, refused, stand_in
 from intarsia.errors import Message, ModelError, Remedy, Setting
 
 # The longest header that is read; those of the largest checkpoints have a few hundred kilobytes.
 LONGEST = 32 * 2**20
 SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<rest>(?:\.[\w-]+)?\.safetensors)")
 
-AGAIN = Remedy("download the checkpoint again")
+BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    "F4": 4,
+}
+"""Bits of one number, by the names that the format has for the types that torch reads."""
+
 PICKLE = (
     "it is a pickle, which can run any code when it is opened",
     Remedy("convert it to .safetensors, or download that version of the checkpoint"),
 )
+OTHER_TYPE = Remedy("take the version of the file in float16, bfloat16 or float32")
 SOMETHING = ("it holds something else, or only part of one came", AGAIN)
 
 
@@ -42,8 +52,11 @@ class WeightHeader:
     metadata: Mapping[str, str]
 
 
-def read_header(file: Path) -> WeightHeader:
+def read_header(file: Path, *, placed: bool = True) -> WeightHeader:
     """The header of a .safetensors file.
+
+    Args:
+        placed: whether the places that it gives to its tensors must be right, as they must where these are read.
 
     Raises:
         ModelError: it is another kind of file, empty, damaged or cut off.
@@ -65,22 +78,54 @@ def read_header(file: Path) -> WeightHeader:
         # Whatever else the header may hold, these three are read: a header without them is none.
         metadata = {str(key): str(value) for key, value in content.pop("__metadata__", {}).items()}
         shapes = {name: tuple(map(int, entry["shape"])) for name, entry in content.items()}
-        end = max((int(entry["data_offsets"][1]) for entry in content.values()), default=0)
-        types = frozenset(str(entry["dtype"]) for entry in content.values())
+        spans = {name: tuple(map(int, entry["data_offsets"])) for name, entry in content.items()}
+        end = max((after for _, after in spans.values()), default=0)
+        types = {name: str(entry["dtype"]) for name, entry in content.items()}
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         raise ModelError(f"{file} is not a safetensors file, or its header is damaged", AGAIN) from None
     if 8 + length + end > size:
         raise ModelError(f"{file} is only part of a safetensors file ({size:,} of {8 + length + end:,} bytes)", AGAIN)
-    return WeightHeader(shapes=shapes, types=types, metadata=metadata)
+    wrong = layout_fault(shapes, types, spans, size - 8 - length) if placed else None
+    if wrong is not None:
+        fact, remedy = wrong
+        raise ModelError(f"{file} is damaged, since {fact}", remedy)
+    return WeightHeader(shapes=shapes, types=frozenset(types.values()), metadata=metadata)
 
 
-def read_headers(files: Iterable[Path]) -> WeightHeader:
-    """The headers of all the shards as one.
+def layout_fault(
+    shapes: Mapping[str, tuple[int, ...]], types: Mapping[str, str], spans: Mapping[str, tuple[int, ...]], size: int
+) -> Fault | None:
+    """What a header says that cannot be: tensors must follow each other without a gap, each of its size.
+
+    Args:
+        types: of the tensors' numbers, by name.
+        spans: the first byte of each tensor and the one after its last.
+        size: bytes of all of them in the file.
+    """
+    place = 0
+    for name, (start, after) in sorted(spans.items(), key=lambda item: item[1]):
+        bits = BITS.get(types[name])
+        if bits is None:
+            kind = types[name][:20]
+            return f"its tensor {name} is of numbers of the type {kind}, which are not read", OTHER_TYPE
+        if start != place or after < start:
+            return f"its tensor {name} overlaps another, or leaves a gap before it", AGAIN
+        if any(length < 0 for length in shapes[name]) or math.prod(shapes[name]) * bits != 8 * (after - start):
+            return (
+                f"its tensor {name} has {after - start:,} bytes, which its shape {list(shapes[name])} does not fit",
+                AGAIN,
+            )
+        place = after
+    return None if place == size else (f"{size - place:,} bytes behind its tensors belong to none", AGAIN)
+
+
+def read_headers(files: Iterable[Path], *, placed: bool = True) -> WeightHeader:
+    """The headers of all the shards as one; arguments as above.
 
     Raises:
         ModelError: one of them cannot be read.
     """
-    headers = [read_header(file) for file in files]
+    headers = [read_header(file, placed=placed) for file in files]
     return WeightHeader(
         shapes={name: shape for header in headers for name, shape in header.shapes.items()},
         types=frozenset().union(*(header.types for header in headers)),
@@ -107,24 +152,27 @@ def is_gguf(file: Path) -> bool:
 
 
 def foreign_file(file: Path) -> tuple[str, Remedy] | None:
-    """What a file is, from its first bytes, that is no safetensors file, and what helps; None where it may be one."""
-    with file.open("rb") as stream:
-        head = stream.read(512)
+    """What a file is, from its first bytes, that is no safetensors file, and what helps; None where it may be one.
+
+    Raises:
+        ModelError: there is no file, or none that can be read.
+    """
+    fault = no_file(file)
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(START)
+    except OSError as problem:
+        fact, remedy = fault or refused(problem)
+        raise ModelError(f"{file} {fact}", remedy) from problem
     if len(head) > 8 and head[8:9] == b"{":
         return None
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    lowered = text[:200].lower()
-    if not text:
-        return "it is empty", AGAIN
-    if text.startswith(b"version https://git-lfs"):
-        return (
-            "it is a pointer of Git LFS, which names the file that was to be downloaded",
-            Remedy("fetch that with git lfs pull, or download the checkpoint again"),
-        )
-    if lowered.startswith(b"<"):
-        return "it is a web page, not what was to be downloaded", Remedy(
-            "download the file itself, signed in if need be"
-        )
+    fault = stand_in(head)
+    if fault is not None:
+        fact, remedy = fault
+        return f"it {fact}", remedy
+    text = head.lstrip(WHITE)
+    if text.startswith(b"<"):
+        return "it is a web page, not what was to be downloaded", ITSELF
     if text.startswith(b"GGUF"):
         return (
             "it is a GGUF file, which holds the quantised weights of one network",
@@ -140,37 +188,6 @@ def foreign_file(file: Path) -> tuple[str, Remedy] | None:
     if len(head) <= 8:
         return f"it has only {len(head)} bytes", AGAIN
     return SOMETHING
-
-
-def text_fault(file: Path) -> str | None:
-    """What keeps a small text file of a checkpoint (configuration, tokenizer, index) from being read; None if nothing.
-
-    JSON is parsed where the name says that it is JSON.
-    """
-    try:
-        content = file.read_bytes()
-    except OSError as problem:
-        return f"cannot be read ({problem.strerror})"
-    start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not start:
-        return "is empty"
-    if start.startswith(b"version https://git-lfs"):
-        return "is a pointer of Git LFS, not the file that it names"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not what was to be downloaded"
-    try:
-        text = content.decode("utf-8")
-        parsed: Any = json.loads(text) if file.suffix == ".json" else None
-    except (ValueError, RecursionError) as problem:
-        cut = isinstance(problem, json.JSONDecodeError) and problem.pos >= len(problem.doc.rstrip()) - 1
-        return (
-            "is damaged, cut off before its end"
-            if cut
-            else "is damaged" + (", no JSON" if file.suffix == ".json" else "")
-        )
-    if file.name.endswith("config.json") and not isinstance(parsed, dict):
-        return "is damaged, since it holds no settings"
-    return None
 
 
 def weights_fault(file: Path, shown: str) -> Message | None:

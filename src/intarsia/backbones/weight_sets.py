@@ -1,6 +1,6 @@
 """Which of a folder's weights are read: a repository often holds the same ones in several precisions.
 
-Weights are called model.safetensors or diffusion_pytorch_model.safetensors; a variant (fp16, bf16, non_ema) stands
+Weights are called model.safetensors or diffusion_pytorch_model.safetensors (older ones pytorch_model.safetensors); a variant (fp16, bf16, non_ema) stands
 before the ending, and a shard's number before or after that. An index, where there is one, lists the shards.
 """
 
@@ -21,11 +21,11 @@ from intarsia.backbones.weight_headers import read_header
 Precision = Literal["full", "half", "bfloat"]
 
 WEIGHTS = re.compile(
-    r"(?P<stem>model|diffusion_pytorch_model)(?:\.(?P<before>[\w-]+?))?"
+    r"(?P<stem>model|(?:diffusion_)?pytorch_model)(?:\.(?P<before>[\w-]+?))?"
     r"(?:-(?P<number>\d{5})-of-(?P<count>\d{5}))?(?:\.(?P<after>[\w-]+))?\.safetensors"
 )
 INDEX = re.compile(
-    r"(?P<stem>model|diffusion_pytorch_model)(?:\.(?P<before>[\w-]+?))?\.safetensors\.index(?:\.(?P<after>[\w-]+))?\.json"
+    r"(?P<stem>model|(?:diffusion_)?pytorch_model)(?:\.(?P<before>[\w-]+?))?\.safetensors\.index(?:\.(?P<after>[\w-]+))?\.json"
 )
 # What serves best for a precision comes first. Weights that were not averaged in training paint worse than averaged
 # ones in half precision, so they come last.

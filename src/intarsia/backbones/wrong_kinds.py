@@ -133,7 +133,11 @@ def folder_kind(folder: Path) -> Kind | None:
     """
     index = settings_of(folder / "model_index.json")
     if index is not None:
-        return pipeline_kind(str(index.get("_class_name", "")))
+        name = index.get("_class_name", "")
+        if isinstance(name, list):
+            own = ".".join(map(str, name))
+            return Kind(group="other", what=f"a checkpoint with code of its own ({own}), which is never run")
+        return pipeline_kind(str(name))
     if (folder / "unet").is_dir() or (folder / "transformer").is_dir():
         return None
     if any((folder / name).is_file() for name in LORA_FILES):
@@ -162,7 +166,7 @@ def settings_of(file: Path) -> dict[str, object] | None:
     """What a configuration says; None where it is missing or cannot be read."""
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return settings if isinstance(settings, dict) else None
 

@@ -11,19 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
+from intarsia.batch.file_names import MARK as MARK
+from intarsia.batch.file_names import RESULTS as RESULTS
+from intarsia.batch.file_names import UNFINISHED as UNFINISHED
 from intarsia.batch.jobs import Job, one_line
 from intarsia.batch.ledger import Outcome
 from intarsia.errors import IntarsiaError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.progress import OnProgress
-
-RESULTS = "results"
-"""Folder of the jobs' folders, in the output folder."""
-
-MARK = "job.json"
-"""The file of a job's folder that says whose it is, and what it took."""
-
-UNFINISHED = ".part-"
 
 
 class Worker(Protocol):
@@ -79,7 +74,7 @@ def finished(job: Job, out: Path) -> Outcome | None:
     """The outcome of a job whose results are there whole; None where they are not."""
     try:
         mark = json.loads((out / RESULTS / job.folder / MARK).read_text(encoding="utf-8"))
-        return Outcome(**mark["outcome"]) if mark["id"] == job.id else None
+        return Outcome(**mark["outcome"]) if mark["id"] in (job.id, *job.former) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -5,41 +5,31 @@ A job that cannot be read is a job all the same, with one sentence that says why
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from intarsia.batch.cells import all_settings, read_cell, setting_types
+from intarsia.batch.entries import KINDS, PICTURE, RECORDS, Entry, Kind, named
+from intarsia.batch.folder import find_pictures
+from intarsia.batch.groups import nested, with_defaults
+from intarsia.batch.identity import as_listed, digest, drawn_seed, identity
+from intarsia.batch.json_lists import read_json, read_json_lines
+from intarsia.batch.list_text import SPREADSHEETS, read_list_text
+from intarsia.batch.tables import read_table
 from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
+from intarsia.file_names import safe_name
 from intarsia.files import file_digest
-from intarsia.records.arrange import ArrangeRecord
-from intarsia.records.edit import EditRecord
-from intarsia.records.inputs import Record, input_files, with_files
-from intarsia.records.remove import RemoveRecord, describe_removed
-from intarsia.records.serialize import from_json, to_json
+from intarsia.notes import note
+from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, with_files
+from intarsia.records.remove import describe_removed
+from intarsia.records.serialize import from_json, shortened
 from intarsia.records.weighted_prompt import without_weights
 
-Kind = Literal["edit", "arrange", "learn", "remove"]
-
-KINDS: dict[str, Kind] = {
-    "edit": "edit",
-    "arrange": "arrange",
-    "learn": "learn",
-    "remove": "remove",
-    "EditRecord": "edit",
-    "ArrangeRecord": "arrange",
-    "RemoveRecord": "remove",
-}
-RECORDS: dict[Kind, type[Record]]
-RECORDS = {"edit": EditRecord, "arrange": ArrangeRecord, "learn": ArrangeRecord, "remove": RemoveRecord}
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 LONGEST_NAME = 60
 SHOWN = 160  # characters of a job's words
-LONGEST_LINE = 1 << 20  # characters; a longer one is no job
 
 Digests = dict[str, tuple[int, int, str]]
 """Size, time of the last change and sha256 of files, by their paths."""
@@ -59,6 +49,7 @@ class Job:
         record: with paths that exist from any folder; None where there is a problem.
         problem: why it cannot be done, in one sentence of the command line; else empty.
         error: the same with its remedies as data, where it was raised as an error.
+        former: ids that it had before names of pictures were brought into one form.
     """
 
     id: str
@@ -70,6 +61,7 @@ class Job:
     record: Record | None
     problem: str = ""
     error: IntarsiaError | None = field(default=None, compare=False, repr=False)
+    former: tuple[str, ...] = ()
 
 
 def read_jobs(
@@ -82,21 +74,22 @@ def read_jobs(
     confined: bool = True,
     reject_duplicates: bool = True,
 ) -> tuple[Job, ...]:
-    """Read a list of jobs.
+    """Read a list of jobs. What of it is left out, or read otherwise than it stands there, is noted.
 
     Args:
         file: JSON Lines of records, each with a "kind": edit (the default), arrange, learn or remove; JSON, a list of the
             same, or {"1.png": ["source words", "prompt"]}; CSV with the settings' names in the first row; or a
             folder, each of whose pictures is a job.
         image_dir: the folder that pictures are looked for in, and that holds all of them; by default the list's.
-        settings: values for settings that a job leaves out, by their names ("steps", "search.anchors").
+        settings: values for settings that a job leaves out, by their names ("steps", "search.anchors"); texts are read as
+            cells of a table are.
         seed: a job that has none gets its own, drawn from this and from what it is, wherever it stands in the list.
         known: digests of inputs, from an earlier run; those that are read now are added.
         confined: whether a job whose pictures lie outside the folder has a problem.
         reject_duplicates: whether a job that repeats an earlier one has a problem.
 
     Raises:
-        RecordError: the list itself cannot be read, or is empty.
+        RecordError: the list itself cannot be read, or is empty; a setting for all jobs is unknown or ill-typed.
     """
     known = {} if known is None else known
     base = image_dir if image_dir is not None else (file if file.is_dir() else file.parent)
@@ -105,18 +98,19 @@ def read_jobs(
             f"There is no folder {base} of pictures",
             Remedy("check ", Setting("image_dir"), page="send pictures along with the list"),
         )
-    shared = nested(settings or {})
+    shared = _shared_settings(settings or {})
     jobs: list[Job] = []
     first_of: dict[str, int] = {}
-    for number, entry in enumerate(_entries(file), 1):
+    for number, entry in enumerate(_entries(file, base, shared), 1):
         job = _read_job(entry, number, base, shared, seed, known, confined)
         if reject_duplicates and job.id in first_of:
             again = f"{job.id} {number}".encode()
-            message = (
+            message = job.problem or (
                 f"Job {number} is the same as job {first_of[job.id]}, its record and its pictures: remove it, or give "
                 "it another seed."
             )
-            job = replace(job, id=hashlib.sha256(again).hexdigest()[:16], record=None, problem=message, error=None)
+            id = hashlib.sha256(again).hexdigest()[:16]
+            job = replace(job, id=id, record=None, problem=message, error=None, former=())
         else:
             first_of[job.id] = number
         jobs.append(job)
@@ -125,203 +119,120 @@ def read_jobs(
     return tuple(jobs)
 
 
-Entry = dict[str, Any] | str
-"""A job's fields as they were read; or, where they could not be, why."""
+Shared = dict[Kind, dict[str, Any]]
+"""Settings for all jobs, as each kind of job has them."""
 
 
-def _entries(file: Path) -> Iterator[Entry]:
+def _shared_settings(settings: Mapping[str, Any]) -> Shared:
+    """Settings for all jobs by kind; a kind is left without those that it does not have.
+
+    Raises:
+        RecordError: no kind has one of them, or it is of the wrong type.
+    """
+    where = "What is set for all jobs"
+    kind = settings.get("kind", "edit")
+    if kind not in KINDS:
+        raise RecordError(f"{where} has the kind {shortened(kind)}: choose edit, arrange, learn or remove.")
+    for name in settings:
+        if name != "kind" and name not in all_settings():
+            from_json(RECORDS["edit"], {name: None}, where)  # says what was perhaps meant
+    shared: Shared = {}
+    for each in RECORDS:
+        types = setting_types(each)
+        own = {
+            name: read_cell(name, types[name], value, where) if isinstance(value, str) else value
+            for name, value in settings.items()
+            if name in types
+        }
+        shared[each] = {**nested(own), **({"kind": KINDS[kind]} if "kind" in settings else {})}
+    return shared
+
+
+def _entries(file: Path, base: Path, shared: Shared) -> Iterator[Entry]:
     """The jobs of a list, one after another.
 
     Raises:
         RecordError: the list is missing, or not of a form that is known.
     """
+    usual: Kind = shared["edit"].get("kind", "edit")
     if file.is_dir():
-        pictures = sorted(p for p in file.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
-        return iter([{"photo": str(p.relative_to(file))} for p in pictures])
-    try:
-        # A mark at the beginning is what spreadsheets write.
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise RecordError(f"There is no list of jobs {file}: check the name and the folder.") from None
-    except UnicodeDecodeError:
-        raise RecordError(f"The list of jobs {file} is no text in UTF-8: save it as UTF-8.") from None
-    except OSError as problem:
-        raise RecordError(f"The list of jobs {file} cannot be read ({problem.strerror}): check the file.") from problem
-    match file.suffix.lower():
-        case ".jsonl" | ".ndjson":
-            return _json_lines(text)
-        case ".json":
-            return _json_values(text, file)
-        case ".csv":
-            return _csv_rows(text, file)
-        case other:
-            raise RecordError(
-                f"The list of jobs {file} ends in {other!r}, but .jsonl, .json, .csv or a folder of pictures is expected."
-            )
+        return _pictures(file, _files_for_all(shared[usual], base))
+    ending = file.suffix.lower()
+    if ending in SPREADSHEETS and file.exists():
+        raise RecordError(f"The list of jobs {file} is a spreadsheet's own file: save the sheet as CSV in UTF-8.")
+    tables, lines = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson")
+    if file.exists() and ending not in (*tables, *lines, ".json"):
+        raise RecordError(
+            f"The list of jobs {file} ends in {ending!r}, but .jsonl, .json, .csv or a folder of pictures is expected."
+        )
+    text = read_list_text(file, table=ending in tables)
+    if ending in tables:
+        return read_table(text, file, usual)
+    return read_json_lines(text, file.name) if ending in lines else read_json(text, file, file.name)
 
 
-def _json_lines(text: str) -> Iterator[Entry]:
-    """JSON Lines; empty lines are left out."""
-    # Not splitlines: it also splits at characters that JSON allows in strings.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        if len(line) > LONGEST_LINE:
-            yield f"Line {number} has {len(line):,} characters, which is no job: check the file."
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as problem:
-            yield f"Line {number} is not valid JSON ({problem}): correct it."
-            continue
-        yield value if isinstance(value, dict) else _not_a_record(f"Line {number}")
+def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
+    """The pictures of a folder.
 
-
-def _json_values(text: str, file: Path) -> Iterator[Entry]:
-    """JSON: a list of records, or the published method's form."""
-    try:
-        values = json.loads(text, object_pairs_hook=_unique_names)
-    except (ValueError, RecursionError) as problem:
-        raise RecordError(f"The list of jobs {file} is not valid JSON ({problem}): correct that place.") from problem
-    if isinstance(values, dict):
-        for photo, words in values.items():
-            if isinstance(words, list) and len(words) == 2 and all(isinstance(w, str) for w in words):
-                yield {"photo": photo, "source": words[0], "prompt": words[1]}
-            else:
-                yield f'{photo!r} is given as {_shortened(words)}, but ["source words", "prompt"] is expected.'
-    elif isinstance(values, list):
-        for number, value in enumerate(values, 1):
-            yield value if isinstance(value, dict) else _not_a_record(f"Entry {number}")
-    else:
-        raise RecordError(f"The list of jobs {file} is neither a list nor an object: give records, or pictures.")
-
-
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; one name twice would silently drop a picture."""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands there twice")
-    return values
-
-
-def _csv_rows(text: str, file: Path) -> Iterator[Entry]:
-    """CSV: settings' names in the first row; an empty cell leaves a setting out."""
-    rows = csv.reader(text.splitlines(keepends=True), strict=True)
-    head: list[str] | None = None
-    try:
-        for row in rows:
-            if head is None:
-                head = [name.strip() for name in row]
-                if "photo" not in head:
-                    raise RecordError(f"The first row of {file} has no column 'photo': name the settings there.")
-                continue
-            if not row:
-                continue
-            if len(row) > len(head):
-                yield f"Row {rows.line_num} has {len(row)} cells, but the first row has {len(head)}: correct it."
-                continue
-            cells = {name: cell for name, cell in zip(head, row, strict=False) if cell.strip()}
-            kind = RECORDS[KINDS.get(cells.get("kind", "edit"), "edit")]
-            try:
-                yield nested({name: _from_cell(kind, name, cell) for name, cell in cells.items()})
-            except RecordError as problem:
-                yield str(problem)
-    except csv.Error as problem:
-        yield f"Row {rows.line_num} is no CSV ({problem}), and neither is what follows: correct it."
-
-
-def _from_cell(kind: type, name: str, cell: str) -> Any:
-    """A cell's value: text for a text, JSON for all else; texts may also stand with semicolons between them."""
-    for part in name.split("."):
-        found = next((f for f in fields(kind) if f.name == part), None)
-        if found is None:
-            return cell
-        if is_dataclass(found.default):
-            kind = type(found.default)
-    if found is not None and (str(found.type).startswith("str") or "'" in str(found.type)):
-        return cell
-    value = as_value(cell)
-    if found is not None and str(found.type).startswith("tuple[str") and not isinstance(value, list):
-        return [part.strip() for part in cell.split(";")]
-    return value
-
-
-def as_value(text: str) -> Any:
-    """JSON where it is some, else the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _not_a_record(where: str) -> str:
-    return f"{where} is no record: each job is settings in braces, with a photo and a prompt."
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names as groups: {"search.anchors": 3} -> {"search": {"anchors": 3}}.
+    Args:
+        for_all: files that the settings for all jobs name, which are not edited themselves.
 
     Raises:
-        RecordError: a name is both a setting and a group.
+        RecordError: there is none.
     """
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        *groups, last = name.split(".")
-        place = result
-        for group in groups:
-            place = place.setdefault(group, {})
-            if not isinstance(place, dict):
-                raise RecordError(f"{name!r} is set, but {group!r} is a setting and no group.")
-        place[last] = value
-    return result
+    found = find_pictures(folder)
+    used = [picture for picture in found.pictures if (folder / picture).resolve() in for_all]
+    pictures = [picture for picture in found.pictures if picture not in used]
+    if not pictures:
+        reasons = found.reasons()
+        raise RecordError(
+            f"There is no picture to edit in {folder}{f' ({reasons})' if reasons else ''}: give PNG, JPEG or others that are read."
+        )
+    found.say()
+    if used:
+        names = named([picture.as_posix() for picture in used])
+        note(f"{names} {'is' if len(used) == 1 else 'are'} used for all pictures, and not edited.")
+    for picture in pictures:
+        yield Entry(where=f"{PICTURE}{picture.as_posix()}", values={"photo": picture.as_posix()})
 
 
-def with_defaults(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, and the defaults where they say nothing, group by group."""
-    result = {**defaults, **values}
-    for name, default in defaults.items():
-        given = values.get(name)
-        if isinstance(default, Mapping) and isinstance(given, Mapping):
-            result[name] = with_defaults(default, given)
-    return result
+def _files_for_all(shared: Mapping[str, Any], base: Path) -> set[Path]:
+    """The files that settings for all jobs name: masks and the like."""
+    names = [shared[setting] for setting in PATH_SETTINGS if isinstance(shared.get(setting), str)]
+    names += [pair.partition("=")[2] for pair in shared.get("masks", ()) if isinstance(pair, str)]
+    return {(base / name).resolve() for name in names if name and "\0" not in name}
 
 
-def _read_job(
-    entry: Entry, number: int, base: Path, shared: Mapping[str, Any], seed: int, known: Digests, confined: bool
-) -> Job:
+def _read_job(entry: Entry, number: int, base: Path, shared: Shared, seed: int, known: Digests, confined: bool) -> Job:
     """One job of a list; a wrong one gets a problem instead of a record."""
     kind, photo, words = "edit", "", ""
+    # What an edit left beside its picture is a job, too.
+    given = entry.values.get("record")
+    values = dict(given) if isinstance(given, dict) else dict(entry.values)
     try:
-        if isinstance(entry, str):
-            raise RecordError(entry)
-        # What an edit left beside its picture is a job, too.
-        values = dict(entry["record"]) if isinstance(entry.get("record"), dict) else dict(entry)
-        photo, words = describe({**shared, **values})
-        kind_name = values.pop("kind", "edit")
+        kind_name = values.pop("kind", shared["edit"].get("kind", "edit"))
         name = values.pop("name", "")
-        if not isinstance(kind_name, str) or kind_name not in KINDS:
+        known_kind = isinstance(kind_name, str) and kind_name in KINDS
+        kind = KINDS[kind_name] if known_kind else "edit"
+        photo, words = describe({**shared[kind], **values, "kind": kind})
+        if entry.problem:
+            raise RecordError(entry.problem)
+        if not known_kind:
             raise RecordError(
-                f"Job {number} is of the kind {_shortened(kind_name)}: choose edit, arrange, learn or remove."
+                f"Job {number} is of the kind {shortened(kind_name)}: choose edit, arrange, learn or remove."
             )
         if not isinstance(name, str):
-            raise RecordError(f"Job {number} has the name {_shortened(name)}, but a text is expected.")
-        kind = KINDS[kind_name]
-        where = f"Job {number}"
-        own_seed = "seed" in values or "seed" in shared
-        record: Record = from_json(RECORDS[kind], with_defaults(_applicable(shared, kind), values), where)
-        placed = _with_absolute_paths(record, base, where, confined)
+            raise RecordError(f"Job {number} has the name {shortened(name)}, but a text is expected.")
+        own_seed = "seed" in values or "seed" in shared[kind]
+        record = _checked_record(kind, with_defaults(shared[kind], values), entry)
+        placed = _with_absolute_paths(record, base, entry.where, confined)
         digests = {setting: _file_or_folder_digest(Path(path), known) for setting, path in input_files(placed).items()}
+        forms = [as_listed(record, base)]
+        if forms[0] != record:
+            forms.append(record)
         if not own_seed:
-            record = replace(record, seed=_drawn_seed(kind, record, digests, seed))
-            placed = replace(placed, seed=record.seed)
-        id = digest(kind, to_json(record), digests)
+            forms = [replace(form, seed=drawn_seed(kind, form, digests, seed)) for form in forms]
+        id, *former = (digest(kind, identity(form), digests) for form in forms)
         stem = _safe_stem(name or Path(photo).stem)
         return Job(
             id=id,
@@ -330,10 +241,11 @@ def _read_job(
             photo=photo,
             words=words,
             folder=f"{stem}-{id[:10]}",
-            record=placed,
+            record=replace(placed, seed=forms[0].seed),
+            former=tuple(former),
         )
     except (IntarsiaError, OSError, ValueError) as problem:
-        id = digest("unreadable", entry, {})
+        id = digest("unreadable", values or entry.problem, {})
         return Job(
             id=id,
             number=number,
@@ -345,6 +257,21 @@ def _read_job(
             problem=one_line(str(problem)),
             error=problem if isinstance(problem, IntarsiaError) else None,
         )
+
+
+def _checked_record(kind: Kind, values: dict[str, Any], entry: Entry) -> Record:
+    """The record of an entry.
+
+    Raises:
+        RecordError: it is wrong; the message says in which row or line.
+    """
+    try:
+        record: Record = from_json(RECORDS[kind], values, entry.where)
+    except RecordError as problem:
+        if str(problem).startswith(entry.where) or not entry.counted:
+            raise
+        raise RecordError(f"{entry.where}: ", *problem.parts) from problem
+    return record
 
 
 def one_line(text: str) -> str:
@@ -374,13 +301,6 @@ def _joined(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _applicable(shared: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    """Of the settings for all jobs, those that this kind has; settings of other kinds do not disturb."""
-    own = {f.name for f in fields(RECORDS[kind])}
-    other = {f.name for record in (EditRecord, ArrangeRecord, RemoveRecord) for f in fields(record)} - own
-    return {name: value for name, value in shared.items() if name not in other}
-
-
 def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool) -> Record:
     """The record with whole paths.
 
@@ -390,12 +310,10 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     root = base.resolve()
     whole = {}
     for setting, name in input_files(record).items():
-        if "\0" in name:
-            raise RecordError(f"{where} gives {setting} as {_shortened(name)}, which is no file name.")
         path = (root / name).resolve()
         if confined and path != root and root not in path.parents:
             raise RecordError(
-                f"{where} gives {setting} as {_shortened(name)}, which lies outside {root}",
+                f"{where} gives {setting} as {shortened(name)}, which lies outside {root}",
                 Remedy(
                     "move it there, or pass ",
                     Setting("image_dir"),
@@ -425,20 +343,9 @@ def _file_or_folder_digest(path: Path, known: Digests) -> str:
         return "missing"
 
 
-def _drawn_seed(kind: Kind, record: Record, digests: Mapping[str, str], seed: int) -> int:
-    """A seed from what a job is, so that it is the same wherever the job stands in the list and whichever worker does it."""
-    values = {**to_json(record), "seed": seed}
-    return int(digest(kind, values, digests), 16) % 2**32
-
-
-def digest(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _safe_stem(stem: str) -> str:
     """A folder's name for every system."""
-    return re.sub(r"[^\w. ()+-]", "_", stem)[:LONGEST_NAME].strip(" .-") or "picture"
+    return safe_name(stem, most=LONGEST_NAME)
 
 
 def by_picture(jobs: Iterable[Job]) -> list[list[Job]]:

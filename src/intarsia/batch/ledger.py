@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from intarsia.batch.file_names import LEDGER
 from intarsia.batch.jobs import Job, plain_text
 from intarsia.errors import OutputError, Remedy, Setting
 
 State = Literal["waiting", "running", "done", "failed"]
 
-NAME = "ledger.sqlite"
+NAME = LEDGER
 VERSION = 1
 
 SCHEMA = """
@@ -201,6 +202,9 @@ class Ledger:
         with self.at_once() as connection:
             connection.execute("UPDATE jobs SET number = NULL")
             connection.executemany(
+                "UPDATE OR IGNORE jobs SET id = ? WHERE id = ?", [(job.id, id) for job in jobs for id in job.former]
+            )
+            connection.executemany(
                 "INSERT INTO jobs (id, number, kind, photo, words, folder) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET number = excluded.number, photo = excluded.photo, "
                 "words = excluded.words",
@@ -272,7 +276,8 @@ class Ledger:
             first, last: from this place of the list to that one, both included.
             changed_since: those that began or ended from this time on, in seconds since 1970; 0 for all.
         """
-        where, values = ["number IS NOT NULL", "number >= ?"], [float(first)]
+        where: list[str] = ["number IS NOT NULL", "number >= ?"]
+        values: list[float | str] = [float(first)]
         if last is not None:
             where.append("number <= ?")
             values.append(last)
@@ -280,8 +285,9 @@ class Ledger:
             where.append("MAX(COALESCE(began, 0), COALESCE(ended, 0)) >= ?")
             values.append(changed_since)
         if state is not None:
-            where.append(f"state = '{state}'")
-        query = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE {' AND '.join(where)} ORDER BY number"
+            where.append("state = ?")
+            values.append(state)
+        query = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE {' AND '.join(where)} ORDER BY number"  # nosec B608 # its parts are written above
         with closing(self.connection.execute(query, values)) as found:
             return [as_row(values) for values in found]
 

@@ -16,14 +16,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from intarsia.batch.executor import RESULTS
+from intarsia.batch.file_names import INDEX
+from intarsia.batch.file_names import PAGE as FOLDER
 from intarsia.batch.ledger import Counts, Ledger, Row
 from intarsia.files import write_bytes_atomically
 from intarsia.palette import root_style
 
-INDEX = "index.html"
 COLOURS = ("paper", "card", "well", "ink", "quiet", "rule", "edge", "done", "failed", "running")
 """Colours that the page uses."""
-FOLDER = "page"
 CHUNK = 500
 """Rows in one script."""
 

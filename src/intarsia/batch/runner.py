@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from filelock import FileLock, Timeout
 
 from intarsia.batch.executor import RESULTS, clear_unfinished, finished
+from intarsia.batch.file_names import LOCK
 from intarsia.batch.jobs import Job, by_picture
 from intarsia.batch.ledger import Counts, Ledger
 from intarsia.distributed import World
@@ -35,9 +37,9 @@ def one_run(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / RESULTS).mkdir(exist_ok=True)
-        lock = FileLock(out / ".lock").acquire(timeout=0)
+        lock = FileLock(out / LOCK).acquire(timeout=0)
     except Timeout:
-        who = process_of(out / ".lock")
+        who = process_of(out / LOCK)
         raise OutputError(
             f"Another run (process {who}) is at work in {out}: wait for it, or name another folder."
         ) from None
@@ -48,7 +50,7 @@ def one_run(out: Path) -> Iterator[None]:
     with lock:
         # Windows lets nobody write to a file that is locked, nor read it.
         with contextlib.suppress(OSError):
-            (out / ".lock").write_text(str(os.getpid()))
+            (out / LOCK).write_text(str(os.getpid()))
         yield
 
 
@@ -67,7 +69,8 @@ def to_do(jobs: tuple[Job, ...], ledger: Ledger, out: Path) -> list[Job]:
     states = ledger.states()
     pending, gone = [], []
     for job in jobs:
-        state, _ = states[job.id]
+        state, folder = states[job.id]
+        job = replace(job, folder=folder)  # as its row and its results have it, whatever its photo is called now
         if state == "failed" or (state == "done" and job.folder in there):
             continue
         if job.folder in there and (outcome := finished(job, out)) is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from intarsia.batch.ledger import Counts
 from intarsia.batch.local import JobEvent
+from intarsia.cli.console import say
 from intarsia.cli.options import OutputOptions
 from intarsia.progress import format_duration
 
@@ -150,7 +151,7 @@ class PlainDisplay(Display):
             self.print_line()
 
     def print_line(self, more: str = "") -> None:
-        print(f"intarsia: {self.line}{more}", file=sys.stderr, flush=True)
+        say(f"{self.line}{more}")
         self.printed_at = self.clock()
 
 

@@ -9,11 +9,10 @@ import os
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from intarsia.batch.jobs import Job, as_value, read_jobs
+from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.batch.local import JobEvent, run_local
 from intarsia.batch.report import Page, texts
@@ -23,6 +22,7 @@ from intarsia.cli.batch_progress import Display, batch_display
 from intarsia.cli.options import CommandResult, counted
 from intarsia.distributed import World, from_main, in_step, world
 from intarsia.errors import Cancelled, UsageError
+from intarsia.notes import collected
 from intarsia.tasks.batch_executor import BatchExecutor
 
 log = logging.getLogger(__name__)
@@ -59,16 +59,18 @@ def run_batch(command: Batch) -> tuple[CommandResult, int]:
                 stack.enter_context(one_run(out))
         ledger = stack.enter_context(Ledger.open(out))
         page, pending = Page(out), []
-        with in_step(together):
+        with in_step(together), collected() as notes:
             if together.is_main:
                 pending = to_do(enter_jobs(command, ledger), ledger, out)
+                for said in notes:  # before work of hours, not after it
+                    log.warning("%s", said)
         pending = from_main(together, pending)
         with in_step(together):
             if pending:
                 do_jobs(command, share(pending, together), ledger, page, together)
         if together.is_main:
             page.write(ledger, over=True)
-        result: CommandResult = run_summary(ledger, out) if together.is_main else ({}, [])
+        result: CommandResult = run_summary(ledger, out, notes) if together.is_main else ({}, [])
         # A launcher takes every other code for a crash; --status tells.
         return result, exit_code(ledger) if together.size == 1 else 0
 
@@ -82,12 +84,12 @@ def enter_jobs(command: Batch, ledger: Ledger) -> tuple[Job, ...]:
     assert command.jobs is not None
     known = ledger.digests()
     before = dict(known)
-    settings: dict[str, Any] = {}
+    settings: dict[str, str] = {}
     for pair in command.set:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UsageError(f"--set {pair!r} has no value: give NAME=VALUE, e.g. --set steps=20.")
-        settings[name] = as_value(value)
+        settings[name] = value
     jobs = read_jobs(command.jobs, image_dir=command.image_dir, settings=settings, seed=command.seed, known=known)
     ledger.enter(jobs, retry_failed=command.retry_failed)
     ledger.keep_digests({path: facts for path, facts in known.items() if before.get(path) != facts})
@@ -160,8 +162,12 @@ def page_kept_current(display: Display, ledger: Ledger, page: Page) -> Iterator[
         writer.join()
 
 
-def run_summary(ledger: Ledger, out: Path) -> CommandResult:
-    """State of a run, for machines and for people."""
+def run_summary(ledger: Ledger, out: Path, notes: Sequence[str] = ()) -> CommandResult:
+    """State of a run, for machines and for people.
+
+    Args:
+        notes: on the list of jobs.
+    """
     counts = ledger.counts()
     failures = ledger.rows(state="failed")
     done = [row for row in ledger.rows(state="done") if row.seconds is not None]
@@ -186,6 +192,7 @@ def run_summary(ledger: Ledger, out: Path) -> CommandResult:
         "seconds": round(seconds, 1),
         "page": str(out / "index.html"),
         "notes": [{"number": r.number, "id": r.id, "notes": notes} for r, notes in noted if notes],
+        "list_notes": list(notes),
         "failures": [{"number": r.number, "id": r.id, "photo": r.photo, "error": r.error} for r in failures],
     }
     return summary, lines

@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 import intarsia
+from intarsia.cli import console
 from intarsia.cli.arrange_flags import join_repeated
 from intarsia.cli.commands.arrange import Arrange, arrange_command
 from intarsia.cli.commands.batch import Batch, batch_command
@@ -35,7 +36,9 @@ from intarsia.cli.commands.remove import Remove, remove_command
 from intarsia.cli.commands.replay import Replay, replay_command
 from intarsia.cli.commands.ui import Ui, ui_command
 from intarsia.cli.options import CommandResult
-from intarsia.errors import Cancelled, IntarsiaError
+from intarsia.cli.result_lines import note_lines
+from intarsia.errors import Cancelled, IntarsiaError, UsageError
+from intarsia.notes import collected, merged, say
 
 Command = (
     Annotated[Edit, tyro.conf.subcommand("edit")]
@@ -63,10 +66,39 @@ DESCRIPTION = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    console.prepare()
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    code = answer(arguments)
+    return code if console.flush() else max(code, 1)
+
+
+def answer(arguments: list[str]) -> int:
+    """Run one command, and say what went wrong; returns the exit code."""
     if arguments[0] in ("--version", "-V"):
-        print(f"intarsia {intarsia.__version__}")
-        return 0
+        return 0 if console.print_out(f"intarsia {intarsia.__version__}") else 1
+    try:
+        with console.stopped_by_signals():
+            return run(parse(arguments))
+    except SystemExit as stop:  # tyro printed help or how a flag is wrong
+        return stop.code if isinstance(stop.code, int) else 2
+    except (KeyboardInterrupt, Cancelled) as stop:
+        console.say(str(stop) or "stopped; nothing was written.")
+        return 130
+    except Exception as problem:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        ours = isinstance(problem, IntarsiaError)
+        console.say(str(problem) if ours else unforeseen(problem))
+        return 2 if ours else 1
+
+
+def parse(arguments: list[str]) -> Any:
+    """The command that the arguments ask for.
+
+    Raises:
+        SystemExit: they asked for help, or are wrong; tyro has printed it.
+        UsageError: the current folder is gone.
+    """
     try:
         command = tyro.cli(
             Command,
@@ -75,21 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             args=join_repeated(arguments),
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName),
         )
-        return run(command)
-    except SystemExit as stop:  # tyro printed help or how a flag is wrong
-        return stop.code if isinstance(stop.code, int) else 2
-    except (KeyboardInterrupt, Cancelled) as stop:
-        print(f"intarsia: {stop if str(stop) else 'stopped; nothing was written.'}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as problem:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        ours = isinstance(problem, IntarsiaError)
-        print(f"intarsia: {problem if ours else unforeseen(problem)}", file=sys.stderr)
-        return 2 if ours else 1
+    except OSError as problem:  # nobody takes what it prints
+        raise SystemExit(console.give_up(problem, asked=bool({"-h", "--help"} & {*arguments}))) from problem
+    try:
+        Path.cwd()
+    except OSError as problem:  # libraries of numbers end the process over it
+        raise UsageError("The current folder is gone: change into one that is there, and try again.") from problem
+    return command
 
 
 def unforeseen(problem: Exception) -> str:
@@ -103,8 +127,7 @@ def unforeseen(problem: Exception) -> str:
 def run(command: Any) -> int:
     """Run a command: JSON or lines on stdout, everything else on stderr."""
     output = command.output
-    note = logging.StreamHandler(sys.stderr)
-    note.setFormatter(logging.Formatter("intarsia: %(message)s"))
+    note = console.NoteHandler()
     logger = logging.getLogger("intarsia")
     logger.addHandler(note)
     level = logger.level
@@ -113,18 +136,41 @@ def run(command: Any) -> int:
         # Whatever a library prints must not end up between the braces.
         with contextlib.redirect_stdout(sys.stderr) if output.json else contextlib.nullcontext():
             if isinstance(command, Batch):
-                (summary, lines), code = batch_command(command)
-            else:
+                with collected(logger.warning) as said:  # told at once: a batch may last for days
+                    (summary, lines), code = batch_command(command)
+                summary = {**summary, "run_notes": said} if said else summary
+            elif isinstance(command, AT_ONCE):
                 (summary, lines), code = COMMANDS[type(command)](command), 0
+            else:
+                (summary, lines), code = noted(COMMANDS[type(command)], command), 0
     finally:
         logger.removeHandler(note)
         logger.setLevel(level)
+    printed = True
     if output.json and summary:
-        print(json.dumps(summary, indent=1))
+        printed = console.print_out(json.dumps(summary, indent=1))
     elif lines and not (output.json or output.quiet):  # of several processes, the main one alone has something to say
-        print("\n".join(lines))
-    return code
+        printed = console.print_out("\n".join(map(console.plain, lines)))
+    return code if printed else max(code, 1)
 
+
+def noted(perform: Callable[[Any], CommandResult], command: Any) -> CommandResult:
+    """A command's output, with the notes that no result of it keeps."""
+    said: list[str] = []
+    try:
+        with collected() as said:
+            summary, lines = perform(command)
+    except Exception:
+        say(*said)  # beside the error
+        raise
+    more = [sentence for sentence in said if sentence not in summary.get("notes", ())]
+    if more and summary:
+        summary = {**summary, "notes": list(merged(summary.get("notes", ()), more))}
+    return summary, [*lines, *note_lines(more)]
+
+
+AT_ONCE = (Ui, Demo)
+"""Commands that last, or have no result: their notes are told at once, in the log."""
 
 COMMANDS: dict[type, Callable[[Any], CommandResult]] = {
     Edit: edit_command,

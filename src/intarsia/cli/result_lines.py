@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from intarsia.records.remove import describe_removed
@@ -34,7 +35,7 @@ def edit_lines(done: EditTaskResult) -> list[str]:
     kept = 1 + len(files.others)
     if kept < record.keep:
         lines.append(f"  only {kept} of the {record.keep} candidates to keep were painted to the end")
-    return [*lines, *(f"  note: {note}" for note in result.notes)]
+    return [*lines, *note_lines(done.saved.document["notes"])]
 
 
 def arrange_lines(done: ArrangeTaskResult) -> list[str]:
@@ -58,7 +59,7 @@ def arrange_lines(done: ArrangeTaskResult) -> list[str]:
     elif done.concepts_from == "learned":
         kept = f"are kept in {done.cache_folder}" if done.cache_folder else "were not kept"
         lines.append(f"  the objects' looks were learned on the way and {kept}; intarsia learn writes them to a file")
-    return [*lines, *(f"  note: {note}" for note in result.notes)]
+    return [*lines, *note_lines(done.saved.document["notes"])]
 
 
 def remove_lines(done: RemoveTaskResult) -> list[str]:
@@ -71,8 +72,13 @@ def remove_lines(done: RemoveTaskResult) -> list[str]:
         f"  {gap['share']:.1%} of the picture filled, {result.record.fill}; {result.cost.seconds:.1f} s, "
         f"{result.cost.peak_memory_mb:,.0f} MB{by}",
         f"  record: {files.record}   mask: {files.mask}",
-        *(f"  note: {note}" for note in result.notes),
+        *note_lines(done.saved.document["notes"]),
     ]
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Notes for people, a line each."""
+    return [f"  note: {note}" for note in notes]
 
 
 def explain_mode(layout: Layout, record: ArrangeRecord) -> str:

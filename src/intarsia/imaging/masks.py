@@ -15,37 +15,31 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from intarsia.errors import EmptyMaskError, RegionError, Remedy, Setting
+from intarsia.errors import EmptyMaskError, Message, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box, Point, Size
+from intarsia.imaging.mask_levels import read_levels
 from intarsia.imaging.metadata import TURNS
-from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import read_photo
+from intarsia.imaging.photo import Bytes
 from intarsia.imaging.slices import Part, grown
+from intarsia.notes import note
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Blend: TypeAlias = npt.NDArray[np.float32]
-
-GREY = (32, 223)
-"""Levels between these are neither black nor white."""
-
-GREY_SHARE = 0.1
-"""Of a mask's pixels, so many may be grey, but not more than are painted: soft brushes leave some."""
-
-COLOUR_SPREAD = 48
-"""Levels between the channels of a pixel above which it counts as coloured; JPEG leaves fewer."""
-
-GREY_MODES = frozenset({"1", "L", "LA"})
-"""Pillow's names of pixels without colours."""
-
-COLOUR_SHARE = 0.01
-"""Of a mask's pixels, so many may be coloured."""
 
 SAME_ASPECT = 0.01
 """A mask of another size is fitted to the picture if the aspect ratios differ by no more than this."""
 
 
-def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: int = 1) -> Mask:
-    """Read a black and white picture of what to repaint.
+def read_mask(
+    path: str | Path,
+    size: Size,
+    invert: bool = False,
+    orientation: int = 1,
+    *,
+    label: int | None = None,
+    choosable: bool = False,
+) -> Mask:
+    """Read a black and white picture of what to repaint, or one of the other kinds of `mask_levels`.
 
     The mask is taken as painted over the upright photo. One painted over the pixels as they are stored
     in a photo on its side (the sides exchanged) is turned as the photo was.
@@ -54,18 +48,19 @@ def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: i
         size: the upright photo's, in pixels.
         invert: black is repainted instead of white.
         orientation: the EXIF orientation that the photo had (`Photo.orientation`).
+        label: of a map of labels, the one that is repainted.
+        choosable: whether the setting `mask_label` is for this mask, so that an error may name it.
 
     Returns:
         (H, W), True = repaint, at the photo's size.
 
     Raises:
         PictureError: the file is not a readable picture.
-        RegionError: it is not clearly black and white, or its shape is not the photo's.
+        RegionError: it is not clear what it marks, or its shape is not the photo's.
         EmptyMaskError: nothing of it is to be repainted.
     """
-    photo = read_photo(path)
-    levels = read_levels(path, photo, invert)
-    shape = photo.size
+    levels = read_levels(path, invert, label, choosable=choosable)
+    shape = Size(levels.shape[1], levels.shape[0])
     if orientation >= 5 and not fits(shape, size) and fits(Size(shape.height, shape.width), size):
         levels = np.asarray(Image.fromarray(levels).transpose(TURNS[orientation]))
     elif not fits(shape, size):
@@ -75,58 +70,31 @@ def read_mask(path: str | Path, size: Size, invert: bool = False, orientation: i
         )
     mask: Mask = (levels < 128) if invert else (levels >= 128)
     if mask.shape != (size.height, size.width):
+        note(f"The mask {path} has {shape} pixels, and the photo {size}: it is fitted to the photo.")
         resized = Image.fromarray(mask).resize((size.width, size.height), Image.Resampling.NEAREST)
         mask = np.array(resized, dtype=np.bool_)  # a copy, which torch may write to
     if not mask.any():
-        kept, painted, hint = ("white", "black", "without") if invert else ("black", "white", "with")
-        switch = Setting("invert_mask", True)
-        raise EmptyMaskError(
-            f"The mask {path} is all {kept}, so that nothing would be repainted",
-            Remedy(f"paint {painted} what should change"),
-            Remedy(f"try {hint} ", switch, page=("take ", switch, " back") if invert else ("set ", switch)),
-        )
+        raise EmptyMaskError(*_nothing_marked(path, levels, invert))
     return mask
+
+
+def _nothing_marked(path: str | Path, levels: Bytes, invert: bool) -> Message:
+    """What is said of a mask without a pixel to repaint."""
+    if invert:
+        fact = f"The mask {path} is all white, so that with black for what changes nothing would be repainted"
+        switch = Setting("invert_mask", True)
+        return (fact, Remedy("paint black what should change"), Remedy("take ", switch, " back to repaint everything"))
+    brightest = int(levels.max())
+    dark = f" (its brightest level is {brightest} of 255)" if brightest else ""
+    return (
+        f"The mask {path} is all black{dark}, so that nothing would be repainted",
+        Remedy("paint white what should change"),
+    )
 
 
 def fits(shape: Size, size: Size) -> bool:
     """Whether two sizes have the same aspect ratio, to a hundredth."""
     return abs(math.log(shape.width * size.height / (shape.height * size.width))) <= SAME_ASPECT
-
-
-def read_levels(path: str | Path, photo: Photo, invert: bool) -> npt.NDArray[np.uint8]:
-    """The mask's levels (H, W), or `RegionError` where black and white cannot be told apart."""
-    pixels = photo.pixels
-    grey_file = photo.mode in GREY_MODES  # its three channels are the same
-    levels = np.ascontiguousarray(pixels[..., 0]) if grey_file else np.asarray(Image.fromarray(pixels).convert("L"))
-    if photo.alpha is not None:
-        clear = photo.alpha < 128
-        if levels[clear].any():
-            raise RegionError(
-                f"The mask {path} is partly transparent over white, so that its shape could be in its colours or in "
-                "its transparency: save it in plain black and white, white where to repaint."
-            )
-    coloured = 0.0 if grey_file else _colourful_share(pixels)
-    if coloured > COLOUR_SHARE:
-        raise RegionError(
-            f"The mask {path} is in colour ({coloured:.0%} of its pixels), which does not say what to repaint: "
-            "save it in black and white, white where to repaint."
-        )
-    counts = np.array(Image.fromarray(levels).histogram())
-    grey = counts[GREY[0] + 1 : GREY[1]].sum() / levels.size
-    painted = (counts[: GREY[0] + 1] if invert else counts[GREY[1] :]).sum() / levels.size
-    if grey > GREY_SHARE or grey > painted:
-        raise RegionError(
-            f"The mask {path} is grey in {grey:.0%} of its pixels, which does not say what to repaint: "
-            "raise its contrast to black and white, white where to repaint."
-        )
-    return levels
-
-
-def _colourful_share(pixels: npt.NDArray[np.uint8]) -> float:
-    """Share of the pixels (H, W, 3) that are clearly coloured."""
-    red, green, blue = (pixels[..., channel] for channel in range(3))
-    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    return float((most - least > COLOUR_SPREAD).mean())
 
 
 def box_mask(box: Box, size: Size) -> Mask:

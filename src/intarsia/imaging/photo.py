@@ -1,8 +1,8 @@
 """A photo in memory.
 
-A `Photo` is upright and carries what its file came with: profile, EXIF, resolution and transparency. It is
-read by `read`, edited at a working size and pasted back at its own (see `tensors`), and written by `write`. An XMP
-packet of the original is not kept, since it describes the picture before the edit.
+A `Photo` is upright and carries what its file came with: profile, EXIF, resolution, transparency, and all else that
+an edit does not make false (see `metadata`). It is read by `read`, edited at a working size and pasted back at its own
+(see `tensors`), and written by `write`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from intarsia.imaging.geometry import Size
+from intarsia.imaging.metadata import NOTHING, Carried
 from intarsia.imaging.slices import Part
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -36,12 +37,13 @@ class Photo:
         pixels: (H, W, 3) uint8 RGB, in the colours of `icc`, read-only.
         alpha: (H, W) uint8, 255 = opaque; None for a picture without transparency.
         icc: the RGB colour profile; None means sRGB.
-        exif: the EXIF block, its orientation reset to 1.
+        exif: the EXIF block, its orientation reset to 1, otherwise byte for byte as it was.
         dpi: resolution in dots per inch, across and down.
         path: the file that it was read from.
         format: "PNG", "JPEG", "WebP", "TIFF" or "BMP"; empty for a picture made in memory.
         mode: Pillow's name of the stored pixels, before they became RGB.
         orientation: the EXIF orientation that was applied, 1 to 8.
+        carried: what else the file carries: XMP, IPTC's records, texts, comments.
     """
 
     pixels: Bytes
@@ -53,6 +55,7 @@ class Photo:
     format: str = ""
     mode: str = "RGB"
     orientation: int = 1
+    carried: Carried = NOTHING
 
     def __post_init__(self) -> None:
         for layer in (self.pixels, self.alpha):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import io
 import logging
 import math
 import stat
-import struct
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,38 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import BmpImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-from PIL.ExifTags import IFD, Base
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+from PIL.ExifTags import Base
 
-from intarsia.errors import PictureError
-from intarsia.imaging.metadata import TURNS, XMP_TOOLKIT, tidy_exif
+from intarsia.errors import PictureError, Remedy
+from intarsia.imaging import heif
+from intarsia.imaging.containers.exif import orientation_block
+from intarsia.imaging.containers.pieces import Density, Pieces, SplicedFile
+from intarsia.imaging.formats import HEAD, format_of
+from intarsia.imaging.metadata import (
+    TURNS,
+    Carried,
+    hdr_curve,
+    orientation_of,
+    record_in,
+    settle,
+    take_apart,
+    usable_profile,
+)
+from intarsia.imaging.pages import pages_of
 from intarsia.imaging.photo import Photo
+from intarsia.imaging.unused_alpha import fill_unused_alpha
+from intarsia.notes import note
 
 log = logging.getLogger(__name__)
 
@@ -38,28 +66,38 @@ READERS: dict[str, Callable[[io.BufferedReader], Image.Image]] = {
     "WebP": WebPImagePlugin.WebPImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "HEIC": heif.open_heic,
 }
+
+BY_DECODER = frozenset({"AVIF", "HEIC", "GIF"})
+"""Formats of which the decoder says what they carry, and how they are turned."""
 
 DEEP_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N", "F"})
 PLAIN_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "CMYK", "YCbCr"})
 
 
 def read_photo(path: str | Path) -> Photo:
-    """Read a PNG, JPEG, WebP, TIFF or BMP file, known by its content whatever its name.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC file, known by its content whatever its name.
 
     CMYK and grey pictures with a profile of their own become sRGB through it; otherwise the profile is
-    kept and the numbers stay as they are.
+    kept and the numbers stay as they are. Damaged metadata never costs the pixels: `Photo.carried` says what is lost.
 
     Raises:
         PictureError: there is no such file, it is not a whole picture of these formats, or it is of a
-            kind that editing would damage (more than 8 bits a channel, animated, several pages), larger
+            kind that editing would damage (more than 8 bits a channel, HDR, animated, several pages), larger
             than `MAX_PIXELS` or smaller than `MIN_SIDE`.
     """
-    with open_image(path) as (picture, kind):
+    with open_pieces(path) as (picture, kind, pieces):
+        check_range(f"The picture {path}", pieces)
         # TIFF forgets its orientation when it is decoded (and turned); PNG may know it only afterwards.
         orientation = picture.getexif().get(Base.Orientation)
         picture.load()
-        return upright(picture, path=Path(path), kind=kind, orientation=orientation)
+        fill_unused_alpha(picture, kind)
+        if kind == "HEIC" and pages_of(picture) > 1:
+            note(f"{path} holds {pages_of(picture)} pictures: the main one is edited.")
+        return upright(picture, pieces, path=Path(path), kind=kind, orientation=orientation)
 
 
 def photo_from_image(image: Image.Image | npt.NDArray[Any]) -> Photo:
@@ -82,35 +120,65 @@ def photo_from_image(image: Image.Image | npt.NDArray[Any]) -> Photo:
     check_sides("The picture", image.size)
     try:
         image.load()  # Pillow decodes lazily: a picture opened from a broken file fails only here
-        return upright(image, path=None, kind="", orientation=None)
+        return upright(image, pieces_of(image), path=None, kind="", orientation=None)
     except OSError as problem:
         raise PictureError(f"The picture cannot be decoded ({problem}): open it again or convert it.") from problem
 
 
 @contextmanager
-def open_image(path: str | Path) -> Iterator[tuple[Image.Image, str]]:
+def open_image(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[Image.Image, str]]:
     """A picture's header, checked, with the file open for decoding; and the name of its format.
 
-    Whatever the decoders raise inside the block comes out as `PictureError`.
+    Of its metadata, decoders are shown the orientation alone. Whatever they raise inside the block comes out as
+    `PictureError`.
+
+    Args:
+        any_depth: take more than 8 bits a channel, too, as masks may have them.
     """
+    with open_pieces(path, any_depth=any_depth) as (picture, kind, _):
+        yield picture, kind
+
+
+@contextmanager
+def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[Image.Image, str, Pieces]]:
+    """As `open_image`, with what the file carries besides, as it stands there."""
     name = f"The picture {path}"
     with open_file(path) as file:
-        head = file.read(1024)
+        head = file.read(HEAD)
+        if head[4:8] == b"ftyp":
+            head += file.read(heif.MOST_META)
         file.seek(0)
         kind = format_of(head)
         if not head:
             raise PictureError(f"{name} is empty (0 bytes): it was perhaps not copied to its end; copy it again.")
+        if kind == "HEIC" and not heif.heic_is_read():
+            raise PictureError(
+                f"{name} is HEIC, for which a package is not installed",
+                Remedy("install it with: pip install 'intarsia[heif]'", page=()),
+                Remedy("convert it to JPEG or PNG"),
+            )
         if kind not in READERS:
             what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
             raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
         try:
-            picture = READERS[kind](file)
+            pieces = take_apart(file, kind)
+            file.seek(0)
+            bare: Any = file if pieces.bare is None else io.BufferedReader(SplicedFile(file, pieces.bare))
+            with warnings.catch_warnings(action="ignore"):
+                picture = READERS[kind](bare)
+            if kind in BY_DECODER:
+                pieces = pieces_of(picture)
+                heif.add_colour(pieces, head)
+            elif (orientation := orientation_of(pieces)) != 1:
+                picture.info["exif"] = b"Exif\0\0" + orientation_block(orientation)
             check_sides(name, picture.size)
-            if getattr(picture, "n_frames", 1) > 1:
+            if kind != "HEIC" and pages_of(picture) > 1:  # of several pictures in a HEIC, one is the main one
                 many = "has several pages" if kind == "TIFF" else "is animated"
                 raise PictureError(f"{name} {many}, and which of them to edit is not clear: save the one as a file.")
-            check_depth(name, picture, head)
-            yield picture, kind
+            if not any_depth:
+                check_depth(name, picture, head)
+            with warnings.catch_warnings(action="ignore"):  # of tags that nothing here depends on
+                yield picture, kind, pieces
         except (PictureError, MemoryError):
             raise
         except Exception as problem:  # the decoders raise nearly anything on a damaged file
@@ -143,55 +211,6 @@ def open_file(path: str | Path) -> io.BufferedReader:
         raise PictureError(f"The picture {path!s} cannot be opened ({reason}): check the name.") from problem
 
 
-def format_of(head: bytes) -> str:
-    """Name of the format that a file begins as; empty for what is not known."""
-    if head[:2] == b"BM" and len(head) >= 18 and head[14:18] in BMP_HEADERS:
-        return "BMP"
-    if head[:4] == b"RIFF":
-        return "WebP" if head[8:12] == b"WEBP" else "a sound or film (RIFF)"
-    if head[4:8] == b"ftyp":
-        return FTYP_BRANDS.get(head[8:12], "a film (MP4)")
-    if head[:4] == b"II*\0" and head[8:10] == b"CR":
-        return "a camera's raw picture"
-    if b"<svg" in head:
-        return "SVG, a drawing"
-    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
-
-
-BMP_HEADERS = frozenset(struct.pack("<I", length) for length in (12, 16, 40, 52, 56, 64, 108, 124))
-"""Lengths of the second header; text can begin with BM too."""
-
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"GIF8": "GIF",
-    b"8BPS": "PSD, Photoshop's own format",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"II\xbc": "JPEG XR",
-    b"\0\0\1\0": "ICO, an icon",
-    b"%PDF": "PDF",
-    b"%!PS": "PostScript",
-    b"v/1\x01": "OpenEXR",
-    b"qoif": "QOI",
-    b"gimp xcf": "XCF, GIMP's own format",
-    b"P5\n": "PGM",
-    b"P6\n": "PPM",
-}
-
-FTYP_BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    b"crx ": "a camera's raw picture",
-}
-
-
 def check_sides(name: str, sides: tuple[int, int]) -> None:
     """Raise `PictureError` for a picture too large to decode safely or too small to edit."""
     width, height = sides
@@ -220,6 +239,8 @@ def check_depth(name: str, picture: Image.Image, head: bytes) -> None:
         floats = 3 in np.atleast_1d(tags.get(TiffImagePlugin.SAMPLEFORMAT, 1))
         if tags.get(254, 0) & 1 or 50706 in tags:  # a reduced copy comes first; DNG's version
             raise PictureError(f"{name} is a camera's raw picture, of which only a preview can be read: develop it.")
+    elif head[4:8] == b"ftyp":
+        bits = heif.bits_of(head)
     elif picture.mode in DEEP_MODES:
         bits = 16
     if bits > 8 or floats:
@@ -229,10 +250,41 @@ def check_depth(name: str, picture: Image.Image, head: bytes) -> None:
         )
 
 
-def upright(picture: Image.Image, *, path: Path | None, kind: str, orientation: object) -> Photo:
+def check_range(name: str, pieces: Pieces) -> None:
+    """Raise `PictureError` for a picture for HDR displays: networks would take its numbers for other colours."""
+    curve = hdr_curve(pieces)
+    if curve is not None:
+        raise PictureError(
+            f"{name} is for HDR displays (its colours are coded by {curve}), which editing would not keep: "
+            "convert it to standard dynamic range (SDR) first."
+        )
+
+
+def pieces_of(picture: Image.Image) -> Pieces:
+    """What a picture carries as its decoder says, for pictures in memory and files that nothing here takes apart."""
+    held = {key: value for key, value in picture.info.items() if isinstance(value, bytes)}
+    block = held.get("exif", b"")
+    if not block:
+        with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
+            there = picture.getexif()
+            block = there.tobytes() if len(there) else b""
+    pieces = Pieces(exif=block.removeprefix(b"Exif\0\0"), icc=held.get("icc_profile", b""))
+    if "comment" in held:
+        pieces.comments.append(held["comment"])
+    if "xmp" in held:
+        pieces.xmp.append(held["xmp"])
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        across, down = (float(side) for side in picture.info["dpi"])
+        if all(math.isfinite(side) and side > 0 for side in (across, down)):
+            pieces.density = Density(across, down)
+    return pieces
+
+
+def upright(picture: Image.Image, pieces: Pieces, *, path: Path | None, kind: str, orientation: object) -> Photo:
     """A decoded picture as a `Photo`: turned by its EXIF orientation, RGB, with its metadata tidied.
 
     Args:
+        pieces: what the file carries.
         orientation: what EXIF said before decoding; a TIFF has been turned since then.
     """
     name = f"The picture {path}" if path else "The picture"
@@ -240,32 +292,36 @@ def upright(picture: Image.Image, *, path: Path | None, kind: str, orientation: 
         raise PictureError(f"{name} has more than 8 bits a channel ({picture.mode}): convert it to 8 bits a channel.")
     if picture.mode not in PLAIN_MODES:
         raise PictureError(f"{name} has pixels of the kind {picture.mode}: convert it to RGB.")
-    exif = picture.getexif()
-    left = exif.get(Base.Orientation, 1)
-    colours, icc = to_rgb(picture)
+    left = picture.getexif().get(Base.Orientation, 1)
+    profile = usable_profile(pieces, picture.mode)
+    colours, icc = to_rgb(picture, profile)
     if left in TURNS:
         colours = colours.transpose(TURNS[left])
     pixels = np.array(colours)
     applied = orientation if kind == "TIFF" else left
-    xmp = picture.info.get("xmp")
-    edited_before = kind != "PNG" and isinstance(xmp, bytes) and XMP_TOOLKIT in xmp
-    dpi = resolution(picture.info.get("dpi"), exif)
+    applied = applied if isinstance(applied, int) and applied in TURNS else 1
+    exif, carried = settle(pieces, colours.size, applied)
+    carried = dataclasses.replace(carried, meant=icc, colour=carried.colour if icc == profile else ())
     return Photo(
         pixels=np.ascontiguousarray(pixels[..., :3]),
         alpha=np.ascontiguousarray(pixels[..., 3]) if colours.mode == "RGBA" else None,
         icc=icc,
-        exif=tidy_exif(exif, colours.size, name=name, from_tiff=kind == "TIFF", drop_comment=edited_before),
-        dpi=dpi,
+        exif=exif,
+        dpi=carried.density.dpi if carried.density is not None else None,
         path=path,
         format=kind,
         mode=picture.mode,
-        orientation=applied if isinstance(applied, int) and applied in TURNS else 1,
+        orientation=applied,
+        carried=carried,
     )
 
 
-def to_rgb(picture: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """A picture as RGB or RGBA, and the profile that its numbers are now in (None: sRGB)."""
-    icc = picture.info.get("icc_profile") or None
+def to_rgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """A picture as RGB or RGBA, and the profile that its numbers are now in (None: sRGB).
+
+    Args:
+        icc: the profile that they were in.
+    """
     space = icc[16:20] if icc else b""
     wanted = "RGBA" if picture.has_transparency_data else "RGB"
     if icc and (picture.mode, space) in {("CMYK", b"CMYK"), ("L", b"GRAY"), ("LA", b"GRAY")}:
@@ -285,36 +341,25 @@ def to_rgb(picture: Image.Image) -> tuple[Image.Image, bytes | None]:
     return picture.convert(wanted), icc if space == b"RGB " else None
 
 
-def resolution(stored: object, exif: Image.Exif) -> tuple[float, float] | None:
-    """Dots per inch from the format's own field, else from EXIF (WebP has no other); None if absurd."""
-    try:
-        if stored is None:
-            unit = 2.54 if exif.get(Base.ResolutionUnit, 2) == 3 else 1.0
-            across, down = float(exif[Base.XResolution]) * unit, float(exif[Base.YResolution]) * unit
-        else:
-            across, down = (float(value) for value in stored)  # type: ignore[attr-defined]
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    good = all(math.isfinite(value) and value > 0 for value in (across, down))
-    return (across, down) if good else None
-
-
 def read_text_chunk(path: str | Path, key: str = "intarsia") -> str | None:
     """What `write_photo` said about a picture under a key; None where it said nothing.
 
-    A PNG knows every key; the other formats know "intarsia" alone, from EXIF's user comment.
+    A PNG knows every key; the other formats know "intarsia" alone, from XMP, and before that from EXIF's user comment.
 
     Raises:
         PictureError: the file is not a readable picture.
     """
-    with open_image(path) as (picture, _):
-        if isinstance(picture, PngImagePlugin.PngImageFile):
-            value = picture.text.get(key)
-            return None if value is None else str(value)
-        exif = picture.getexif()
-        comment = exif.get_ifd(IFD.Exif).get(Base.UserComment) if IFD.Exif in exif else None
-    if key != "intarsia" or not isinstance(comment, bytes) or comment[:8] != b"UNICODE\0":
-        return None
-    said = comment[8:].decode("utf-16-be" if comment[8:9] == b"\0" else "utf-16-le", errors="replace")
-    # Cameras write comments of their own; ours is a record in JSON.
-    return said if said.startswith("{") else None
+    with open_pieces(path) as (_, _, pieces):
+        return record_in(pieces, key)
+
+
+def read_metadata(path: str | Path) -> tuple[bytes | None, Carried]:
+    """A file's EXIF block and all else that it carries, as a `Photo` of it has them, but for its colours.
+
+    Raises:
+        PictureError: the file is not a readable picture.
+    """
+    with open_pieces(path) as (picture, _, pieces):
+        width, height = picture.size
+        orientation = orientation_of(pieces)
+        return settle(pieces, (height, width) if orientation >= 5 else (width, height), orientation)

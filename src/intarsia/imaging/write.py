@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin
-from PIL.ExifTags import IFD, Base
-
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.imaging.attach import attach
 from intarsia.imaging.compression import compression
-from intarsia.imaging.metadata import TRAINED, xmp_mark
+from intarsia.imaging.metadata import TRAINED
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS
 from intarsia.progress import tick
@@ -25,9 +23,9 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".webp": ("WEBP", {"lossless": True, "exact": True}),
-    # Uncompressed: Pillow's compressing writer loses the camera's part of EXIF.
-    ".tif": ("TIFF", {"compression": "raw"}),
-    ".tiff": ("TIFF", {"compression": "raw"}),
+    # Written without Pillow and without compression, around the EXIF block as it is.
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
 }
 
 LARGE = 4_000_000
@@ -36,9 +34,6 @@ LARGE = 4_000_000
 QUICK_PNG = {"compress_level": 1, "compress_type": 3}
 """Runs of equal bytes alone (zlib's RLE), which is as good on photographs: 12 megapixels take as much room as by default,
 in 0.7 s instead of 3; drawings take a fifth more."""
-
-LONGEST_EXIF = 65_533
-"""Bytes that a JPEG can hold of it."""
 
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """Pixels that these formats allow on a side."""
@@ -57,13 +52,13 @@ def write_photo(
     """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
 
     PNG, TIFF and WebP are lossless; JPEG is not (by default quality 95, full colour resolution), so that pixels
-    outside an edit differ slightly from the original's there.
+    outside an edit differ slightly from the original's there. All else that the photo's file carried goes along; what
+    the format cannot hold is named in a note.
 
     Args:
         path: the name's ending chooses the format: .png, .jpg, .jpeg, .webp, .tif or .tiff.
         text: what to say about the picture, by key: as text chunks of a PNG; of the others only
-            "intarsia" (the record), as EXIF's user comment. None leaves it and the XMP mark of an
-            edited picture out.
+            "intarsia" (the record), in XMP. None leaves it and the XMP mark of an edited picture out.
         source: how the picture came about, for that mark: `metadata.TRAINED` or `EDITED`.
         original: a lossy file of this format is compressed like this one, if it is of the same: see `compression`.
         quality: of a JPEG, or of a WebP that is then lossy, 1 to 100; goes before `original`.
@@ -91,42 +86,23 @@ def write_photo(
     options = ({} if "qtables" in chosen else options) | chosen
     if kind == "PNG" and photo.size.area >= LARGE:
         options |= QUICK_PNG
-    if photo.icc:
-        options["icc_profile"] = photo.icc
-    if photo.dpi and kind != "WEBP":
-        options["dpi"] = photo.dpi
-    exif = exif_to_write(photo, kind, text, source)
-    if exif:
-        options["exif"] = exif
-    if text is not None and kind == "PNG":
-        chunks = PngImagePlugin.PngInfo()
-        for key, value in text.items():
-            chunks.add_itxt(key, value)
-        chunks.add_itxt("XML:com.adobe.xmp", xmp_mark(source).decode())
-        options["pnginfo"] = chunks
-    elif text is not None and kind != "TIFF":
-        options["xmp"] = xmp_mark(source)
     file = TickingFile()
     try:
-        photo.as_image().save(file, kind, **options)
+        if kind != "TIFF":
+            photo.as_image().save(file, kind, **options)
+        content = attach(file.getvalue(), photo, kind, text, source)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
         raise OutputError(
             f"{path} cannot be encoded as {kind} ({problem})",
             Remedy("write .png"),
             Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
-    return write_bytes_atomically(path, file.getvalue(), overwrite)
+    return write_bytes_atomically(path, content, overwrite)
 
 
 def is_opaque(photo: Photo) -> bool:
     """Whether nothing shines through a photo."""
     return photo.alpha is None or bool((photo.alpha == 255).all())
-
-
-def exif_fits(photo: Photo, ending: str, text: Mapping[str, str], source: str) -> bool:
-    """Whether a format can hold a photo's EXIF block with what is said about the picture, as for `write_photo`."""
-    kind, _ = WRITERS[ending]
-    return kind != "JPEG" or len(exif_to_write(photo, kind, text, source) or b"") <= LONGEST_EXIF
 
 
 class TickingFile(io.BytesIO):
@@ -135,22 +111,3 @@ class TickingFile(io.BytesIO):
     def write(self, content: Any, /) -> int:
         tick(0.0)
         return super().write(content)
-
-
-def exif_to_write(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes | None:
-    """The photo's EXIF block with what this format keeps in no other place."""
-    exif = Image.Exif()
-    if photo.exif:
-        exif.load(photo.exif)
-    changed = False
-    if photo.dpi and kind == "WEBP":
-        exif[Base.XResolution], exif[Base.YResolution] = photo.dpi
-        exif[Base.ResolutionUnit] = 2
-        changed = True
-    if text is not None and kind == "TIFF":
-        exif[700] = xmp_mark(source)
-        changed = True
-    if text and "intarsia" in text and kind != "PNG":
-        exif.get_ifd(IFD.Exif)[Base.UserComment] = b"UNICODE\0" + text["intarsia"].encode("utf-16-be")
-        changed = True
-    return exif.tobytes() if changed else photo.exif

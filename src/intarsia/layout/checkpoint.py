@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from intarsia.errors import ModelError, RecordError
+from intarsia.backbones.own_files import entry, read_own
+from intarsia.errors import ModelError, RecordError, Remedy
 from intarsia.files import check_absent, write_bytes_atomically
+
+DELETE = Remedy("delete it, and learn from the beginning")
 
 SAVED_EVERY = 10
 """Updates between two checkpoints."""
@@ -42,23 +44,20 @@ class Checkpointer:
         """
         if self.path is None or not self.resume or not self.path.exists():
             return 0
-        try:
-            with safe_open(str(self.path), framework="pt") as file:
-                about = file.metadata() or {}
-            tensors = safetensors.torch.load_file(str(self.path))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"The checkpoint {self.path} cannot be read ({error}). Delete it, and learn from the beginning."
-            ) from None
+        about, tensors = read_own(self.path, DELETE, unread="cannot be read")
         if about.get("key") != self.key:
             raise RecordError(
                 f"The checkpoint {self.path} is of another scene, model, seed or of other settings. Resume with those, or "
                 "learn from the beginning with another checkpoint."
             )
+        done = entry(about, "done", int, self.path, DELETE)
         for name, tensor in learned.items():
-            tensor.copy_(tensors.pop(name))
+            saved = tensors.pop(name, None)
+            if saved is None or saved.shape != tensor.shape:
+                raise ModelError(f"{self.path} is damaged, since it does not hold {name} as it is learned.", DELETE)
+            tensor.copy_(saved)
         self.moments = tensors
-        return int(about["done"])
+        return int(done)
 
     def due(self, done: int, total: int) -> bool:
         """Whether to save after so many updates of so many."""

@@ -59,12 +59,20 @@ def read_json(path: str | Path, what: str, example: str) -> dict[str, Any]:
         raise LayoutError(f"There is no file {path}: check the name and the folder.") from None
     except OSError as problem:
         raise LayoutError(f"{what} {path} cannot be read ({problem.strerror}): check the name.") from problem
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+    except LayoutError:
+        raise
+    except (ValueError, RecursionError) as problem:  # no text, no JSON, or numbers of thousands of digits
         where = f" (line {problem.lineno})" if isinstance(problem, json.JSONDecodeError) else ""
         raise LayoutError(f"{what} {path} is not JSON{where}: write it as {example}.") from problem
     if not isinstance(values, dict):
         raise LayoutError(f"{what} {path} holds no names: write it as {example}.")
     return values
+
+
+def shown(value: object) -> str:
+    """A JSON value in a message, cut off where it is long."""
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def read_colours(path: str | Path) -> dict[str, Colour]:
@@ -83,7 +91,7 @@ def read_colours(path: str | Path) -> dict[str, Colour]:
         levels = value if isinstance(value, list) else []
         if len(levels) != 3 or not all(type(level) is int and 0 <= level <= 255 for level in levels):
             raise LayoutError(
-                f"{what} {path} gives {given!r} as {json.dumps(value)}, but a colour is three whole numbers from 0 to "
+                f"{what} {path} gives {given!r} as {shown(value)}, but a colour is three whole numbers from 0 to "
                 "255: write [red, green, blue]."
             )
         if not name:

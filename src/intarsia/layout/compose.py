@@ -15,12 +15,11 @@ from intarsia.backbones.protocols import Backbones, BackgroundFill
 from intarsia.diffusion.ddim import Conditioned, SamplingHook, add_noise, draw_noise, last_timesteps, sample
 from intarsia.diffusion.sampling_hooks import BlendOutside, ClassifierFreeGuidance, InjectSource, ReportProgress
 from intarsia.errors import ModelError, Remedy, Setting
-from intarsia.imaging.affine import warp_channels
 from intarsia.imaging.cells import TRACE, touched_cells
 from intarsia.imaging.crop import Crop
 from intarsia.imaging.edited_photo import EditedPhoto
-from intarsia.imaging.infill import crop_around, membrane_fill
-from intarsia.imaging.masks import Blend, bounds_of, depth_inside, dilate, feather
+from intarsia.imaging.infill import crop_around
+from intarsia.imaging.masks import bounds_of, depth_inside, dilate, feather
 from intarsia.imaging.matting import SMALL, Layer, cut
 from intarsia.imaging.photo import Bytes, levels_to_bytes
 from intarsia.imaging.tensors import change_to_part, image_to_canvas
@@ -32,6 +31,7 @@ from intarsia.layout.layout import Layout
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene import Scene
 from intarsia.layout.stack import Change, Stack, stack_layers
+from intarsia.layout.transparency import moved_transparency
 from intarsia.layout.windows import one_of_many, windows_of
 from intarsia.progress import OnProgress, Stages, span
 from intarsia.records.arrange import ArrangeRecord
@@ -103,7 +103,7 @@ def compose(
 
     pixels = photo.pixels.copy()
     pixels[stack.part][stack.region] = levels_to_bytes(stack.picture[stack.region])
-    transparency = _compose_transparency(scene, layout, change, blend)
+    transparency = moved_transparency(scene, layout, change, blend)
     return EditedPhoto(photo=dataclasses.replace(photo, pixels=pixels, alpha=transparency), blend=blend, seed=seed)
 
 
@@ -208,21 +208,6 @@ def background_without(
     background = image.copy()
     background[part] = cached["plate"].numpy()
     return background
-
-
-def _compose_transparency(scene: Scene, layout: Layout, change: Change, blend: Blend) -> Bytes | None:
-    """The photo's transparency, moved with its objects; the vacated region is as clear as what is around it."""
-    photo = scene.photo
-    if photo.alpha is None or bool((photo.alpha == 255).all()):
-        return photo.alpha
-    source = photo.alpha.astype(np.float32)[..., None]
-    composite = np.where(change.vacated[..., None], membrane_fill(source, ~change.objects), source)
-    for placement in layout.placements:
-        mask = scene.masks[placement.source][..., None].astype(np.float32)
-        packed = np.concatenate([source * mask, mask], -1)
-        own, coverage = np.split(warp_channels(packed, placement.matrix, photo.size), 2, -1)
-        composite = own + (1 - coverage) * composite
-    return np.where(blend > 0, levels_to_bytes(composite[..., 0]), photo.alpha)
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ The files lie in one folder, with the names that diffusers gives them:
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,8 +27,7 @@ from intarsia.backbones.wrong_kinds import LORA_FILES
 from intarsia.errors import ModelError
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.layout.concepts import LEARNED, NO_ADDITIONS, READS_TEXT, Concepts
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 LORA_FILE = LORA_FILES[1]
 ABOUT = "intarsia"
@@ -218,5 +216,5 @@ def _updates(file: Path) -> dict[str, Tensor]:
         updates[f"{layer.name}.down"] = down
         updates[f"{layer.name}.up"] = up * lora.scale(layer, len(down), alpha)
     if 2 * len(layers) > len(updates):
-        logger.warning("%s: %d layers that are not keys or values are left out.", file, len(layers) - len(updates) // 2)
+        note(f"{file}: {len(layers) - len(updates) // 2} layers that are not keys or values are left out.")
     return updates

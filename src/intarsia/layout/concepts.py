@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
-import pickle
+import pickle  # nosec B403 # its error alone
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,15 +21,15 @@ from typing import Any
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from intarsia.backbones.own_files import read_own
 from intarsia.backbones.protocols import LatentDiffusion
+from intarsia.backbones.weight_headers import PICKLE, SOMETHING, foreign_file
 from intarsia.errors import Command, LayoutError, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.layout.scene import Scene
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 READS_TEXT = re.compile(r"attn2\.to_[kv]$")
 """The layers whose input is the text: keys and values of the cross-attention."""
@@ -131,7 +130,7 @@ class Concepts:
                     Remedy("learn anew"),
                 )
         if self.model and self.model != diffusion.name:
-            logger.warning("The concepts were learned on %s and are used with %s.", self.model, diffusion.name)
+            note(f"The concepts were learned on {self.model} and were used with {diffusion.name}.")
 
     def for_scene(self, scene: Scene) -> Concepts:
         """The concepts of a scene's objects, in the scene's order.
@@ -194,23 +193,41 @@ class Concepts:
             )
         if path.suffix in (".bin", ".pt", ".pth"):
             return read_delta(path)
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                about = file.metadata() or {}
-            tensors = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is no readable safetensors file ({error}).", LEARNED) from None
+        about, tensors = read_own(path, LEARNED)
         if about.get("kind") != "Concepts":
             raise ModelError(f"{path} holds something else than learned objects.", LEARNED)
-        return cls(
-            names=tuple(json.loads(about["names"])),
-            words=tuple(json.loads(about["words"])),
-            embeddings=tensors.pop("embeddings"),
-            additions=tensors.pop("additions", NO_ADDITIONS),
-            updates={name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
-            model=about["model"],
-            versions=json.loads(about["versions"]),
-        )
+        return cls(**_content(path, about, tensors))
+
+
+def _content(path: Path, about: Mapping[str, str], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What a file of learned looks holds, by the fields of `Concepts`.
+
+    Raises:
+        ModelError: its header or its tensors are not as `save` writes them.
+    """
+    damaged = ModelError(f"{path} is damaged, since its header does not tell what was learned.", LEARNED)
+    try:
+        names, words = (json.loads(about[key]) for key in ("names", "words"))
+        versions = json.loads(about.get("versions", "{}"))
+        embeddings = tensors.pop("embeddings")
+    except (ValueError, LookupError, RecursionError):
+        raise damaged from None
+    texts = all(isinstance(part, list) and all(isinstance(text, str) for text in part) for part in (names, words))
+    if not texts or not isinstance(versions, dict):
+        raise damaged
+    additions = tensors.pop("additions", NO_ADDITIONS)
+    fitting = embeddings.ndim == 2 and len(embeddings) == len(names) == len(words) > 0 and additions.ndim == 2
+    if not fitting or (len(additions) > 0 and additions.shape[1] != embeddings.shape[1]):
+        raise ModelError(f"{path} is damaged, since its numbers do not fit the {len(names)} objects it names.", LEARNED)
+    return {
+        "names": tuple(names),
+        "words": tuple(words),
+        "embeddings": embeddings,
+        "additions": additions,
+        "updates": {name.removeprefix("updates."): tensor for name, tensor in tensors.items()},
+        "model": about.get("model", ""),
+        "versions": versions,
+    }
 
 
 def read_delta(path: Path) -> Concepts:
@@ -221,6 +238,9 @@ def read_delta(path: Path) -> Concepts:
     Raises:
         ModelError: the file is of another layout, or holds more than tensors.
     """
+    fault = foreign_file(path)
+    if fault not in (None, PICKLE, SOMETHING):
+        raise ModelError(f"{path} holds no learned objects, since {fault[0]}.", fault[1], LEARNED)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -247,7 +267,7 @@ def read_delta(path: Path) -> Concepts:
         if READS_TEXT.search(name.removesuffix(".weight")) and w.ndim == 2
     }
     if len(known) < len(weights):
-        logger.warning("%s: %d weights that are not keys or values are left out.", path, len(weights) - len(known))
+        note(f"{path}: {len(weights) - len(known)} weights that are not keys or values are left out.")
     return Concepts(
         names=tuple(str(token).strip("<>") for token in tokens),
         words=("",) * len(tokens),

@@ -8,7 +8,6 @@ is a network for outlines, it is then shown each object and has the last word.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 import re
 from collections import Counter
@@ -32,8 +31,7 @@ from intarsia.imaging.settling import settle_masks
 from intarsia.imaging.tensors import to_tensor
 from intarsia.layout.names import BACKGROUND, words_of
 from intarsia.layout.scene import SceneObject
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 LEAST_PEAK = 0.25
 """Probability below which a segmenter has not found what it was asked for."""
@@ -231,10 +229,9 @@ def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> N
             pass_masks("its mask, painted with any brush,"),
             Remedy("take models that know photographs with ", Setting("models")),
         )
-    logger.warning(
-        "The pocket models know %s from their own small world: in a photograph they may find it wrongly or not at all; "
-        "a box or points outline it without them.",
-        " and ".join(map(repr, classes)),
+    note(
+        f"The pocket models know {' and '.join(map(repr, classes))} from their own small world: in a photograph they may "
+        "find it wrongly or not at all; a box or points outline it without them."
     )
 
 

@@ -27,6 +27,7 @@ from intarsia.layout.layout import Layout
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.removal_notes import fill_notes
 from intarsia.layout.scene import Scene
+from intarsia.notes import collecting
 from intarsia.progress import Cost, OnProgress, part_of, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 
@@ -70,6 +71,7 @@ class ArrangeResult:
         return self.pictures[0].blend
 
 
+@collecting
 def arrange(
     scene: Scene,
     layout: Layout,

@@ -5,7 +5,6 @@ It is drawn as a map in the objects' colours, given as boxes, or as moves; moves
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.affine import IDENTITY, box_to_box, warp_mask
 from intarsia.imaging.geometry import Box
 from intarsia.imaging.masks import Mask, bounding_box, dilate
-from intarsia.layout.colour_map import read_colour_map, read_colours, read_json
+from intarsia.layout.colour_map import read_colour_map, read_colours, read_json, shown
 from intarsia.layout.copies import read_copies, with_copies
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.moves import apply_move, check_kept, check_name, check_visible, listed, moves, shell_quote
@@ -101,10 +100,10 @@ def read_boxes(path: str, scene: Scene) -> tuple[list[Placement], set[str]]:
             boxes[name] = None
             continue
         edges = value if isinstance(value, list) else []
-        numbers = all(type(e) in (int, float) and math.isfinite(e) and abs(e) < 1e6 for e in edges)
+        numbers = all(type(e) in (int, float) and abs(e) < 1e6 for e in edges)  # NaN is not below anything
         if len(edges) != 4 or not numbers or edges[2] - edges[0] < 1 or edges[3] - edges[1] < 1:
             raise LayoutError(
-                f"{what} {path} gives {name!r} as {json.dumps(value)}, but a box is [x0, y0, x1, y1] in pixels, with "
+                f"{what} {path} gives {name!r} as {shown(value)}, but a box is [x0, y0, x1, y1] in pixels, with "
                 "x1 > x0 and y1 > y0 by at least 1: correct it, or write null to remove the object."
             )
         boxes[name] = Box(*edges)

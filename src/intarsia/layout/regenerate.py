@@ -45,8 +45,8 @@ from intarsia.imaging.masks import Mask, dilate, feather
 from intarsia.imaging.photo import Picture
 from intarsia.imaging.tensors import paste_crop
 from intarsia.layout.cache import Cache, key_of, to_values
-from intarsia.layout.compose import background_without, choose_fill, what_changes
 from intarsia.layout.concepts import NO_ADDITIONS, Concepts, Phrases
+from intarsia.layout.emptied import emptied_scene, repainted_transparency
 from intarsia.layout.guidance import Goal, guidance_decay, guided_step, layout_losses, published_losses, refine
 from intarsia.layout.inversion import Inversion, invert
 from intarsia.layout.layout import Layout
@@ -132,8 +132,9 @@ def regenerate(
             emptied = emptied_scene(scene, layout, record, backbones, cache=cache, on_progress=on_progress)
         images = _paint(layout, record, backbones, data, phrases, inversion, region, noise, emptied, on_progress)
     whole = Crop(Box(0, 0, data.scene.photo.size.width, data.scene.photo.size.height), data.size)
+    alpha = repainted_transparency(scene, layout, record, weight)
     edited = [
-        EditedPhoto(photo=paste_crop(scene.photo, whole, image, weight), blend=weight, seed=seed)
+        EditedPhoto(photo=replace(paste_crop(scene.photo, whole, image, weight), alpha=alpha), blend=weight, seed=seed)
         for image, seed in zip(images, seeds, strict=True)
     ]
     return edited, concepts
@@ -396,23 +397,6 @@ def changed_region(scene: Scene, layout: Layout, border: float) -> Mask:
         else:
             kept |= placement.mask
     return dilate(region, round(border * scene.photo.size.short)) & ~kept
-
-
-def emptied_scene(
-    scene: Scene,
-    layout: Layout,
-    record: ArrangeRecord,
-    backbones: Backbones,
-    *,
-    cache: Cache,
-    on_progress: OnProgress | None,
-) -> Picture:
-    """The image without the objects that change, (H, W, 3) in levels; shared with compose through the cache."""
-    kept = tuple(p for p in layout.placements if p.copy_of is None and not changes(p, scene.masks[p.name]))
-    removed = tuple(name for name in scene.names if name not in {p.name for p in kept})
-    change = what_changes(scene, Layout(placements=kept, removed=removed), record)
-    fill = choose_fill(scene, record, backbones, on_progress)
-    return background_without(scene, change, record, fill, seed=record.seed, cache=cache).astype(np.float32)
 
 
 def _autoencoder_loss(source: MovedSource, painted: Tensor, diffusion: LatentDiffusion) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 from intarsia.backbones.protocols import Segmenter
 from intarsia.errors import EmptyMaskError, LayoutError, RecordError, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box
+from intarsia.imaging.marked import read_marked
 from intarsia.imaging.masks import Mask, box_mask, read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.layout.doubts import refuse_unsure
@@ -62,7 +63,7 @@ def _objects(
     _check_unlike([*names, *(mark.name for mark in marks), *record.find, *(["mask"] if record.mask else [])])
     drawn = None
     if record.mask is not None:
-        drawn = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+        drawn = read_marked(record, photo)
     masks = [*zip(names, boxes, strict=True), *outline_marked(photo, marks).items()]
     objects = [_shown(name, mask) for name, mask in masks]
     if record.find:

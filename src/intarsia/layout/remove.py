@@ -22,6 +22,7 @@ from intarsia.layout.gaps import GROWTH, SHADOW, left_by
 from intarsia.layout.removal_files import read_avoid, read_removal
 from intarsia.layout.removal_notes import removal_notes
 from intarsia.layout.scene import Scene
+from intarsia.notes import collecting
 from intarsia.progress import Cost, OnProgress, Stages, peak_memory_mb, span
 from intarsia.records.choices import Fill
 from intarsia.records.remove import RemoveRecord
@@ -61,6 +62,7 @@ class RemoveResult:
         return self.picture.blend
 
 
+@collecting
 def remove(
     scene: Scene | Photo,
     record: RemoveRecord,

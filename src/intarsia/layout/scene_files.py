@@ -23,6 +23,7 @@ from intarsia.layout.marked_objects import outline_marked, parse_marked
 from intarsia.layout.scene import Scene, scene_of, scene_of_objects
 from intarsia.progress import tick
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
+from intarsia.records.inputs import split_mask
 from intarsia.records.scene_folder import SCENE_FILES
 
 PHOTO_FILE, MASK_FILE, COLOURS_FILE = (SCENE_FILES[kind] for kind in ("photo", "mask", "colours"))
@@ -194,16 +195,15 @@ def read_masks(photo: Photo, given: Sequence[str]) -> Scene:
     """
     files: dict[str, str] = {}
     for text in given:
-        name, equals, file = text.partition("=")
-        name = name.strip()
-        if not (equals and name and file.strip()):
+        name, file = split_mask(text)
+        if not (name and file):
             raise LayoutError(
                 f"The mask {text!r} has no name or no file",
                 Remedy("write ", Setting("masks", "cat=cat.png 'dog 1=dog.png'"), page="write name=file"),
             )
         if name in files:
             raise LayoutError(f"Two masks are called {name!r}: number them, '{name} 1=...' and '{name} 2=...'.")
-        files[name] = file.strip()
+        files[name] = file
     masks = {}
     for number, (name, file) in enumerate(files.items()):
         tick(number / len(files))

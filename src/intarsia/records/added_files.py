@@ -10,6 +10,9 @@ from intarsia.records.checks import Check
 ADDED = ("lora", "embedding")
 """Settings of the records that name such files."""
 
+FILES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+"""Endings of such files, and of those that are refused for what they are."""
+
 LARGEST_WEIGHT = 100.0
 
 
@@ -17,7 +20,7 @@ def split_path(text: str) -> tuple[str, str]:
     """A path and what stands behind the last colon, which is not that of a drive or of a folder's name; "" for nothing."""
     path, colon, rest = text.rpartition(":")
     drive = len(path) == 1 and path.isalpha()
-    if not colon or drive or "/" in rest or "\\" in rest or rest.endswith(".safetensors"):
+    if not colon or drive or "/" in rest or "\\" in rest or rest.lower().endswith(FILES):
         return text, ""
     return path, rest
 

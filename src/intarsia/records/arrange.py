@@ -10,6 +10,7 @@ from intarsia.records.checks import Check, above_zero, at_least, between, not_to
 from intarsia.records.choices import Fill, LayoutPreset, Mode, OutputFormat, Unsure
 from intarsia.records.fill_checks import own_network_checks
 from intarsia.records.format_checks import format_checks, watermark_checks
+from intarsia.records.texts import text_checks
 
 COLOURS_EXAMPLE = '{"cat": [251, 216, 1], "background": [254, 254, 254]}'
 """What a key of colours looks like."""
@@ -239,6 +240,7 @@ class ArrangeRecord:
 
     def __post_init__(self) -> None:
         checks = (
+            *text_checks(self),
             *(not_too_long(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),
             *lora_checks(self.lora),
             *(weights_in_range(name, getattr(self, name)) for name in ("prompt", "negative_prompt", "background")),

@@ -14,6 +14,7 @@ LayoutPreset = Literal["default", "paper"]
 Mode = Literal["auto", "compose", "regenerate"]
 Fill = Literal["auto", "patch", "diffusion", "membrane", "lama", "migan"]
 OutputFormat = Literal["png", "keep", "jpeg", "webp"]
+Alpha = Literal["auto", "keep", "paint"]
 Unsure = Literal["refuse", "keep"]
 
 
@@ -28,5 +29,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "Mode": get_args(Mode),
     "Fill": get_args(Fill),
     "OutputFormat": get_args(OutputFormat),
+    "Alpha": get_args(Alpha),
     "Unsure": get_args(Unsure),
 }

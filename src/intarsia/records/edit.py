@@ -17,9 +17,11 @@ from intarsia.records.checks import (
     run_checks,
     weights_in_range,
 )
-from intarsia.records.choices import OutputFormat, Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
+from intarsia.records.choices import Alpha, OutputFormat, Painting, Preset, RateSchedule, Sampler, Scheduler, Structure
 from intarsia.records.format_checks import format_checks, watermark_checks
+from intarsia.records.mask_checks import label_checks
 from intarsia.records.presets import PRESETS, fill_in, unsaid
+from intarsia.records.texts import blank, text_checks
 
 MOST_LCM_STEPS = 50
 """Steps of the schedule that consistency models are distilled on, of which they take some."""
@@ -182,10 +184,14 @@ class EditRecord:
     """Edit exactly where this picture is white, instead of searching."""
     invert_mask: bool = False
     """Read the mask the other way: black is repainted."""
+    mask_label: int | None = None
+    """Of a mask that is a map of labels, in levels of grey or with a palette: the one that is repainted, e.g. 15."""
     protect: str | None = None
     """Black and white picture: what is white in it stays exactly as it is, whatever is edited."""
     feather: float = 0.03
     """Width of the soft edge of the repainted region, as a fraction of the short side of the part that was worked on."""
+    alpha: Alpha = "auto"
+    """Transparency of what is painted: keep (the picture's own), paint (opaque as far as it is painted), or auto (keep, but paint where hardly anything would show, as on the clear background of a cutout)."""
     sharpen: bool = False
     """Keep the picture's own pixels where the repainted region differs from them only by a tint or a blur, as in the corners of a box."""
     refine: bool = False
@@ -220,8 +226,9 @@ class EditRecord:
     def __post_init__(self) -> None:
         fill_in(self, PRESETS.get(self.preset, {}))
         checks = (
+            *text_checks(self),
             (
-                bool(self.prompt.strip()),
+                not blank(self.prompt),
                 (
                     "The prompt is empty",
                     Remedy(
@@ -281,6 +288,7 @@ class EditRecord:
                     Remedy(Setting("mask", "FILE", verb="pass"), " too", page="give one"),
                 ),
             ),
+            *label_checks(self.mask, self.mask_label),
             (
                 self.box is None or len(self.box) == 4,
                 f"The box {self.box} does not have four edges: give x0,y0,x1,y1 in pixels.",

@@ -12,6 +12,8 @@ from intarsia.records.checks import between, not_too_long, run_checks, weights_i
 from intarsia.records.choices import Fill, OutputFormat, Unsure
 from intarsia.records.fill_checks import own_network_checks
 from intarsia.records.format_checks import format_checks
+from intarsia.records.mask_checks import label_checks
+from intarsia.records.texts import text_checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class RemoveRecord:
     """Black and white picture, white what is removed."""
     invert_mask: bool = False
     """Black is removed instead of white."""
+    mask_label: int | None = None
+    """Of a mask that is a map of labels, in levels of grey or with a palette: the one that is removed, e.g. 15."""
     find: tuple[str, ...] = ()
     """Objects to find by their names, and to remove: 'dog' or 'dog 2'."""
     unsure: Unsure = "refuse"
@@ -64,6 +68,7 @@ class RemoveRecord:
     def __post_init__(self) -> None:
         run_checks(
             (
+                *text_checks(self),
                 not_too_long("prompt", self.prompt),
                 weights_in_range("prompt", self.prompt),
                 (
@@ -73,6 +78,7 @@ class RemoveRecord:
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
                 *format_checks(self.quality),
+                *label_checks(self.mask, self.mask_label),
                 *lora_checks(self.lora),
                 *embedding_checks(self.embedding),
                 *own_network_checks(self.fill, self.fill_model),

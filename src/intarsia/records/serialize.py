@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 from typing import Any
 
 from intarsia.errors import RecordError
@@ -30,9 +31,11 @@ def from_json(kind: type, values: dict[str, Any], where: str = "the record") -> 
     fields = {f.name: f for f in dataclasses.fields(kind)}
     unknown = sorted(set(values) - set(fields))
     if unknown:
+        meant = difflib.get_close_matches(unknown[0], fields, n=1)
         raise RecordError(
-            f"{where} has the setting {unknown[0]!r}, which this version does not know. "
-            "It was perhaps written by a newer Intarsia: upgrade, or remove that line."
+            f"{where} has the setting {shortened(unknown[0])}, which this version does not know. "
+            + (f"Was {meant[0]!r} meant? Else it" if meant else "It")
+            + " was perhaps written by a newer Intarsia: upgrade, or remove that line."
         )
     read: dict[str, Any] = {}
     for name, value in values.items():
@@ -40,7 +43,7 @@ def from_json(kind: type, values: dict[str, Any], where: str = "the record") -> 
         if dataclasses.is_dataclass(default):
             if not isinstance(value, dict):
                 raise RecordError(
-                    f"{where} gives {name!r} as {value!r}, but a group of settings in braces is expected."
+                    f"{where} gives {name!r} as {shortened(value)}, but a group of settings in braces is expected."
                 )
             read[name] = from_json(type(default), value, where)
         elif isinstance(value, list):
@@ -86,4 +89,39 @@ def check_type(name: str, wanted: str, value: Any, where: str) -> None:
         items = {"tuple[str": (str,), "tuple[int": (int,)}.get(wanted.partition(",")[0], (int, float))
         wrong = wrong or not all(type(v) in items for v in value)
     if wrong:
-        raise RecordError(f"{where} gives {name!r} as {value!r}, but {wanted} is expected.")
+        raise RecordError(f"{where} gives {name!r} as {shortened(value)}, but {expected(wanted)}.")
+
+
+EXPECTED = {
+    "str": ("a text", ""),
+    "int": ("a whole number", "30"),
+    "float": ("a number", "0.5"),
+    "bool": ("true or false", ""),
+    "tuple[str": ("a list of texts", '["cat", "dog"]'),
+    "tuple[int": ("a list of whole numbers", "[4, 10]"),
+    "tuple[float": ("a list of numbers", "[0.5, 1]"),
+    "tuple[float, float": ("a list of four numbers", "[10, 20, 300, 400]"),
+}
+"""What a field's annotation begins with, in words, and an example."""
+
+SHOWN = 80
+"""Characters of a value in a message."""
+
+
+def expected(wanted: str) -> str:
+    """What a field takes, in words, by its annotation: "a whole number is expected, such as 30"."""
+    if choices := CHOICES.get(wanted):
+        return f"one of {', '.join(choices)} is expected"
+    what, example = next(
+        (EXPECTED[begin] for begin in sorted(EXPECTED, key=len, reverse=True) if wanted.startswith(begin)), (wanted, "")
+    )
+    return f"{what} is expected" + (f", such as {example}" if example else "")
+
+
+def shortened(value: object) -> str:
+    """A value as it is written in Python, in few characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits, which Python refuses to write
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

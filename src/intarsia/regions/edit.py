@@ -26,7 +26,7 @@ from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected
 from intarsia.imaging.tensors import levels_to_tensor, paste_back, paste_crop, to_tensor
 from intarsia.imaging.tint import without_tint
-from intarsia.imaging.watermark import watermarked
+from intarsia.notes import collecting
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.edit import EditRecord
 from intarsia.regions.adaptive import spend_as_needed
@@ -46,7 +46,9 @@ from intarsia.regions.refine import refined
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
+from intarsia.regions.showing import alpha_notes, completed
 from intarsia.regions.sight import Sight
+from intarsia.regions.word_notes import note_unseen
 
 POCKET_NETWORK = Path(__file__).parent / "pocket.safetensors"
 
@@ -76,7 +78,7 @@ class EditResult:
     """An edited picture and how it came about.
 
     Attributes:
-        photo: the edited picture, of the input's size, profile and alpha.
+        photo: the edited picture, of the input's size and profile.
         original: the picture before.
         blend: (H, W) in [0, 1]; the output equals the input bit for bit where it is 0.
         candidates: best first; `chosen` is the index of the one in `photo`.
@@ -102,6 +104,7 @@ class EditResult:
     notes: tuple[str, ...] = ()
 
 
+@collecting
 @without_warnings_of_cuts()  # the notes say what was cut
 def edit(
     photo: Photo,
@@ -189,7 +192,7 @@ def edit(
         ground = searched and jobs[0].intent.change == "background"
         alone = searched and len(jobs) == 1
         advised = advised_box(analysis, record, network, photo.size) if alone and network is not None else None
-        analysis = with_sight(analysis, jobs, sight) if searched else analysis
+        analysis = with_sight(analysis, record, jobs, sight) if searched else analysis
         tell(observer, analysis, anchors)
         for job in jobs:
             appraiser = Appraiser(sight, job, backbones.scorer, record.score)
@@ -206,8 +209,7 @@ def edit(
     refines = record.refine and editor is None
     finest = [[refined(p[0], sight, inpainter, record, on_progress), *p[1:]] for p in parts] if refines else parts
     candidates = tuple(
-        marked(candidate, record.watermark)
-        for candidate in finished(finest, anchors, photo, size, record, mask, protected)
+        shown(candidate, photo, record) for candidate in finished(finest, anchors, photo, size, record, mask, protected)
     )
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
@@ -236,7 +238,8 @@ def edit(
             ground=ground,
             given=given,
         )
-        + instructed_notes(parts[0][0].region, record, given=given),
+        + instructed_notes(parts[0][0].region, record, given=given)
+        + alpha_notes(photo, best.blend, record),
     )
 
 
@@ -313,8 +316,9 @@ def tell(observer: Observer | None, analysis: ImageAnalysis, anchors: Sequence[P
         observer.on_analysis(analysis_event(analysis, anchors))
 
 
-def with_sight(analysis: ImageAnalysis, jobs: Sequence[Job], sight: Sight) -> ImageAnalysis:
-    """An analysis with what the closer look has found of the source words."""
+def with_sight(analysis: ImageAnalysis, record: EditRecord, jobs: Sequence[Job], sight: Sight) -> ImageAnalysis:
+    """An analysis with what the closer look has found of the source words; what it has not is noted."""
+    note_unseen(record, jobs, sight)
     phrases = [p for job in jobs for p in job.asked]
     seen = torch.from_numpy(sight.relevance(phrases)) if phrases else analysis.relevance
     return dataclasses.replace(analysis, relevance=seen, has_text_relevance=bool(phrases))
@@ -348,11 +352,11 @@ def finished(
     return (*together, *rest)
 
 
-def marked(candidate: Candidate, text: str) -> Candidate:
-    """A candidate with a watermark on what it changed, if it is finished."""
+def shown(candidate: Candidate, original: Photo, record: EditRecord) -> Candidate:
+    """A candidate with its transparency and its watermark, if it is finished."""
     if candidate.photo is None or candidate.blend is None:
         return candidate
-    return dataclasses.replace(candidate, photo=watermarked(candidate.photo, candidate.blend, text))
+    return dataclasses.replace(candidate, photo=completed(original, candidate.photo, candidate.blend, record))
 
 
 def joined(

@@ -9,9 +9,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from intarsia.backbones.own_files import read_own
 from intarsia.errors import Command, ModelError, Remedy, Setting
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.geometry import Box, Size
@@ -119,16 +119,18 @@ class RegionNetwork(nn.Module):
                 f"The region network {path} does not exist.",
                 Remedy("fit one with ", Command("regions fit", "JOBS", out=path)),
             )
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                about = file.metadata() or {}
-            weights = safetensors.torch.load_file(str(path))
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is no readable safetensors file ({error}).", FITTED) from None
+        about, weights = read_own(path, FITTED)
         if about.get("kind") != "RegionNetwork":
             raise ModelError(f"{path} holds other weights than a region network.", FITTED)
-        network = cls(*json.loads(about["shape"]))
-        network.load_state_dict(weights)
+        try:
+            patch_width, text_width = json.loads(about["shape"])
+            with torch.device("meta"):  # a header that lies of its widths costs no memory
+                network = cls(patch_width, text_width)
+            network.load_state_dict(weights, assign=True)
+        except (ValueError, TypeError, LookupError, RuntimeError, OverflowError, RecursionError):
+            raise ModelError(
+                f"{path} is damaged, since its weights are not those of a region network.", FITTED
+            ) from None
         return network.eval()
 
     def check(self, analysis: ImageAnalysis) -> None:

@@ -15,12 +15,21 @@ from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
 from intarsia.imaging.drawings import is_drawing
 from intarsia.imaging.geometry import Box, Size, to_stride
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import open_image
 from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
+from intarsia.records.prompt_habits import habit_messages
 from intarsia.records.weighted_prompt import parse_weights, without_weights
 from intarsia.regions.intent import head, read_intent
-from intarsia.regions.sight import KINDS
+from intarsia.regions.word_notes import (
+    NAME_OTHERWISE,
+    SAY_WHERE,
+    empty_message,
+    ground_message,
+    is_known,
+    not_known,
+    other_spelling,
+    unlearned_message,
+)
 
 BLUR = "what they paint into it is a blurred drawing"
 """Of models that know no photographs; front ends find the note by it, to say it louder."""
@@ -59,7 +68,14 @@ TEXTS = {"source": "text of what is there", "sentence": "prompt", "negative_prom
 
 
 def edit_notes(
-    photo: Photo, record: EditRecord, backbones: Backbones, region: Box, *, found: bool, ground: bool, given: bool
+    photo: Photo,
+    record: EditRecord,
+    backbones: Backbones,
+    region: Box,
+    *,
+    found: bool,
+    ground: bool,
+    given: bool,
 ) -> tuple[str, ...]:
     """The notes of an edit, in the words of the command line.
 
@@ -73,18 +89,22 @@ def edit_notes(
     segmenter = backbones.segmenter
     nouns = segmenter.nouns if isinstance(segmenter, KnowsNouns) else ()
     inpainter = backbones.inpainter
+    toy = toy_world(backbones.name, inpainter.native_side, photo)
+    intent = read_intent(record.source, record.prompt)
     messages = [
-        toy_world(backbones.name, inpainter.native_side, photo),
-        () if ground else source_message(record, nouns, found=found, given=given),
+        toy,
+        empty_message(record)
+        or (ground_message(record, segmenter) if ground else source_message(record, nouns, found=found, given=given)),
+        unlearned_message(intent, inpainter.tokenizer) if backbones.name == "pocket" and not toy else (),
         *cut_messages(record, backbones, judged=not given or record.keep > 1),
         *weight_messages(record, heeded=heeds_weights(inpainter)),
+        *spelling_messages(record, heeded=heeds_weights(inpainter)),
         *setting_messages(record, inpainter.stride, given=given),
         *sampler_messages(record, inpainter, given=given),
     ]
     if given:
         messages += [
             clipped_message(record, photo.size),
-            mask_message(record, photo.size),
             small_message(region, inpainter.cell),
         ]
     return tuple(TERMINAL.sentence(message) for message in messages if message)
@@ -119,20 +139,17 @@ def source_message(record: EditRecord, nouns: Sequence[str], *, found: bool, giv
     if not intent.sources or intent.change in ("background", "whole"):  # these are places, and not looked for
         return ()
     source, heads = without_weights(record.source), [head(phrase) for phrase in intent.sources]
-    known = not nouns or any(noun in nouns or set(KINDS.get(noun, ())) & set(nouns) for noun in heads)
+    known = any(is_known(noun, nouns) for noun in heads)
     if known and (found or given):
         return ()
-    if known:
-        fact = f"Nothing in the photo looks like {source!r}"
-    else:
-        listed = ", ".join(nouns)
-        fact = f"{source!r} is none of the {len(nouns)} nouns that the pocket models know ({listed})"
+    fact = f"Nothing in the photo looks like {source!r}" if known else not_known(source, nouns)
     if given:
         return (f"{fact}.",)
     return (
         f"{fact}, so that the place was guessed from what stands out",
-        Remedy("name it otherwise"),
-        Remedy("say where with ", Setting("box")),
+        *(() if known else other_spelling(heads[0], nouns)),
+        NAME_OTHERWISE,
+        SAY_WHERE,
     )
 
 
@@ -193,6 +210,18 @@ def weight_messages(record: EditRecord, *, heeded: bool) -> list[Message]:
     if not heeded and any(parse_weights(text).spans for text in (record.sentence, record.negative_prompt)):
         messages.append(("The checkpoint's text encoders heed no weights of words: they were left out of the prompt.",))
     return messages
+
+
+def spelling_messages(record: EditRecord, *, heeded: bool) -> list[Message]:
+    """Spellings of other programs in what is painted, in what is kept away from, and in what is looked for."""
+    texts = {**TEXTS, "prompt": TEXTS["sentence"]}
+    return [
+        message
+        for name in ("source", "prompt", "negative_prompt")
+        for message in habit_messages(
+            getattr(record, name), texts[name], heeded=heeded and name != "source", triggers=not record.embedding
+        )
+    ]
 
 
 def sampler_messages(record: EditRecord, inpainter: Inpainter, *, given: bool) -> list[Message]:
@@ -276,17 +305,6 @@ def clipped_message(record: EditRecord, size: Size) -> Message:
     if inside == box:
         return ()
     return (f"The box {box} reaches beyond the picture, which is {size}: {inside} was repainted.",)
-
-
-def mask_message(record: EditRecord, size: Size) -> Message:
-    """That a mask was fitted to the photo: it had other sides."""
-    if record.mask is None or not Path(record.mask).is_file():
-        return ()
-    with open_image(record.mask) as (picture, _):
-        shape = Size(*picture.size)
-    if {shape.short, shape.long} == {size.short, size.long}:
-        return ()
-    return (f"The mask has {shape} pixels and was fitted to the photo's {size}, so that its edge is coarse.",)
 
 
 def small_message(region: Box, cell: int) -> Message:

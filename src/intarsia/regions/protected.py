@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from intarsia.errors import RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import Blend, Mask, box_mask, feather, read_mask
+from intarsia.imaging.marked import read_marked
+from intarsia.imaging.masks import Blend, Mask, box_mask, feather
 from intarsia.imaging.photo import Photo, levels_to_bytes
 from intarsia.imaging.protected import on_canvas
 from intarsia.records.edit import EditRecord
@@ -44,7 +45,7 @@ def given_mask(record: EditRecord, photo: Photo, mask: Mask | None, protected: M
         RegionError: nothing is left of the box or of the mask.
     """
     if mask is None and record.mask is not None:
-        mask = read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+        mask = read_marked(record, photo)
     if protected is None:
         return mask
     where = mask

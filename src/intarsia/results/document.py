@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from intarsia.files import file_digest
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
+from intarsia.notes import merged
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.edit import EditRecord
 from intarsia.records.fill_checks import OWN_NETWORKS
@@ -127,6 +128,11 @@ def _document(
         "threads": threads() if networks else None,
         "versions": library_versions(LIBRARIES if networks else PLAIN_LIBRARIES) | result.versions,
     }
+
+
+def add_notes(document: dict[str, Any], said: Iterable[str]) -> None:
+    """Add to a document's notes those that are said only while its files are written."""
+    document["notes"] = list(merged(document["notes"], said))
 
 
 def now() -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from intarsia.errors import RecordError
 from intarsia.files import write_bytes_atomically
-from intarsia.imaging.metadata import EDITED, TRAINED
-from intarsia.imaging.read import open_image, read_photo, read_text_chunk
-from intarsia.imaging.write import exif_fits, write_photo
+from intarsia.imaging.metadata import TRAINED, source_in
+from intarsia.imaging.read import open_image, open_pieces, read_metadata, read_photo, read_text_chunk
+from intarsia.imaging.write import write_photo
 from intarsia.records.choices import OutputFormat
 from intarsia.results.picture_format import choose_ending
 
@@ -51,6 +52,11 @@ def export_picture(
     photo = read_photo(picture)
     with open_image(original) as (_, kind):
         own = kind
+    # The result is a PNG, which cannot hold all that other files do.
+    exif, carried = read_metadata(original)
+    photo = dataclasses.replace(
+        photo, exif=exif, carried=dataclasses.replace(carried, colour=photo.carried.colour, meant=photo.carried.meant)
+    )
     ending = choose_ending(format, own, photo, original)
     target = file.with_suffix(ending)
     if ending == ".png" and photo.format == "PNG":
@@ -58,8 +64,6 @@ def export_picture(
     source = mark_of(picture)
     record = read_text_chunk(picture)
     text = None if source is None else {"intarsia": record} if record is not None else {}
-    if text and not exif_fits(photo, ending, text, source or TRAINED):
-        text = {}
     return write_photo(
         photo, target, text=text, source=source or TRAINED, original=original, quality=quality, overwrite=overwrite
     )
@@ -67,7 +71,5 @@ def export_picture(
 
 def mark_of(picture: Path) -> str | None:
     """How a picture came about, as its XMP mark says; None where it carries none."""
-    with open_image(picture) as (opened, _):
-        xmp = opened.info.get("xmp")
-    packet = xmp if isinstance(xmp, bytes) else b""
-    return next((source for source in (TRAINED, EDITED) if source.encode() in packet), None)
+    with open_pieces(picture) as (_, _, pieces):
+        return source_in(pieces)

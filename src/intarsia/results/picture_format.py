@@ -9,7 +9,7 @@ from intarsia.errors import OutputError, RecordError, Remedy, Setting
 from intarsia.imaging.compression import kind_asked
 from intarsia.imaging.metadata import TRAINED
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.write import WRITERS, exif_fits, is_opaque, write_photo
+from intarsia.imaging.write import WRITERS, is_opaque, write_photo
 from intarsia.records.choices import OutputFormat
 from intarsia.records.inputs import Record
 
@@ -62,11 +62,9 @@ def write_result(
 
     Args:
         file: whose ending `choose_ending` chose.
-        text, source: as for `write_photo`; a record that is too long for a JPEG stands beside it alone.
+        text, source: as for `write_photo`.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    if text and not exif_fits(photo, file.suffix, text, source):
-        text = {}
     return write_photo(photo, file, text=text, source=source, original=Path(record.photo), quality=record.quality)

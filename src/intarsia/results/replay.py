@@ -63,10 +63,12 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
     fields = facts.get("record")
     if not isinstance(fields, dict):
         raise RecordError(f"{file} holds no record of an edit", WRITTEN)
-    kind = KINDS.get(fields.get("kind", "EditRecord"))
+    named = fields.get("kind", "EditRecord")
+    kind = KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
         raise RecordError(
-            f"{file} holds a record of the kind {fields['kind']!r}, which this version does not know: upgrade Intarsia."
+            f"{file} holds a record of the kind {json.dumps(named)[:80]}, which this version does not know: upgrade "
+            "Intarsia."
         )
     record: Record = from_json(kind, fields, str(file))
     inputs = facts.get("inputs", {})
@@ -127,6 +129,8 @@ def read_document(file: Path) -> dict[str, Any]:
         )
     try:
         facts = json.loads(text)
+    except RecursionError:
+        raise RecordError(f"{file} is no record of an edit, since its JSON is nested too deeply", WRITTEN) from None
     except ValueError as problem:
         raise RecordError(f"{file} is not valid JSON ({problem}): it is damaged or cut off.") from problem
     if not isinstance(facts, dict):

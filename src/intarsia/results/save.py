@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from intarsia.errors import OutputError
 from intarsia.layout.remove import RemoveResult
+from intarsia.records.inputs import input_files
 from intarsia.results.picture_format import ending_of
 from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
 
@@ -72,6 +73,7 @@ def save(
             keep=record.keep,
             ending=ending_of(record, result.original),
             draw_boxes=draw_boxes,
+            inputs=input_files(record).values(),
             overwrite=overwrite,
         )
         return write_edit(result, targets, metadata=metadata, overwrite=overwrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,18 +13,17 @@ import numpy as np
 from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import cannot_write, check_absent
+from intarsia.file_names import safe_name
+from intarsia.files import FORMER, STAGE, cannot_write, check_absent, replace_file
 from intarsia.imaging.write import TickingFile
-
-LONGEST_NAME = 100
 
 
 def check_folder(folder: Path) -> None:
     """Raise `OutputError` where the output folder is a file, or lies in one."""
     for place in (folder, *folder.parents):
-        if place.is_dir():
+        if os.path.isdir(place):  # noqa: PTH112  # Path.is_dir raises on a name that is too long
             return
-        if place.exists():
+        if os.path.lexists(place):
             raise OutputError(
                 f"{place} is a file, so nothing can be written into {folder}",
                 Remedy("name a folder with ", Setting("out")),
@@ -33,8 +32,7 @@ def check_folder(folder: Path) -> None:
 
 def safe_stem(photo: Path) -> str:
     """A file name for every system, from the photo's own."""
-    stem = re.sub(r"[^\w. ()+-]", "_", photo.stem)[:LONGEST_NAME].strip(" .-")
-    return stem or "picture"
+    return safe_name(photo.stem)
 
 
 @contextlib.contextmanager
@@ -47,7 +45,7 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     made_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".intarsia-", dir=folder))
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
     except OSError as problem:
         raise cannot_write(folder / "NAME", problem) from problem
     try:
@@ -68,20 +66,20 @@ def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
     Raises:
         OutputError: a name was taken meanwhile, or the disk refuses.
     """
-    former = {target: stage / f"former.{target.name}" for target in targets}
-    placed: list[Path] = []
+    former = {target: stage / f"{FORMER}{target.name}" for target in targets}
     try:
         for target in targets:
             check_absent(target, overwrite)
             if target.exists():
-                target.replace(former[target])
-            placed.append(target)
-            (stage / target.name).replace(target)
+                replace_file(target, former[target])
+            replace_file(stage / target.name, target)
     except BaseException as problem:
-        for target in placed:
-            target.unlink(missing_ok=True)
-            if former[target].exists():
-                former[target].replace(target)
+        # An interrupt may come between any two of these steps, so what is where is looked up.
+        for other in targets:
+            if former[other].exists():
+                replace_file(former[other], other)
+            elif not (stage / other.name).exists():
+                other.unlink(missing_ok=True)
         if isinstance(problem, OSError) and not isinstance(problem, OutputError):
             raise cannot_write(target, problem) from problem
         raise

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.files import write_bytes_atomically
 from intarsia.layout.edit import ArrangeResult
+from intarsia.notes import collected
 from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.results.document import arrange_json, arrange_png_text, as_json, now, pixel_digest
+from intarsia.records.inputs import input_files
+from intarsia.results.document import add_notes, arrange_json, arrange_png_text, as_json, now, pixel_digest
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
 from intarsia.results.picture_format import write_result
-from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
-from intarsia.results.write_scene import scene_stem
+from intarsia.results.staging import mask_picture, png, staging
+from intarsia.results.targets import check_targets, choose_stem
+from intarsia.results.write_scene import own_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +83,10 @@ def plan_arrangement(
         overwrite: whether files of these names may be replaced.
 
     Raises:
-        OutputError: a file is in the way, or the folder is a file.
+        OutputError: the name is none, a file is in the way, or nothing can be written there.
     """
-    stem = safe_stem(Path(f"{name}.png")) if name else scene_stem(Path(record.photo))
+    photo = Path(record.photo)
+    stem = choose_stem(photo, folder, own=own_name(photo), name=name)
     targets = ArrangeFiles(
         picture=folder / f"{stem}{ending}",
         record=folder / f"{stem}.json",
@@ -91,15 +94,8 @@ def plan_arrangement(
         layout=folder / f"{stem}.layout.png",
         others=tuple(folder / f"{stem}.{k}{ending}" for k in range(2, record.seeds + 1)),
     )
-    check_folder(folder)
-    inputs = {Path(file).resolve() for file in (record.photo, record.mask, record.layout) if file is not None}
-    for target in targets.all():
-        if target.resolve() in inputs:
-            raise OutputError(
-                f"{target} is what the edit is made from and would be overwritten",
-                Remedy("name another folder with ", Setting("out")),
-            )
-        check_absent(target, overwrite)
+    inputs: dict[str | Path, str] = dict.fromkeys(input_files(record).values(), "what the edit is made from")
+    check_targets(targets.all(), inputs, overwrite=overwrite)
     return targets
 
 
@@ -121,7 +117,7 @@ def write_arrangement(
     order = [lead, *(k for k in range(len(result.pictures)) if k != lead)]
     pictures = dict(zip((targets.picture, *targets.others), order, strict=True))
     document = {**arrange_json(result, lead, now()), "picture": targets.picture.name}
-    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+    with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             made = result.pictures[index]
             own = {
@@ -142,5 +138,6 @@ def write_arrangement(
         sheet = layout_sheet(result.scene, result.layout, chosen.photo, colours)
         tick(0.9)
         write_bytes_atomically(stage / targets.layout.name, png(sheet))
+        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedArrangement(files=targets, document=document)

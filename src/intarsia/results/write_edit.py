@@ -5,17 +5,19 @@ Names come from the photo's, never from a prompt. All files of an edit are writt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.files import write_bytes_atomically
+from intarsia.notes import collected
 from intarsia.regions.edit import EditResult
-from intarsia.results.document import as_json, edit_json, edit_png_text, now
+from intarsia.results.document import add_notes, as_json, edit_json, edit_png_text, now
 from intarsia.results.overlay_edit import draw_overlay
 from intarsia.results.picture_format import write_result
-from intarsia.results.staging import check_folder, mask_picture, png, safe_stem, staging
+from intarsia.results.staging import mask_picture, png, staging
+from intarsia.results.targets import check_targets, choose_stem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ def plan_edit(
     keep: int = 1,
     ending: str = ".png",
     draw_boxes: bool = False,
+    inputs: Iterable[str] = (),
     overwrite: bool = False,
 ) -> EditFiles:
     """Choose the names and make sure, before any work, that they can be written.
@@ -87,12 +90,13 @@ def plan_edit(
         keep: how many candidates are saved.
         ending: of the pictures' names, as `choose_ending` gives it.
         draw_boxes: whether the overlay is saved too.
+        inputs: further files that the edit is made from, none of which is overwritten either.
         overwrite: whether files of these names may be replaced.
 
     Raises:
-        OutputError: a file is in the way, or the folder is a file.
+        OutputError: the name is none, a file is in the way, or nothing can be written there.
     """
-    stem = safe_stem(Path(f"{name}.png") if name else photo)
+    stem = choose_stem(photo, folder, name=name)
     targets = EditFiles(
         picture=folder / f"{stem}{ending}",
         record=folder / f"{stem}.json",
@@ -100,14 +104,9 @@ def plan_edit(
         boxes=folder / f"{stem}.boxes.png" if draw_boxes else None,
         others=tuple(folder / f"{stem}.{k}{ending}" for k in range(2, keep + 1)),
     )
-    check_folder(folder)
-    for target in targets.all():
-        if target.resolve() == photo.resolve():
-            raise OutputError(
-                f"{target} is the picture to edit and would be overwritten",
-                Remedy("name another folder with ", Setting("out")),
-            )
-        check_absent(target, overwrite)
+    given: dict[str | Path, str] = dict.fromkeys(inputs, "what the edit is made from")
+    given[str(photo)] = "the picture to edit"
+    check_targets(targets.all(), given, overwrite=overwrite)
     return targets
 
 
@@ -138,7 +137,7 @@ def write_edit(
     files = replace(targets, others=tuple(target for target in targets.others if target in pictures))
     made_at = now()
     document = {**edit_json(result, lead, made_at), "picture": targets.picture.name}
-    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+    with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
         for target, index in pictures.items():
             candidate = result.candidates[index]
             assert candidate.photo is not None
@@ -150,5 +149,6 @@ def write_edit(
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(blend)))
         if targets.boxes is not None:
             write_bytes_atomically(stage / targets.boxes.name, png(draw_overlay(result.original, result)))
+        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedEdit(files=files, document=document)

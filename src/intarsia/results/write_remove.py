@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.files import write_bytes_atomically
 from intarsia.imaging.metadata import EDITED, TRAINED
 from intarsia.imaging.photo import Photo
 from intarsia.layout.remove import RemoveResult
+from intarsia.notes import collected
 from intarsia.progress import tick
 from intarsia.records.inputs import input_files
 from intarsia.records.remove import RemoveRecord
-from intarsia.results.document import as_json, now, remove_json, remove_png_text
+from intarsia.results.document import add_notes, as_json, now, remove_json, remove_png_text
 from intarsia.results.picture_format import ending_of, write_result
-from intarsia.results.staging import check_folder, png, safe_stem, staging
+from intarsia.results.staging import png, staging
+from intarsia.results.targets import check_targets, choose_stem
 
 NO_NETWORK = ("auto", "patch", "membrane")
 """Fills that no model was trained for."""
@@ -78,23 +79,17 @@ def plan_removal(
         overwrite: whether files of these names may be replaced.
 
     Raises:
-        OutputError: a file is in the way, the folder is a file, or the format cannot hold the picture.
+        OutputError: the name is none, a file is in the way, nothing can be written there, or the format cannot hold
+            the picture.
     """
-    stem = safe_stem(Path(f"{name}.png" if name else record.photo))
+    stem = choose_stem(Path(record.photo), folder, name=name)
     targets = RemoveFiles(
         picture=folder / f"{stem}{ending_of(record, photo)}",
         record=folder / f"{stem}.json",
         mask=folder / f"{stem}.mask.png",
     )
-    check_folder(folder)
-    inputs = {Path(file).resolve() for file in input_files(record).values()}
-    for target in targets.all():
-        if target.resolve() in inputs:
-            raise OutputError(
-                f"{target} is what the removal is made from and would be overwritten",
-                Remedy("name another folder with ", Setting("out")),
-            )
-        check_absent(target, overwrite)
+    inputs: dict[str | Path, str] = dict.fromkeys(input_files(record).values(), "what the removal is made from")
+    check_targets(targets.all(), inputs, overwrite=overwrite)
     return targets
 
 
@@ -116,10 +111,11 @@ def write_removal(
     text = remove_png_text(document, result) if metadata else None
     replaced = Image.fromarray((result.blend > 0).astype(np.uint8) * 255)
     source = EDITED if result.record.fill in NO_NETWORK else TRAINED
-    with staging(targets.picture.parent, overwrite=overwrite) as stage:
+    with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
         tick(0.2)
         write_result(result.photo, stage / targets.picture.name, result.record, text=text, source=source)
         tick(0.8)
         write_bytes_atomically(stage / targets.mask.name, png(replaced))
+        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedRemoval(files=targets, document=document)

@@ -11,22 +11,29 @@ from typing import Any
 from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.files import check_absent, write_bytes_atomically
+from intarsia.file_names import safe_name
+from intarsia.files import check_absent, check_writable, is_same_file, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
 from intarsia.layout.colour_map import colour_map, read_colours
 from intarsia.layout.names import BACKGROUND
 from intarsia.layout.scene import Scene, SceneObject
+from intarsia.notes import collected
 from intarsia.records.scene_folder import FOUND_FILE, SCENE_ENDING, SCENE_FILES
 from intarsia.results.document import as_json, confidence_facts, mask_box
 from intarsia.results.overlay_arrange import colours_of, draw_scene
-from intarsia.results.staging import check_folder, png, safe_stem, staging
+from intarsia.results.staging import check_folder, png, staging
 
 
 def scene_stem(photo: Path) -> str:
     """The name of what is made of a photo: its own, or its scene folder's."""
+    return safe_name(own_name(photo))
+
+
+def own_name(photo: Path) -> str:
+    """A photo's own name, or its scene folder's, as it is."""
     in_scene = photo.name == SCENE_FILES["photo"] and photo.parent.suffix == SCENE_ENDING
-    return safe_stem(photo.parent if in_scene else photo)
+    return (photo.parent if in_scene else photo).stem
 
 
 def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
@@ -38,11 +45,12 @@ def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:
     scene = folder / f"{scene_stem(photo)}{SCENE_ENDING}"
     check_folder(scene)
     for name in SCENE_FILES.values():
-        if (scene / name).resolve() == photo.resolve():
+        if is_same_file(scene / name, photo):
             raise OutputError(
                 f"{scene / name} is the picture to read", Remedy("name another folder with ", Setting("out"))
             )
         check_absent(scene / name, overwrite)
+    check_writable(scene, SCENE_FILES.values())
     return scene
 
 
@@ -70,7 +78,8 @@ def write_scene(
     drawing = draw_scene(scene.photo, scene.masks, shades, scene.objects)
     with staging(folder, overwrite=overwrite) as stage:
         if former is None:
-            write_photo(scene.photo, stage / SCENE_FILES["photo"])
+            with collected():  # the result is made of the photo itself
+                write_photo(scene.photo, stage / SCENE_FILES["photo"])
         else:
             write_bytes_atomically(stage / SCENE_FILES["photo"], (former / SCENE_FILES["photo"]).read_bytes())
         mask = png(Image.fromarray(colour_map(scene.masks, key)))

@@ -18,6 +18,7 @@ from intarsia.layout.concept_exchange import read_concepts
 from intarsia.layout.edit import ArrangeResult, arrange, check, needs_networks
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import photo_of
+from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress, Progress, Stages, part_of
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.picture_format import ending_of
@@ -53,6 +54,7 @@ class ArrangeTaskResult:
         return self.result.pictures[self.shown].photo
 
 
+@collected()
 def run_arrange(
     record: ArrangeRecord,
     out: Path,
@@ -120,9 +122,7 @@ def run_arrange(
         cache=cache,
         on_progress=part_of(listen, OPENED, ARRANGED),
     )
-    result = dataclasses.replace(
-        result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
-    )
+    result = with_notes(result, lossy_notes(record.format, record.quality, photo, "edit"))
     with Stages(part_of(on_progress, ARRANGED, 1.0), {WRITING: 1.0}).stage(WRITING):
         saved = write_arrangement(result, targets, lead=lead, metadata=metadata, overwrite=overwrite)
     learned = any(stage.startswith("learning") for stage in stages)

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from intarsia.batch.executor import Worker
+from intarsia.notes import hush_libraries
 from intarsia.tasks.options import Machine
 
 
@@ -24,6 +25,7 @@ class BatchExecutor:
 
     def open(self, index: int) -> Worker:
         """Get ready on device number `index`; networks are loaded with the first job that needs them."""
+        hush_libraries()
         import torch
 
         from intarsia.tasks.batch_worker import BatchWorker

@@ -81,14 +81,15 @@ class BatchWorker:
 
     def learn(self, record: ArrangeRecord, folder: Path, on_progress: OnProgress) -> Outcome:
         file = folder / "concepts.safetensors"
-        cost = run_learn(record, file, self.pool.backbones, self.pool.segmenter, on_progress=on_progress).cost
+        done = run_learn(record, file, self.pool.backbones, self.pool.segmenter, on_progress=on_progress)
+        cost = done.cost
         return Outcome(
             seconds=cost.seconds,
             evaluations=cost.evaluations,
             memory_mb=cost.peak_memory_mb,
             score=None,
             sha256=_tensors_digest(file),
-            facts={"file": file.name},
+            facts={"file": file.name, "notes": list(done.notes)},
         )
 
     def remove(self, record: RemoveRecord, folder: Path, on_progress: OnProgress) -> Outcome:

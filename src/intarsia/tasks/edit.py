@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ from intarsia.backbones.resolve import expected_side, resolve
 from intarsia.errors import TERMINAL, Message, RecordError
 from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.masks import read_mask
+from intarsia.imaging.marked import read_marked
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.protected import read_protected
 from intarsia.imaging.read import read_photo
+from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress
 from intarsia.records.edit import EditRecord
+from intarsia.records.inputs import input_files
 from intarsia.regions.edit import EditResult, edit, usable_box
 from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
@@ -50,12 +51,14 @@ class EditTaskResult:
         return photo
 
 
+@collected()
 def run_edit(
     record: EditRecord,
     out: Path,
     files: Files,
     load: LoadBackbones,
     *,
+    name: str = "",
     lead: int = 0,
     on_progress: OnProgress | None = None,
     observer: Observer | None = None,
@@ -65,6 +68,7 @@ def run_edit(
 
     Args:
         out: folder to write to.
+        name: of the files; by default the photo's.
         lead: index of the candidate that becomes the picture; another than 0 is asked for by a replay.
         observer: shown what the edit sees and tries.
         on_note: told, before networks are loaded, what can be known of the result by then.
@@ -79,9 +83,11 @@ def run_edit(
     targets = plan_edit(
         Path(record.photo),
         out,
+        name=name,
         keep=record.keep,
         ending=ending_of(record, photo),
         draw_boxes=files.draw_boxes,
+        inputs=input_files(record).values(),
         overwrite=files.overwrite,
     )
     models = record.models
@@ -101,9 +107,7 @@ def run_edit(
         raise RecordError(
             f"The record shows candidate {lead + 1}, but that many were not painted to the end: it was changed since."
         )
-    result = dataclasses.replace(
-        result, notes=(*result.notes, *lossy_notes(record.format, record.quality, photo, "edit"))
-    )
+    result = with_notes(result, lossy_notes(record.format, record.quality, photo, "edit"))
     saved = write_edit(result, targets, lead=lead, metadata=not files.no_metadata, overwrite=files.overwrite)
     return EditTaskResult(result=result, saved=saved, shown=lead)
 
@@ -131,4 +135,4 @@ def _checked_region(record: EditRecord, photo: Photo) -> np.ndarray | None:
         RegionNetwork.load(Path(record.regions))
     if record.mask is None:
         return None
-    return read_mask(record.mask, photo.size, record.invert_mask, photo.orientation)
+    return read_marked(record, photo)

@@ -18,6 +18,7 @@ from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene_files import photo_of
 from intarsia.layout.tracking import Tracker, open_tracker
 from intarsia.layout.train import OnSample, learn
+from intarsia.notes import collecting
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.staging import check_folder
@@ -32,6 +33,7 @@ class LearnTaskResult:
         exported: the same in the formats of diffusers; empty where that was not asked for.
         cost: of learning alone.
         models: name of the checkpoint that the concepts belong to.
+        notes: what their user should know, a sentence each.
     """
 
     concepts: Concepts
@@ -39,8 +41,10 @@ class LearnTaskResult:
     exported: tuple[Path, ...]
     cost: Cost
     models: str
+    notes: tuple[str, ...] = ()
 
 
+@collecting
 def run_learn(
     record: ArrangeRecord,
     out: Path,

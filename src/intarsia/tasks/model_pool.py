@@ -11,6 +11,7 @@ from intarsia.backbones.caching import with_caches
 from intarsia.backbones.lora_files import digest_of
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.segmenters import LoadedSegmenter
+from intarsia.notes import collected, say
 from intarsia.records.added_files import split_path
 from intarsia.tasks.options import Machine
 from intarsia.tasks.scene import load_segmenter
@@ -37,13 +38,15 @@ class ModelPool:
         self.machine = machine
         self.choices = choices
         self._load = load
-        self._backbones: tuple[tuple[str, ...], Backbones] | None = None
-        self._segmenter: tuple[ModelSource, LoadedSegmenter] | None = None
+        self._backbones: tuple[tuple[str, ...], Backbones, list[str]] | None = None
+        self._segmenter: tuple[ModelSource, LoadedSegmenter, list[str]] | None = None
         self._loading_backbones = threading.Lock()
         self._loading_segmenter = threading.Lock()
 
     def backbones(self, models: str, **added: Sequence[str]) -> Backbones:
         """The networks of a checkpoint, with caches of what they compute for a picture.
+
+        What was noted when they were loaded is said of each result that they are used for.
 
         Args:
             models: its name.
@@ -62,9 +65,12 @@ class ModelPool:
                 self._backbones = None  # both at once may not fit
                 gc.collect()  # networks and what is attached to them refer to each other
                 machine = self.machine
-                loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram, **added)
-                self._backbones = (key, with_caches(loaded))
-            return self._backbones[1]
+                with collected() as said:
+                    loaded = self._load(name, device=machine.device, dtype=machine.dtype, vram=machine.vram, **added)
+                self._backbones = (key, with_caches(loaded), said)
+            _, loaded, said = self._backbones
+            say(*said)
+            return loaded
 
     def segmenter(self, source: ModelSource) -> LoadedSegmenter:
         """The segmenter that belongs to a checkpoint.
@@ -74,5 +80,9 @@ class ModelPool:
         """
         with self._loading_segmenter:
             if self._segmenter is None or self._segmenter[0] != source:
-                self._segmenter = (source, load_segmenter(source, self.machine.device))
-            return self._segmenter[1]
+                with collected() as said:
+                    loaded = load_segmenter(source, self.machine.device)
+                self._segmenter = (source, loaded, said)
+            _, loaded, said = self._segmenter
+            say(*said)
+            return loaded

@@ -12,6 +12,7 @@ from intarsia.imaging.read import read_text_chunk
 from intarsia.imaging.write import write_photo
 from intarsia.layout.cache import key_of
 from intarsia.layout.prior import prior
+from intarsia.notes import collecting
 from intarsia.progress import OnProgress
 from intarsia.results.staging import check_folder, safe_stem
 from intarsia.tasks.scene import LoadBackbones
@@ -28,13 +29,16 @@ class PriorTaskResult:
         files: all of them, in the order of their seeds.
         before: how many of them an interrupted run had left.
         models: name of the checkpoint that painted them.
+        notes: what their user should know, a sentence each.
     """
 
     files: tuple[Path, ...]
     before: int
     models: str
+    notes: tuple[str, ...] = ()
 
 
+@collecting
 def run_prior(
     words: str,
     count: int,

@@ -17,6 +17,7 @@ from intarsia.layout.marked_objects import parse_marked
 from intarsia.layout.removal_files import read_avoid, read_removal
 from intarsia.layout.remove import RemoveResult, remove
 from intarsia.layout.scene import Scene
+from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress, Stages, part_of, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
@@ -43,6 +44,7 @@ class RemoveTaskResult:
         return self.result.photo
 
 
+@collected()
 def run_remove(
     record: RemoveRecord,
     out: Path,
@@ -84,6 +86,7 @@ def run_remove(
         tell_unused(record)
         fill = load_fill(record.fill, record.fill_model)
         result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=told)
+    result = with_notes(result)
     with Stages(part_of(on_progress, REMOVED, 1.0), {WRITING: 1.0}).stage(WRITING):
         saved = write_removal(result, targets, metadata=metadata, overwrite=overwrite)
     return RemoveTaskResult(result=result, saved=saved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +13,13 @@ from intarsia.backbones.resolve import resolve
 from intarsia.imaging.photo import Photo
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
+from intarsia.notes import note
 from intarsia.records.added_files import ADDED
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.inputs import Record
 
 if TYPE_CHECKING:
     from intarsia.backbones.segmenters import LoadedSegmenter
-
-logger = logging.getLogger(__name__)
 
 LoadBackbones = Callable[..., Backbones]
 """Loads the networks of a checkpoint by its name, with what is added to it by keyword; asked once a task."""
@@ -43,7 +41,7 @@ def networks_of(record: Record, load: LoadBackbones, *, models: str | None = Non
 def tell_unused(record: Record) -> None:
     """Say that what a record adds to a checkpoint is not used, where none paints."""
     if any(getattr(record, setting) for setting in ADDED):
-        logger.info("No checkpoint paints here, so that LoRAs and textual inversions are not used.")
+        note("No checkpoint painted here, so that LoRAs and textual inversions had no effect.")
 
 
 def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmenter) -> Scene:

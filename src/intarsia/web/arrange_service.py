@@ -11,6 +11,7 @@ from typing import Any
 
 from intarsia.backbones import ModelSource
 from intarsia.backbones.segmenters import LoadedSegmenter
+from intarsia.notes import collected
 from intarsia.progress import OnProgress, part_of
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.document import pixel_digest
@@ -78,7 +79,11 @@ class ArrangeService:
         with result_in(session, "arrange") as folder:
             told: OnProgress | None = on_progress
             if on_quick is not None:
-                on_quick(self._quick_view(session, record, folder / QUICK_VIEW, part_of(on_progress, 0.0, QUICK_SHARE)))
+                with collected():  # the full result says it
+                    quick = self._quick_view(
+                        session, record, folder / QUICK_VIEW, part_of(on_progress, 0.0, QUICK_SHARE)
+                    )
+                on_quick(quick)
                 told = part_of(on_progress, QUICK_SHARE, 1.0)
             self._run(record, folder, told)
             write_other_records(folder)

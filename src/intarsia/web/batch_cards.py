@@ -12,7 +12,7 @@ from intarsia.batch.ledger import Counts, Row
 from intarsia.batch.report import plain_name, texts
 from intarsia.batch.runner import so_far
 from intarsia.progress import format_duration
-from intarsia.web.batch_service import CurrentJob, list_batches, pictures_per_minute, read_rows, results_zip
+from intarsia.web.batch_service import CurrentJob, list_batches, pictures_per_minute, read_notes, read_rows, results_zip
 from intarsia.web.error_messages import stored_for_pages
 from intarsia.web.sessions import Session
 from intarsia.web.uploads import file_url
@@ -24,11 +24,14 @@ MAX_CARDS = 200
 
 def batch_status_html(folder: Path, *, current: CurrentJob | None = None, text: str = "") -> str:
     """The status of a batch: see `status_html`."""
-    return status_html(read_rows(folder), current=current, text=text)
+    notes = [stored_for_pages(note) for note in read_notes(folder)]
+    return status_html(read_rows(folder), current=current, text=text, notes=notes)
 
 
-def status_html(rows: Sequence[Row], *, current: CurrentJob | None = None, text: str = "") -> str:
-    """Counts, speed, remaining time and the current job; whatever a visitor wrote goes in as text.
+def status_html(
+    rows: Sequence[Row], *, current: CurrentJob | None = None, text: str = "", notes: Sequence[str] = ()
+) -> str:
+    """Counts, speed, remaining time, the current job and notes on the list; whatever a visitor wrote goes in as text.
 
     Speed and time are those of the jobs themselves, without waiting for turns.
     """
@@ -48,7 +51,7 @@ def status_html(rows: Sequence[Row], *, current: CurrentJob | None = None, text:
             line, progress = progress_line(current.step), current.step.progress
             job += f", {line[:1].lower()}{line[1:]}"
             share += min(progress.done / max(progress.total, 1), 1) / max(counts.total, 1)
-    lines = [html.escape(line) for line in (text, "; ".join(parts) + ".", job) if line]
+    lines = [html.escape(line) for line in (text, "; ".join(parts) + ".", job, *notes) if line]
     bar = (
         f'<div class="batch-bar" role="progressbar" aria-label="All pictures" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{100 * share:.0f}"><i style="width:{min(share, 1):.1%}"></i></div>'

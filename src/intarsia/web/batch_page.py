@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from intarsia.batch.jobs import PICTURES
+from intarsia.batch.folder import PICTURES
 from intarsia.records.edit import EditRecord
 from intarsia.web import watched_batches
 from intarsia.web.batch_cards import message_html

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.batch.executor import MARK, RESULTS, Worker, as_error, do_job
-from intarsia.batch.jobs import PICTURES, Job, one_line, read_jobs
+from intarsia.batch.folder import PICTURES, is_hidden
+from intarsia.batch.jobs import Job, one_line, read_jobs
 from intarsia.batch.ledger import Counts, Ledger, Row
+from intarsia.batch.list_text import SPREADSHEETS
 from intarsia.batch.runner import to_do
 from intarsia.errors import Cancelled, IntarsiaError, OutputError, RecordError
+from intarsia.files import write_bytes_atomically
+from intarsia.notes import collected
 from intarsia.progress import OnProgress
 from intarsia.records.added_files import ADDED
 from intarsia.records.arrange import ArrangeRecord
@@ -40,7 +44,7 @@ SLICE_SECONDS = 15.0
 """Seconds after which a batch leaves the networks to other visitors; the job that was begun is ended first."""
 SLICE_PAUSE = 0.3
 """Seconds between the end of a slice and queueing for the next."""
-LISTS = (".jsonl", ".ndjson", ".csv")
+LISTS = (".jsonl", ".ndjson", ".csv", ".tsv", ".tab")
 """Endings of files that can only be the list; a .json may also be a layout's boxes or colours."""
 LIST_NAMES = ("images.json", "jobs.json")
 FOLDER = re.compile(r"batch-\d{4,}")
@@ -98,7 +102,10 @@ def create_batch(session: Session, uploads: Sequence[Path], shared: Mapping[str,
         )
     names = [upload.name for upload in uploads]
     for name in names:
-        if Path(name).suffix.lower() not in (*PICTURES, *LISTS, ".json"):
+        ending = Path(name).suffix.lower()
+        if ending in SPREADSHEETS:
+            raise RecordError(f"{name} is a spreadsheet's own file: save the sheet as CSV in UTF-8, and send that.")
+        if ending not in (*PICTURES, *LISTS, ".json") and not is_hidden(name):
             raise RecordError(f"{name} is neither a picture nor a list (.json, .jsonl, .csv): leave it out.")
         if names.count(name) > 1:
             raise RecordError(f"Two files are called {name}: give one of them another name.")
@@ -130,16 +137,20 @@ def enter_jobs(folder: Path, ledger: Ledger) -> list[Job]:
     pictures = folder / PICTURES_FOLDER
     known = ledger.digests()
     try:
-        jobs = read_jobs(
-            pictures / about["list"] if about["list"] else pictures,
-            image_dir=pictures,
-            settings=about["shared"],
-            seed=about["seed"],
-            known=known,
-        )
+        with collected() as notes:
+            jobs = read_jobs(
+                pictures / about["list"] if about["list"] else pictures,
+                image_dir=pictures,
+                settings=about["shared"],
+                seed=about["seed"],
+                known=known,
+            )
     except RecordError as error:
         # Visitors are not told paths of the server.
-        raise error.replace(f"{pictures}/", "") from error
+        raise hide_paths(pictures, error) from error
+    if notes != about.get("notes"):
+        said = json.dumps({**about, "notes": notes}).encode()
+        write_bytes_atomically(folder / ABOUT_FILE, said, overwrite=True)
     jobs = tuple(check_job(job, pictures) for job in jobs)
     ledger.enter(jobs)
     ledger.keep_digests(known)
@@ -246,6 +257,12 @@ def run_slice(
 def read_counts(folder: Path) -> Counts:
     with Ledger.open(folder, create=False) as ledger:
         return ledger.counts()
+
+
+def read_notes(folder: Path) -> list[str]:
+    """What was noted as a batch's list was read."""
+    about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+    return [str(said) for said in about.get("notes", ())]
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -33,7 +33,7 @@ def take_mask(upload: Any, uploads: Path, session: Session, photo: Photo) -> Pat
     """
     file = uploaded_file(upload, uploads)
     try:
-        return write_mask(read_mask(file, photo.size), session)
+        return write_mask(read_mask(file, photo.size, orientation=photo.orientation), session)
     except EmptyMaskError as error:
         raise EmptyMaskError("Nothing is marked in the mask", Remedy("paint white what is meant")) from error
     except PictureError as error:

@@ -318,7 +318,8 @@ class Tools:
         if not text:
             return None
         shape = read_photo(photo)
-        return write_mask(read_mask(self.picture(text, session), shape.size), session)
+        marked = read_mask(self.picture(text, session), shape.size, orientation=shape.orientation)
+        return write_mask(marked, session)
 
     def photo(self, text: str, session: Session) -> Path:
         """A photo that a call gives, in the session's folder.

@@ -64,8 +64,15 @@ def write_other_records(folder: Path) -> None:
 
 
 def lead_record(folder: Path) -> Path:
-    """The record of a result's best picture: its name is the shortest."""
-    return min(folder.glob("*.json"), key=lambda file: (len(file.name), file.name))
+    """The record of a result's best picture: its name is the shortest.
+
+    Raises:
+        RecordError: the folder holds none, or is gone.
+    """
+    records = sorted(folder.glob("*.json"), key=lambda file: (len(file.name), file.name))
+    if not records:
+        raise RecordError("That result is not here any more: reload the page.")
+    return records[0]
 
 
 def other_pictures(folder: Path, lead: Path) -> list[Path]:

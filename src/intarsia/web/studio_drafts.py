@@ -148,6 +148,8 @@ def read_draft(folder: Path) -> Draft:
     photo = folder.parent / values["photo"]
     kept = {name: values[name] for name in ("name", "format", "suggest", "steps", "scenes", "saved")}
     kept["steps"] = [step for step in kept["steps"] if not step["small"]]  # what should have followed never came
+    if not all(isinstance(step["id"], str) and isinstance(step["thumb"], str) for step in kept["steps"]):
+        raise ValueError("a step without its name or its thumb")
     return Draft(folder=folder, photo=photo, original=photo_facts(photo), **kept)
 
 
@@ -156,7 +158,7 @@ def read_drafts(session: Session) -> dict[str, Draft]:
     found = {}
     for folder in sorted(session.folder.glob("draft-*")):
         if DRAFT.fullmatch(folder.name):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 found[folder.name] = read_draft(folder)
     return found
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from intarsia.errors import EmptyMaskError, LayoutError, PictureError, RecordError, RegionError, Remedy
 from intarsia.imaging.geometry import Box, Point, Size
-from intarsia.imaging.masks import COLOUR_SHARE, COLOUR_SPREAD, Mask, bounding_box
+from intarsia.imaging.mask_levels import COLOUR_SHARE, COLOUR_SPREAD
+from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.outline import outline_box, outline_points, take_away
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo

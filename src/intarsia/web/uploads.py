@@ -13,6 +13,7 @@ from PIL import Image
 from intarsia.errors import PictureError
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.write import write_photo
+from intarsia.notes import collected
 from intarsia.results.staging import safe_stem
 from intarsia.web.sessions import Session
 
@@ -75,7 +76,8 @@ def photo_facts(file: Path) -> Facts:
     if file.suffix not in SHOWN.values():
         shown = file.with_name("shown.png")
         if not shown.exists():
-            write_photo(photo, shown)
+            with collected():  # it is shown, and nothing more
+                write_photo(photo, shown)
     return {
         "url": file_url(shown),
         "width": photo.size.width,

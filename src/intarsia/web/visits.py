@@ -33,7 +33,7 @@ class Visits:
         token = gr.State("")
         # In the browser, under one name for all versions of the page, and not encrypted: it opens nothing but
         # this browser's own history.
-        kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")
+        kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")  # nosec B106 # no secret
         page = gr.context.Context.root_block
         assert page is not None, "outside of a page"
         # Through the queue, without waiting in it: only then do listeners hear that the token has changed.

@@ -66,6 +66,8 @@ class Edit:
     record: Annotated[EditFlags, tyro.conf.arg(name="")]
     out: Path = Path("out")
     """Folder to write to."""
+    name: str = ""
+    """Name of the files, for several edits of one picture in a folder; by default the picture's."""
     files: tyro.conf.OmitArgPrefixes[Files] = Files()
     machine: tyro.conf.OmitArgPrefixes[Machine] = Machine()
     output: tyro.conf.OmitArgPrefixes[OutputOptions] = OutputOptions()
@@ -82,6 +84,7 @@ def edit_command(command: Edit) -> CommandResult:
             command.out,
             command.files,
             loader(command.machine),
+            name=command.name,
             on_progress=on_progress,
             on_note=logger.warning,
         )

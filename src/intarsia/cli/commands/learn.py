@@ -36,6 +36,7 @@ class Learn:
 
 
 def learn_command(command: Learn) -> CommandResult:
+    from intarsia.cli.result_lines import note_lines
     from intarsia.tasks.learn import run_learn, tracking
     from intarsia.tasks.scene import load_segmenter
 
@@ -68,6 +69,7 @@ def learn_command(command: Learn) -> CommandResult:
         "megabytes": round(done.file.stat().st_size / 2**20, 2),
         "exported": [str(file) for file in done.exported],
         "models": done.models,
+        "notes": list(done.notes),
     }
     lines = [
         f"{done.file}  the looks of {', '.join(names)}, {summary['megabytes']} MB, "
@@ -78,4 +80,4 @@ def learn_command(command: Learn) -> CommandResult:
         lines.append(
             f"  for other programs: {done.exported[0].parent}, a LoRA and textual inversions as diffusers reads them"
         )
-    return summary, lines
+    return summary, [*lines, *note_lines(done.notes)]

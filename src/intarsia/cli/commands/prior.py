@@ -40,6 +40,7 @@ class Prior:
 
 
 def prior_command(command: Prior) -> CommandResult:
+    from intarsia.cli.result_lines import note_lines
     from intarsia.tasks.prior import run_prior
 
     words = command.words.strip()
@@ -74,4 +75,8 @@ def prior_command(command: Prior) -> CommandResult:
         f"  use them: intarsia learn SCENE --learn.prior {command.out}",
     ]
     summary = {"folder": str(command.out), "words": words, "files": [str(file) for file in painted.files]}
-    return {**summary, "painted": len(painted.files) - painted.before, "models": painted.models}, lines
+    count = len(painted.files) - painted.before
+    return {**summary, "painted": count, "models": painted.models, "notes": list(painted.notes)}, [
+        *lines,
+        *note_lines(painted.notes),
+    ]

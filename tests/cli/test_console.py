@@ -1,0 +1,215 @@
+"""What is printed reaches every terminal, pipe and file, and costs no work where it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intarsia.cli import console
+from intarsia.cli.commands.history import History
+from intarsia.cli.main import COMMANDS, main
+from intarsia.errors import PictureError
+
+WORDS = "一只狗, кот, कि, 🐕, \u202eturned, caf\udce9, a\nb, \x1b[31mred → ━╭╮╰╯│─•\u00d7…"
+ENCODINGS = ("ascii", "cp1252", "cp437", "cp932", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "koi8-r")
+
+
+@pytest.fixture
+def edits(tmp_path: Path) -> Path:
+    """A folder with an edit's record."""
+    record = {"kind": "EditRecord", "photo": "/photos/一只狗.png", "prompt": WORDS, "source": "chien, perro"}
+    facts = {"record": record, "output_sha256": "0", "made_at": "2026-01-01T00:00:00", "picture": "p.png"}
+    (tmp_path / "p.json").write_text(json.dumps(facts), encoding="utf-8")
+    return tmp_path
+
+
+def stream(encoding: str) -> io.TextIOWrapper:
+    """As Python opens stdout for a pipe: strict."""
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+
+
+def printed(to: io.TextIOWrapper) -> str:
+    to.flush()
+    assert isinstance(to.buffer, io.BytesIO)
+    return to.buffer.getvalue().decode(to.encoding)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, encoding: str, arguments: Sequence[str]) -> tuple[int, str, str]:
+    """A command whose output is read by something that takes an encoding: exit code, stdout, stderr."""
+    out, err = stream(encoding), stream(encoding)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        code = main([*arguments])
+    return code, printed(out), printed(err)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_encoding_takes_what_is_printed(monkeypatch: pytest.MonkeyPatch, encoding: str, edits: Path) -> None:
+    code, out, err = run(monkeypatch, encoding, ["history", str(edits)])
+    assert (code, err) == (0, "") and "p.json" in out and len(out.splitlines()) == 3
+    code, out, _ = run(monkeypatch, encoding, ["history", str(edits), "--json"])
+    assert code == 0 and WORDS in json.loads(out.lstrip("\ufeff"))["edits"][0]["words"]
+    for arguments in (["--help"], ["edit", "--help"], ["models"]):
+        code, out, _ = run(monkeypatch, encoding, arguments)
+        assert code == 0 and len(out) > 1000 and "\\u2" not in out
+    code, _, err = run(monkeypatch, encoding, ["replay", WORDS])
+    assert code == 2 and err.startswith(("intarsia: There is no file", "\ufeffintarsia: There is no file"))
+    assert len(err.splitlines()) == 1
+
+
+def test_tables_and_sentences_get_ascii_where_there_is_nothing_else() -> None:
+    out = stream("ascii")
+    out.reconfigure(errors=console.READABLE)
+    out.write("╭──╮ a → b… “it\u2019s” 2 \u00d7 3 é 狗 🐕 \udce9")
+    assert printed(out) == '+--+ a -> b... "it\'s" 2 x 3 \\xe9 \\u72d7 \\U0001f415 \\udce9'
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("ascii", console.READABLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\tc", r"a\nb\tc"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("photo\u202egnp.exe", r"photo\u202egnp.exe"),
+        ("a\u2028b\u2066c\u2069", r"a\u2028b\u2066c\u2069"),
+        ("\x9b31m", r"\x9b31m"),
+        *((text, text) for text in ("कि 👩🏽\u200d🌾", "\u200fכֶּלֶב", "cafe\u0301", "C:\\new")),
+    ],
+)
+def test_no_text_acts_on_a_terminal(text: str, shown: str) -> None:
+    assert console.plain(text) == shown
+
+
+class Refusing(io.RawIOBase):
+    """A pipe without a reader, or a full disk."""
+
+    def __init__(self, number: type[OSError] | int) -> None:
+        self.problem = number() if isinstance(number, type) else OSError(number, os.strerror(number))
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise self.problem
+
+
+def refusing(number: type[OSError] | int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedWriter(Refusing(number)), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("problem", "code"), [(BrokenPipeError, 0), (28, 1)], ids=["reader gone", "disk full"])
+@pytest.mark.parametrize("arguments", [["--version"], ["models"], ["models", "--json"], ["edit", "--help"]])
+def test_what_cannot_be_printed_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, problem: Any, code: int, arguments: list[str]
+) -> None:
+    err = stream("utf-8")
+    monkeypatch.setattr(console, "swallow", lambda stream: monkeypatch.setattr(sys, "stdout", io.StringIO()))
+    monkeypatch.setattr(sys, "stdout", refusing(problem))
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(arguments) == code
+    assert printed(err).count("intarsia: ") == code
+    assert "Failed" not in printed(err)
+
+
+def test_errors_that_cannot_be_printed_keep_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    for problem in (BrokenPipeError, 28):
+        monkeypatch.setattr(sys, "stderr", refusing(problem))
+        assert main(["replay", "nowhere.json"]) == 2
+        monkeypatch.setattr(sys, "stderr", refusing(problem))
+        assert main(["edit"]) == 2
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", refusing(28))
+    handler = console.NoteHandler()
+    handler.handle(logging.makeLogRecord({"msg": "a note"}))
+    err = stream("ascii")
+    monkeypatch.setattr(sys, "stderr", err)
+    console.prepare()
+    console.NoteHandler().handle(logging.makeLogRecord({"msg": "100% of \x1b[31m狗"}))
+    assert printed(err) == "intarsia: 100% of \\x1b[31m\\u72d7\n"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_stop_with_one_line_and_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("no such signal on this system")
+    before = signal.getsignal(number)
+
+    def interrupted(command: History) -> Any:
+        os.kill(os.getpid(), number)
+        raise AssertionError("nothing stopped it")
+
+    monkeypatch.setitem(COMMANDS, History, interrupted)
+    assert main(["history"]) == 130
+    assert capsys.readouterr().err == "intarsia: stopped; nothing was written.\n"
+    assert signal.getsignal(number) is before
+
+
+def test_a_current_folder_that_is_gone_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone() -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert main(["history", "/nowhere"]) == 2
+    assert capsys.readouterr().err == (
+        "intarsia: The current folder is gone: change into one that is there, and try again.\n"
+    )
+
+
+def test_an_error_is_one_line_whatever_a_file_is_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(command: History) -> Any:
+        raise PictureError("There is no picture a\nb\x1b[2J%s.png")
+
+    monkeypatch.setitem(COMMANDS, History, failing)
+    assert main(["history"]) == 2
+    assert capsys.readouterr().err == "intarsia: There is no picture a\\nb\\x1b[2J%s.png\n"
+
+
+def python(*words: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "intarsia", *words], timeout=60, check=False, **how)
+
+
+CLOSED: dict[str, tuple[Callable[[], object], int]] = {
+    "stdout": (lambda: os.close(1), 0),
+    "all": (lambda: os.closerange(0, 3), 0),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is started otherwise there")
+@pytest.mark.parametrize(("close", "code"), CLOSED.values(), ids=CLOSED)
+def test_closed_streams_swallow_what_is_printed(edits: Path, close: Callable[[], object], code: int) -> None:
+    assert python("history", str(edits), preexec_fn=close).returncode == code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device on this system")
+def test_a_full_device_and_a_reader_that_leaves(edits: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = python("history", str(edits), stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"cannot be printed (No space" in done.stderr
+        assert python("history", "nowhere", stdout=full, stderr=full).returncode == 2
+    reader, writer = os.pipe()
+    os.close(reader)
+    with contextlib.closing(os.fdopen(writer, "wb")) as broken:
+        done = python("models", stdout=broken, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")

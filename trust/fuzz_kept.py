@@ -1,0 +1,105 @@
+"""Inputs that failed once, made by code; every run begins with them."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from trust.fuzz_cases import Case, photo
+from trust.fuzz_weights import CONCEPTS, WEIGHTS, document, draft, ledger, packed, weights_file
+
+DEEP = b'{"a":' * 100_000
+HUGE = "9" * 400
+LONGER_THAN_PYTHON_READS = "9" * 5000
+
+
+def weights(kind: str, **texts: str) -> Case:
+    """A file of weights with other texts in its header; an empty one is left out."""
+    tensors, metadata = WEIGHTS[kind]
+    told = {key: text for key, text in {**(metadata or {}), **texts}.items() if text}
+    return Case(
+        format="weights", reader=kind, files={"a.safetensors": packed(*weights_file(tensors, told))}, how=str(texts)
+    )
+
+
+def record(data: bytes, reader: str = "record") -> Case:
+    return Case(format="records", reader=reader, files={"photo.json": data, "photo.png": photo()}, how="record")
+
+
+def changed(values: dict[str, Any], **others: Any) -> bytes:
+    return json.dumps({**values, "record": {**values["record"], **others}}).encode()
+
+
+def texts(reader: str, text: str) -> Case:
+    files = {f"{reader}.json": text.encode(), "photo.png": photo()}
+    return Case(format="layouts", reader=reader, files=files, how=text[:40])
+
+
+def spoilt_ledger(order: str) -> Case:
+    """A ledger in which something else was written."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "ledger.sqlite"
+        file.write_bytes(ledger(0))
+        connection = sqlite3.connect(file, isolation_level=None)
+        connection.execute(order)
+        connection.close()
+        data = file.read_bytes()
+    return ledger_case(data, order)
+
+
+def ledger_case(data: bytes, how: str) -> Case:
+    files = {"ledger.sqlite": data, "photo.png": photo()}
+    return Case(format="ledgers", reader="ledger", files=files, argv=("batch", "--status", "."), how=how)
+
+
+def kept_draft(**others: Any) -> Case:
+    data = json.dumps({**draft(), **others}).encode()
+    return Case(format="drafts", reader="draft", files={"draft.json": data, "photo.png": photo()}, how=str(others))
+
+
+def malformed() -> bytes:
+    """A ledger whose second page is noise."""
+    data = ledger(0)
+    return data[:4096] + random.Random(1).randbytes(2048) + data[6144:]
+
+
+KEPT: dict[str, Case] = {
+    "concepts without names": weights("concepts", names=""),
+    "concepts whose names are no JSON": weights("concepts", names="x"),
+    "concepts whose names are numbers": weights("concepts", names="[1]"),
+    "concepts of more names than tokens": weights("concepts", names='["cat", "dog"]'),
+    "concepts without a model": weights("concepts", model=""),
+    "concepts whose versions are a list": weights("concepts", versions="[]"),
+    "concepts without tokens": Case(
+        format="weights",
+        reader="concepts",
+        files={"a.safetensors": packed(*weights_file({"other": (2, 2)}, CONCEPTS))},
+        how="no tokens",
+    ),
+    "region network without its weights": weights("regions"),
+    "region network of huge widths": weights("regions", shape="[1000000000, 1000000000]"),
+    "region network of widths that are words": weights("regions", shape='["a", "b"]'),
+    "region network without widths": weights("regions", shape=""),
+    "record of a kind that is a list": record(changed(document(), kind=["EditRecord"])),
+    "record nested without end": record(DEEP),
+    "history with one nested without end": record(DEEP, "history"),
+    "boxes of a number beyond floats": texts("boxes", f'{{"cat": [0, 0, {HUGE}, 40]}}'),
+    "boxes of a number of thousands of digits": texts("boxes", f'{{"cat": [0, 0, {LONGER_THAN_PYTHON_READS}, 40]}}'),
+    "colours of a number of thousands of digits": texts("key", f'{{"cat": {LONGER_THAN_PYTHON_READS}}}'),
+    "colours of a long list": texts("key", json.dumps({"cat": ["photo.png"] * 300})),
+    "ledger without a column": spoilt_ledger("ALTER TABLE jobs DROP COLUMN words"),
+    "ledger with a state of its own": spoilt_ledger("UPDATE jobs SET state = 'words'"),
+    "ledger whose seconds are words": spoilt_ledger("UPDATE jobs SET state = 'done', seconds = 'words'"),
+    "ledger whose facts are no JSON": spoilt_ledger("UPDATE jobs SET facts = '['"),
+    "ledger of noise": ledger_case(malformed(), "noise"),
+    "draft nested without end": Case(
+        format="drafts", reader="draft", files={"draft.json": DEEP, "photo.png": photo()}, how="deep"
+    ),
+    "draft of steps without names": kept_draft(steps=[{"small": False}]),
+    "draft of steps that are a number": kept_draft(steps=5),
+    "draft of a step that is gone": kept_draft(),
+}
