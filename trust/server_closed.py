@@ -28,6 +28,6 @@ def open_to_strangers(server: Server) -> tuple[int, list[str]]:
             asked += 1
             if answer.status < 400 and not PUBLIC.fullmatch(path):
                 answered.append(f"{method} {path}: {answer.status}")
-            if b'"dependencies"' in answer.body:
+            if b'"dependencies":[{' in answer.body:
                 answered.append(f"{method} {path}: the configuration of the pages")
     return asked, answered

@@ -84,6 +84,8 @@ def come_and_go(server: Server, told: Stay, chance: random.Random, until: float)
 
 # Visits
 
+Visit = Callable[[Server, Stay, random.Random], None]
+
 
 def begun(server: Server, told: Stay, chance: random.Random) -> tuple[Page, str]:
     """A page with a photo and a selection."""

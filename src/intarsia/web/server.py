@@ -266,6 +266,7 @@ def launch(
             ],
             "docs_url": None,
             "redoc_url": None,
+            "openapi_url": None,
         },
     )
     limit_connections(demo.server.config)
