@@ -65,7 +65,8 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, o
     lost = list(carried.lost)
     block, own_packet = (photo.exif or b"").removeprefix(b"Exif\0\0"), carried.xmp
     if orientation != 1:
-        stored = (photo.size.width, photo.size.height)[:: -1 if orientation >= 5 else 1]
+        sides = photo.size.width, photo.size.height
+        stored = sides if orientation < 5 else (sides[1], sides[0])
         block = exif.tidy(block, stored, orientation).block
         own_packet = xmp.tidy(own_packet, stored, orientation)[0] if own_packet else b""
     comments = carried.comments

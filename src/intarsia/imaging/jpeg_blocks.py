@@ -83,5 +83,4 @@ def whole_blocks(same: Mask, high: int, wide: int, shape: tuple[int, int]) -> Ma
     padded = np.ones((rows * high, columns * wide), np.bool_)
     inside = same[: rows * high, : columns * wide]
     padded[: inside.shape[0], : inside.shape[1]] = inside
-    kept: Mask = padded.reshape(rows, high, columns, wide).all((1, 3))
-    return kept
+    return np.asarray(padded.reshape(rows, high, columns, wide).all((1, 3)))
