@@ -26,6 +26,9 @@ TURNS = {
 }
 """What turns a stored picture upright, by its EXIF orientation."""
 
+TURNS_BACK = TURNS | {6: TURNS[8], 8: TURNS[6]}
+"""What turns it back."""
+
 TRAINED = "compositeWithTrainedAlgorithmicMedia"
 EDITED = "humanEdits"
 """The IPTC's words for a picture that was partly made by a trained model, and for one edited without any."""

@@ -164,18 +164,19 @@ def stored_density(block: bytes) -> tuple[float, float, int] | None:
     return sides[0], sides[1], unit if unit in (1, 3) else 2
 
 
-def tidy(content: bytes, size: tuple[int, int]) -> Tidied:
-    """Make a block tell of the upright picture: orientation 1, its own sides, no preview of the old pixels.
+def tidy(content: bytes, size: tuple[int, int], orientation: int = 1) -> Tidied:
+    """Make a block tell of a picture: its orientation and sides, no preview of the old pixels.
 
     Args:
-        size: width and height, upright.
+        size: width and height as the pixels are stored.
+        orientation: how they are stored, 1 for upright.
     """
     try:
         exif = Block(content)
     except ValueError:
         return Tidied(b"", bool(content), b"")
     first = exif.long(4)
-    turned = stored_orientation(content) >= 5
+    turned = (stored_orientation(content) >= 5) != (orientation >= 5)
     main, whole = exif.entries(first)
     packet = next((bytes(content[e.value_at : e.value_at + e.length]) for e in main if e.tag == XMP), b"")
     kept: list[Entry] = []
@@ -190,7 +191,7 @@ def tidy(content: bytes, size: tuple[int, int]) -> Tidied:
             if exif.number(entry) is None:
                 whole = False
                 continue
-            exif.put_number(entry, 1)
+            exif.put_number(entry, orientation)
         if entry.tag in (WIDTH, HEIGHT):
             exif.put_number(entry, size[entry.tag - WIDTH])
         if entry.tag not in DROPPED:
