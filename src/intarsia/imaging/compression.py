@@ -9,6 +9,7 @@ from typing import Any
 from PIL import JpegImagePlugin, WebPImagePlugin
 
 from intarsia.errors import PictureError
+from intarsia.imaging.jpeg_blocks import blocks_are_kept
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import open_image
 from intarsia.records.choices import OutputFormat
@@ -71,6 +72,11 @@ def lossy_notes(format: OutputFormat, quality: int | None, photo: Photo, where: 
     kind = kind_asked(format, photo.format)
     if kind not in ("JPEG", "AVIF") and compression(kind, photo.path, quality).get("lossless", True):
         return ()
+    if "qtables" in compression(kind, photo.path, quality) and blocks_are_kept():
+        return (
+            f"The picture is written as JPEG, as the photo is: pixels up to 16 beside the {where} change a little, all others "
+            "stay as they were; as PNG those do, too.",
+        )
     name = "WebP with loss" if kind == "WEBP" else kind
     return (
         f"The picture is written as {name}, which changes pixels outside the {where} a little; as PNG they stay as they "
@@ -90,8 +96,8 @@ def jpeg_tables(picture: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     small = all(len(table) == 64 and min(table) >= 1 and max(table) <= 255 for table in tables)
     if not small or len(tables) != len(by_component) or not tables:
         return {}
-    sampling = JpegImagePlugin.get_sampling(picture)
-    return {"qtables": tables, "subsampling": sampling if sampling in (0, 1, 2) else 0}
+    sampling = 0 if picture.mode == "L" else JpegImagePlugin.get_sampling(picture)
+    return {"qtables": tables, "subsampling": sampling} if sampling in (0, 1, 2) else {}
 
 
 def is_lossless(file: Path) -> bool:

@@ -7,16 +7,20 @@ import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from intarsia.errors import OutputError, Remedy, Setting
+import numpy as np
+from PIL import Image
+
+from intarsia.errors import OutputError, PictureError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.attach import attach
 from intarsia.imaging.avif import write_avif
 from intarsia.imaging.compression import compression
-from intarsia.imaging.metadata import TRAINED
+from intarsia.imaging.jpeg_blocks import with_original_blocks
+from intarsia.imaging.metadata import TRAINED, TURNS_BACK
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import MAX_PIXELS
+from intarsia.imaging.read import MAX_PIXELS, read_photo
 from intarsia.progress import tick
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -53,8 +57,9 @@ def write_photo(
 ) -> Path:
     """Write a photo with its profile, EXIF, resolution and transparency; whole or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG and AVIF are not (JPEG by default quality 95, full colour resolution), so that pixels
-    outside an edit differ slightly from the original's there. All else that the photo's file carried goes along; what
+    PNG, TIFF and WebP are lossless; JPEG and AVIF are not (JPEG by default quality 95, full colour resolution). Of an
+    `original` that is one, a JPEG keeps the tables, the orientation, and every block that shows the same pixels as before, see
+    `jpeg_blocks`. All else that the photo's file carried goes along; what
     the format cannot hold is named in a note.
 
     Args:
@@ -90,12 +95,16 @@ def write_photo(
         options |= QUICK_PNG
     file = TickingFile()
     try:
-        if kind == "AVIF":
+        stored = as_stored(photo, options, original) if original is not None and "qtables" in chosen else None
+        if stored is not None:
+            content = attach(stored.content, photo, kind, text, source, stored.orientation)
+        elif kind == "AVIF":
             write_avif(photo, file, options, text, source)
-        elif kind != "TIFF":
-            photo.as_image().save(file, kind, **options)
-        made = file.getvalue()
-        content = made if kind == "AVIF" else attach(made, photo, kind, text, source)
+            content = file.getvalue()
+        else:
+            if kind != "TIFF":
+                photo.as_image().save(file, kind, **options)
+            content = attach(file.getvalue(), photo, kind, text, source)
     except (OSError, ValueError, RuntimeError, struct.error) as problem:
         raise OutputError(
             f"{path} cannot be encoded as {kind} ({problem})",
@@ -103,6 +112,37 @@ def write_photo(
             Remedy("leave the record out with ", Setting("no_metadata", True)),
         ) from problem
     return write_bytes_atomically(path, content, overwrite)
+
+
+class Stored(NamedTuple):
+    """A JPEG without metadata, and the orientation of its pixels by EXIF."""
+
+    content: bytes
+    orientation: int
+
+
+def as_stored(photo: Photo, options: Mapping[str, Any], original: Path) -> Stored | None:
+    """A JPEG with the original's own blocks where nothing changed; None where they do not fit.
+
+    Its pixels lie as the original's do, turned or not: turned upright, the blocks would fall elsewhere.
+
+    Args:
+        photo: upright.
+        options: Pillow's, with the original's tables.
+    """
+    try:
+        before = read_photo(original)
+    except PictureError:  # it was there when it was edited
+        return None
+    if before.size != photo.size:
+        return None
+    image, same = photo.as_image(), Image.fromarray((before.pixels == photo.pixels).all(-1))
+    if before.orientation in TURNS_BACK:
+        image, same = (layer.transpose(TURNS_BACK[before.orientation]) for layer in (image, same))
+    file = TickingFile()
+    image.save(file, "JPEG", **options)
+    content = with_original_blocks(file.getvalue(), original, np.asarray(same))
+    return Stored(content, before.orientation) if content else None
 
 
 def is_opaque(photo: Photo) -> bool:
