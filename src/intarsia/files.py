@@ -98,6 +98,11 @@ def replace_file(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def stage_prefix() -> str:
+    """How the names of this process's hidden folders begin: its number tells later whether it is still at work."""
+    return f"{STAGE}{os.getpid()}-"
+
+
 def check_writable(folder: Path, names: Iterable[str]) -> None:
     """Make sure that files of these names can be written into a folder, which is made later where it is missing.
 
@@ -109,14 +114,14 @@ def check_writable(folder: Path, names: Iterable[str]) -> None:
     longest = max(names, key=lambda name: len(os.fsencode(name)), default="NAME")
     place = next(above for above in (folder, *folder.parents) if os.path.isdir(above))  # noqa: PTH112  # no OSError
     # The longest names that there are meanwhile.
-    stage = f"{STAGE}{'0' * 8}"
+    stage = f"{stage_prefix()}{'0' * 8}"
     paths = [place, *(above for above in folder.parents if place in above.parents), folder, folder / longest]
     paths += [folder / stage / f"{FORMER}{longest}"]
     try:
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 path.lstat()
-        probe = place / f"{STAGE}{secrets.token_hex(4)}"
+        probe = place / f"{stage_prefix()}{secrets.token_hex(4)}"
         probe.mkdir()
         probe.rmdir()
     except OSError as problem:
