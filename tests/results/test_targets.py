@@ -18,7 +18,7 @@ from intarsia.cli.main import main
 from intarsia.errors import OutputError
 from intarsia.files import check_writable, file_digest, replace_file, write_bytes_atomically
 from intarsia.notes import collected
-from intarsia.results.replay import read_replay
+from intarsia.results.replay import find_input, last_part, read_replay
 from intarsia.results.staging import publish
 from intarsia.results.targets import check_targets, choose_stem, name_asked_for
 
@@ -268,3 +268,25 @@ def test_a_name_is_taken_by_each_command(tmp_path: Path, capsys: pytest.CaptureF
     ):
         assert main([command[0], str(photo), *command[1:], "--out", str(out), "--name", "a/b"]) == 2
         assert "The name 'a/b' leads into a folder: give the folder with --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/photos/x.png", "x.png"),
+        ("x.png", "x.png"),
+        (r"C:\photos\x.png", "x.png"),
+        (r"C:x.png", "x.png"),
+        (r"\\server\share\a\x.png", "x.png"),
+        (r"\\?\C:\photos\seed=1\x.png", "x.png"),
+        ("C:/photos/कि.png", "कि.png"),
+    ],
+)
+def test_records_find_their_photos_from_whichever_system_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert last_part(path) == name
+    picture(tmp_path / "there" / name)
+    assert find_input(Path("x" * 5000), tmp_path) == Path("x" * 5000)
+    assert find_input(Path(path), tmp_path / "there" / "x.json") == tmp_path / "there" / name
