@@ -123,7 +123,8 @@ def check_writable(folder: Path, names: Iterable[str]) -> None:
                 path.lstat()
         probe = place / f"{stage_prefix()}{secrets.token_hex(4)}"
         probe.mkdir()
-        probe.rmdir()
+        with contextlib.suppress(FileNotFoundError):  # another process took it for one that was left behind
+            probe.rmdir()
     except OSError as problem:
         raise cannot_write(folder / longest, problem) from problem
 
