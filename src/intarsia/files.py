@@ -25,6 +25,9 @@ SYSTEM = os.name
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 """Flags of a file that is made, and never found; on Windows its line ends stay as they are."""
 
+PART = ".part"
+"""How the hidden names end of files that are not whole yet."""
+
 WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between attempts to replace a file that another program has open."""
 
@@ -40,9 +43,11 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
     """
     path = Path(path)
     check_absent(path, overwrite)
-    part = path.with_name(f".{shortened(path.name, 40)}.{secrets.token_hex(4)}.part")
+    start = f".{shortened(path.name, 40)}."
+    part = path.with_name(f"{start}{os.getpid()}-{secrets.token_hex(4)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left_parts(path.parent, start)
         try:
             # Not tempfile: its files are for the owner alone, whatever the umask says.
             with os.fdopen(os.open(part, NEW_FILE, 0o666), "wb") as file:
@@ -60,6 +65,28 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
     except ValueError as problem:
         raise OutputError(f"{path!s} cannot be a file's name ({problem})", Remedy("choose another")) from problem
     return path
+
+
+def remove_left_parts(folder: Path, start: str) -> None:
+    """Remove what killed processes have left of files whose hidden names begin so."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        left = [e.name for e in entries if e.name.startswith(start) and e.name.endswith(PART)]
+        for name in left:
+            if not is_running(name.removeprefix(start).partition("-")[0]):
+                (folder / name).unlink(missing_ok=True)
+
+
+def is_running(number: str) -> bool:
+    """Whether a process of this number may still run on this machine; True where that cannot be told."""
+    if os.name != "posix" or not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def name_without_replacing(part: Path, path: Path) -> None:

@@ -85,7 +85,8 @@ class Page:
         """
         now = time.time()
         first = self.looked_at == 0
-        everything = over or first
+        # A clock that was put back hides what has changed since.
+        everything = over or first or now < self.looked_at
         if first:
             write_bytes_atomically(self.folder / INDEX, index_page(), overwrite=True)
         counts = ledger.counts()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from intarsia.files import FORMER, STAGE, replace_file
+from intarsia.files import FORMER, STAGE, is_running, replace_file
 
 LOCK = ".lock"
 PLACING = ".placing"
@@ -101,12 +100,4 @@ def is_at_work(stage: Path) -> bool:
     number = stage.name.removeprefix(STAGE).partition("-")[0]
     if abs(time.time() - stage.stat().st_mtime) > UNHELD:
         return False
-    if os.name != "posix" or not number.isdecimal():
-        return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    return is_running(number)
