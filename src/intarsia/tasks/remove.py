@@ -21,6 +21,7 @@ from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress, Stages, part_of, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.remove import RemoveRecord
+from intarsia.results.inputs_seen import noting_inputs
 from intarsia.results.write_remove import SavedRemoval, plan_removal, write_removal
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, networks_of, segmenter_and_side, tell_unused
 
@@ -45,6 +46,7 @@ class RemoveTaskResult:
 
 
 @collected()
+@noting_inputs
 def run_remove(
     record: RemoveRecord,
     out: Path,

@@ -33,6 +33,7 @@ from intarsia.web.api import edit_settings
 from intarsia.web.doors import Access, sentence_for
 from intarsia.web.error_messages import FOLDERS
 from intarsia.web.mask_uploads import write_mask
+from intarsia.web.patience import TooSlowError
 from intarsia.web.result_store import lead_record, pictures_in
 from intarsia.web.security import TooLargeError, api_error
 from intarsia.web.sessions import Session, SessionStore
@@ -136,7 +137,7 @@ class ImagesApi:
             pictures, notes = await self.turns.take(
                 lambda on_progress: self.paint(session, record, wish, on_progress), is_gone=request.is_disconnected
             )
-        except TooLargeError:
+        except (TooLargeError, TooSlowError):
             raise  # whoever limits the body answers
         except Exception as problem:
             return answer_for(problem)
