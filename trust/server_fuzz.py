@@ -38,6 +38,20 @@ KNOWN_FILES = (
 """Files that may lie in the folder of results."""
 
 
+KINDS = {
+    "status 5": "faults of the server (500)",
+    "no answer": "requests without an answer",
+    "no connection": "requests without an answer",
+    "logged": "tracebacks in the log",
+    "it tells": "secrets, code or files told",
+    "a folder": "secrets, code or files told",
+    "status 4": "refusals without a sentence",
+    "a message": "refusals without a sentence",
+}
+"""Kinds of faults by how their problem begins."""
+OTHERS = "other faults (neighbours asked, files left, server gone)"
+
+
 @dataclass
 class Report:
     """What attacks met.
@@ -59,6 +73,14 @@ class Report:
         if key not in self.wrong:
             head = request.as_bytes(b"HOST").split(b"\r\n\r\n")[0].decode("latin-1").replace("\r\n", " | ")
             self.wrong[key] = f"{request.about}: {problem} <- {head[:300]} {request.body[:600]!r}"
+
+    def kinds(self) -> dict[str, int]:
+        """How many faults of each kind there are."""
+        found = dict.fromkeys((*KINDS.values(), OTHERS), 0)
+        for key in self.wrong:
+            problem = key.partition(": ")[2]
+            found[next((kind for word, kind in KINDS.items() if problem.startswith(word)), OTHERS)] += 1
+        return found
 
 
 class Attacker:

@@ -205,7 +205,11 @@ def open_file(path: str | Path) -> io.BufferedReader:
             raise PictureError(f"{path} is not a regular file: save the picture as a file first.")
         return BoundedReader(Path(path).open("rb", 0))
     except FileNotFoundError as problem:
-        raise PictureError(f"There is no picture {path}: check the name and the folder.") from problem
+        if "*" in Path(path).name:
+            advice = "name one, since patterns are not filled in, or give the folder to a batch"
+        else:
+            advice = "check the name and the folder"
+        raise PictureError(f"There is no picture {path}: {advice}.") from problem
     except PermissionError as problem:
         raise PictureError(f"The picture {path} may not be read: you lack the permission; allow it first.") from problem
     except (OSError, ValueError) as problem:
@@ -339,7 +343,7 @@ def to_rgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes 
                 rgb.putalpha(picture.convert("RGBA").getchannel("A"))
             return rgb, None
         except (ImageCms.PyCMSError, OSError) as problem:
-            log.warning("The colour profile cannot be applied (%s); the colours are converted without it.", problem)
+            note(f"The colour profile cannot be applied ({problem}): the colours were converted without it.")
     if picture.mode in ("La", "RGBa"):  # premultiplied: Pillow converts it only to its plain twin
         picture = picture.convert("LA" if picture.mode == "La" else "RGBA")
     return picture.convert(wanted), icc if space == b"RGB " else None
