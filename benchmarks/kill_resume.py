@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -59,9 +60,9 @@ def write_jobs(folder: Path, count: int, seed: int) -> Path:
     return file
 
 
-def start(jobs: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+def start(jobs: Path, out: Path, workers: int, log: BinaryIO | None = None, *flags: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "intarsia", "batch", str(jobs), "--out", str(out), "--workers", str(workers)]
-    return subprocess.Popen([*command, "--quiet"], start_new_session=True)
+    return subprocess.Popen([*command, "--quiet", *flags], start_new_session=True, stdout=log, stderr=log)
 
 
 def finish(jobs: Path, out: Path, workers: int) -> None:

@@ -20,6 +20,8 @@ STAGE = ".intarsia-"
 FORMER = "former."
 """How the names begin of files that are replaced, until all is in its place."""
 
+SYSTEM = os.name
+
 WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between attempts to replace a file that another program has open."""
 
@@ -85,12 +87,17 @@ def replace_file(source: Path, target: Path) -> None:
         try:
             source.replace(target)
         except PermissionError:
-            if os.name != "nt" or target.is_dir():
+            if SYSTEM != "nt" or target.is_dir():
                 raise
             time.sleep(wait)
         else:
             return
     source.replace(target)
+
+
+def stage_prefix() -> str:
+    """How the names of this process's hidden folders begin: its number tells later whether it is still at work."""
+    return f"{STAGE}{os.getpid()}-"
 
 
 def check_writable(folder: Path, names: Iterable[str]) -> None:
@@ -104,14 +111,14 @@ def check_writable(folder: Path, names: Iterable[str]) -> None:
     longest = max(names, key=lambda name: len(os.fsencode(name)), default="NAME")
     place = next(above for above in (folder, *folder.parents) if os.path.isdir(above))  # noqa: PTH112  # no OSError
     # The longest names that there are meanwhile.
-    stage = f"{STAGE}{'0' * 8}"
+    stage = f"{stage_prefix()}{'0' * 8}"
     paths = [place, *(above for above in folder.parents if place in above.parents), folder, folder / longest]
     paths += [folder / stage / f"{FORMER}{longest}"]
     try:
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 path.lstat()
-        probe = place / f"{STAGE}{secrets.token_hex(4)}"
+        probe = place / f"{stage_prefix()}{secrets.token_hex(4)}"
         probe.mkdir()
         probe.rmdir()
     except OSError as problem:

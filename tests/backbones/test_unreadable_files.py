@@ -341,9 +341,9 @@ def test_a_region_network_of_another_size_is_named(tmp_path: Path) -> None:
     RegionNetwork(8, 12).save(file)
     tensors = {"head.weight": torch.zeros(1)}
     for shape, said in (
-        ("[8, 12]", "of another region network"),
-        ("[8]", "of another region network"),
-        ("8", "its shape"),
+        ("[8, 12]", "not those of a region network"),
+        ("[8]", "not those of a region network"),
+        ("8", "not those of a region network"),
     ):
         save_file(tensors, file, metadata={"kind": "RegionNetwork", "shape": shape})
         with pytest.raises(ModelError, match=said):

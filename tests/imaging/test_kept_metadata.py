@@ -81,7 +81,7 @@ def test_what_can_travel_travels_and_one_note_names_the_rest(tmp_path: Path, sou
         assert target != "JPEG" or (found.comments, len(found.segments)) == (["größer".encode("latin-1")], 1)
     missing = {
         ("PNG", target): f'texts and chunks "workflow", "vpAg", for which {"WebP" if target == "WEBP" else target}',
-        ("JPEG", target): "its JPEG segments APP12",
+        ("JPEG", target): "its application data in APP12",
         ("TIFF", "WEBP"): "its Photoshop data",
         (target, target): None,
     }.get((source, target))

@@ -17,7 +17,6 @@ import numpy as np
 
 import intarsia
 from intarsia.backbones import CATALOG
-from intarsia.files import file_digest
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
@@ -28,6 +27,7 @@ from intarsia.records.fill_checks import OWN_NETWORKS
 from intarsia.records.inputs import AnyRecord, Record, input_files, with_files
 from intarsia.records.remove import RemoveRecord
 from intarsia.records.serialize import to_json
+from intarsia.results.inputs_seen import digest_of_input, say_what_changed
 
 if TYPE_CHECKING:  # who makes these has loaded torch; who removes something has not
     from intarsia.layout.edit import ArrangeResult
@@ -132,6 +132,7 @@ def _document(
 
 def add_notes(document: dict[str, Any], said: Iterable[str]) -> None:
     """Add to a document's notes those that are said only while its files are written."""
+    say_what_changed()
     document["notes"] = list(merged(document["notes"], said))
 
 
@@ -158,11 +159,11 @@ def threads() -> int | None:
 
 
 def input_facts(record: Record) -> dict[str, dict[str, str]]:
-    """Name and digest of each file that a record was made from."""
+    """Name and digest of each file that a record was made from, as it was when the edit began."""
     return {
-        setting: {"name": Path(value).name, "sha256": file_digest(Path(value))}
+        setting: {"name": Path(value).name, "sha256": digest}
         for setting, value in input_files(record).items()
-        if Path(value).is_file()
+        if (digest := digest_of_input(value)) is not None
     }
 
 

@@ -14,14 +14,16 @@ from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.file_names import safe_name
-from intarsia.files import FORMER, STAGE, cannot_write, check_absent, replace_file
+from intarsia.files import FORMER, cannot_write, check_absent, replace_file, stage_prefix
 from intarsia.imaging.write import TickingFile
+from intarsia.results.unfinished import files_in, held, note_placing, settle, take_back
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `OutputError` where the output folder is a file, or lies in one."""
+    """Raise `OutputError` where the output folder is a file, or lies in one; settle what killed processes left there."""
     for place in (folder, *folder.parents):
         if os.path.isdir(place):  # noqa: PTH112  # Path.is_dir raises on a name that is too long
+            settle(folder)
             return
         if os.path.lexists(place):
             raise OutputError(
@@ -45,13 +47,15 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     made_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
+        stage = Path(tempfile.mkdtemp(prefix=stage_prefix(), dir=folder))
     except OSError as problem:
         raise cannot_write(folder / "NAME", problem) from problem
     try:
-        yield stage
-        publish(stage, tuple(folder / file.name for file in sorted(stage.iterdir())), overwrite=overwrite)
+        with held(stage):
+            yield stage
+            publish(stage, tuple(folder / file.name for file in files_in(stage)), overwrite=overwrite)
     except BaseException:
+        take_back(stage, folder)
         shutil.rmtree(stage, ignore_errors=True)
         if made_folder:
             with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
@@ -61,28 +65,23 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def publish(stage: Path, targets: tuple[Path, ...], *, overwrite: bool) -> None:
-    """Move finished files to their names; when one cannot be moved, everything is put back as it was.
+    """Move finished files to their names; `take_back` undoes it where one cannot be moved.
 
     Raises:
         OutputError: a name was taken meanwhile, or the disk refuses.
     """
-    former = {target: stage / f"{FORMER}{target.name}" for target in targets}
+    target = stage
     try:
+        note_placing(stage, [stage / target.name for target in targets])
         for target in targets:
             check_absent(target, overwrite)
             if target.exists():
-                replace_file(target, former[target])
+                replace_file(target, stage / f"{FORMER}{target.name}")
             replace_file(stage / target.name, target)
-    except BaseException as problem:
-        # An interrupt may come between any two of these steps, so what is where is looked up.
-        for other in targets:
-            if former[other].exists():
-                replace_file(former[other], other)
-            elif not (stage / other.name).exists():
-                other.unlink(missing_ok=True)
-        if isinstance(problem, OSError) and not isinstance(problem, OutputError):
-            raise cannot_write(target, problem) from problem
+    except OutputError:
         raise
+    except OSError as problem:
+        raise cannot_write(target, problem) from problem
 
 
 def mask_picture(blend: np.ndarray) -> Image.Image:

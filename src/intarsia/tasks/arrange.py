@@ -21,6 +21,7 @@ from intarsia.layout.scene_files import photo_of
 from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress, Progress, Stages, part_of
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.results.inputs_seen import noting_inputs
 from intarsia.results.picture_format import ending_of
 from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of, tell_unused
@@ -55,6 +56,7 @@ class ArrangeTaskResult:
 
 
 @collected()
+@noting_inputs
 def run_arrange(
     record: ArrangeRecord,
     out: Path,

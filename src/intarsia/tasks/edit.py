@@ -25,6 +25,7 @@ from intarsia.regions.events import Observer
 from intarsia.regions.network import RegionNetwork
 from intarsia.regions.notes import toy_world
 from intarsia.regions.protected import given_mask
+from intarsia.results.inputs_seen import noting_inputs
 from intarsia.results.picture_format import ending_of
 from intarsia.results.write_edit import SavedEdit, plan_edit, write_edit
 from intarsia.tasks.options import Files
@@ -52,6 +53,7 @@ class EditTaskResult:
 
 
 @collected()
+@noting_inputs
 def run_edit(
     record: EditRecord,
     out: Path,
@@ -91,8 +93,9 @@ def run_edit(
         overwrite=files.overwrite,
     )
     models = record.models
-    if on_note is not None and (known := toy_world_ahead(models, photo)):
-        on_note(TERMINAL.sentence(known))
+    if known := toy_world_ahead(models, photo):
+        if on_note is not None:
+            on_note(TERMINAL.sentence(known))
         models = resolve(models, quiet=True).name  # what auto means is said by the note
     result = edit(
         photo,
