@@ -237,7 +237,7 @@ def edit(
             found=analysis.has_text_relevance,
             ground=ground,
             given=given,
-        )
+        )  # fmt: skip
         + instructed_notes(parts[0][0].region, record, given=given)
         + alpha_notes(photo, best.blend, record),
     )
