@@ -22,6 +22,9 @@ FORMER = "former."
 
 SYSTEM = os.name
 
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""Flags of a file that is made, and never found; on Windows its line ends stay as they are."""
+
 WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between attempts to replace a file that another program has open."""
 
@@ -42,7 +45,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Not tempfile: its files are for the owner alone, whatever the umask says.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            with os.fdopen(os.open(part, NEW_FILE, 0o666), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -66,7 +69,7 @@ def name_without_replacing(part: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # file systems without links (memory cards, some network folders): reserve the name instead
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.close(os.open(path, NEW_FILE, 0o666))
         try:
             replace_file(part, path)
         except OSError:
@@ -120,7 +123,8 @@ def check_writable(folder: Path, names: Iterable[str]) -> None:
                 path.lstat()
         probe = place / f"{stage_prefix()}{secrets.token_hex(4)}"
         probe.mkdir()
-        probe.rmdir()
+        with contextlib.suppress(FileNotFoundError):  # another process took it for one that was left behind
+            probe.rmdir()
     except OSError as problem:
         raise cannot_write(folder / longest, problem) from problem
 
