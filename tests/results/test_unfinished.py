@@ -18,6 +18,7 @@ from intarsia.results.history import moment_of
 from intarsia.results.inputs_seen import inputs_noted, say_what_changed
 from intarsia.results.staging import staging
 from intarsia.results.unfinished import LOCK, PLACING, files_in, held, settle
+from intarsia.web.startup import ROOT, remove_left_roots
 
 
 def gone_process() -> int:
@@ -165,3 +166,14 @@ def test_times_of_a_history_are_those_of_the_clock_and_not_of_its_zone() -> None
     summer, winter = "2026-10-25T02:50:00.000+02:00", "2026-10-25T02:10:00.000+01:00"
     assert moment_of(summer) < moment_of(winter) and summer > winter
     assert moment_of("") == moment_of("yesterday") == moment_of("9999-99-99") == 0
+
+
+def test_what_a_killed_server_left_goes_and_a_running_ones_stays(tmp_path: Path) -> None:
+    left, running, foreign = (tmp_path / f"{ROOT}{name}" for name in ("left", "running", "foreign"))
+    for root in (left, running, foreign):
+        (root / "uploads").mkdir(parents=True)
+    (left / LOCK).touch()
+    (tmp_path / f"{ROOT}link").symlink_to(left)
+    with held(running):
+        remove_left_roots(tmp_path)
+        assert not left.exists() and running.exists() and foreign.exists()
