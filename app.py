@@ -80,9 +80,11 @@ def main() -> None:
 
         from intarsia.tasks.options import Machine
         from intarsia.web.log_privacy import private_logging
+        from intarsia.web.memory import few_arenas
         from intarsia.web.server import build, interruptible, launch, sweep_until_interrupted
         from intarsia.web.sessions import SessionStore
 
+        few_arenas()
         torch.set_num_threads(THREADS)
         store = SessionStore(results, models=MODELS, machine=Machine(device="cpu"), forget=FORGET_SECONDS)
         _ = store.backbones  # loaded before the first visitor comes
@@ -100,7 +102,7 @@ def main() -> None:
                     max_file_size=MAX_UPLOAD,
                 )
                 print(f"The pages are at {address.local}", flush=True)
-                sweep_until_interrupted(store)
+                sweep_until_interrupted(store, demo)
         finally:
             demo.close(verbose=False)
             store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ class FakeWork:
 
     steps: int = 2
     pause: float = 0.0
+    pictures: bool = False
+    """Leave copies of the photo, named as an edit's files are."""
 
     def open(self, index: int) -> FakeWorker:
         return FakeWorker(self)
@@ -49,6 +52,9 @@ class FakeWorker:
         said = f"{prompt} {job.record.seed} {Path(job.record.photo).read_bytes()!r}"
         sha256 = hashlib.sha256(said.encode()).hexdigest()
         (folder / "picture.txt").write_text(sha256)
+        if self.work.pictures:
+            for name in ("made.png", "made.mask.png", "before.jpg", "after.jpg"):
+                shutil.copyfile(job.record.photo, folder / name)
         return Outcome(
             seconds=0.5, evaluations=3, memory_mb=1.0, score=1.5, sha256=sha256, facts={"picture": "picture.txt"}
         )

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from intarsia.errors import IntarsiaError
+from intarsia.notes import collected
 from trust.fuzz_cases import Case
 from trust.fuzz_readers import EDITED, READ, READERS, REFUSED, run_command
 
@@ -145,10 +146,13 @@ def judged_run(case: Case, out: Path) -> str:
         else:
             end = READ
             try:
-                READERS[case.reader](case)
+                with sentences_checked():
+                    READERS[case.reader](case)
             except IntarsiaError as problem:
                 check_sentence(str(problem))
                 end = REFUSED
+            except UnheldError:
+                raise
             except AssertionError as problem:
                 raise UnheldError("came back otherwise", f"{problem} at {where_raised(problem)}") from problem
             except Exception as problem:
@@ -159,6 +163,28 @@ def judged_run(case: Case, out: Path) -> str:
     return end
 
 
+class CheckedLog(logging.Handler):
+    """What the package logs is printed for people, too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.INFO:
+            check_sentence(record.getMessage())
+
+
+@contextlib.contextmanager
+def sentences_checked() -> Iterator[None]:
+    """Raise `UnheldError` where a note or a line of the log within is no sentence."""
+    logger, checked = logging.getLogger("intarsia"), CheckedLog()
+    logger.addHandler(checked)
+    try:
+        with collected() as notes:
+            yield
+    finally:
+        logger.removeHandler(checked)
+    for said in notes:
+        check_sentence(said)
+
+
 def judged_command(case: Case, out: Path) -> str:
     code, _, err = run_command(case)
     lines = [line for line in err.splitlines() if line.strip()]
@@ -167,10 +193,14 @@ def judged_command(case: Case, out: Path) -> str:
         raise UnheldError("raw traceback or warning", err)
     if code == 1:
         raise UnheldError("failed late", err)
-    if code == 2 and ours:
-        check_sentence(ours[-1])
-    elif code == 2 and "For full help" not in err:  # how a flag is wrong, in a frame of its own
+    if code != 130:
+        for line in ours:
+            check_sentence(line)
+    usage = "For full help" in err  # how a flag is wrong, in a frame of its own
+    if code == 2 and not ours and not usage:
         raise UnheldError("no sentence", err)
+    if len(ours) < len(lines) and not usage:
+        raise UnheldError("raw warning", err)
     if code not in (0, 2, 3, 130):
         raise UnheldError(f"exit code {code}", err)
     left = [file for file in sorted(out.rglob("*")) if file.is_file() and case.argv[0] != "batch"]
@@ -236,16 +266,9 @@ def check_inputs(case: Case, given: Path, before: dict[str, tuple[str, int]]) ->
 
 @contextlib.contextmanager
 def said_besides() -> Iterator[list[str]]:
-    """What is said besides sentences: warnings of Python, logs of libraries, and what their C code prints."""
+    """What is said besides sentences: warnings of Python, and what libraries log or print to the terminal."""
     said: list[str] = []
 
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if not record.name.startswith("intarsia") and record.levelno >= logging.WARNING:
-                said.append(f"{record.name}: {record.getMessage()}")
-
-    keep = Keep()
-    logging.getLogger().addHandler(keep)
     sys.stderr.flush()
     with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
@@ -257,7 +280,6 @@ def said_besides() -> Iterator[list[str]]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
-            logging.getLogger().removeHandler(keep)
             file.seek(0)
             printed = file.read(2000).decode("utf-8", "replace")
             said += [line for line in printed.splitlines() if line.strip() and not line.startswith("intarsia: ")]

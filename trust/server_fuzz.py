@@ -19,6 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from trust import server_attacks as attacks
+from trust.server_large import large_requests
 from trust.server_oracle import Listener, Secrets, strangers, wrong_with
 from trust.server_page import Page
 from trust.server_process import Server
@@ -36,6 +37,20 @@ KNOWN_FILES = (
     r"operator/notes.txt",
 )
 """Files that may lie in the folder of results."""
+
+
+KINDS = {
+    "status 5": "faults of the server (500)",
+    "no answer": "requests without an answer",
+    "no connection": "requests without an answer",
+    "logged": "tracebacks in the log",
+    "it tells": "secrets, code or files told",
+    "a folder": "secrets, code or files told",
+    "status 4": "refusals without a sentence",
+    "a message": "refusals without a sentence",
+}
+"""Kinds of faults by how their problem begins."""
+OTHERS = "other faults (neighbours asked, files left, server gone)"
 
 
 @dataclass
@@ -59,6 +74,14 @@ class Report:
         if key not in self.wrong:
             head = request.as_bytes(b"HOST").split(b"\r\n\r\n")[0].decode("latin-1").replace("\r\n", " | ")
             self.wrong[key] = f"{request.about}: {problem} <- {head[:300]} {request.body[:600]!r}"
+
+    def kinds(self) -> dict[str, int]:
+        """How many faults of each kind there are."""
+        found = dict.fromkeys((*KINDS.values(), OTHERS), 0)
+        for key in self.wrong:
+            problem = key.partition(": ")[2]
+            found[next((kind for word, kind in KINDS.items() if problem.startswith(word)), OTHERS)] += 1
+        return found
 
 
 class Attacker:
@@ -248,6 +271,8 @@ def fuzz(server: Server, *, seed: int, weight: int) -> Report:
         for at, (_, heavy, strategy) in enumerate(units(attacker, listed_tools(server.address))):
             attacker.renew()
             by_chance(strategy, heavy * weight, seed + at, attacker.attack)
+        for request in large_requests():
+            attacker.attack(request)
         attacker.renew()
         ask = json_request("/gradio_api/reset", {}, about="at the end")
         if attacker.listener.came:

@@ -20,6 +20,11 @@ STAGE = ".intarsia-"
 FORMER = "former."
 """How the names begin of files that are replaced, until all is in its place."""
 
+SYSTEM = os.name
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""Flags of a file that is made, and never found; on Windows its line ends stay as they are."""
+
 PART = ".part"
 """How the hidden names end of files that are not whole yet."""
 
@@ -45,7 +50,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
         remove_left_parts(path.parent, start)
         try:
             # Not tempfile: its files are for the owner alone, whatever the umask says.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            with os.fdopen(os.open(part, NEW_FILE, 0o666), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -91,7 +96,7 @@ def name_without_replacing(part: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # file systems without links (memory cards, some network folders): reserve the name instead
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.close(os.open(path, NEW_FILE, 0o666))
         try:
             replace_file(part, path)
         except OSError:
@@ -112,7 +117,7 @@ def replace_file(source: Path, target: Path) -> None:
         try:
             source.replace(target)
         except PermissionError:
-            if os.name != "nt" or target.is_dir():
+            if SYSTEM != "nt" or target.is_dir():
                 raise
             time.sleep(wait)
         else:
@@ -145,7 +150,8 @@ def check_writable(folder: Path, names: Iterable[str]) -> None:
                 path.lstat()
         probe = place / f"{stage_prefix()}{secrets.token_hex(4)}"
         probe.mkdir()
-        probe.rmdir()
+        with contextlib.suppress(FileNotFoundError):  # another process took it for one that was left behind
+            probe.rmdir()
     except OSError as problem:
         raise cannot_write(folder / longest, problem) from problem
 

@@ -120,7 +120,7 @@ def test_animated_pictures_and_previews_in_raw_ones_are_named(tmp_path: Path) ->
     picture(tmp_path / "still.tif", "TIFF")
     assert names(tmp_path) == ["still.tif", "still.webp"]
     (note,) = said(tmp_path)
-    assert note.startswith("4 files") and "moves.png (animated)" in note and "and 1 more" in note
+    assert note.startswith("4 files") and "moves.png: animated" in note and "and 1 more" in note
 
 
 def test_what_is_no_picture_is_counted_and_named(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_folder_without_pictures_is_one_sentence(tmp_path: Path, monkeypatch: 
     (tmp_path / "a.heic").write_bytes(HEADS["a.heic"][0])
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / ".DS_Store").write_text("x")
-    with pytest.raises(RecordError, match=r"\(1 of a kind .* such as a\.heic \(HEIC\); 1 no picture, .*; 1 hidden\)"):
+    with pytest.raises(RecordError, match=r"\(1 of a kind .* such as a\.heic: HEIC; 1 no picture, .*; 1 hidden\)"):
         read_jobs(tmp_path, settings=SNOW)
     job_folder(tmp_path / "results")
     with pytest.raises(RecordError, match="Intarsia has written all that is there"):

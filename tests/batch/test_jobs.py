@@ -252,6 +252,8 @@ def test_a_list_that_cannot_be_read_is_refused(folder: Path, name: str, content:
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="There is no list of jobs"):
         read_jobs(tmp_path / "none.jsonl")
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_jobs(tmp_path / ("long" * 80 + ".csv"))
     with pytest.raises(RecordError, match="There is no folder"):
         read_jobs(lines(tmp_path, GOOD), image_dir=tmp_path / "none")
 

@@ -60,6 +60,17 @@ def test_lines_under_the_name_of_json_are_read(tmp_path: Path, text: str) -> Non
     assert [job.problem for job in jobs] == ["", ""]
 
 
+@pytest.mark.parametrize("name", ["jobs.json", "jobs.jsonl"])
+def test_a_list_may_have_a_name(tmp_path: Path, name: str) -> None:
+    jobs, _ = read(tmp_path, json.dumps({"jobs": [ONE, TWO]}, indent=1), name)
+    assert [job.problem for job in jobs] == ["", ""]
+
+
+def test_a_list_with_a_comma_too_many_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"a comma stands before the closing bracket, line 4, column 1"):
+        read(tmp_path, f"[\n{json.dumps(ONE)},\n{json.dumps(TWO)},\n]\n")
+
+
 def test_one_record_is_a_list_of_one(tmp_path: Path) -> None:
     (job,), _ = read(tmp_path, json.dumps(ONE, indent=1), "jobs.json")
     assert (job.photo, job.problem) == ("1.png", "")

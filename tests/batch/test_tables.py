@@ -78,7 +78,7 @@ def test_the_line_that_says_what_divides_is_heeded(tmp_path: Path, first: str) -
     assert only(tmp_path, f"{first}\r\nphoto;prompt\r\n1.png;a dog, big\r\n").prompt == "a dog, big"
 
 
-@pytest.mark.parametrize("name", ["jobs.tsv", "jobs.tab", "jobs.CSV"])
+@pytest.mark.parametrize("name", ["jobs.tsv", "jobs.tab", "jobs.CSV", "jobs.txt"])
 def test_tables_have_other_endings(tmp_path: Path, name: str) -> None:
     assert only(tmp_path, "photo\tprompt\n1.png\ta dog\n", name).prompt == "a dog"
 
@@ -174,6 +174,20 @@ def test_the_first_row_may_stand_there_again(tmp_path: Path) -> None:
     jobs, notes = read(tmp_path, "photo,prompt\n1.png,a dog\nphoto,prompt\n2.png,a cat\n photo , prompt\n")
     assert [job.photo for job in jobs] == ["1.png", "2.png"]
     assert notes == ["jobs.csv holds its first row again, in row 3 and 5: it was left out there."]
+
+
+@pytest.mark.parametrize("above", ["# for the client\n", "My jobs,,\n,,\n", "Jobs of May\r\n\r\n", "a;b;c\n"])
+def test_a_title_may_stand_above_the_names(tmp_path: Path, above: str) -> None:
+    jobs, notes = read(tmp_path, f"{above}photo,prompt,steps\n1.png,a dog,4\n2.png,a cat,x\n")
+    assert [bool(job.problem) for job in jobs] == [False, True]
+    assert f"Row {above.count(chr(10)) + 3} gives 'steps'" in jobs[1].problem
+    assert notes == ["What stands in jobs.csv above the row with the columns' names was left out."]
+
+
+def test_a_list_under_another_name_is_read_for_what_it_is(tmp_path: Path) -> None:
+    assert only(tmp_path, '{"photo": "1.png", "prompt": "a dog"}\n').prompt == "a dog"
+    assert only(tmp_path, '[{"photo": "1.png", "prompt": "a dog"}]').prompt == "a dog"
+    assert only(tmp_path, "photo;prompt\n1.png;a dog\n", "jobs.jsonl").prompt == "a dog"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,18 @@ def test_with_quiet_nothing_is_printed_of_warnings(tmp_path: Path) -> None:
     marked = np.zeros((32, 32), np.uint8)
     marked[8:24, 8:24] = 255
     Image.fromarray(marked).save(mask)
-    command = ["edit", photo, "--mask", mask, "--prompt", "a dog " * 90, "--models", "pocket", "--steps", "1"]
+    command: list[str | Path] = [
+        "edit",
+        photo,
+        "--mask",
+        mask,
+        "--prompt",
+        "a dog " * 90,
+        "--models",
+        "pocket",
+        "--steps",
+        "1",
+    ]
     for python, environment in ((["-W", "always"], {"PYTHONWARNINGS": "always"}), ([], {})):
         done = subprocess.run(
             [sys.executable, *python, "-m", "intarsia", *command, "--out", tmp_path / "out", "--overwrite", "--quiet"],

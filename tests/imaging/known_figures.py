@@ -78,6 +78,17 @@ def disc(x: float = 40, y: float = 34, radius: float = 17) -> np.ndarray:
     return (across - x) ** 2 + (down - y) ** 2 < radius**2
 
 
+def resized(values: np.ndarray, width: int, height: int) -> Any:
+    """A picture or mask of other sides, with its type of numbers kept."""
+    how = cv2.INTER_CUBIC if values.ndim == 3 else cv2.INTER_LINEAR
+    return cv2.resize(values, (width, height), interpolation=how)
+
+
+def blurred(values: np.ndarray, side: int) -> Any:
+    """Means over squares."""
+    return cv2.blur(values, (side, side))
+
+
 def plain(value: Any) -> Iterator[np.ndarray]:
     """The arrays in a result, in their order."""
     if isinstance(value, torch.Tensor):
@@ -137,10 +148,10 @@ def outline_of_points() -> Any:
 
 @case
 def outline_of_a_large_picture() -> Any:
-    large = cv2.resize(picture(), (WIDTH * 6, HEIGHT * 6), interpolation=cv2.INTER_CUBIC)
+    large = resized(picture(), WIDTH * 6, HEIGHT * 6)
     view = outline.view_of(large, np.ones(large.shape[:2], np.bool_), 96)
     mask = cv2.resize(disc().astype(np.uint8), view.pixels.shape[1::-1]) > 0
-    near = cv2.resize(disc(41, 35, 18).astype(np.uint8), (WIDTH * 6, HEIGHT * 6)) > 0
+    near = resized(disc(41, 35, 18).astype(np.uint8), WIDTH * 6, HEIGHT * 6) > 0
     return outline.enlarge(large, view, mask), outline.refine_part(large, near, np.ones_like(near), 12.0)
 
 
@@ -302,6 +313,7 @@ def shifts() -> Any:
     found = shift_map.find_shift_map(levels, hole, source, np.random.default_rng(1))
     offsets = shift_map.rim_offsets(levels, hole, source)
     assert found is not None
+    rows, columns = np.nonzero(hole)
     return {
         "map": (np.array(found.offsets), found.labels),
         "copied": found.copied(levels, hole),
@@ -312,7 +324,7 @@ def shifts() -> Any:
             shift_map.guided_offsets(levels, hole, source, levels[::-1].copy(), np.random.default_rng(1))
         ),
         "shifted": shift_map.shifted(levels, (5, -7)),
-        "leading": shift_map.leading_to(source, *np.nonzero(hole), (20, 15)),
+        "leading": shift_map.leading_to(source, rows, columns, (20, 15)),
         "labelled": shift_map.label(features.features_of(levels), hole, source, offsets[:4]).labels,
     }
 
@@ -324,7 +336,7 @@ def joined() -> Any:
     offsets = np.tile([-25, 12], (count, 1)).astype(np.int64)
     offsets[: count // 3] = (20, -30)
     blend = poisson.CopyBlend.of(picture(), hole, ~hole, offsets)
-    guess = np.tile(np.float32([100, 110, 120]), (count, 1))
+    guess = np.tile(np.array([100, 110, 120], np.float32), (count, 1))
     some = np.arange(0, count, 2)
     part = poisson.CopyBlend.of(picture(), hole, ~hole, offsets, 0.02, free=some, guess=guess)
     return blend.matrix, blend.right, blend.copied, blend.solved(), part.right, part.solved(), blend.improved(guess, 3)
@@ -337,7 +349,7 @@ def cut_out() -> Any:
     layer = matting.cut(pixels, mask, mask, edge=3.0, reach=6)
     levels = pixels.astype(np.float32)
     known = known_ground.cut_from_ground(pixels, mask, ground, nothing, edge=3.0, reach=8)
-    outer = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
+    outer: Any = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)
     return {
         "layer": layer,
         "over": layer.over(ground),
@@ -350,7 +362,7 @@ def cut_out() -> Any:
         "matte": alpha.matte_of(pixels, mask, nothing, edge=3.0),
         "grain": alpha.grain_of(mask),
         "like ground": alpha.like_ground(pixels, mask, 1.0),
-        "own": alpha.own_colours(pixels, cv2.blur(mask.astype(np.float32), (5, 5)), 3.0),
+        "own": alpha.own_colours(pixels, blurred(mask.astype(np.float32), 5), 3.0),
         "shadow": shadows.measure_shadow(pixels, mask, nothing, 8),
     }
 
@@ -416,8 +428,8 @@ def parts_of_pictures() -> Any:
 
 @case
 def marked() -> Any:
-    large = Photo(pixels=cv2.resize(picture(), (384, 288), interpolation=cv2.INTER_CUBIC))
-    blend = cv2.resize(disc().astype(np.float32), (384, 288))
+    large = Photo(pixels=resized(picture(), 384, 288))
+    blend = resized(disc().astype(np.float32), 384, 288)
     return {
         "photo": watermark.watermarked(large, blend, "toy preview").pixels,
         "text": watermark.text_over("toy preview", 160, 90),

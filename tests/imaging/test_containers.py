@@ -229,3 +229,18 @@ def test_exiftool_finds_nothing_wrong(tmp_path: Path, kind: str) -> None:
         check=True,
     )
     assert "Zoë Müller" in done.stdout and "Cat & plant" in done.stdout and "Error" not in done.stdout
+
+
+def test_endless_files_are_read_to_a_limit() -> None:
+    """Many small parts that unpack to much, or that a file has without end, take no time and no memory."""
+    packed = png.chunk_bytes(Chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(2**24 - 99))))
+    whole = PICTURES["PNG"][:33] + packed * 400 + PICTURES["PNG"][33:]
+    found = apart(png.take_apart, whole)
+    assert sum(len(chunk.body) for chunk in found.chunks) <= 2**26 and len(found.lost) == 1
+    marks = jpeg.segment(0xFE, b"") * 300_000
+    found = apart(jpeg.take_apart, PICTURES["JPEG"][:2] + marks + PICTURES["JPEG"][2:])
+    assert found.lost and len(found.comments) < 200_001
+    assert found.bare is not None and found.bare[-1].length > 400_000  # type: ignore[union-attr]
+    table = struct.pack("<H", 60_000) + struct.pack("<HHII", 700, 7, 2**20, 8) * 60_000 + bytes(4)
+    tidied = exif.tidy(b"II*\0\x08\0\0\0" + table + bytes(2**20), (9, 9))
+    assert tidied.damaged

@@ -7,15 +7,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
 from intarsia.errors import PictureError
 from intarsia.imaging import heif
+from intarsia.imaging.compression import lossy_notes
 from intarsia.imaging.formats import format_of
 from intarsia.imaging.metadata import TURNS
-from intarsia.imaging.read import read_photo
+from intarsia.imaging.read import read_photo, read_text_chunk
+from intarsia.imaging.write import write_photo
 from intarsia.notes import collected
+from intarsia.records.edit import EditRecord
+from intarsia.results.picture_format import ending_of
 from tests.imaging.image_files import exif_of, noise
 
 pillow_heif = pytest.importorskip("pillow_heif")
@@ -163,3 +167,40 @@ def test_a_thumbnail_behind_a_tiff_is_no_page(tmp_path: Path) -> None:
     small.encoderinfo = {"tiffinfo": {254: 1}}
     Image.fromarray(scene()).save(file, save_all=True, append_images=[small])
     assert np.array_equal(read_photo(file).pixels, scene())
+
+
+def test_an_avif_is_written_with_what_the_photo_carries(tmp_path: Path) -> None:
+    alpha = np.where(np.arange(96) < 40, 0, 255).astype(np.uint8)[None].repeat(64, 0)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = exif_of(6)
+    exif[Base.Artist] = "ANGSTROEMX"
+    block = exif.tobytes().replace(b"ANGSTROEMX", "Ångström".encode())
+    Image.fromarray(np.dstack([scene(), alpha])).save(
+        tmp_path / "a.webp", lossless=True, exif=block, icc_profile=profile
+    )
+    photo = read_photo(tmp_path / "a.webp")
+    written = write_photo(photo, tmp_path / "b.avif", text={"intarsia": '{"prompt": "a dog"}'})
+    again = read_photo(written)
+    assert again.format == "AVIF" and again.size == photo.size and again.orientation == 1
+    assert np.abs(again.pixels.astype(int) - photo.pixels)[photo.alpha == 255].mean() < 4
+    assert again.alpha is not None and photo.alpha is not None
+    assert np.abs(again.alpha.astype(int) - photo.alpha).mean() < 4
+    assert again.icc == photo.icc and b"compositeWithTrainedAlgorithmicMedia" in again.carried.xmp
+    assert read_text_chunk(written) == '{"prompt": "a dog"}'
+    assert again.exif is not None and "Ångström".encode() in again.exif and b"Camera" in again.exif
+    small = write_photo(photo, tmp_path / "c.avif", quality=20)
+    assert small.stat().st_size < written.stat().st_size
+
+
+def test_a_kept_format_that_is_not_written_is_told(tmp_path: Path) -> None:
+    Image.fromarray(scene()).save(tmp_path / "a.bmp")
+    (tmp_path / "b.heic").write_bytes(heic(Image.fromarray(scene())))
+    Image.fromarray(scene()).save(tmp_path / "c.avif")
+    for name, ending, said in (("a.bmp", ".png", "BMP"), ("b.heic", ".png", "HEIC"), ("c.avif", ".avif", "")):
+        record = EditRecord(photo=str(tmp_path / name), prompt="a dog", format="keep")
+        with collected() as notes:
+            assert ending_of(record, read_photo(tmp_path / name)) == ending
+        assert notes == (
+            [f"The picture is a PNG, as the photo's own format, {said}, is not written here."] if said else []
+        )
+    assert lossy_notes("avif", None, read_photo(tmp_path / "a.bmp"), "edit")

@@ -44,13 +44,13 @@ HABITS = [
     ('("a dog", "a cat").blend(1, 0.5)', ".blend(1, 0.5)", "one sentence"),
     ("a dog::2 grass::-1", "dog::2', 'grass::-1", "(word:1.3)"),
     ("a dog:: grass", "dog::", "(word:1.3)"),
-    ("a dog --ar 16:9", "--ar 16:9", "settings of their own"),
-    ("a dog --ar 16:9 --v 6.1 --style raw", "--ar 16:9', '--v 6.1', '--style raw", "settings of their own"),
-    ("a dog —ar 3:2", "—ar 3:2", "settings of their own"),
-    ("a dog --tile", "--tile", "settings of their own"),
+    ("a dog --ar 16:9", "--ar 16:9", "use the settings"),
+    ("a dog --ar 16:9 --v 6.1 --style raw", "--ar 16:9', '--v 6.1', '--style raw", "use the settings"),
+    ("a dog —ar 3:2", "—ar 3:2", "use the settings"),
+    ("a dog --tile", "--tile", "use the settings"),
     ("a dog --no collar, leash", "--no collar, leash", "--negative-prompt"),
     ("a dog\nNegative prompt: blurry", "Negative prompt:", "--negative-prompt"),
-    ("a dog\nSteps: 20, Sampler: Euler a, CFG scale: 7", "Steps: 20, Sampler: Euler a", "settings of their own"),
+    ("a dog\nSteps: 20, Sampler: Euler a, CFG scale: 7", "Steps: 20, Sampler: Euler a", "use the settings"),
 ]
 PLAIN = [
     "",

@@ -70,16 +70,16 @@ def test_a_jpeg_keeps_its_tables_its_colours_and_what_it_carried(
         tables = [list(before.quantization[component[3]]) for component in before.layer]
         assert [list(after.quantization[component[3]]) for component in after.layer] == tables
         assert JpegImagePlugin.get_sampling(after) == subsampling
-        assert after.size == (64, 96), "upright"
         exif = after.getexif()
-        assert exif[Base.Orientation] == 1 and exif[Base.Make] == "Camera"
+        assert after.size == before.size and exif[Base.Orientation] == before.getexif()[Base.Orientation]
+        assert exif[Base.Make] == "Camera"
         assert exif.get_ifd(IFD.Exif)[Base.ISOSpeedRatings] == 200
         assert after.info["dpi"] == (300, 300) and after.info["icc_profile"] == SRGB
     assert mark_of(file) == EDITED and read_text_chunk(file) == RECORD
     change = np.abs(read_photo(file).pixels.astype(int) - read_photo(picture).pixels)
     far = np.ones(change.shape[:2], np.bool_)
     far[12:38, 12:38] = False
-    assert change[far].mean() < 1.5
+    assert not change[far].any()
     assert file.stat().st_size < 1.5 * original.stat().st_size + len(RECORD) * 2 + 1000
 
 

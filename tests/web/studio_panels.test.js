@@ -45,9 +45,9 @@ test("a download says what came, and what is left", () => {
 
 test("photos are told from other files, by name or by type", () => {
   const file = (name, type = "", size = 1000) => ({ name, type, size });
-  for (const good of [file("a.JPG"), file("b.tiff"), file("image", "image/png"), file("c.webp", "", MOST_BYTES)])
+  for (const good of [file("a.JPG"), file("b.tiff"), file("image", "image/png"), file("c.webp", "", MOST_BYTES), file("IMG_1.HEIC"), file("d.avif")])
     assert.equal(photoProblem(good), "");
-  assert.match(photoProblem(file("IMG_1.HEIC", "image/heic")), /^IMG_1\.HEIC is not a photo that can be opened here: open a JPEG/);
+  assert.match(photoProblem(file("IMG_1.CR2", "image/x-canon-cr2")), /^IMG_1\.CR2 is not a photo that can be opened here: open a JPEG/);
   assert.match(photoProblem(file("notes.pdf", "application/pdf")), /notes\.pdf/);
   assert.match(photoProblem(file("big.png", "", 132e6)), /big\.png has 132 MB; a photo may have 100 MB at most\./);
   assert.match(photoProblem(file("none.png", "", 0)), /is empty/);

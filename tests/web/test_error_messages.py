@@ -296,6 +296,7 @@ def test_what_nobody_has_foreseen_is_logged_and_not_told(caplog: pytest.LogCaptu
             "Out of memory: give a smaller size, fewer workers: tell whoever runs these pages.",
         ),
         ("Nothing is wrong with well-known words - or dashes.",) * 2,
+        ("'--ar 16:9', '--no hat' in the prompt were read as plain words: leave it out.",) * 2,
     ],
 )
 def test_a_stored_sentence_names_no_flag(stored: str, said: str) -> None:

@@ -8,6 +8,7 @@ segmenter knows. Of others, the map's own probability counts.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,6 +103,10 @@ class Confidence:
         return not self.doubt
 
 
+ALIKE = 0.7
+"""Likeness, in [0, 1], of two spellings from which one may be meant by the other."""
+
+
 def calibration_of(segmenter: Segmenter) -> Calibration | None:
     """What was measured of a segmenter; None where nothing was."""
     return segmenter.calibration if isinstance(segmenter, Calibrated) else None
@@ -129,6 +134,12 @@ def known_noun(words: str, nouns: Sequence[str]) -> str | None:
     """The noun of a phrase, if it is one of these: "tree" of "the big trees"; else None."""
     last = words.lower().split()[-1:]
     return next((noun for word in last for noun in (word, word.removesuffix("s")) if noun in nouns), None)
+
+
+def spelled_alike(words: str, nouns: Sequence[str]) -> str | None:
+    """The noun of these that is spelled nearly like the last word of a phrase; None where none is."""
+    alike = difflib.get_close_matches((words.lower().split() or [""])[-1], nouns, 1, ALIKE)
+    return alike[0] if alike else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,7 +273,9 @@ def doubt_of(answers: Answers, words: str, mask: Tensor) -> str:
         return FAINT
     known = known_noun(words, answers.nouns)
     if known is None:
-        return f"it is none of the {len(answers.nouns)} nouns that the models know"
+        alike = spelled_alike(words, answers.nouns)
+        perhaps = f", but {alike!r} is, which is spelled nearly so" if alike else ""
+        return f"it is none of the {len(answers.nouns)} nouns that the models know{perhaps}"
     if answers.calibration is not None:
         features = features_of(answers, words, mask)
         against = sum(answers.calibration.weights[name] * features[name] for name in ODD)

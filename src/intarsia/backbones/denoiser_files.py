@@ -84,7 +84,7 @@ def check_gguf(file: Path) -> None:
         tensors = gguf.GGUFReader(file).tensors
     # A header that is cut off or lies shows as almost any exception: of numpy, of struct, of an unknown number.
     except Exception as fault:
-        raise ModelError(f"{file} is a GGUF file that is damaged or cut off ({short_reason(fault)})", AGAIN) from fault
+        raise ModelError(f"{file} is a GGUF file that is damaged or cut off", AGAIN) from fault
     if not tensors:
         raise ModelError(f"{file} is a GGUF file without tensors", AGAIN)
 

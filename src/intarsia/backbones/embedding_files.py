@@ -10,7 +10,7 @@ from typing import Any
 
 from intarsia.backbones.checkpoint_kind import kind_of
 from intarsia.backbones.weight_headers import WeightHeader, read_header
-from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.errors import Message, ModelError, Remedy, Setting
 from intarsia.files import file_digest
 from intarsia.records.added_files import split_path
 
@@ -80,6 +80,22 @@ def read_embeddings(texts: Sequence[str]) -> tuple[Embedding, ...]:
                 )
             found[embedding.word] = embedding
     return tuple(found.values())
+
+
+def unused_messages(texts: Sequence[str], prompts: Sequence[str]) -> list[Message]:
+    """That words which were taught stand in no prompt, a message for each file.
+
+    Args:
+        texts: FILE or FILE:WORD each, as a record names them.
+        prompts: all that was read.
+    """
+    unused = [
+        each for each in read_embeddings(texts) if not any(each.word.lower() in prompt.lower() for prompt in prompts)
+    ]
+    return [
+        (f"The word {each.word!r} of {each.file.name} stands in no prompt, and had no effect", Remedy("write it there"))
+        for each in unused
+    ]
 
 
 def read_embedding(path: str, word: str) -> list[Embedding]:

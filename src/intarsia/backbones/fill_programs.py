@@ -94,7 +94,7 @@ class TorchScriptProgram:
                 self.module = load(str(file), map_location="cpu").eval()
             arguments = self.module.forward.schema.arguments[1:]
         except Exception as fault:  # a damaged archive shows as almost any exception
-            raise unusable(file, "could not be loaded as TorchScript", fault) from fault
+            raise not_loaded(file, "TorchScript") from fault
         self.inputs = tuple(NetworkInput(name=argument.name) for argument in arguments)
 
     def run(self, *values: Values) -> Values:
@@ -129,7 +129,7 @@ class OnnxProgram:
         try:
             self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as fault:  # onnxruntime has an exception for each of its states, without a common base
-            raise unusable(file, "could not be loaded as ONNX", fault) from fault
+            raise not_loaded(file, "ONNX") from fault
         self.inputs = tuple(
             NetworkInput(
                 name=given.name,
@@ -147,6 +147,14 @@ class OnnxProgram:
         except Exception as fault:  # see above
             raise unusable(self.file, "failed", fault) from fault
         return output
+
+
+def not_loaded(file: Path, form: str) -> ModelError:
+    """What its library says of a damaged file is for those who wrote the library."""
+    return ModelError(
+        f"The network {file} could not be loaded as {form}: it is damaged, or of a kind that is not known here. Download "
+        "it again, or give another."
+    )
 
 
 def unusable(file: Path, fact: str, fault: BaseException) -> ModelError:

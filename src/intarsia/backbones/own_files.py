@@ -38,8 +38,10 @@ def read_own(
         cause = fact.removeprefix(f"{file} ").removeprefix("is not a safetensors file, since ")
         remedies = (FETCH, remedy) if PULL in fault.parts else (remedy,)
         raise ModelError(f"{file} {unread} ({cause}).", *remedies) from fault
-    except (SafetensorError, OSError) as fault:
-        raise ModelError(f"{file} {unread} ({fault}).", remedy) from fault
+    except OSError as fault:
+        raise ModelError(f"{file} {unread} ({fault.strerror or 'it cannot be read'}).", remedy) from fault
+    except SafetensorError as fault:  # what it says is for those who wrote it
+        raise ModelError(f"{file} {unread} (its header is damaged).", remedy) from fault
 
 
 def entry(about: Mapping[str, str], name: str, kind: type, file: Path, remedy: Remedy) -> Any:

@@ -6,14 +6,18 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intarsia.errors import ModelError, Remedy, Setting
+from intarsia.errors import Command, ModelError, Remedy, Setting
 from intarsia.notes import note
 
 if TYPE_CHECKING:
     import torch
 
+
+NVIDIA = Path("/proc/driver/nvidia/version")
+"""There where Linux drives a card of NVIDIA."""
 
 LARGE = 10**9
 """Bytes of weights from which networks take seconds a step on a CPU."""
@@ -28,7 +32,13 @@ def choose_device(device: str) -> str:
     import torch
 
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        if found == "cpu" and NVIDIA.exists():
+            note(
+                "This machine has an NVIDIA card that torch cannot use: the CPU was used, which is much slower",
+                Remedy("look at what ", Command("doctor"), " says"),
+            )
+        return found
     if device == "cpu":
         return device
     if device == "mps" and torch.backends.mps.is_available():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +24,7 @@ from intarsia.backbones.shipped_configs import PIPELINES, Family, clip_tokenizer
 from intarsia.backbones.weight_headers import WeightHeader, read_header
 from intarsia.backbones.wrong_kinds import check_file
 from intarsia.errors import ModelError, Remedy, Setting
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 FAMILIES: dict[str, Family] = {"sd1": "sd1", "sd2": "sd2", "sdxl": "sdxl"}
 PREDICTIONS = {
@@ -145,5 +143,5 @@ def prediction_of(file: Path, header: WeightHeader, family: Family, *, inpaints:
     if family != "sd2" or inpaints:
         return "epsilon"
     by_name = "epsilon" if re.search(r"512|base|inpaint|eps", file.stem, re.IGNORECASE) else "v_prediction"
-    logger.info("%s does not say what it predicts: taken for %s, by its name.", file.name, by_name)
+    note(f"{file.name} does not say what it predicts: it was taken for {by_name}, by its name.")
     return by_name

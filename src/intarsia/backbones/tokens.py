@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,10 +10,15 @@ from typing import Any
 from torch import Tensor
 
 from intarsia.backbones.embedding_files import expanded
+from intarsia.backbones.protocols import Inpainter, WeighsWords
+from intarsia.errors import Remedy
+from intarsia.notes import note
+from intarsia.records.weighted_prompt import without_weights
 
-logger = logging.getLogger(__name__)
+SHOWN_WORDS = 12
+"""Unread words that are quoted; of more, the first."""
 
-_warned_of: ContextVar[bool] = ContextVar("whether texts that are cut are warned of", default=True)
+_warned_of: ContextVar[bool] = ContextVar("whether texts that are cut are noted", default=True)
 
 
 @contextmanager
@@ -45,8 +49,20 @@ def unread_words(tokenizer: Any, text: str, limit: int) -> str:
     return ""
 
 
+def heeds_weights(inpainter: Inpainter) -> bool:
+    """Whether it heeds weights of words, and reads prompts of any length."""
+    return isinstance(inpainter, WeighsWords) and inpainter.reads_weights
+
+
+def unread_end(tokenizer: Any, text: str, limit: int) -> str:
+    """The words that a text encoder leaves unread at the end of a text, in quotation marks; of many, the first."""
+    words = unread_words(tokenizer, without_weights(text), limit).split()
+    more = f" and {len(words) - SHOWN_WORDS} more words" if len(words) > SHOWN_WORDS + 1 else ""
+    return f"{' '.join(words[:SHOWN_WORDS] if more else words)!r}{more}" if words else ""
+
+
 def tokenize(tokenizer: Any, texts: Sequence[str], limit: int, *, whole: bool = False) -> dict[str, Tensor]:
-    """Texts as token ids and attention masks; what is over `limit` is cut, with a warning.
+    """Texts as token ids and attention masks; what is over `limit` is cut, with a note.
 
     A word that was added with several vectors gets all of them.
 
@@ -59,10 +75,14 @@ def tokenize(tokenizer: Any, texts: Sequence[str], limit: int, *, whole: bool = 
     Returns:
         `input_ids` and `attention_mask`, each (T, L) with L <= limit.
     """
-    texts = [expanded(tokenizer, text) for text in texts]
-    for text, ids in zip(texts, tokenizer(list(texts), verbose=False).input_ids, strict=True):
+    written, texts = texts, [expanded(tokenizer, text) for text in texts]
+    for whole_text, ids in zip(written, tokenizer(list(texts), verbose=False).input_ids, strict=True):
         if len(ids) > limit and _warned_of.get():
-            logger.warning("Only %d of %d tokens are read, the end is ignored, of the text %r.", limit, len(ids), text)
+            note(
+                f"Only {limit} of {len(ids)} tokens are read of the text {whole_text!r}: "
+                f"{unread_end(tokenizer, whole_text, limit)} at its end had no effect",
+                Remedy("say it in fewer words"),
+            )
     padding = "max_length" if whole else "longest"
     tokens = tokenizer(list(texts), padding=padding, truncation=True, max_length=limit, return_tensors="pt")
     return {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}

@@ -12,30 +12,17 @@ from intarsia.batch.entries import named, printable
 from intarsia.batch.file_names import LEDGER, LOCK
 from intarsia.batch.own_files import PRIOR_MARK, OwnFiles
 from intarsia.errors import Remedy
+from intarsia.file_names import ENDINGS
 from intarsia.imaging.formats import HEAD, RAW, READABLE, format_of, why_not_edited
 from intarsia.notes import note
 
-PICTURES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".heic",
-    ".heif",
-    ".avif",
-    ".gif",
-)
+PICTURES = ENDINGS
 """Endings of pictures. A file with one of them is a job even where its content is not known: its failure says why."""
 
 RAW_ENDING = re.compile(r"\.(3fr|arw|cap|crw|dcr|dng|erf|fff|gpr|iiq|kdc|mef|mos|nef|nrw|orf|pef|raw|rwl|sr[2fw])")
 """Endings of raw pictures whose content begins as a TIFF."""
 
-HEIC = "(HEIC)"
+HEIC = ": HEIC"
 
 RESOURCE_FORK = b"\0\x05\x16\x07"
 """Begins what macOS writes beside files on other systems' disks."""
@@ -206,7 +193,7 @@ def _enter(found: FolderPictures, entry: os.DirEntry[str], name: str, is_own: Ca
         found.own.append(name)
     elif kind_name := _why_not(head, ending):
         (found.other_formats if kind_name != "no picture" else found.no_pictures).append(
-            f"{name} ({kind_name})" if kind_name != "no picture" else name
+            f"{name}: {kind_name}" if kind_name != "no picture" else name
         )
     else:
         found.pictures.append(Path(name))

@@ -48,9 +48,16 @@ FIRST_SETTINGS = {
 default: jobs that do not use it keep the ids that they have in ledgers."""
 
 
+FORMER_DEFAULTS = {"format": "png"}
+"""Settings whose default has changed since: the one of today counts as the former, and the other way round."""
+
+
 def identity(record: Record) -> dict[str, Any]:
     """The values of a record that tell it from others, as JSON values."""
     values = to_json(record)
+    for name, former in FORMER_DEFAULTS.items():
+        usual = getattr(type(record), name, former)
+        values[name] = {usual: former, former: usual}.get(values[name], values[name])
     for name, default in _later_settings(type(record)):
         *groups, last = name.split(".")
         place = values

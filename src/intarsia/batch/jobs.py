@@ -6,6 +6,7 @@ A job that cannot be read is a job all the same, with one sentence that says why
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,12 +19,12 @@ from intarsia.batch.groups import nested, with_defaults
 from intarsia.batch.identity import as_listed, digest, drawn_seed, identity
 from intarsia.batch.json_lists import read_json, read_json_lines
 from intarsia.batch.list_text import SPREADSHEETS, read_list_text
-from intarsia.batch.tables import read_table
+from intarsia.batch.tables import names_photo, read_table
 from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
 from intarsia.file_names import safe_name
 from intarsia.files import file_digest
 from intarsia.notes import note
-from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, with_files
+from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, split_mask, with_files
 from intarsia.records.remove import describe_removed
 from intarsia.records.serialize import from_json, shortened
 from intarsia.records.weighted_prompt import without_weights
@@ -92,8 +93,8 @@ def read_jobs(
         RecordError: the list itself cannot be read, or is empty; a setting for all jobs is unknown or ill-typed.
     """
     known = {} if known is None else known
-    base = image_dir if image_dir is not None else (file if file.is_dir() else file.parent)
-    if not base.is_dir():
+    base = image_dir if image_dir is not None else (file if _is_folder(file) else file.parent)
+    if not _is_folder(base):
         raise RecordError(
             f"There is no folder {base} of pictures",
             Remedy("check ", Setting("image_dir"), page="send pictures along with the list"),
@@ -155,20 +156,42 @@ def _entries(file: Path, base: Path, shared: Shared) -> Iterator[Entry]:
         RecordError: the list is missing, or not of a form that is known.
     """
     usual: Kind = shared["edit"].get("kind", "edit")
-    if file.is_dir():
+    if _is_folder(file):
         return _pictures(file, _files_for_all(shared[usual], base))
     ending = file.suffix.lower()
-    if ending in SPREADSHEETS and file.exists():
-        raise RecordError(f"The list of jobs {file} is a spreadsheet's own file: save the sheet as CSV in UTF-8.")
-    tables, lines = (".csv", ".tsv", ".tab"), (".jsonl", ".ndjson")
-    if file.exists() and ending not in (*tables, *lines, ".json"):
-        raise RecordError(
-            f"The list of jobs {file} ends in {ending!r}, but .jsonl, .json, .csv or a folder of pictures is expected."
-        )
-    text = read_list_text(file, table=ending in tables)
-    if ending in tables:
+    form = FORMS.get(ending, "")
+    other = RecordError(
+        f"The list of jobs {file} ends in {ending!r}, but .jsonl, .json, .csv or a folder of pictures is expected."
+    )
+    if os.path.exists(file):  # noqa: PTH110  # Path.exists raises on a name that is too long
+        if ending in SPREADSHEETS:
+            raise RecordError(f"The list of jobs {file} is a spreadsheet's own file: save the sheet as CSV in UTF-8.")
+        if not form:
+            raise other
+    text = read_list_text(file, table=form in ("table", "text"))
+    if form == "text" and not names_photo(text):
+        raise other
+    # What it is counts, not what it is called.
+    if form == "table" and text.lstrip().startswith(("{", "[")):
+        form = "lines"
+    elif form == "lines" and "{" not in text and names_photo(text):
+        form = "table"
+    if form in ("table", "text"):
         return read_table(text, file, usual)
-    return read_json_lines(text, file.name) if ending in lines else read_json(text, file, file.name)
+    return read_json_lines(text, file.name) if form == "lines" else read_json(text, file, file.name)
+
+
+FORMS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "table"),
+    ".txt": "text",  # as which spreadsheets save tables in UTF-16
+    **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
+    ".json": "json",
+}
+"""Endings of lists."""
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  # Path.is_dir raises on a name that is too long
 
 
 def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
@@ -199,7 +222,7 @@ def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
 def _files_for_all(shared: Mapping[str, Any], base: Path) -> set[Path]:
     """The files that settings for all jobs name: masks and the like."""
     names = [shared[setting] for setting in PATH_SETTINGS if isinstance(shared.get(setting), str)]
-    names += [pair.partition("=")[2] for pair in shared.get("masks", ()) if isinstance(pair, str)]
+    names += [split_mask(pair)[1] for pair in shared.get("masks", ()) if isinstance(pair, str)]
     return {(base / name).resolve() for name in names if name and "\0" not in name}
 
 
@@ -305,12 +328,18 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     """The record with whole paths.
 
     Raises:
-        RecordError: one of them leads out of the folder of pictures.
+        RecordError: one of them leads out of the folder of pictures, or can be no file's name.
     """
     root = base.resolve()
     whole = {}
     for setting, name in input_files(record).items():
-        path = (root / name).resolve()
+        try:
+            path = (root / name).resolve()
+            path.is_dir()  # Python 3.11 to 3.13 raise on a name that is too long
+        except (OSError, ValueError) as problem:
+            raise RecordError(
+                f"{where} gives {setting} as {shortened(name)}, which no file can be called."
+            ) from problem
         if confined and path != root and root not in path.parents:
             raise RecordError(
                 f"{where} gives {setting} as {shortened(name)}, which lies outside {root}",

@@ -36,11 +36,14 @@ def read_json_lines(text: str, name: str) -> Iterator[Entry]:
     first = next((line for line in lines if line.strip()), "")
     if first and not _is_record(first):
         values = _values_one_after_another(text)
-        if len(values) == 1 and isinstance(values[0], list):
-            yield from _records(values[0])
+        if len(values) == 1 and isinstance(values[0], list | dict):
+            yield from read_json(text, name, name)
             return
         if values and all(isinstance(value, dict) for value in values):
-            yield from (_published(values[0]) if _is_published(values) else _records(values))
+            yield from _records(values)
+            return
+        if not values and first.lstrip().startswith("[") and text.rstrip().endswith("]") and not _is_json(first):
+            yield from read_json(text, name, name)  # says what is wrong with the list
             return
     comments = []
     for number, line in enumerate(lines, 1):
@@ -87,6 +90,10 @@ def read_json(text: str, file: object, name: str) -> Iterator[Entry]:
     if isinstance(values, list):
         yield from _records(values)
     elif isinstance(values, dict):
+        inner = list(values.values())
+        if len(inner) == 1 and isinstance(inner[0], list) and all(isinstance(each, dict) for each in inner[0]):
+            yield from _records(inner[0])  # a list with a name, such as "jobs"
+            return
         yield from (_published(values) if _is_published([values]) else [_record(values, "The record")])
     else:
         raise RecordError(f"The list of jobs {file} is neither a list nor an object: give records, or pictures.")
@@ -99,10 +106,15 @@ def _is_json_lines(text: str) -> bool:
 
 
 def _is_record(line: str) -> bool:
+    return _is_json(line) and isinstance(loads(line), dict)
+
+
+def _is_json(line: str) -> bool:
     try:
-        return isinstance(loads(line), dict)
+        loads(line)
     except (ValueError, RecursionError):
         return False
+    return True
 
 
 def _is_published(values: list[Any]) -> bool:

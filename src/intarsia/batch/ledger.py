@@ -18,6 +18,7 @@ from typing import Literal
 
 from intarsia.batch.file_names import LEDGER
 from intarsia.batch.jobs import Job, plain_text
+from intarsia.batch.ledger_checks import check_columns, checked_values, damaged
 from intarsia.errors import OutputError, Remedy, Setting
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -101,6 +102,7 @@ class Row:
 
 
 COLUMNS = tuple(Row.__dataclass_fields__)
+FILE_COLUMNS = ("path", "size", "changed", "sha256")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,13 +164,11 @@ class Ledger:
                 )
             connection.executescript(SCHEMA)
             connection.execute(f"PRAGMA user_version={VERSION}")
+            check_columns(connection, file, {"jobs": (*COLUMNS, "deaths"), "files": FILE_COLUMNS})
         except (sqlite3.DatabaseError, OSError) as problem:
             if isinstance(problem, OutputError):
                 raise
-            raise OutputError(
-                f"The ledger {file} cannot be used ({problem})",
-                Remedy("name another folder with ", Setting("out"), ", or remove it to do all jobs again"),
-            ) from problem
+            raise damaged(file, problem) from problem
         return cls(connection, folder)
 
     def __enter__(self) -> Ledger:
@@ -177,7 +177,10 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Raises: OutputError: SQLite found the file damaged, or could not write."""
         self.connection.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise damaged(self.folder / NAME, error) from error
 
     @contextmanager
     def at_once(self) -> Iterator[sqlite3.Connection]:
@@ -289,7 +292,7 @@ class Ledger:
             values.append(state)
         query = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE {' AND '.join(where)} ORDER BY number"  # nosec B608 # its parts are written above
         with closing(self.connection.execute(query, values)) as found:
-            return [as_row(values) for values in found]
+            return [as_row(values, self.folder / NAME) for values in found]
 
     def digests(self) -> dict[str, tuple[int, int, str]]:
         """Size, time of the last change and sha256 of each input file that was read before, by path."""
@@ -304,6 +307,6 @@ class Ledger:
             )
 
 
-def as_row(values: Sequence[object]) -> Row:
-    named = dict(zip(COLUMNS, values, strict=True))
-    return Row(**{**named, "facts": json.loads(str(named["facts"]))})
+def as_row(values: Sequence[object], file: Path) -> Row:
+    """Raises: OutputError: the file holds what no ledger does."""
+    return Row(**checked_values(file, dict(zip(COLUMNS, values, strict=True))))

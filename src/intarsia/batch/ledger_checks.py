@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,8 @@ def damaged(file: Path, reason: object) -> OutputError:
     Args:
         reason: what SQLite says, or we.
     """
-    fact = f"The ledger {file} cannot be used ({reason})"
+    # What follows a dash or a colon quotes the file.
+    fact = f"The ledger {file} cannot be used ({re.split(' - |: ', str(reason))[0]})"
     if "full" in str(reason):
         return OutputError(fact, Remedy("free some space and run the same command again"))
     if "locked" in str(reason):

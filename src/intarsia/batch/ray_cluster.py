@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import ClusterError, Command, Message, MissingExtraError, Remedy, Setting
+from intarsia.notes import note
 
 logger = logging.getLogger(__name__)
 
@@ -155,9 +156,7 @@ def worker_resources(ray: Any, threads: int, gpus: float | None, workers: int) -
             ),
         )
     if sum(capacities) < workers:
-        logger.warning(
-            "The Ray cluster has room for %d of %d workers; the others wait for it.", sum(capacities), workers
-        )
+        note(f"The Ray cluster has room for {int(sum(capacities))} of {workers} workers; the others wait for it.")
     return {"num_cpus": threads, "num_gpus": gpus}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import time
 from collections import deque
@@ -32,8 +31,7 @@ from intarsia.batch.ray_worker import (
     files_of,
 )
 from intarsia.errors import ClusterError, Setting
-
-logger = logging.getLogger(__name__)
+from intarsia.notes import note
 
 
 def run_on_ray(
@@ -247,7 +245,7 @@ class Driver:
         self.handles.remove(handle)
         if not self.handles:
             raise ClusterError(greeting.problem)
-        logger.warning("%s The run goes on without this worker.", greeting.problem)
+        note(f"{greeting.problem} The run went on without this worker.")
 
     def enter(self, handle: WorkerHandle) -> None:
         """Enter the result of the job that a worker did."""

@@ -60,6 +60,8 @@ class Page:
         self.folder = folder
         self.chunks: dict[int, Chunk] = {}
         self.looked_at = 0.0
+        self.notes: tuple[str, ...] = ()
+        """On the list of jobs."""
 
     def write(
         self,
@@ -106,6 +108,7 @@ class Page:
             "rate": rate,
             "eta": eta,
             "current": list(current),
+            "notes": list(self.notes),
             "results": RESULTS,
             "size": CHUNK,
             "versions": [self.chunks[number].version for number in sorted(self.chunks)],

@@ -31,6 +31,9 @@ UNNAMED = re.compile(r"(unnamed: \d+)?", re.IGNORECASE)
 """Heads of columns without a name, such as the numbers of rows that pandas writes."""
 ROW_NUMBER = re.compile(r"\s*(\d+(\.0)?)?\s*")
 
+MOST_ABOVE = 5
+"""Rows above the one with the columns' names."""
+
 MOST_RESTARTS = 20
 """Rows with wrong quotation marks after which the rest is not read."""
 
@@ -80,14 +83,12 @@ def read_table(text: str, file: PurePath, usual: str = "edit") -> Iterator[Entry
     Raises:
         RecordError: the first row names no photo, or a setting twice.
     """
-    lines = list(io.StringIO(text, newline=""))  # ends of lines alone divide them: no U+2028, no form feed
-    begin = next((place for place, line in enumerate(lines) if line.strip()), 0)
-    said = DELIMITER_LINE.fullmatch(lines[begin].strip("\r\n")) if lines else None
-    begin += said is not None
-    delimiter = said[1] if said else _delimiter("".join(lines[begin : begin + 3]))
+    lines, begin, delimiter, above = _opened(text)
+    if any(line.strip(f"{delimiter} \r\n") for line in lines[begin - above : begin]):
+        note(f"What stands in {file.name} above the row with the columns' names was left out.")
     head: Head | None = None
     again, strays = [], []
-    for row in _rows(lines, begin, delimiter):
+    for row in _rows(lines, begin, delimiter, above):
         if not row.problem and not any(cell.strip() for cell in row.cells):
             continue
         if head is None:
@@ -107,9 +108,37 @@ def read_table(text: str, file: PurePath, usual: str = "edit") -> Iterator[Entry
         note(f"Columns of {file.name} without a name were left out; row {named(strays)} says something there.")
 
 
-def _rows(lines: Sequence[str], begin: int, delimiter: str) -> Iterator[Row]:
-    """The rows from a line on; one with wrong quotation marks is a problem, and the next line begins another row."""
-    number, restarts = 0, 0
+def names_photo(text: str) -> bool:
+    """Whether a text is a table whose first row names the column "photo"."""
+    first = next(_rows(*_opened(text)), Row(number=1, line=1))
+    return "photo" in map(_setting, first.cells)
+
+
+def _opened(text: str) -> tuple[list[str], int, str, int]:
+    """The lines of a table, the place of the first row among them, what divides cells, and the rows above that one.
+
+    The first row is the one that names the column "photo": a title may stand above it.
+    """
+    lines = list(io.StringIO(text, newline=""))  # ends of lines alone divide them: no U+2028, no form feed
+    filled = [place for place, line in enumerate(lines) if line.strip()][: MOST_ABOVE + 2]
+    said = DELIMITER_LINE.fullmatch(lines[filled[0]].strip("\r\n")) if filled else None
+    first = filled[0] + 1 if said else 0
+    for begin in filled[said is not None :]:
+        for delimiter in said[1] if said else DELIMITERS:
+            if "photo" in map(_setting, _cells(lines, begin, delimiter)):
+                best = said[1] if said else _delimiter(lines, begin)
+                return lines, begin, best, begin - first
+    begin = filled[said is not None] if len(filled) > (said is not None) else 0
+    return lines, begin, said[1] if said else _delimiter(lines, begin), begin - first
+
+
+def _rows(lines: Sequence[str], begin: int, delimiter: str, above: int) -> Iterator[Row]:
+    """The rows from a line on; one with wrong quotation marks is a problem, and the next line begins another row.
+
+    Args:
+        above: rows before that line.
+    """
+    number, restarts = above, 0
     spaced = any(re.search(rf'{re.escape(delimiter)} +"', line) for line in lines)  # as people write it: a, "b, c"
     while begin < len(lines):
         rows = csv.reader(islice(lines, begin, None), delimiter=delimiter, strict=True, skipinitialspace=spaced)
@@ -139,14 +168,19 @@ def _why(problem: csv.Error) -> str:
     return text
 
 
-def _delimiter(beginning: str) -> str:
-    """What divides cells: that by which the first row names the most settings, else that which stands there most often."""
+def _delimiter(lines: Sequence[str], begin: int) -> str:
+    """What divides cells: that by which the first row names the most settings, else that which gives it most cells."""
 
     def names(delimiter: str) -> tuple[int, int]:
-        row = next(iter(_rows(list(io.StringIO(beginning, newline="")), 0, delimiter)))
-        return sum(bool(_setting(cell)) for cell in row.cells), len(row.cells)
+        cells = _cells(lines, begin, delimiter)
+        return sum(bool(_setting(cell)) for cell in cells), len(cells)
 
-    return max(DELIMITERS, key=names) if beginning.strip() else ","
+    return max(DELIMITERS, key=names)
+
+
+def _cells(lines: Sequence[str], begin: int, delimiter: str) -> Sequence[str]:
+    """The cells of the row that begins on a line."""
+    return next(_rows(lines[begin : begin + 3], 0, delimiter, 0), Row(number=1, line=1)).cells
 
 
 def _setting(head: str) -> str:
@@ -167,7 +201,7 @@ def _read_head(cells: Sequence[str], file: PurePath) -> Head:
                 f"The first row of {file} names a picture and no column 'photo': put a row above it that names the "
                 "columns, such as photo,prompt."
             )
-        found = f" (its columns are {named([cell for cell in cells if cell.strip()])})" if len(cells) > 1 else ""
+        found = f" (its columns are {named([cell for cell in cells if cell.strip()])})" if any(cells) else ""
         raise RecordError(
             f"The first row of {file} has no column 'photo'{found}: name the settings there, such as photo,prompt."
         )

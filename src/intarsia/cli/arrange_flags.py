@@ -85,7 +85,7 @@ class SceneFlags(ArrangeFlags):
     steps: tyro.conf.Suppress[int] = 50
     guidance: tyro.conf.Suppress[float] = 3.0
     feather: tyro.conf.Suppress[float] = 0.02
-    format: tyro.conf.Suppress[OutputFormat] = "png"
+    format: tyro.conf.Suppress[OutputFormat] = "keep"
     quality: tyro.conf.Suppress[int | None] = None
     watermark: tyro.conf.Suppress[str] = ""
     compose: tyro.conf.Suppress[ComposeSettings] = ComposeSettings()

@@ -35,8 +35,8 @@ from intarsia.cli.commands.regions import Regions, regions_command
 from intarsia.cli.commands.remove import Remove, remove_command
 from intarsia.cli.commands.replay import Replay, replay_command
 from intarsia.cli.commands.ui import Ui, ui_command
-from intarsia.cli.options import CommandResult
-from intarsia.cli.result_lines import note_lines
+from intarsia.cli.options import CommandResult, note_lines
+from intarsia.cli.paths import readable_paths
 from intarsia.errors import Cancelled, IntarsiaError, UsageError
 from intarsia.notes import collected, merged, say
 
@@ -104,7 +104,7 @@ def parse(arguments: list[str]) -> Any:
             Command,
             prog="intarsia",
             description=DESCRIPTION,
-            args=join_repeated(arguments),
+            args=join_repeated(readable_paths(arguments)),
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName),
         )
     except OSError as problem:  # nobody takes what it prints

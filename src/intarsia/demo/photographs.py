@@ -98,11 +98,11 @@ def planned(
     """An entry's record, its photograph in a folder, and the files that it writes."""
     if "remove" in entry:
         removal: RemoveRecord = from_json(RemoveRecord, entry["remove"], str(PHOTOGRAPHS))
-        removal = dataclasses.replace(removal, photo=str(folder / removal.photo))
+        removal = dataclasses.replace(removal, photo=str(folder / removal.photo), format="png")
         photo = read_photo(removal.photo)
         return removal, plan_removal(removal, photo, out, name=entry["name"], overwrite=overwrite)
     record: ArrangeRecord = from_json(ArrangeRecord, entry["arrange"], str(PHOTOGRAPHS))
-    record = dataclasses.replace(record, photo=str(folder / record.photo), models="pocket")
+    record = dataclasses.replace(record, photo=str(folder / record.photo), models="pocket", format="png")
     return record, plan_arrangement(record, out, name=entry["name"], overwrite=overwrite)
 
 

@@ -22,10 +22,10 @@ TEXT_NAMES: dict[bytes, xmp_nodes.Name] = {
 """Keywords of a PNG's texts that mean the same as properties of Dublin Core."""
 
 COMMENT = b"Comment"
-LONGEST_TEXT = 60_000
+LONGEST_TEXT = 30_000
 """Bytes of a PNG's text that another format is given."""
 
-USUAL_NAMES = {"JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF", "PNG": "PNG"}
+USUAL_NAMES = {"JPEG": "JPEG", "WEBP": "WebP", "TIFF": "TIFF", "PNG": "PNG", "AVIF": "AVIF"}
 
 
 @dataclass
@@ -47,21 +47,28 @@ class Plan:
     lost: list[str]
 
 
-def _say(lost: list[str]) -> None:
+def say_lost(lost: list[str]) -> None:
+    """Note what a file is written without, if anything."""
     if lost:
         note(f"The picture is written without a part of what the photo's file holds: {'; '.join(lost)}.")
 
 
-def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> Plan:
+def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, orientation: int = 1) -> Plan:
     """What a file of a kind is given.
 
     Args:
-        kind: "PNG", "JPEG", "WEBP" or "TIFF".
+        kind: "PNG", "JPEG", "WEBP", "TIFF" or "AVIF".
         text, source: as for `write_photo`.
+        orientation: how the pixels are stored, by EXIF.
     """
     carried = photo.carried
     lost = list(carried.lost)
-    block = (photo.exif or b"").removeprefix(b"Exif\0\0")
+    block, own_packet = (photo.exif or b"").removeprefix(b"Exif\0\0"), carried.xmp
+    if orientation != 1:
+        sides = photo.size.width, photo.size.height
+        stored = sides if orientation < 5 else (sides[1], sides[0])
+        block = exif.tidy(block, stored, orientation).block
+        own_packet = xmp.tidy(own_packet, stored, orientation)[0] if own_packet else b""
     comments = carried.comments
     fresh: dict[xmp_nodes.Name, str] = {}
     if kind != "PNG":
@@ -71,16 +78,19 @@ def plan(photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -
             if len(carried.comments) > 1:
                 lost.append(f"further comments, of which {USUAL_NAMES[kind]} holds one")
     if carried.segments and kind != "JPEG":
-        lost.append(f"its JPEG segments {_listed(_segment_name(s.marker) for s in carried.segments)}")
-    if kind == "WEBP":
-        _from_iptc(carried, fresh, lost)
+        lost.append(f"its application data in {_listed(_segment_name(s.marker) for s in carried.segments)}")
+    if kind in ("WEBP", "AVIF"):
+        _from_iptc(carried, fresh, lost, kind)
         block = _with_density(photo, block)
+    if kind == "JPEG" and any(len(comment) > jpeg.LONGEST for comment in comments):
+        comments = tuple(comment for comment in comments if len(comment) <= jpeg.LONGEST)
+        lost.append("a comment, which is too long for JPEG")
     if kind == "JPEG" and len(block) > jpeg.LONGEST_EXIF:
         lost.append(f"its EXIF data, as {len(block):,} bytes are more than JPEG holds of it")
         block = b""
     if kind != "PNG" and profiles.unknown_coding(carried.colour):
         lost.append("its colour space (cICP), for which no profile is known")
-    packet = _packet(carried.xmp, fresh, kind, text, source, lost)
+    packet = _packet(own_packet, fresh, kind, text, source, lost)
     extension = None
     if kind == "JPEG":
         try:
@@ -136,8 +146,8 @@ def _from_texts(carried: Carried, kind: str, fresh: dict[xmp_nodes.Name, str], l
     return tuple(comments)
 
 
-def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[str]) -> None:
-    """Put into XMP what a WebP can hold of IPTC's records."""
+def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[str], kind: str) -> None:
+    """Put into XMP what a WebP or AVIF can hold of IPTC's records."""
     iptc = photoshop.iptc_of(carried.photoshop) or carried.iptc
     for name, value in photoshop.texts_of(iptc).items():
         fresh.setdefault((xmp.DC, name), value)
@@ -147,7 +157,7 @@ def _from_iptc(carried: Carried, fresh: dict[xmp_nodes.Name, str], lost: list[st
     ):
         lost.append("its IPTC data, but for title, keywords, author, copyright and caption")
     elif any(held.number != photoshop.IPTC for held in photoshop.resources(carried.photoshop)[0]):
-        lost.append("its Photoshop data, for which WebP has no place")
+        lost.append(f"its Photoshop data, for which {USUAL_NAMES[kind]} has no place")
 
 
 def _with_density(photo: Photo, block: bytes) -> bytes:
@@ -170,6 +180,11 @@ def density_of(photo: Photo) -> Density | None:
     if told is not None and told.dpi is not None and _near(told.dpi, photo.dpi):
         return told
     return Density(*photo.dpi)
+
+
+def turned(density: Density | None) -> Density | None:
+    """A resolution with across and down changed."""
+    return density and density.turned()
 
 
 def _near(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -197,18 +212,21 @@ def _letters(content: bytes) -> str:
 # The formats
 
 
-def attach(encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | None, source: str) -> bytes:
+def attach(
+    encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | None, source: str, orientation: int = 1
+) -> bytes:
     """An encoded picture with all that it can hold; what it cannot is noted.
 
     Args:
         encoded: as an encoder wrote it, without metadata; empty for a TIFF, which is written here.
         kind: "PNG", "JPEG", "WEBP" or "TIFF".
         text, source: as for `write_photo`.
+        orientation: how the pixels of a JPEG are stored, by EXIF.
 
     Raises:
         ValueError: the format cannot hold so much.
     """
-    made = plan(photo, kind, text, source)
+    made = plan(photo, kind, text, source, orientation)
     if kind == "PNG":
         whole = png.put_together(encoded, _png_chunks(photo, made, text))
     elif kind == "JPEG":
@@ -221,7 +239,7 @@ def attach(encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | No
             photoshop=_resources(photo.carried),
             segments=photo.carried.segments,
             comments=made.comments,
-            density=density_of(photo),
+            density=density_of(photo) if orientation < 5 else turned(density_of(photo)),
         )
     elif kind == "WEBP":
         alpha = photo.alpha is not None
@@ -235,7 +253,7 @@ def attach(encoded: bytes, photo: Photo, kind: str, text: Mapping[str, str] | No
         )
     else:
         whole = _tiff(photo, made)
-    _say(made.lost)
+    say_lost(made.lost)
     return whole
 
 

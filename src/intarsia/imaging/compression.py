@@ -9,13 +9,14 @@ from typing import Any
 from PIL import JpegImagePlugin, WebPImagePlugin
 
 from intarsia.errors import PictureError
+from intarsia.imaging.jpeg_blocks import blocks_are_kept
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import open_image
 from intarsia.records.choices import OutputFormat
 
 log = logging.getLogger(__name__)
 
-KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
+KINDS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 """What the writers call the formats that can be asked for by name."""
 
 FULL_COLOUR = 90
@@ -29,7 +30,7 @@ def compression(kind: str, original: Path | None, quality: int | None) -> dict[s
     """Pillow's options for a file of a kind; nothing where the writer's own are right.
 
     Args:
-        kind: "JPEG" or "WEBP"; other kinds are lossless.
+        kind: "JPEG", "WEBP" or "AVIF"; other kinds are lossless.
         original: file of the photo, of whatever kind; None for one that was made in memory.
         quality: 1 to 100; None to compress as the original was, where it is of the same kind.
     """
@@ -37,6 +38,8 @@ def compression(kind: str, original: Path | None, quality: int | None) -> dict[s
         return {"quality": quality, "subsampling": 0 if quality >= FULL_COLOUR else 2}
     if quality is not None and kind == "WEBP":
         return {"lossless": False, "quality": quality}
+    if quality is not None and kind == "AVIF":
+        return {"quality": quality}
     if original is None or kind not in ("JPEG", "WEBP"):
         return {}
     try:
@@ -67,8 +70,13 @@ def lossy_notes(format: OutputFormat, quality: int | None, photo: Photo, where: 
         where: what was changed on purpose, "gap".
     """
     kind = kind_asked(format, photo.format)
-    if kind != "JPEG" and compression(kind, photo.path, quality).get("lossless", True):
+    if kind not in ("JPEG", "AVIF") and compression(kind, photo.path, quality).get("lossless", True):
         return ()
+    if "qtables" in compression(kind, photo.path, quality) and blocks_are_kept():
+        return (
+            f"The picture is written as JPEG, as the photo is: pixels up to 16 beside the {where} change a little, all others "
+            "stay as they were; as PNG those do, too.",
+        )
     name = "WebP with loss" if kind == "WEBP" else kind
     return (
         f"The picture is written as {name}, which changes pixels outside the {where} a little; as PNG they stay as they "
@@ -88,8 +96,10 @@ def jpeg_tables(picture: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     small = all(len(table) == 64 and min(table) >= 1 and max(table) <= 255 for table in tables)
     if not small or len(tables) != len(by_component) or not tables:
         return {}
-    sampling = JpegImagePlugin.get_sampling(picture)
-    return {"qtables": tables, "subsampling": sampling if sampling in (0, 1, 2) else 0}
+    if len(tables) == 3 and tables[1] == tables[2]:
+        del tables[2]  # shared, as in the original
+    sampling = 0 if picture.mode == "L" else JpegImagePlugin.get_sampling(picture)
+    return {"qtables": tables, "subsampling": sampling} if sampling in (0, 1, 2) else {}
 
 
 def is_lossless(file: Path) -> bool:

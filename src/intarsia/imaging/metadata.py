@@ -26,6 +26,9 @@ TURNS = {
 }
 """What turns a stored picture upright, by its EXIF orientation."""
 
+TURNS_BACK = TURNS | {6: TURNS[8], 8: TURNS[6]}
+"""What turns it back."""
+
 TRAINED = "compositeWithTrainedAlgorithmicMedia"
 EDITED = "humanEdits"
 """The IPTC's words for a picture that was partly made by a trained model, and for one edited without any."""
@@ -201,12 +204,14 @@ def record_in_comment(block: bytes) -> str | None:
 
 
 def record_in(pieces: Pieces, key: str) -> str | None:
-    """What was written about a picture under a key: as a text of a PNG; in other files the record alone."""
+    """What was written about a picture under a key: as a text of a PNG; in other files the record and XMP alone."""
     for chunk in pieces.chunks:
         if png.key_of(chunk) == key.encode("latin-1", "replace"):
             text = png.unpacked(chunk, png.LONGEST_PACKET)
             if text is not None:
                 return png.said(text)
+    if key == png.XMP.decode() and pieces.xmp:
+        return xmp_nodes.as_utf8(pieces.xmp[0]).decode("utf-8", "replace")
     if key != "intarsia":
         return None
     if pieces.xmp:

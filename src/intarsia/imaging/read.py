@@ -33,6 +33,7 @@ from intarsia.errors import PictureError, Remedy
 from intarsia.imaging import heif
 from intarsia.imaging.containers.exif import orientation_block
 from intarsia.imaging.containers.pieces import Density, Pieces, SplicedFile
+from intarsia.imaging.decoding import BoundedReader, quiet_libtiff, reason_of
 from intarsia.imaging.formats import HEAD, format_of
 from intarsia.imaging.metadata import (
     TURNS,
@@ -160,32 +161,35 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
         if kind not in READERS:
             what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
             raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
+        if kind == "TIFF":
+            quiet_libtiff()
         try:
-            pieces = take_apart(file, kind)
-            file.seek(0)
-            bare: Any = file if pieces.bare is None else io.BufferedReader(SplicedFile(file, pieces.bare))
-            with warnings.catch_warnings(action="ignore"):
-                picture = READERS[kind](bare)
-            if kind in BY_DECODER:
-                pieces = pieces_of(picture)
-                heif.add_colour(pieces, head)
-            elif (orientation := orientation_of(pieces)) != 1:
-                picture.info["exif"] = b"Exif\0\0" + orientation_block(orientation)
-            check_sides(name, picture.size)
-            if kind != "HEIC" and pages_of(picture) > 1:  # of several pictures in a HEIC, one is the main one
-                many = "has several pages" if kind == "TIFF" else "is animated"
-                raise PictureError(f"{name} {many}, and which of them to edit is not clear: save the one as a file.")
-            if not any_depth:
-                check_depth(name, picture, head)
             with warnings.catch_warnings(action="ignore"):  # of tags that nothing here depends on
+                pieces = take_apart(file, kind)
+                file.seek(0)
+                bare: Any = file if pieces.bare is None else BoundedReader(SplicedFile(file, pieces.bare))
+                picture = READERS[kind](bare)
+                if kind in BY_DECODER:
+                    pieces = pieces_of(picture)
+                    heif.add_colour(pieces, head)
+                elif (orientation := orientation_of(pieces)) != 1:
+                    picture.info["exif"] = b"Exif\0\0" + orientation_block(orientation)
+                check_sides(name, picture.size)
+                if kind != "HEIC" and pages_of(picture) > 1:  # of several pictures in a HEIC, one is the main one
+                    many = "has several pages" if kind == "TIFF" else "is animated"
+                    raise PictureError(
+                        f"{name} {many}, and which of them to edit is not clear: save the one as a file."
+                    )
+                if not any_depth:
+                    check_depth(name, picture, head)
                 yield picture, kind, pieces
         except (PictureError, MemoryError):
             raise
         except Exception as problem:  # the decoders raise nearly anything on a damaged file
             log.debug("decoding %s", path, exc_info=True)
             raise PictureError(
-                f"{name} cannot be decoded as {kind} ({problem or type(problem).__name__}): the file is cut off or "
-                "damaged. Copy it again, or open and save it in another program."
+                f"{name} cannot be decoded as {kind}{reason_of(problem)}: the file is cut off or damaged. Copy it "
+                "again, or open and save it in another program."
             ) from problem
 
 
@@ -199,9 +203,13 @@ def open_file(path: str | Path) -> io.BufferedReader:
             raise PictureError(f"{path} is a folder, not a picture: give one file in it.")
         if not stat.S_ISREG(status.st_mode):
             raise PictureError(f"{path} is not a regular file: save the picture as a file first.")
-        return Path(path).open("rb")
+        return BoundedReader(Path(path).open("rb", 0))
     except FileNotFoundError as problem:
-        raise PictureError(f"There is no picture {path}: check the name and the folder.") from problem
+        if "*" in Path(path).name:
+            advice = "name one, since patterns are not filled in, or give the folder to a batch"
+        else:
+            advice = "check the name and the folder"
+        raise PictureError(f"There is no picture {path}: {advice}.") from problem
     except PermissionError as problem:
         raise PictureError(f"The picture {path} may not be read: you lack the permission; allow it first.") from problem
     except (OSError, ValueError) as problem:
@@ -335,7 +343,7 @@ def to_rgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes 
                 rgb.putalpha(picture.convert("RGBA").getchannel("A"))
             return rgb, None
         except (ImageCms.PyCMSError, OSError) as problem:
-            log.warning("The colour profile cannot be applied (%s); the colours are converted without it.", problem)
+            note(f"The colour profile cannot be applied ({problem}): the colours were converted without it.")
     if picture.mode in ("La", "RGBa"):  # premultiplied: Pillow converts it only to its plain twin
         picture = picture.convert("LA" if picture.mode == "La" else "RGBA")
     return picture.convert(wanted), icc if space == b"RGB " else None

@@ -20,6 +20,7 @@ from intarsia.imaging.metadata import TURNS
 from intarsia.imaging.photo import Bytes, Photo
 from intarsia.imaging.read import read_photo
 from intarsia.layout.names import BACKGROUND
+from intarsia.notes import note
 
 Colour = tuple[int, int, int]
 
@@ -148,6 +149,8 @@ def read_colour_map(
             f"The map {path} has {shape} pixels, but the photo has {size}, another shape: paint it over the whole "
             "photo and save it at the photo's size."
         )
+    if numbers.shape != (size.height, size.width):
+        note(f"The map {path} has {shape} pixels, and the photo {size}: it is fitted to the photo.")
     numbers = resized(numbers, size)
     masks: dict[str, Mask] = {name: numbers == number for number, name in enumerate(key, start=1) if name != BACKGROUND}
     return ColourMap(masks=masks, size=shape)

@@ -33,6 +33,7 @@ from intarsia.layout.scene import Scene
 from intarsia.layout.stack import Change, Stack, stack_layers
 from intarsia.layout.transparency import moved_transparency
 from intarsia.layout.windows import one_of_many, windows_of
+from intarsia.notes import note
 from intarsia.progress import OnProgress, Stages, span
 from intarsia.records.arrange import ArrangeRecord
 
@@ -101,6 +102,8 @@ def compose(
             seen.picture[...] += soft[..., None] * change_to_part(healing, crop, photo.size)
             stack.put(seen)
 
+    if backbones is not None and diffusion is None:
+        note(f"{backbones.name} is used through its pipeline alone: objects were laid as they are, and not refined.")
     pixels = photo.pixels.copy()
     pixels[stack.part][stack.region] = levels_to_bytes(stack.picture[stack.region])
     transparency = moved_transparency(scene, layout, change, blend)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from intarsia.backbones.confidence import Answers, Confidence, ask, judge, known_noun
+from intarsia.backbones.confidence import Answers, Confidence, ask, judge, known_noun, spelled_alike
 from intarsia.backbones.protocols import KnowsNouns, MaskRefiner, Segmenter
 from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.imaging.geometry import Point, working_size
@@ -185,6 +185,7 @@ def divide(photo: Photo, picture: Tensor, answers: Answers, names: Sequence[str]
             raise LayoutError(
                 f"{words!r} was not found in the picture (its probability is at most {peak:.2f}, and {LEAST_PEAK} is "
                 "needed)",
+                *other_spelling(words, answers.nouns),
                 Remedy("try another word for it"),
                 pass_masks("its mask"),
             )
@@ -205,6 +206,12 @@ def divide(photo: Photo, picture: Tensor, answers: Answers, names: Sequence[str]
     return Located(picture=picture, answers=answers, masks=found, points=points)
 
 
+def other_spelling(words: str, nouns: Sequence[str]) -> tuple[Remedy, ...]:
+    """The known noun that is spelled nearly like one that is not."""
+    alike = None if known_noun(words, nouns) else spelled_alike(words, nouns)
+    return (Remedy(f"write {alike!r} if that is meant"),) if alike else ()
+
+
 def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> None:
     """Say on a photograph that a segmenter knows few nouns, and these from a small drawn world.
 
@@ -221,6 +228,7 @@ def check_nouns(photo: Photo, classes: Sequence[str], nouns: Sequence[str]) -> N
         raise LayoutError(
             f"{' and '.join(map(repr, unknown))}: the pocket models know {len(nouns)} nouns of their own small world "
             f"({', '.join(nouns)}) and no photographs",
+            *other_spelling(unknown[0], nouns),
             Remedy(
                 "mark the object with a box or points, ",
                 Setting("object", f"'{unknown[0]}=x0,y0,x1,y1'"),

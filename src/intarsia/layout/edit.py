@@ -11,6 +11,7 @@ import numpy as np
 
 from intarsia.backbones.fills import paints_size
 from intarsia.backbones.protocols import Backbones, EvalCounter
+from intarsia.backbones.tokens import without_warnings_of_cuts
 from intarsia.errors import LayoutError, ModelError, Remedy, Setting
 from intarsia.imaging.affine import apply
 from intarsia.imaging.edited_photo import EditedPhoto
@@ -24,6 +25,7 @@ from intarsia.layout.compose import choose_fill, compose
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.doubts import kept_notes
 from intarsia.layout.layout import Layout
+from intarsia.layout.prompt_notes import prompt_notes, texts_of
 from intarsia.layout.regenerate import regenerate
 from intarsia.layout.removal_notes import fill_notes
 from intarsia.layout.scene import Scene
@@ -72,6 +74,7 @@ class ArrangeResult:
 
 
 @collecting
+@without_warnings_of_cuts()  # the notes say what was cut
 def arrange(
     scene: Scene,
     layout: Layout,
@@ -148,7 +151,12 @@ def arrange(
         ),
         record=record if backbones is None else dataclasses.replace(record, models=backbones.name),
         versions={**({} if backbones is None else backbones.versions), **own},
-        notes=(*kept_notes(scene.objects), *notes_on(scene, layout), *fill_notes(fill)),
+        notes=(
+            *kept_notes(scene.objects),
+            *notes_on(scene, layout),
+            *fill_notes(fill),
+            *(() if backbones is None else prompt_notes(texts_of(record), backbones, record.embedding, brackets=True)),
+        ),
     )
 
 

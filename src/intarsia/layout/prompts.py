@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from intarsia.backbones.prompt_chunks import prompt_ids
-from intarsia.errors import LayoutError
+from intarsia.errors import LayoutError, Remedy, Setting
 from intarsia.layout.scene import Scene
 
 
@@ -54,6 +54,11 @@ def without_brackets(prompt: str, scene: Scene, tokens: Mapping[str, str] | None
         for text in (inside.lower(), spelled):
             if text in plain:
                 return plain[text] + after
+        if inside not in further and re.match(r"(?:lora|lyco)\s*:", inside, re.IGNORECASE):
+            raise LayoutError(
+                f"The prompt names <{inside}>, which is no object",
+                Remedy("give the file and its weight with ", Setting("lora", "FILE:0.8")),
+            )
         if inside not in further:
             listed = ", ".join(f"<{name}>" for name in scene.names)
             raise LayoutError(

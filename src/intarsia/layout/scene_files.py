@@ -21,6 +21,7 @@ from intarsia.layout.doubts import outline_by_hand, refuse_unsure, unsure_of
 from intarsia.layout.found_file import with_found
 from intarsia.layout.marked_objects import outline_marked, parse_marked
 from intarsia.layout.scene import Scene, scene_of, scene_of_objects
+from intarsia.notes import note
 from intarsia.progress import tick
 from intarsia.records.arrange import COLOURS_EXAMPLE, ArrangeRecord
 from intarsia.records.inputs import split_mask
@@ -28,6 +29,10 @@ from intarsia.records.scene_folder import SCENE_FILES
 
 PHOTO_FILE, MASK_FILE, COLOURS_FILE = (SCENE_FILES[kind] for kind in ("photo", "mask", "colours"))
 """What a scene folder holds."""
+
+
+OVERLAP = 0.05
+"""Share of a mask that others may cover before it is told of."""
 
 
 def read_scene(
@@ -217,5 +222,8 @@ def read_masks(photo: Photo, given: Sequence[str]) -> Scene:
                 f"{files[name]}."
             )
         taken |= masks[name]
+        hidden = 1 - shown.sum() / masks[name].sum()
+        if hidden > OVERLAP:
+            note(f"{hidden:.0%} of the mask of {name!r} lies behind objects that are named after it, and is theirs.")
         masks[name] = shown
     return scene_of(photo, masks)

@@ -155,7 +155,7 @@ class ArrangeRecord:
     """One edit by layout: what is in the picture, where it goes, and every setting that matters."""
 
     photo: str
-    """The picture to edit: PNG, JPEG, WebP, TIFF or BMP; or a scene folder that intarsia objects wrote."""
+    """The picture to edit: PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC; or a scene folder that intarsia objects wrote."""
     mask: str | None = None
     """The objects as a picture in their colours; needs --colours."""
     colours: str | None = None
@@ -230,10 +230,10 @@ class ArrangeRecord:
     """A few words that are written over what was changed, translucent, again and again, such as "toy preview"; nothing elsewhere."""
     size: int | None = None
     """Short side at which the models work, in pixels; by default the size they were trained at."""
-    format: OutputFormat = "png"
-    """Format of the picture's file: png (every pixel outside the edit stays as it was), keep (the photo's own, where it can be written), jpeg (small, but all pixels change a little) or webp."""
+    format: OutputFormat = "keep"
+    """Format of the picture's file: keep (the photo's own; png where that cannot be written), png (every pixel outside the edit stays as it was), jpeg (small; all pixels change a little, but for a photo that is one: there, those beside the edit alone), webp, or avif (smaller still, all pixels change)."""
     quality: int | None = None
-    """Quality of a jpeg or of a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, or webp without loss."""
+    """Quality of a jpeg, an avif or a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, webp without loss, or avif of 90."""
     compose: ComposeSettings = ComposeSettings()
     guide: GuideSettings = GuideSettings()
     learn: LearnSettings = LearnSettings()

@@ -13,7 +13,7 @@ Structure = Literal["mean", "published"]
 LayoutPreset = Literal["default", "paper"]
 Mode = Literal["auto", "compose", "regenerate"]
 Fill = Literal["auto", "patch", "diffusion", "membrane", "lama", "migan"]
-OutputFormat = Literal["png", "keep", "jpeg", "webp"]
+OutputFormat = Literal["png", "keep", "jpeg", "webp", "avif"]
 Alpha = Literal["auto", "keep", "paint"]
 Unsure = Literal["refuse", "keep"]
 

@@ -147,7 +147,7 @@ class EditRecord:
     """One edit by words: what is in the picture, what it should become, and every setting that matters."""
 
     photo: str
-    """The picture to edit: PNG, JPEG, WebP, TIFF or BMP."""
+    """The picture to edit: PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC."""
     prompt: str
     """What it should become, e.g. "a big tree with many flowers in the center"."""
     source: str = ""
@@ -206,10 +206,10 @@ class EditRecord:
     """How many of the best candidates to save."""
     size: int | None = None
     """Short side at which the models work, in pixels; by default the size they were trained at."""
-    format: OutputFormat = "png"
-    """Format of the picture's file: png (every pixel outside the edit stays as it was), keep (the photo's own, where it can be written), jpeg (small, but all pixels change a little) or webp."""
+    format: OutputFormat = "keep"
+    """Format of the picture's file: keep (the photo's own; png where that cannot be written), png (every pixel outside the edit stays as it was), jpeg (small; all pixels change a little, but for a photo that is one: there, those beside the edit alone), webp, or avif (smaller still, all pixels change)."""
     quality: int | None = None
-    """Quality of a jpeg or of a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, or webp without loss."""
+    """Quality of a jpeg, an avif or a lossy webp; by default they are compressed as the photo's own file is where that is of the same format, else as jpeg of 95 with full colour resolution, webp without loss, or avif of 90."""
     search: SearchSettings = SearchSettings()
     score: ScoreSettings = ScoreSettings()
     fit: FitSettings = FitSettings()

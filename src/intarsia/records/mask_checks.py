@@ -14,6 +14,7 @@ def label_checks(mask: str | None, label: int | None) -> tuple[Check, ...]:
     if label is None:
         return ()
     return (
+        (0 <= label <= MOST_LABEL, f"mask_label is {label}, but must lie between 0 and {MOST_LABEL}."),
         (
             mask is not None,
             (
@@ -21,5 +22,4 @@ def label_checks(mask: str | None, label: int | None) -> tuple[Check, ...]:
                 Remedy(Setting("mask", "FILE", verb="pass"), " too", page="give one"),
             ),
         ),
-        (0 <= label <= MOST_LABEL, f"mask_label is {label}, but must lie between 0 and {MOST_LABEL}."),
     )

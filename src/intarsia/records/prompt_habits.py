@@ -122,7 +122,7 @@ HABITS = (
             r"|(?:tile|raw|hd|fast|relax|turbo|draft|video|test|testp|uplight|upbeta|niji))(?=[\s,]|$)",
             re.IGNORECASE,
         ),
-        remedies=(Remedy("leave it out and give settings of their own"),),
+        remedies=(Remedy("leave it out and use the settings"),),
     ),
     Habit(
         pattern=re.compile(r"(?:^|[\n,.])\s*(Negative prompt\s*:)", re.IGNORECASE),
@@ -130,7 +130,7 @@ HABITS = (
     ),
     Habit(
         pattern=re.compile(r"(?:^|[\n,.])\s*(Steps\s*:\s*\d+\s*,.*)", re.IGNORECASE | re.DOTALL),
-        remedies=(Remedy("leave it out and give settings of their own"),),
+        remedies=(Remedy("leave it out and use the settings"),),
     ),
 )
 """In the order in which they are told; what one of them has matched is not matched again."""

@@ -45,6 +45,7 @@ from intarsia.regions.published import PUBLISHED, published_anchors
 from intarsia.regions.refine import refined
 from intarsia.regions.region import Region
 from intarsia.regions.scoring import Ranker, Scores
+from intarsia.regions.screen_colours import in_screen_colours
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
 from intarsia.regions.showing import alpha_notes, completed
 from intarsia.regions.sight import Sight
@@ -105,6 +106,7 @@ class EditResult:
 
 
 @collecting
+@in_screen_colours
 @without_warnings_of_cuts()  # the notes say what was cut
 def edit(
     photo: Photo,
@@ -146,9 +148,7 @@ def edit(
     size = working_size(photo.size, side, inpainter.stride)
     image = to_tensor(photo, size).to(backbones.device)
     given = record.box is not None or mask is not None
-
     searched = record.preset == "default" and not given
-
     network = None if given else network or fitted_network(record, backbones)
     editor = chosen_editor(record, backbones, given=given)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from intarsia.backbones.embedding_files import unused_messages
 from intarsia.backbones.fills import paints_size
-from intarsia.backbones.protocols import Backbones, Inpainter, KnowsNouns, WeighsWords
+from intarsia.backbones.protocols import Backbones, Inpainter, KnowsNouns
 from intarsia.backbones.samplers import wastes_steps
-from intarsia.backbones.tokens import unread_words
+from intarsia.backbones.tokens import SHOWN_WORDS, heeds_weights, unread_end
 from intarsia.errors import TERMINAL, Command, Message, Remedy, Setting
 from intarsia.imaging.drawings import is_drawing
-from intarsia.imaging.geometry import Box, Size, to_stride
+from intarsia.imaging.geometry import LONGEST_TO_SHORTEST, Box, Size, to_stride
 from intarsia.imaging.photo import Photo
 from intarsia.records.choices import Preset
 from intarsia.records.edit import EditRecord
@@ -45,9 +45,6 @@ MOST_LCM_GUIDANCE, USUAL_LCM_STEPS = 2.5, 12
 
 FEWEST_KARRAS_STEPS = 18
 """Steps of Karras's noise levels from which a checkpoint of zero terminal signal makes whole pictures, as the pocket models do."""
-
-SHOWN_WORDS = 12
-"""Unread words that are quoted; of more, the first."""
 
 WINDOWS = ("search.anchors", "search.smallest_window", "search.largest_window")
 ADVISED = (*WINDOWS, "search.proposals", "search.network_weight")
@@ -99,9 +96,18 @@ def edit_notes(
         *cut_messages(record, backbones, judged=not given or record.keep > 1),
         *weight_messages(record, heeded=heeds_weights(inpainter)),
         *spelling_messages(record, heeded=heeds_weights(inpainter)),
+        *unused_messages(record.embedding, (record.sentence, record.negative_prompt)),
         *setting_messages(record, inpainter.stride, given=given),
         *sampler_messages(record, inpainter, given=given),
     ]
+    if not given and photo.size.long > LONGEST_TO_SHORTEST * photo.size.short:
+        messages.append(
+            (
+                f"The photo, {photo.size}, is more than {LONGEST_TO_SHORTEST} times as long as wide: the models saw it as a "
+                "whole only small",
+                SAY_WHERE,
+            )
+        )
     if given:
         messages += [
             clipped_message(record, photo.size),
@@ -184,18 +190,6 @@ def cut_messages(record: EditRecord, backbones: Backbones, *, judged: bool) -> l
         if end := unread_end(inpainter.tokenizer, getattr(record, name), most):
             messages.append((f"The models read {most} tokens of the {called}: {end} at its end had no effect.", fewer))
     return messages
-
-
-def heeds_weights(inpainter: Inpainter) -> bool:
-    """Whether it heeds weights of words, and reads prompts of any length."""
-    return isinstance(inpainter, WeighsWords) and inpainter.reads_weights
-
-
-def unread_end(tokenizer: Any, text: str, limit: int) -> str:
-    """The words that a text encoder leaves unread at the end of a text, in quotation marks; of many, the first."""
-    words = unread_words(tokenizer, without_weights(text), limit).split()
-    more = f" and {len(words) - SHOWN_WORDS} more words" if len(words) > SHOWN_WORDS + 1 else ""
-    return f"{' '.join(words[:SHOWN_WORDS] if more else words)!r}{more}" if words else ""
 
 
 def weight_messages(record: EditRecord, *, heeded: bool) -> list[Message]:

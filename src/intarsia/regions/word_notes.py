@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from intarsia.backbones.confidence import calibration_of
+from intarsia.backbones.confidence import calibration_of, spelled_alike
 from intarsia.backbones.protocols import KnowsNouns, Segmenter
 from intarsia.errors import TERMINAL, Message, Remedy, Setting
 from intarsia.notes import say
@@ -17,8 +16,7 @@ from intarsia.regions.families import Job
 from intarsia.regions.intent import BEHIND, Intent, head, read_intent
 from intarsia.regions.sight import KINDS, Sight
 
-ALIKE = 0.7
-"""Likeness, in [0, 1], of two spellings from which one may be meant by the other."""
+NOUN = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
 
 SAY_WHERE = Remedy("say where with ", Setting("box"))
 NAME_OTHERWISE = Remedy("name it otherwise")
@@ -40,8 +38,8 @@ def not_known(words: str, nouns: Sequence[str]) -> str:
 
 def other_spelling(noun: str, nouns: Sequence[str]) -> tuple[Remedy, ...]:
     """The known noun that is spelled nearly like another one."""
-    alike = difflib.get_close_matches(noun, nouns, 1, ALIKE)
-    return tuple(Remedy(f"write {known!r} if that is meant") for known in alike)
+    alike = spelled_alike(noun, nouns)
+    return (Remedy(f"write {alike!r} if that is meant"),) if alike else ()
 
 
 def empty_message(record: EditRecord) -> Message:
@@ -144,7 +142,7 @@ def unlearned_message(intent: Intent, tokenizer: Any) -> Message:
     if intent.change == "whole":
         return ()
     nouns = list(dict.fromkeys(noun for phrase in intent.targets if (noun := head(phrase))))
-    unlearned = [noun for noun in nouns if len(tokenizer.tokenize(noun)) > 1]
+    unlearned = [noun for noun in nouns if NOUN.fullmatch(noun) and len(tokenizer.tokenize(noun)) > 1]
     if not unlearned:
         return ()
     listed = " and ".join(map(repr, unlearned))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intarsia.errors import Command, RecordError, Remedy
+from intarsia.notes import note
 from intarsia.records.remove import describe_removed
 from intarsia.records.weighted_prompt import without_weights
 from intarsia.results.document import describe
@@ -49,7 +50,9 @@ def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
     for file in (*folder.glob("*.json"), *folder.glob("*/*.json")):
         try:
             facts = read_document(file)
-        except RecordError:  # another program's JSON
+        except RecordError as problem:
+            if "is not valid JSON" in str(problem):  # else it is another program's
+                note(str(problem))
             continue
         fields = facts.get("record")
         if not (isinstance(fields, dict) and isinstance(facts.get("output_sha256"), str)):

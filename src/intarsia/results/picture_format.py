@@ -10,6 +10,7 @@ from intarsia.imaging.compression import kind_asked
 from intarsia.imaging.metadata import TRAINED
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.write import WRITERS, is_opaque, write_photo
+from intarsia.notes import note
 from intarsia.records.choices import OutputFormat
 from intarsia.records.inputs import Record
 
@@ -52,7 +53,11 @@ def ending_of(record: Record, photo: Photo) -> str:
             Remedy("leave out ", Setting("quality")),
             Remedy("write ", Setting("format", "jpeg"), " or webp"),
         )
-    return choose_ending(record.format, photo.format, photo, Path(record.photo))
+    ending = choose_ending(record.format, photo.format, photo, Path(record.photo))
+    if record.format == "keep" and WRITERS[ending][0] != kind_asked("keep", photo.format):
+        why = "has no transparency" if photo.format == "JPEG" else "is not written here"
+        note(f"The picture is a PNG, as the photo's own format, {photo.format}, {why}.")
+    return ending
 
 
 def write_result(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.file_names import LONGEST, free_name, name_key, safe_name, split_ending, trimmed
+from intarsia.file_names import LONGEST, free_name, name_key, safe_name, safe_signs, split_ending, trimmed
 from intarsia.files import check_absent, check_writable, file_digest, is_same_file
 from intarsia.notes import note
 from intarsia.results.staging import check_folder
@@ -63,7 +63,7 @@ def name_asked_for(name: str, longest: int = LONGEST) -> str:
             Remedy("give the folder with ", Setting("out"), " and the name alone", page="give a name without slashes"),
         )
     stem, ending = split_ending(name)
-    if not trimmed(stem).strip("_"):
+    if not trimmed("".join(safe_signs(stem))).strip("_"):
         raise OutputError(f"The name {name!r} is none", Remedy("give one of letters or numbers"))
     safe = safe_name(stem, longest)
     if safe != stem:

@@ -87,7 +87,11 @@ def placing_of(stage: Path) -> dict[str, int]:
 
 def settle(folder: Path) -> None:
     """Undo and remove what killed processes have left half-placed in a folder; those at work are left alone."""
-    for stage in folder.glob(f"{STAGE}*"):
+    try:
+        stages = list(folder.glob(f"{STAGE}*"))
+    except OSError:  # no folder: its name is too long, or it may not be read
+        return
+    for stage in stages:
         lock = stage / LOCK
         with contextlib.suppress(OSError, NotImplementedError, Timeout):
             if lock.exists():

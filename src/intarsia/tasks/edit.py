@@ -93,8 +93,9 @@ def run_edit(
         overwrite=files.overwrite,
     )
     models = record.models
-    if on_note is not None and (known := toy_world_ahead(models, photo)):
-        on_note(TERMINAL.sentence(known))
+    if known := toy_world_ahead(models, photo):
+        if on_note is not None:
+            on_note(TERMINAL.sentence(known))
         models = resolve(models, quiet=True).name  # what auto means is said by the note
     result = edit(
         photo,

@@ -14,11 +14,12 @@ from intarsia.files import check_absent
 from intarsia.imaging.read import read_photo
 from intarsia.layout.concept_exchange import check_exchange, write_exchange
 from intarsia.layout.concepts import Concepts
+from intarsia.layout.prompt_notes import prompt_notes, texts_of
 from intarsia.layout.prompts import without_brackets
 from intarsia.layout.scene_files import photo_of
 from intarsia.layout.tracking import Tracker, open_tracker
 from intarsia.layout.train import OnSample, learn
-from intarsia.notes import collecting
+from intarsia.notes import collecting, say
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.results.staging import check_folder
@@ -87,6 +88,7 @@ def run_learn(
     if export:
         check_exchange(exchange_folder(out), scene.names, record.learn.additions, overwrite)
     backbones = networks_of(record, load)
+    say(*prompt_notes(texts_of(record), backbones, record.embedding, brackets=True))
     counter, started = backbones.learner.counter, time.monotonic()
     forward, backward = counter.evaluations, counter.backward
     concepts = learn(

@@ -112,7 +112,9 @@ def paint(
     protected: Mask | None = None,
 ) -> RemoveResult:
     """Remove, and let a checkpoint paint the gap, away from the words for what was there."""
+    from intarsia.backbones.tokens import without_warnings_of_cuts
     from intarsia.layout.background import DiffusionFill
+    from intarsia.layout.prompt_notes import prompt_notes
 
     named = {mark.name for mark in parse_marked(record.object)} | set(record.find)
     words = list(dict.fromkeys(obj.words for obj in scene.objects if obj.name in named))
@@ -120,7 +122,9 @@ def paint(
     counter = backbones.painter.counter
     before = counter.evaluations
     fill = DiffusionFill(words, settings, backbones, on_progress)
-    result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=on_progress)
+    with without_warnings_of_cuts():  # the notes say what was cut
+        result = remove(scene, record, fill, avoid=avoid, protected=protected, on_progress=on_progress)
+    result = with_notes(result, prompt_notes({"prompt": record.prompt}, backbones, record.embedding, brackets=False))
     cost = dataclasses.replace(
         result.cost,
         evaluations=counter.evaluations - before,

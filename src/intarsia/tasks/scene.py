@@ -21,6 +21,9 @@ from intarsia.records.inputs import Record
 if TYPE_CHECKING:
     from intarsia.backbones.segmenters import LoadedSegmenter
 
+WORDS = {"prompt": "the prompt", "negative_prompt": "the negative prompt", "background": "the background's words"}
+"""What a checkpoint is told, as notes call it."""
+
 LoadBackbones = Callable[..., Backbones]
 """Loads the networks of a checkpoint by its name, with what is added to it by keyword; asked once a task."""
 
@@ -39,9 +42,12 @@ def networks_of(record: Record, load: LoadBackbones, *, models: str | None = Non
 
 
 def tell_unused(record: Record) -> None:
-    """Say that what a record adds to a checkpoint is not used, where none paints."""
+    """Say that what a record adds to a checkpoint, and tells it, is not used, where none paints."""
     if any(getattr(record, setting) for setting in ADDED):
         note("No checkpoint painted here, so that LoRAs and textual inversions had no effect.")
+    words = [called for setting, called in WORDS.items() if getattr(record, setting, "")]
+    if words:
+        note(f"No checkpoint painted here, so that {' and '.join(words)} had no effect.")
 
 
 def load_scene(record: ArrangeRecord, photo: Photo, load_segmenter: LoadSegmenter) -> Scene:

@@ -28,6 +28,7 @@ from intarsia.web.arrange_store import (
     source_path,
     write_detected_scene,
 )
+from intarsia.web.callers import Caller
 from intarsia.web.error_messages import message_for
 from intarsia.web.mask_uploads import take_mask
 from intarsia.web.remove_service import RemoveService
@@ -65,12 +66,12 @@ def add_edit_endpoint(store: SessionStore) -> None:
         Returns:
             The edited picture as a PNG file, and its record.
         """
-        with errors_as_sentences(), temporary_session(store) as session:
+        with errors_as_sentences(), temporary_session(store) as (session, caller):
             file = take_upload(Path(photo or ""), Path(get_upload_folder()), session)
             settings = edit_settings(source, prompt, record)
             edit = edit_service.build_record(file, settings, store)
             return picture_and_record(
-                edit_service.run_session_edit(session, store, edit, lambda progress: None, lambda value: None)
+                edit_service.run_session_edit(session, store, edit, caller.on_progress, lambda value: None)
             )
 
     with gr.Row(visible=False):
@@ -113,7 +114,7 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
 
         Each object says its confidence, and whether that is sure; what is not sure is in the scene all the same.
         """
-        with errors_as_sentences(), temporary_session(store) as session:
+        with errors_as_sentences(), temporary_session(store) as (session, _):
             if photo is None:
                 raise RecordError("No picture came: send one as photo.")
             file = take_upload(Path(photo), Path(get_upload_folder()), session)
@@ -121,10 +122,10 @@ def add_arrange_endpoints(service: ArrangeService) -> None:
 
     def arrange_objects(photo: str | None, wish: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Rearrange a scene of /find_objects, or a picture: {"scene", "moves"}, {"scene", "record"} or {"record"}."""
-        with errors_as_sentences(), temporary_session(store) as session:
+        with errors_as_sentences(), temporary_session(store) as (session, caller):
             file = None if photo is None else take_upload(Path(photo), Path(get_upload_folder()), session)
             record = read_request(service, session, file, wish)
-            return picture_and_record(service.arrange(session, record, lambda progress: None))
+            return picture_and_record(service.arrange(session, record, caller.on_progress))
 
     finding.click(find_objects, [photo, names], [scene_out], api_name="find_objects", **NETWORKS)
     arranging.click(arrange_objects, [photo, wish], [picture, record_out], api_name="arrange", **NETWORKS)
@@ -212,12 +213,12 @@ def add_remove_endpoint(service: RemoveService) -> None:
         Returns:
             The picture as a PNG file, and its record.
         """
-        with errors_as_sentences(), temporary_session(store) as session:
+        with errors_as_sentences(), temporary_session(store) as (session, caller):
             uploads = Path(get_upload_folder())
             file = take_upload(Path(photo or ""), uploads, session)
             marked = None if mask is None else take_mask(mask, uploads, session, read_photo(file))
             removal = removal_record(store, file, wish, marked)
-            return picture_and_record(service.remove(session, removal, lambda progress: None))
+            return picture_and_record(service.remove(session, removal, caller.on_progress))
 
     with gr.Row(visible=False):
         photo, mask, wish = gr.File(label="photo", type="filepath"), gr.File(label="mask"), gr.JSON(label="wish")
@@ -301,12 +302,13 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def temporary_session(store: SessionStore) -> Iterator[Session]:
-    """A session for one call, which has its turn at the networks; its folder stays as long as that of any session without
-    open pages."""
+def temporary_session(store: SessionStore) -> Iterator[tuple[Session, Caller]]:
+    """A session for one call, which has its turn at the networks, and who called; its folder stays as long as that of any
+    session without open pages."""
     session = store.join(None)
+    caller = Caller(session)
     try:
-        with store.lines.networks.take(session.stop):
-            yield session
+        with store.lines.networks.take(caller):
+            yield session, caller
     finally:
         store.leave(session.token)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -17,11 +18,12 @@ import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from intarsia.web.error_messages import FOLDERS, OPERATOR
+from intarsia.web.patience import TooSlowError
 from intarsia.web.security import TooLargeError, read_body, replay_body
 
 logger = logging.getLogger("intarsia")
@@ -58,7 +60,17 @@ GONE = "Nothing is waited for under that name: ask again."
 
 
 class Pages(gr.Blocks):
-    """Pages that answer values of the wrong kind in a sentence, and without a traceback in the log."""
+    """Pages that answer values of the wrong kind in a sentence, and without a traceback in the log.
+
+    Attributes:
+        heartbeats: streams by which open pages tell that they are there, by the pages' names.
+        on_sweep: to be called now and then.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.heartbeats: Counter[str] = Counter()
+        self.on_sweep: Callable[[], None] = lambda: None
 
     async def process_api(self, *arguments: Any, **named: Any) -> dict[str, Any]:
         try:
@@ -87,7 +99,7 @@ class CallsMiddleware:
         page: whose events are called.
     """
 
-    def __init__(self, app: ASGIApp, *, page: gr.Blocks) -> None:
+    def __init__(self, app: ASGIApp, *, page: Pages) -> None:
         self.app, self.page = app, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,8 +121,11 @@ class CallsMiddleware:
             if lacking is not None:
                 await lacking(scope, receive, send)
                 return
-        elif (found := HEARTBEAT.search(path)) and not NAME.fullmatch(found["name"]):
-            await answer(400, NO_NAME)(scope, receive, send)
+        elif found := HEARTBEAT.search(path):
+            if NAME.fullmatch(found["name"]):
+                await self.beat(found["name"], scope, receive, send)
+            else:
+                await answer(400, NO_NAME)(scope, receive, send)
             return
         if OTHERS.match(path):
             await self.app(scope, receive, send)
@@ -118,8 +133,10 @@ class CallsMiddleware:
         sentence = Sentence(send)
         try:
             await self.app(scope, receive, sentence)
-        except TooLargeError:
+        except (TooLargeError, TooSlowError):
             raise  # whoever limits the body answers
+        except ClientDisconnect:
+            return
         except Exception as error:
             if sentence.begun:
                 raise
@@ -127,6 +144,17 @@ class CallsMiddleware:
             if said is None:
                 logger.error("a request failed", exc_info=error)
             await answer(500 if said is None else 400, said or UNFORESEEN)(scope, receive, send)
+
+    async def beat(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """The stream by which a page tells that it is there."""
+        beats = self.page.heartbeats
+        beats[name] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            beats[name] -= 1
+            if beats[name] <= 0:
+                del beats[name]
 
     def cause(self, path: str, error: Exception) -> str | None:
         """What a request did wrong at which the framework raises errors of all kinds; None where it is not known."""

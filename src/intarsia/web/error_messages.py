@@ -15,7 +15,7 @@ OPERATOR = "tell whoever runs these pages"
 
 OPERATORS_SETTINGS = frozenset(
     {"models", "lora", "embedding", "device", "dtype", "vram", "threads"}  # where and with what the networks run
-    | {"out", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
+    | {"out", "name", "overwrite", "no_metadata", "resume", "regions", "fill_model"}  # files of the server
     | {"image_dir", "workers", "ray_files", "ray_gpus"}  # batches of the command line
     | {"json", "pie", "dle", "res"}  # public sets on the command line
     | {"host", "port", "share", "auth", "hosts", "forget", "api", "mcp", "mcp_folder"}  # the pages themselves
@@ -79,7 +79,7 @@ def for_pages(problem: IntarsiaError) -> str:
 # What another program has written: the sentence is all that is left of the error
 
 BETWEEN_CLAUSES = re.compile(r"((?:: |; |\. |, or |, )(?=[A-Za-z'-]))")
-FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*(?:\.[a-z-]+)?)")
+FLAG = re.compile(r"(?<![\w'-])--([a-z][a-z-]*(?:\.[a-z-]+)?)")
 PASSED = re.compile(r"\b[Pp]ass --([a-z][a-z.-]*) (\d[\d.]*)\b")
 COMMAND_LINE = re.compile(r"\b(?:intarsia|hf|ray) [a-z]")
 

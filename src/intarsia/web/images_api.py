@@ -31,8 +31,10 @@ from intarsia.results.staging import safe_stem
 from intarsia.web import edit_service
 from intarsia.web.api import edit_settings
 from intarsia.web.doors import Access, sentence_for
+from intarsia.web.error_messages import FOLDERS
 from intarsia.web.mask_uploads import write_mask
-from intarsia.web.result_store import pictures_in
+from intarsia.web.patience import TooSlowError
+from intarsia.web.result_store import lead_record, pictures_in
 from intarsia.web.security import TooLargeError, api_error
 from intarsia.web.sessions import Session, SessionStore
 from intarsia.web.turns import QueueFullError, Turns
@@ -132,10 +134,10 @@ class ImagesApi:
         session = self.store.join(None)
         try:
             record, wish = await self.prepare(request, session)
-            pictures = await self.turns.take(
+            pictures, notes = await self.turns.take(
                 lambda on_progress: self.paint(session, record, wish, on_progress), is_gone=request.is_disconnected
             )
-        except TooLargeError:
+        except (TooLargeError, TooSlowError):
             raise  # whoever limits the body answers
         except Exception as problem:
             return answer_for(problem)
@@ -146,6 +148,7 @@ class ImagesApi:
                 "created": int(time.time()),
                 "data": [{"b64_json": picture} for picture in pictures],
                 "output_format": wish.format,
+                "notes": notes,
             }
         )
 
@@ -176,11 +179,15 @@ class ImagesApi:
                 read_mask(mask, shape.size, orientation=shape.orientation)  # is refused now, not after the queue
         return edit_service.build_record(photo, wish.settings, self.store, mask=mask)
 
-    def paint(self, session: Session, record: EditRecord, wish: Wish, on_progress: OnProgress) -> list[str]:
-        """Make the edit; its pictures in base64, the best first."""
+    def paint(
+        self, session: Session, record: EditRecord, wish: Wish, on_progress: OnProgress
+    ) -> tuple[list[str], list[str]]:
+        """Make the edit; its pictures in base64, the best first, and its notes."""
         folder = edit_service.run_session_edit(session, self.store, record, on_progress, lambda value: None)
         pictures = pictures_in(folder)[: record.keep]
-        return [base64.b64encode(in_format(picture, wish.format)).decode() for picture in pictures]
+        notes = json.loads(lead_record(folder).read_text(encoding="utf-8"))["notes"]
+        given = [base64.b64encode(in_format(picture, wish.format)).decode() for picture in pictures]
+        return given, [FOLDERS.sub("", note) for note in notes]
 
 
 # Requests

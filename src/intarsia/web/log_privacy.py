@@ -11,7 +11,7 @@ from typing import Any
 
 logger = logging.getLogger("intarsia")
 
-TEXT_LOGGERS = ("intarsia.backbones.tokens", "intarsia.imaging.photo", "asyncio", "uvicorn.error")
+TEXT_LOGGERS = ("intarsia.notes", "intarsia.imaging.photo", "asyncio", "uvicorn.error")
 """Loggers whose lines may quote what a visitor wrote, or the name of a file."""
 
 

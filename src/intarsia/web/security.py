@@ -1,7 +1,7 @@
 """The middleware that refuses requests before the pages see them.
 
 Refused are requests under a host name that is not this server's, posts from pages of other hosts, files that are named
-by a URL or lie in no session's folder, routes that no page needs, and uploads that the disk cannot hold.
+by a URL or lie in no session's folder, routes that no page needs, uploads that the disk cannot hold, and bodies that come too slowly.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from intarsia.web.patience import TooSlowError, in_time
+
 MAX_REQUEST_BYTES = 32 << 20
-"""Bytes of a request that is no upload."""
+"""Bytes of a request that is no upload: tools take pictures in it."""
+MAX_CALL_BYTES = 8 << 20
+"""Bytes of a call of the pages, which sends its files beforehand."""
+MAX_VALUES = 500_000
+"""Values of a request's JSON, by its separators: reading many keeps everybody waiting."""
 MAX_UPLOAD_BYTES = 544 << 20
 """Bytes of an upload: the files of a batch together, and their separators."""
 MIN_FREE_BYTES = 1 << 30
@@ -46,6 +52,9 @@ CLOSED_ROUTES = re.compile(
 UNKNOWN_HOST = (
     b"This server does not go by that name: open it as localhost, or let whoever runs it pass the name with --hosts."
 )
+
+
+TOO_SLOW = b"The request came too slowly: send it again."
 
 
 class SecurityMiddleware:
@@ -91,17 +100,10 @@ class SecurityMiddleware:
             await send_refusal(send, 429, b"Too many try to log in: try it in a minute.")
             return
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
-            if scope["path"].rstrip("/").endswith(UPLOADS):
-                receive = limit_body(MAX_UPLOAD_BYTES, receive)
-            else:
-                body = await read_body(receive)
-                if body is None:
-                    await refuse(scope, send, 413, b"The request is too large.")
-                    return
-                if names_url(body):
-                    await send_refusal(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
-                    return
-                receive = replay_body(body, receive)
+            checked = await self.checked_body(scope, receive, send)
+            if checked is None:
+                return
+            receive = checked
 
         started = False
 
@@ -118,6 +120,30 @@ class SecurityMiddleware:
         except TooLargeError:
             if not started:
                 await refuse(scope, send, 413, b"The files are too large together: send some of them alone.")
+        except TooSlowError:
+            if not started:
+                await refuse(scope, send, 408, TOO_SLOW)
+
+    async def checked_body(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
+        """A request's body, which is limited as it arrives or was read and checked; None where it was refused."""
+        receive = in_time(receive)
+        if scope["path"].rstrip("/").endswith(UPLOADS):
+            return limit_body(MAX_UPLOAD_BYTES, receive)
+        try:
+            body = await read_body(receive, MAX_CALL_BYTES if "/gradio_api/" in scope["path"] else MAX_REQUEST_BYTES)
+        except TooSlowError:
+            await refuse(scope, send, 408, TOO_SLOW)
+            return None
+        if body is None:
+            await refuse(scope, send, 413, b"The request is too large.")
+            return None
+        if sum(body.count(separator) for separator in b",[{") > MAX_VALUES:
+            await refuse(scope, send, 413, b"The request has too many values.")
+            return None
+        if names_url(body):
+            await send_refusal(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
+            return None
+        return replay_body(body, receive)
 
     def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
         """Status and message for a request that is refused without reading its body; None for the others."""
@@ -235,15 +261,16 @@ def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
         return True
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """A request's body; None where it is too large."""
+async def read_body(receive: Receive, limit: int | None = None) -> bytes | None:
+    """A request's body; None where it has more bytes than the limit, by default that of any request."""
+    limit = MAX_REQUEST_BYTES if limit is None else min(limit, MAX_REQUEST_BYTES)
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body.extend(message.get("body", b""))
-        if len(body) > MAX_REQUEST_BYTES:
+        if len(body) > limit:
             return None
         if not message.get("more_body"):
             return bytes(body)

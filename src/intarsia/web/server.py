@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,13 @@ from intarsia.web.address import OWN_MACHINE, free_port
 from intarsia.web.api import add_arrange_endpoints, add_edit_endpoint, add_remove_endpoint
 from intarsia.web.arrange_service import ArrangeService
 from intarsia.web.batch_page import batch_page
+from intarsia.web.broken_uploads import forget_progress, tidy_uploads
 from intarsia.web.calls import CallsMiddleware, Pages
 from intarsia.web.doors import Doors, door_routes
 from intarsia.web.log_privacy import private_logging
+from intarsia.web.memory import few_arenas
 from intarsia.web.options import ServeOptions
+from intarsia.web.patience import MOST_CONNECTIONS, limit_connections
 from intarsia.web.remove_service import RemoveService
 from intarsia.web.scripts import STATIC, scripts_route, styles
 from intarsia.web.security import LoginThrottle, SecurityMiddleware, send_refusal
@@ -37,6 +40,7 @@ from intarsia.web.startup import key_from_environment
 from intarsia.web.studio import studio
 from intarsia.web.theme import HEADING, colour_variables, strip_external_urls, theme
 from intarsia.web.turns import Turns
+from intarsia.web.visits import Visits
 
 logger = logging.getLogger("intarsia")
 
@@ -94,6 +98,7 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
     Raises:
         ModelError: the networks cannot be loaded.
     """
+    few_arenas()
     for name in command.models:
         resolve(name)
     store = SessionStore(
@@ -125,7 +130,7 @@ def serve(command: ServeOptions, known: tuple[str, str] | None, results: Path) -
             logger.info("The pages are at %s. Ctrl-C ends this.", address.local)
             if address.shared:
                 logger.info("Whoever knows user and password may come in at %s", address.shared)
-            sweep_until_interrupted(store)
+            sweep_until_interrupted(store, demo)
     finally:
         demo.close(verbose=False)
         store.close()
@@ -147,12 +152,14 @@ def interruptible() -> Iterator[None]:
             signal.signal(signal.SIGTERM, former)
 
 
-def sweep_until_interrupted(store: SessionStore) -> None:
+def sweep_until_interrupted(store: SessionStore, page: Pages) -> None:
     """Wait for Ctrl-C; remove sessions that were left and uploads that broke off meanwhile."""
     forever = threading.Event()
     while not forever.wait(SWEEP_INTERVAL):
+        page.on_sweep()
         store.sweep()
         remove_stale_uploads(Path(get_upload_folder()))
+        forget_progress()
 
 
 def remove_stale_uploads(uploads: Path) -> None:
@@ -163,7 +170,7 @@ def remove_stale_uploads(uploads: Path) -> None:
                 file.unlink()
 
 
-def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, turns: Turns | None = None) -> gr.Blocks:
+def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, turns: Turns | None = None) -> Pages:
     """The pages: the canvas, and many pictures.
 
     Args:
@@ -175,6 +182,7 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, tu
     page = Pages(
         title="Intarsia", analytics_enabled=False, fill_width=True, delete_cache=(60, max(60, int(store.forget)))
     )
+    page.on_sweep = lambda: visits.sweep(page)
     with page:
         Navbar(visible=False)  # the canvas fills the window, and has a link of its own
         canvas = studio(store, visits.connect(), local=local)
@@ -194,51 +202,8 @@ def build(store: SessionStore, *, ledgers: bool = False, local: bool = False, tu
     return page
 
 
-class Visits:
-    """Which session each open page belongs to."""
-
-    def __init__(self, store: SessionStore) -> None:
-        self.store = store
-        self.on_leave: Callable[[str, str], None] = lambda token, page: None
-        self._tokens: dict[str, str] = {}
-
-    def connect(self) -> gr.State:
-        """Let the page that is being built join a session as it loads; its token."""
-        token = gr.State("")
-        # In the browser, under one name for all versions of the page, and not encrypted: it opens nothing but
-        # this browser's own history.
-        kept = gr.BrowserState("", storage_key="intarsia-visit", secret="intarsia")  # nosec B106 # no secret
-        page = gr.context.Context.root_block
-        assert page is not None, "outside of a page"
-        # Through the queue, without waiting in it: only then do listeners hear that the token has changed.
-        page.load(
-            self.join,
-            kept,
-            [token, kept],
-            concurrency_limit=None,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        return token
-
-    def join(self, former: Any, request: gr.Request) -> tuple[str, str]:
-        session = self.store.join(former if isinstance(former, str) else None)
-        page = str(request.session_hash)
-        if page in self._tokens:  # one page counts once, however often it loads
-            self.store.leave(self._tokens[page])
-        self._tokens[page] = session.token
-        return session.token, session.token
-
-    def leave(self, request: gr.Request) -> None:
-        page = str(request.session_hash)
-        former = self._tokens.pop(page, None)
-        if former is not None:
-            self.on_leave(former, page)
-            self.store.leave(former)
-
-
 def launch(
-    demo: gr.Blocks,
+    demo: Pages,
     store: SessionStore,
     *,
     host: str = "127.0.0.1",
@@ -265,6 +230,7 @@ def launch(
     allowed_hosts = None if known else frozenset(name.lower() for name in (*OWN_MACHINE, *hosts))
     uploads = Path(get_upload_folder())
     logins = LoginThrottle()
+    tidy_uploads()
     routes, lifespan = door_routes(doors, store, turns or Turns(), known, logins)
     _, local, shared = demo.launch(
         inbrowser=False,
@@ -285,6 +251,7 @@ def launch(
         run_history=False,
         quiet=True,
         footer_links=[],
+        state_session_capacity=MOST_CONNECTIONS,  # a page has one open for as long as it is there
         favicon_path=STATIC / "favicon.svg",
         theme=theme(),
         css=styles(),
@@ -299,8 +266,10 @@ def launch(
             ],
             "docs_url": None,
             "redoc_url": None,
+            "openapi_url": None,
         },
     )
+    limit_connections(demo.server.config)
     return Address(local=local, shared=shared)
 
 

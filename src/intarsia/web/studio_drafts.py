@@ -16,7 +16,7 @@ from PIL import Image
 from intarsia.errors import RecordError
 from intarsia.files import write_bytes_atomically
 from intarsia.imaging.photo import Photo
-from intarsia.imaging.read import read_photo
+from intarsia.imaging.read import open_image, read_photo
 from intarsia.web.result_store import picture_of
 from intarsia.web.sessions import Session
 from intarsia.web.uploads import Facts, file_url, photo_facts
@@ -188,7 +188,7 @@ def _kept(file: Path) -> Photo:
 
 def decoded(file: Path) -> Photo:
     """The photo in a file that never changes; the latest stay in memory, as one click follows another."""
-    with Image.open(file) as header:
+    with open_image(file) as (header, _):
         large = header.width * header.height > KEPT_PIXELS
     return read_photo(file) if large else _kept(file)
 

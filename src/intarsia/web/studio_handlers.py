@@ -123,6 +123,8 @@ class StudioHandlers:
             line.leave(place)
             visitor.session.stops.discard(stop)
             self._asking[token] -= 1
+            if not self._asking[token]:
+                del self._asking[token]
 
     async def watch(self, token: str, request: gr.Request) -> AsyncIterator[State]:
         """Show what goes on until nothing does; of a page's watches the latest alone goes on."""

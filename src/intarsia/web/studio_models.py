@@ -29,6 +29,8 @@ logger = logging.getLogger("intarsia")
 TOY = "toy model: emoji pictures only"
 REAL = "photographs"
 UNKNOWN = "not on this machine"
+MOST_TOLD = 1000
+"""Photos of which it is remembered whether a choice of models can paint in them."""
 TOLD_AFTER = 4 << 20
 """Bytes between two reports of a download."""
 
@@ -85,9 +87,15 @@ class Models:
     def toy_banner(self, chosen: str, photo: Path) -> Facts | None:
         """That a choice of models cannot paint in a photo; None where it can."""
         key = (chosen, photo)
-        if key not in self._toy:
-            self._toy[key] = banner_ahead(chosen, photo)
-        return self._toy[key]
+        with self._lock:
+            if key in self._toy:
+                return self._toy[key]
+        banner = banner_ahead(chosen, photo)
+        with self._lock:
+            self._toy[key] = banner
+            while len(self._toy) > MOST_TOLD:
+                del self._toy[next(iter(self._toy))]
+        return banner
 
     def choose(self, models: Any) -> str:
         """The choice that a page names; see `edit_service.resolve_models`."""

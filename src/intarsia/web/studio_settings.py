@@ -32,6 +32,7 @@ CHANGE = (
     "seed",
     "keep",
     "feather",
+    "alpha",
     "size",
 )
 """Settings of a change, in this order."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from PIL import Image
-
 from intarsia.errors import PictureError
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.write import write_photo
@@ -19,8 +17,11 @@ from intarsia.web.sessions import Session
 
 Facts = dict[str, Any]
 """JSON values for the page."""
-SHOWN = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}
+SHOWN = {"PNG": ".png", "JPEG": ".jpg", "WebP": ".webp", "BMP": ".bmp", "GIF": ".gif", "AVIF": ".avif"}
 """Formats that browsers show, and their endings; other photos are shown as a copy in PNG."""
+
+OTHERS = {"TIFF": ".tif", "HEIC": ".heic"}
+"""Endings of those."""
 
 
 def file_url(path: Path) -> str:
@@ -57,13 +58,11 @@ def take_photo(file: Path, session: Session) -> Path:
         PictureError: it is no photo that can be edited.
     """
     try:
-        read_photo(file)
-        with Image.open(file) as opened:
-            format_name = str(opened.format)
+        kind = read_photo(file).format
     except PictureError as error:
         # Visitors know the name of their file, and are told no paths of the server.
         raise error.replace(str(file), file.name) from error
-    ending = SHOWN.get(format_name, file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else ".tif")
+    ending = SHOWN.get(kind) or (file.suffix if re.fullmatch(r"\.tiff?", file.suffix.lower()) else OTHERS[kind])
     copy = session.new_folder("photo") / (safe_stem(file) + ending)
     shutil.copyfile(file, copy)
     return copy

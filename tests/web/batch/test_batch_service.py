@@ -20,7 +20,7 @@ from intarsia.errors import Cancelled, RecordError
 from intarsia.imaging.read import read_photo
 from intarsia.progress import OnProgress
 from intarsia.web import batch_page, batch_service
-from intarsia.web.batch_cards import results_html
+from intarsia.web.batch_cards import batch_status_html, results_html
 from intarsia.web.batch_service import (
     SessionWorker,
     create_batch,
@@ -240,3 +240,37 @@ def test_settings_for_all_choose_the_networks(tmp_path: Path, sent: Path) -> Non
     with Ledger.open(folder) as ledger:
         (job,) = batch_service.enter_jobs(folder, ledger)
     assert job.record is not None and batch_service.job_models(store, job.record) == "sd15"
+
+
+def test_what_is_left_out_is_said_on_the_page(
+    store: SessionStore, session: Session, sent: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    moving, still = (Image.new("RGB", (20, 20), colour) for colour in ("red", "blue"))
+    sent_gif = picture(sent, "moves.gif")
+    moving.save(sent_gif, "GIF", save_all=True, append_images=[still], loop=0)
+    uploads = [picture(sent, "a.jfif"), sent_gif, picture(sent, "._a.png"), text(sent, "Thumbs.db", "x")]
+    folder = create_batch(session, uploads, PROMPT, 0)
+    assert [row.photo for row in read_rows(folder)] == ["a.jfif"]
+    run_slice(store, folder, fake(), ignore, ignore)
+    shown = batch_status_html(folder, text="Done.")
+    assert "moves.gif: animated" in shown and "2 hidden or system files were left out." in shown
+    assert not caplog.records
+
+
+def test_a_table_is_read_as_on_the_command_line(session: Session, sent: Path) -> None:
+    listed = text(sent, "jobs.csv", "Photo;Prompt;Steps;Notes\n1.png;a dog;4,0;blue\n1.png;a dog;x;\n;;;\n")
+    folder = create_batch(session, [listed, picture(sent, "1.png")], {}, 0)
+    right, wrong = read_rows(folder)
+    assert (right.state, wrong.state) == ("waiting", "failed") and "a whole number is expected" in wrong.error
+    assert "The column &#x27;Notes&#x27; of jobs.csv is no setting" in batch_status_html(folder)
+
+
+def test_a_spreadsheets_own_file_and_pictures_that_are_none_are_refused(session: Session, sent: Path) -> None:
+    with pytest.raises(RecordError, match="save the sheet as CSV"):
+        create_batch(session, [text(sent, "jobs.xlsx", "PK")], PROMPT, 0)
+    gif = picture(sent, "moves.gif")
+    Image.new("RGB", (20, 20)).save(
+        gif, "GIF", save_all=True, append_images=[Image.new("RGB", (20, 20), "red")], loop=0
+    )
+    with pytest.raises(RecordError, match="There is no picture to edit in the files that came"):
+        create_batch(session, [gif], PROMPT, 0)

@@ -73,6 +73,17 @@ def test_what_is_transparent_in_the_mask_is_edited_and_nothing_else(client: Any,
     assert made.created > 1_700_000_000
 
 
+def test_notes_come_with_the_pictures(client: Any) -> None:
+    made = client.images.edit(
+        image=PHOTO.open("rb"),
+        prompt="a house",
+        mask=mask_file((0, 28, 40, 60)),
+        extra_body={"record": QUICK, "source": "giraffe"},
+    )
+    (note,) = made.notes
+    assert note.startswith("'giraffe' is none of the 12 nouns") and "--" not in note
+
+
 def test_without_a_mask_the_program_finds_where(client: Any) -> None:
     made = client.images.edit(image=[PHOTO.open("rb")], prompt="a house", extra_body={"source": "car", "record": QUICK})
     picture = picture_of(made.data[0])

@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path, tiny_backb
         store = SessionStore(results, models=str(tiny_models), forget=0.2, load=lambda *_, **__: tiny_backbones)
         demo = server.build(store)
         address = server.launch(demo, store, port=free_port("127.0.0.1"))
-        site = Site(address.local, store, Path(get_upload_folder()))
+        site = Site(address.local, store, Path(get_upload_folder()), demo)
         yield site
         shut(demo, site)
 

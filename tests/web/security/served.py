@@ -25,7 +25,8 @@ QUICK = {"steps": 2, "search": {"preview_steps": [1], "survivors": [1]}}
 class Site:
     """A server at a free port of this machine, and the folders behind it."""
 
-    def __init__(self, address: str, store: SessionStore, uploads: Path) -> None:
+    def __init__(self, address: str, store: SessionStore, uploads: Path, demo: Any = None) -> None:
+        self.demo = demo
         self.address, self.store, self.uploads = address.rstrip("/"), store, uploads
         self.client = httpx.Client(timeout=60, trust_env=False)
 

@@ -15,6 +15,9 @@ ORDERS = {b"II": "<", b"MM": ">"}
 WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value, by TIFF's number of its type."""
 
+MOST_ENTRIES = 2000
+"""Entries of a table that are read; cameras write some dozens."""
+
 SHORT, LONG, RATIONAL = 3, 4, 5
 WIDTH, HEIGHT, ORIENTATION, ACROSS, DOWN, UNIT = 256, 257, 274, 282, 283, 296
 EXIF, GPS, INTEROP = 34665, 34853, 40965
@@ -87,7 +90,7 @@ class Block:
         if not 8 <= table <= len(self.content) - 2:
             return [], False
         count = self.short(table)
-        there = min(count, (len(self.content) - table - 2) // 12)
+        there = min(count, MOST_ENTRIES, (len(self.content) - table - 2) // 12)
         found, whole = [], there == count
         for index in range(there):
             at = table + 2 + 12 * index
@@ -161,18 +164,19 @@ def stored_density(block: bytes) -> tuple[float, float, int] | None:
     return sides[0], sides[1], unit if unit in (1, 3) else 2
 
 
-def tidy(content: bytes, size: tuple[int, int]) -> Tidied:
-    """Make a block tell of the upright picture: orientation 1, its own sides, no preview of the old pixels.
+def tidy(content: bytes, size: tuple[int, int], orientation: int = 1) -> Tidied:
+    """Make a block tell of a picture: its orientation and sides, no preview of the old pixels.
 
     Args:
-        size: width and height, upright.
+        size: width and height as the pixels are stored.
+        orientation: how they are stored, 1 for upright.
     """
     try:
         exif = Block(content)
     except ValueError:
         return Tidied(b"", bool(content), b"")
     first = exif.long(4)
-    turned = stored_orientation(content) >= 5
+    turned = (stored_orientation(content) >= 5) != (orientation >= 5)
     main, whole = exif.entries(first)
     packet = next((bytes(content[e.value_at : e.value_at + e.length]) for e in main if e.tag == XMP), b"")
     kept: list[Entry] = []
@@ -187,7 +191,7 @@ def tidy(content: bytes, size: tuple[int, int]) -> Tidied:
             if exif.number(entry) is None:
                 whole = False
                 continue
-            exif.put_number(entry, 1)
+            exif.put_number(entry, orientation)
         if entry.tag in (WIDTH, HEIGHT):
             exif.put_number(entry, size[entry.tag - WIDTH])
         if entry.tag not in DROPPED:

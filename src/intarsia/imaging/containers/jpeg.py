@@ -5,7 +5,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from intarsia.imaging.containers.pieces import MOST, UNITS, Density, Pieces, Segment, Source, Span, length_of, read_at
+from intarsia.imaging.containers.pieces import (
+    MOST,
+    MOST_PARTS,
+    UNITS,
+    Density,
+    Pieces,
+    Segment,
+    Source,
+    Span,
+    add_span,
+    length_of,
+    read_at,
+)
 
 JFIF, EXIF, ICC, PHOTOSHOP = b"JFIF\0", b"Exif\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 XMP, MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
@@ -29,11 +41,16 @@ def take_apart(file: Source) -> Pieces:
     """A JPEG in pieces. Segments of application data and comments are read, and left out for decoders."""
     pieces = Pieces()
     kept: list[bytes | Span] = [b"\xff\xd8"]
-    length, at, read = length_of(file), 2, 0
+    length, at, read, parts = length_of(file), 2, 0, 0
     profile: dict[int, bytes] = {}
     promised = 0
     more: dict[bytes, dict[int, bytes]] = {}
     while at < length:
+        parts += 1
+        if parts > MOST_PARTS:
+            add_span(kept, at, length - at)
+            pieces.lose("metadata in more than 200,000 segments")
+            break
         marker, start = _next_marker(file, at, length)
         if marker == END or marker is None:
             break
@@ -43,12 +60,12 @@ def take_apart(file: Source) -> Pieces:
         head = read_at(file, Span(start, 2))
         size = struct.unpack(">H", head)[0] if len(head) == 2 else 0
         if size < 2 or marker == SCAN:
-            kept.append(Span(start - 2, length - start + 2))
+            add_span(kept, start - 2, length - start + 2)
             _look_behind(file, start, length, pieces)
             break
         at = start + size
         if not (APP0 <= marker <= 0xEF or marker == COMMENT):
-            kept.append(Span(start - 2, size + 2))
+            add_span(kept, start - 2, size + 2)
             continue
         read += size
         if read > MOST:
@@ -63,7 +80,7 @@ def take_apart(file: Source) -> Pieces:
             more.setdefault(key, {})[struct.unpack(">I", rest[:4])[0]] = rest[4:]
         else:
             if _sort(marker, body, pieces):
-                kept.append(Span(start - 2, size + 2))
+                add_span(kept, start - 2, size + 2)
     if profile:
         if sorted(profile) == list(range(1, promised + 1)):
             pieces.icc = b"".join(profile[index] for index in sorted(profile))
@@ -104,7 +121,8 @@ def _sort(marker: int, body: bytes, pieces: Pieces) -> bool:
         elif len(pieces.exif) % LONGEST_EXIF == 0:  # some programs go on in a second segment
             pieces.exif += body[6:]
     elif marker == APP1 and body.startswith(XMP):
-        pieces.xmp.insert(0, body[len(XMP) :])
+        if not pieces.xmp:
+            pieces.xmp.append(body[len(XMP) :])
     elif marker == APP13 and body.startswith(PHOTOSHOP):
         pieces.photoshop += body[len(PHOTOSHOP) :]
     elif marker == COMMENT:

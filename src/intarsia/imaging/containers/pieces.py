@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MOST = 64 * 2**20
-"""Bytes of metadata that are read from one file, and of one block that is unpacked from it."""
+"""Bytes of metadata that are read or unpacked from one file."""
+
+MOST_PARTS = 200_000
+"""Segments or chunks of a file that are looked at; decoders get what follows as it is."""
 
 
 class Span(NamedTuple):
@@ -79,6 +82,7 @@ class Pieces:
         segments: application segments of a JPEG that no module here reads.
         lost: what cannot be kept, as "its C2PA manifest, which holds for the original alone".
         transfer: of PNG's cICP, by the code points of ITU-T H.273; None where it says nothing.
+        taken: bytes that were unpacked or read so far.
     """
 
     bare: Sequence[bytes | Span] | None = None
@@ -94,6 +98,7 @@ class Pieces:
     segments: list[Segment] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     transfer: int | None = None
+    taken: int = 0
 
     def lose(self, what: str) -> None:
         """Remember, once, what cannot be kept."""
@@ -159,6 +164,15 @@ class SplicedFile(io.RawIOBase):
 
 def _length(piece: bytes | Span) -> int:
     return piece.length if isinstance(piece, Span) else len(piece)
+
+
+def add_span(pieces: list[bytes | Span], start: int, length: int) -> None:
+    """Add a part of a file to others; one that follows the last makes it longer."""
+    last = pieces[-1] if pieces else None
+    if isinstance(last, Span) and last.start + last.length == start:
+        pieces[-1] = Span(last.start, last.length + length)
+    else:
+        pieces.append(Span(start, length))
 
 
 Source: TypeAlias = BinaryIO

@@ -8,7 +8,18 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from intarsia.imaging.containers.pieces import MOST, Chunk, Density, Pieces, Source, Span, length_of, read_at
+from intarsia.imaging.containers.pieces import (
+    MOST,
+    MOST_PARTS,
+    Chunk,
+    Density,
+    Pieces,
+    Source,
+    Span,
+    add_span,
+    length_of,
+    read_at,
+)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NEEDED = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"})
@@ -55,14 +66,19 @@ class Text(NamedTuple):
 def take_apart(file: Source) -> Pieces:
     """A PNG in pieces. What is not needed for pixels is read, and left out for decoders."""
     pieces = Pieces()
-    length, at, read = length_of(file), 8, 0
+    length, at, read, parts = length_of(file), 8, 0, 0
     kept: list[bytes | Span] = [SIGNATURE]
     while at + 8 <= length:
+        parts += 1
+        if parts > MOST_PARTS:
+            add_span(kept, at, length - at)
+            pieces.lose("metadata behind 200,000 chunks")
+            break
         size, kind = struct.unpack(">I4s", read_at(file, Span(at, 8)))
         needed = kind in NEEDED or not kind[:1].islower()
         if needed or at + 12 + size > length:
             if needed:
-                kept.append(Span(at, min(12 + size, length - at)))
+                add_span(kept, at, min(12 + size, length - at))
             if kind == b"IEND":
                 break
         else:
@@ -73,7 +89,7 @@ def take_apart(file: Source) -> Pieces:
                 why = "is too large" if body is None else "is damaged"
                 pieces.lose(f"its {NAMES.get(kind) or 'chunk ' + kind.decode('latin-1')}, which {why}")
             elif kind == b"tRNS":
-                kept.append(Span(at, 12 + size))
+                add_span(kept, at, 12 + size)
             else:
                 _sort(Chunk(kind, body), pieces)
         at += 12 + size
@@ -95,8 +111,10 @@ def _sort(chunk: Chunk, pieces: Pieces) -> None:
             pieces.density = Density(across / 100, down / 100, "cm")
         elif across and down:
             pieces.density = Density(across, down, "ratio")
-    elif kind == b"iTXt" and body.split(b"\0", 1)[0] == XMP:
-        packet = unpacked(chunk, LONGEST_PACKET)
+    elif kind == b"iTXt" and body.partition(b"\0")[0] == XMP:
+        packet = _taken(chunk, pieces)
+        if pieces.xmp:
+            return
         if packet is None:
             pieces.lose("its XMP data, which is damaged or more than 16 MiB")
         else:
@@ -109,9 +127,16 @@ def _sort(chunk: Chunk, pieces: Pieces) -> None:
         pieces.chunks.append(chunk)
 
 
+def _taken(chunk: Chunk, pieces: Pieces) -> Text | None:
+    """A text, unpacked; all of them together are unpacked to a limit."""
+    text = unpacked(chunk, max(0, min(LONGEST_PACKET, MOST - pieces.taken)))
+    pieces.taken += len(text.value) if text is not None else LONGEST_PACKET
+    return text
+
+
 def _read_text(chunk: Chunk, pieces: Pieces) -> None:
     """Keep a text as it is, if it can be read; a very long one is unpacked."""
-    text = unpacked(chunk, LONGEST_PACKET)
+    text = _taken(chunk, pieces)
     key = key_of(chunk)
     if text is None or not 1 <= len(key) <= 79:
         pieces.lose(f'its text "{key[:79].decode("latin-1")}", which is damaged or more than 16 MiB')

@@ -60,19 +60,14 @@ def space_of(icc: bytes) -> str | None:
 
 def hdr_curve(icc: bytes) -> str | None:
     """The transfer function of a profile that says it is one of HDR."""
-    for kind, content in tags(icc):
-        if kind == b"cicp" and len(content) >= 12:
-            return HDR_CURVES.get(content[9])
-    return None
-
-
-def tags(icc: bytes) -> list[tuple[bytes, bytes]]:
-    """The tags of a profile that lie in it."""
     if len(icc) < 132:
-        return []
-    count = min(struct.unpack(">I", icc[128:132])[0], (len(icc) - 132) // 12)
-    rows = [struct.unpack_from(">4sII", icc, 132 + 12 * index) for index in range(count)]
-    return [(kind, icc[start : start + length]) for kind, start, length in rows if start + length <= len(icc)]
+        return None
+    count = min(struct.unpack(">I", icc[128:132])[0], (len(icc) - 132) // 12, 1000)
+    for index in range(count):
+        kind, start, length = struct.unpack_from(">4sII", icc, 132 + 12 * index)
+        if kind == b"cicp" and length >= 12 and start + 12 <= len(icc):
+            return HDR_CURVES.get(icc[start + 9])
+    return None
 
 
 def meaning(chunks: Iterable[Chunk], icc: bytes | None) -> bytes | None:

@@ -205,7 +205,8 @@ def _collect(
                 del tables[row.tag]
                 pieces.lose("a part of its EXIF data, which is damaged")
             continue
-        content = value_of(file, layout, row)
+        pieces.taken += WIDTHS.get(row.kind, 0) * row.amount
+        content = value_of(file, layout, row) if pieces.taken <= MOST else None
         if content is None:
             pieces.lose("a part of its EXIF data, which is damaged")
         elif row.kind < 16:  # a BigTIFF's own types have no place in a block

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from intarsia.imaging.containers.pieces import MOST, Pieces, Source, Span, length_of, read_at
+from intarsia.imaging.containers.pieces import MOST, MOST_PARTS, Pieces, Source, Span, add_span, length_of, read_at
 
 PROFILE, ALPHA, EXIF, XMP = 0x20, 0x10, 0x08, 0x04
 """Flags of the header for what else a file holds."""
@@ -15,10 +15,13 @@ KINDS = {b"ICCP": "icc", b"EXIF": "exif", b"XMP ": "xmp"}
 def take_apart(file: Source) -> Pieces:
     """A WebP in pieces."""
     pieces = Pieces()
-    length, at, read = length_of(file), 12, 0
+    length, at, read, parts = length_of(file), 12, 0, 0
     kept: list[bytes | Span] = []
     found = False
     while at + 8 <= length:
+        parts += 1
+        if parts > MOST_PARTS:
+            return Pieces()
         head = read_at(file, Span(at, 8))
         kind, size = head[:4], struct.unpack("<I", head[4:])[0]
         whole = 8 + size + size % 2
@@ -36,7 +39,7 @@ def take_apart(file: Source) -> Pieces:
             body[:1] = bytes([body[0] & ~(PROFILE | EXIF | XMP)]) if body else b""
             kept.append(head + bytes(body))
         else:
-            kept.append(Span(at, min(whole, length - at)))
+            add_span(kept, at, min(whole, length - at))
         at += whole
     if found:
         size = sum(piece.length if isinstance(piece, Span) else len(piece) for piece in kept)
@@ -49,7 +52,7 @@ def _sort(kind: bytes, body: bytes, size: int, pieces: Pieces) -> None:
     if len(body) < size and kind == b"ICCP":
         pieces.lose("its colour profile, which is cut off")
     elif kind == b"XMP ":
-        pieces.xmp.append(body)
+        pieces.xmp[:] = pieces.xmp or [body]
     elif not getattr(pieces, KINDS[kind]):
         setattr(pieces, KINDS[kind], body.removeprefix(b"Exif\0\0"))
 

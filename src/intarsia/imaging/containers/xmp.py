@@ -49,12 +49,13 @@ EMPTY = (
 ).encode()
 
 
-def tidy(packet: bytes, size: tuple[int, int]) -> tuple[bytes, set[str]]:
-    """Make a packet tell of the upright picture, without copies of a former one.
+def tidy(packet: bytes, size: tuple[int, int], orientation: int = 1) -> tuple[bytes, set[str]]:
+    """Make a packet tell of a picture as it is stored, without copies of a former one.
 
     Args:
         packet: in UTF-8.
-        size: width and height.
+        size: width and height as the pixels are stored.
+        orientation: how they are stored, 1 for upright.
 
     Returns:
         The packet, and what was taken out of it besides thumbnails: "image" or "gain map", "film", "manifest".
@@ -68,7 +69,7 @@ def tidy(packet: bytes, size: tuple[int, int]) -> tuple[bytes, set[str]]:
         (TIFF, "ImageLength"): size[1],
         (EXIF, "PixelXDimension"): size[0],
         (EXIF, "PixelYDimension"): size[1],
-        (TIFF, "Orientation"): 1,
+        (TIFF, "Orientation"): orientation,
     }
     gone = set()
     for given in work.properties:

@@ -18,7 +18,9 @@ RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 Name = tuple[str, str]
 """Namespace and local name."""
 
-DEEPEST = 100
+DEEPEST, MOST_ELEMENTS, MOST_SPACES = 100, 200_000, 500
+"""How far packets are read: elements in elements, all elements, and prefixes."""
+
 TAG = re.compile(rb"<[^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*|'[^']*'[^\"'<>]*)*>")
 ATTRIBUTE = re.compile(rb"\s+([^\s=<>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 
@@ -72,8 +74,8 @@ class Reader:
         self.fresh[prefix or ""] = uri or ""
 
     def start(self, name: str, attributes: list[str]) -> None:
-        if len(self.open) > DEEPEST:
-            raise XmpError("its elements are nested too deeply")
+        if len(self.open) > DEEPEST or len(self.nodes) > MOST_ELEMENTS or len(self.spaces[-1]) > MOST_SPACES:
+            raise XmpError("it has too many elements")
         at = self.parser.CurrentByteIndex
         tag = TAG.match(self.packet, at)
         if tag is None:
@@ -246,15 +248,13 @@ class Surgery:
         Raises:
             XmpError: what comes out cannot be read.
         """
-        packet, low = self.packet, len(self.packet) + 1
-        wide = [(start, end) for start, end, fresh in self.cuts if not fresh]
-        order = sorted(enumerate(self.cuts), key=lambda cut: (cut[1][0], cut[0]), reverse=True)
-        for _, (start, end, fresh) in order:
-            inside = any(a <= start and end <= b and (a, b) != (start, end) for a, b in wide)
-            if inside or end > low:
-                continue
-            packet = packet[:start] + fresh + packet[end:]
-            low = start if end > start else low
+        parts: list[bytes] = []
+        at = 0
+        for start, end, fresh in sorted(self.cuts, key=lambda cut: (cut[0], -cut[1])):
+            if start >= at:
+                parts += [self.packet[at:start], fresh]
+                at = end
+        packet = b"".join([*parts, self.packet[at:]])
         nodes_of(packet)
         return packet
 

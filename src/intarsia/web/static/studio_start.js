@@ -7,12 +7,12 @@ import { plural, sizeInWords } from "./studio_words.js";
 import { acceptDrops, acceptPastes, photoChooser } from "./upload.js";
 
 export const MOST_BYTES = 100e6;
-const KINDS = /\.(png|jpe?g|webp|tiff?|bmp)$/i, TYPES = /^image\/(png|jpeg|webp|tiff|bmp|x-ms-bmp)$/;
+const KINDS = /\.(png|jpe?g|webp|tiff?|bmp|gif|avif|hei[cf])$/i, TYPES = /^image\/(png|jpeg|webp|tiff|bmp|x-ms-bmp|gif|avif|hei[cf])$/;
 
 // What is wrong with a file as a photo; "" where nothing is seen to be.
 export function photoProblem({ name, type, size }) {
   if (!KINDS.test(name) && !TYPES.test(type))
-    return `${name} is not a photo that can be opened here: open a JPEG, PNG, WebP, TIFF or BMP.`;
+    return `${name} is not a photo that can be opened here: open a JPEG, PNG, WebP, TIFF, HEIC or AVIF.`;
   if (!size) return `${name} is empty.`;
   if (size > MOST_BYTES) return `${name} has ${sizeInWords(size)}; a photo may have ${sizeInWords(MOST_BYTES)} at most.`;
   return "";

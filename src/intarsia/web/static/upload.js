@@ -2,7 +2,8 @@
 import { make } from "./dom.js";
 
 const ACCEPTED =
-  "image/png,image/jpeg,image/webp,image/tiff,image/bmp,.png,.jpg,.jpeg,.webp,.tif,.tiff,.bmp";
+  "image/png,image/jpeg,image/webp,image/tiff,image/bmp,image/gif,image/avif,image/heic,image/heif," +
+  ".png,.jpg,.jpeg,.webp,.tif,.tiff,.bmp,.gif,.avif,.heic,.heif";
 
 export function photoChooser(className, label, onFile) {
   const chooser = make("input", className);
