@@ -142,8 +142,7 @@ def edit(
     evaluations_before = counter.evaluations
     protected = read_protected(record.protect, photo) if protected is None else protected
     mask = given_mask(record, photo, mask, protected)
-    own = record.scheduler == "own" and record.sampler == "checkpoint"
-    inpainter = stepping_by(backbones.inpainter.with_own_scheduler() if own else backbones.inpainter, record.sampler)
+    inpainter = stepping_by(backbones.inpainter, record.sampler, own=record.scheduler == "own")
     side = record.size or inpainter.native_side
     size = working_size(photo.size, side, inpainter.stride)
     image = to_tensor(photo, size).to(backbones.device)
@@ -214,7 +213,6 @@ def edit(
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
     region, found = parts[0][0].region, analysis.has_text_relevance
-    said = edit_notes(photo, record, backbones, region.box, found=found, ground=ground, given=given)
     return EditResult(
         photo=best.photo,
         original=photo,
@@ -231,7 +229,11 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
-        notes=said + instructed_notes(region, record, given=given) + alpha_notes(photo, best.blend, record),
+        notes=(
+            *edit_notes(photo, record, backbones, region.box, found=found, ground=ground, given=given),
+            *instructed_notes(region, record, given=given),
+            *alpha_notes(photo, best.blend, record),
+        ),
     )
 
 
