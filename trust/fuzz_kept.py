@@ -143,6 +143,18 @@ KEPT: dict[str, Case] = {
     "record of a kind that is a list": record(changed(document(), kind=["EditRecord"])),
     "record nested without end": record(DEEP),
     "history with one nested without end": record(DEEP, "history"),
+    "jobs of a photo with an endless name": Case(
+        format="jobs",
+        reader="jobs",
+        files={"jobs.jsonl": json.dumps({"kind": "remove", "photo": "n" * 5000, "box": ["1,1,9,9"]}).encode()},
+        how="name",
+    ),
+    "checkpoint of a token that is a list": Case(
+        format="checkpoints",
+        reader="loaded",
+        files={"tokenizer/special_tokens_map.json": b'{"unk_token": []}'},
+        how="list",
+    ),
     "boxes of a number beyond floats": texts("boxes", f'{{"cat": [0, 0, {HUGE}, 40]}}'),
     "boxes of a number of thousands of digits": texts("boxes", f'{{"cat": [0, 0, {LONGER_THAN_PYTHON_READS}, 40]}}'),
     "colours of a number of thousands of digits": texts("key", f'{{"cat": {LONGER_THAN_PYTHON_READS}}}'),

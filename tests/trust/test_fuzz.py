@@ -21,6 +21,12 @@ def test_what_failed_once_holds(name):
     assert not outcome.fault, outcome.detail
 
 
+@pytest.mark.parametrize("start", range(3))
+def test_a_few_inputs_hold(start):
+    failed = [(index, run_case(case_of(1, index))) for index in range(start, 150, 9)]
+    assert not [(index, outcome.fault, outcome.detail) for index, outcome in failed if outcome.fault]
+
+
 def test_an_input_is_made_again_from_its_seed_and_number():
     assert sum(share for _, share in SHARES) == 100
     for index in (0, 15, 30, 50, 60, 70, 80):

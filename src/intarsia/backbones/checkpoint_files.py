@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -356,6 +357,7 @@ def unet_part(folder: Path) -> str:
 
 
 def short_reason(fault: BaseException) -> str:
-    """The first line of an exception, short enough to stand inside a sentence."""
+    """The first line of what a library says, short enough to stand inside a sentence; of classes the name alone."""
     lines = str(fault).strip().splitlines()
-    return f"{type(fault).__name__}: {lines[0].strip().rstrip('.:')[:160]}" if lines else type(fault).__name__
+    said = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", lines[0]).strip().rstrip(".:")[:160] if lines else ""
+    return said or "the library that reads it does not say why"
