@@ -230,14 +230,7 @@ def edit(
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
         notes=result_notes(
-            photo,
-            record,
-            backbones,
-            parts[0][0].region,
-            best.blend,
-            found=analysis.has_text_relevance,
-            ground=ground,
-            given=given,
+            photo, record, backbones, parts[0][0].region, best.blend, analysis, ground=ground, given=given
         ),
     )
 

@@ -6,6 +6,7 @@ from intarsia.backbones.protocols import Backbones
 from intarsia.imaging.masks import Blend
 from intarsia.imaging.photo import Photo
 from intarsia.records.edit import EditRecord
+from intarsia.regions.analysis import ImageAnalysis
 from intarsia.regions.instruct import instructed_notes
 from intarsia.regions.notes import edit_notes
 from intarsia.regions.region import Region
@@ -18,8 +19,8 @@ def result_notes(
     backbones: Backbones,
     region: Region,
     blend: Blend,
+    analysis: ImageAnalysis,
     *,
-    found: bool,
     ground: bool,
     given: bool,
 ) -> tuple[str, ...]:
@@ -28,7 +29,9 @@ def result_notes(
     Args:
         region: the best one.
         blend: (H, W) in [0, 1], how far each pixel is the edit's.
-        found, ground, given: as for `edit_notes`.
+        analysis: of the whole picture.
+        ground, given: as for `edit_notes`.
     """
+    found = analysis.has_text_relevance
     said = edit_notes(photo, record, backbones, region.box, found=found, ground=ground, given=given)
     return (*said, *instructed_notes(region, record, given=given), *alpha_notes(photo, blend, record))
