@@ -333,17 +333,13 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     root = real_path(base)
     whole = {}
     for setting, name in input_files(record).items():
-<<<<<<< HEAD
+        path = real_path(root / name)
         try:
-            path = (root / name).resolve()
             path.is_dir()  # Python 3.11 to 3.13 raise on a name that is too long
         except (OSError, ValueError) as problem:
             raise RecordError(
                 f"{where} gives {setting} as {shortened(name)}, which no file can be called."
             ) from problem
-=======
-        path = real_path(root / name)
->>>>>>> h/batch
         if confined and path != root and root not in path.parents:
             raise RecordError(
                 f"{where} gives {setting} as {shortened(name)}, which lies outside {root}",
