@@ -127,10 +127,11 @@ def read_only_folders(place: Path, right: Right, tally: Tally, *, quick: bool) -
 def vanished_inputs(place: Path, right: Right, tally: Tally, dice: random.Random, *, count: int) -> None:
     """Take a run's photo or mask away, or put another in its place, at any moment."""
     for number in range(count):
-        task = TASKS[number % len(TASKS)]
+        tasks = [task for task in TASKS if task.name in right]
+        task = tasks[number % len(tasks)]
         pixels, seconds, _ = right[task.name]
         trial = Trial(place / str(number), task, pixels, tally, earlier=None)
-        way = ("removed", "moved", "replaced", "emptied")[number // len(TASKS) % 4]
+        way = ("removed", "moved", "replaced", "emptied")[number // len(tasks) % 4]
         name = "thing.png" if task.name == "arrange" and number % 2 else "photo.png"
         process = trial.started()
         time.sleep(dice.uniform(0, seconds))
