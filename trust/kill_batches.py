@@ -34,15 +34,20 @@ def kill_batches(place: Path, tally: Tally, dice: random.Random, *, count: int) 
     for number in range(count):
         sent = SIGNALS[number % len(SIGNALS)]
         process = start(jobs, out, 1)
+        if number % 4:
+            wait_for_one_more(process, out, len(before))
+            moment = dice.uniform(0, 2 * working / JOBS)
+        else:
+            moment = dice.uniform(0.2, loading)
         try:
-            process.wait(dice.uniform(0.5 * loading, loading + 0.9 * working / count))
+            process.wait(moment)
         except subprocess.TimeoutExpired:
             os.kill(process.pid, sent)
+            tally.count("batch: ended at random moments")
         code = waited(process)
         if code not in (0, -signal.SIGKILL, 130, 1):
             tally.fault(UNTOLD, f"batch, {sent.name}, number {number}: ended with {code}")
-        tally.count("batch: ended at random moments")
-        now = finished_jobs(out) if (out / "results").is_dir() else {}
+        now = finished_jobs(out)
         again.update(name for name, mark in before.items() if now.get(name) != mark)
         before = now
     finish(jobs, out, 1)
@@ -53,6 +58,13 @@ def kill_batches(place: Path, tally: Tally, dice: random.Random, *, count: int) 
         tally.fault(TOUCHED, "batch")
     left = full_disk(jobs, place / "small", place / "undisturbed", tally)
     return left + jumping_clock(jobs, place / "clock", place / "undisturbed", tally)
+
+
+def wait_for_one_more(process: subprocess.Popen[bytes], out: Path, known: int) -> None:
+    """Wait until a run has finished a job, or has ended."""
+    until = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < until and len(finished_jobs(out)) <= known:
+        time.sleep(0.01)
 
 
 def waited(process: subprocess.Popen[bytes], patience: float = 60.0) -> int | None:
@@ -73,7 +85,8 @@ def judge(out: Path, undisturbed: Path, wrong: list[str], label: str, tally: Tal
     for row in rows_of(out):
         if row.seconds is None or not 0 <= row.seconds < 600:
             tally.fault(LOST, f"{label}: job {row.number} took {row.seconds} s")
-    remains = [name for name in hidden(out) if name not in (".intarsia.lock", ".lock")]
+    remains = [name for name in hidden(out) if not name.endswith(".lock")]
+    remains += [file.name for file in out.rglob(".*.part")]
     if remains:
         tally.fault(LEFT, f"{label}: {remains}")
 
@@ -133,9 +146,9 @@ def jumping_clock(jobs: Path, out: Path, undisturbed: Path, tally: Tally) -> lis
         process = start(jobs, out, 1)
         for offset in ("-2d", "+3d", "-400d", "+1d"):
             until = time.monotonic() + 60
-            before = len(finished_jobs(out)) if (out / "results").is_dir() else 0
+            before = len(finished_jobs(out))
             while process.poll() is None and time.monotonic() < until:
-                if (out / "results").is_dir() and len(finished_jobs(out)) > before + JOBS // 8:
+                if len(finished_jobs(out)) > before + JOBS // 8:
                     break
                 time.sleep(0.02)
             file.write_text(offset)

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from trust.kill_runs import (
@@ -67,7 +68,7 @@ def refused(trial: Trial, code: int | None, label: str, words: tuple[str, ...], 
 
 def full_disks(place: Path, right: Right, tally: Tally, *, quick: bool) -> list[str]:
     """Let the disk of results be full at several points of the writing, and then free some space."""
-    left = []
+    left: list[str] = []
     for task in TASKS[2:] if quick else TASKS:
         pixels, _, earlier = right[task.name]
         for room in ROOMS[1:2] if quick else ROOMS:
@@ -80,7 +81,7 @@ def full_disks(place: Path, right: Right, tally: Tally, *, quick: bool) -> list[
                         trial.words.append("--overwrite")
                     trial.former = contents(trial.out)
                     used = sum(-(-file.stat().st_size // 4096) * 4 for file in trial.out.iterdir())
-                    limit = None if mounted else (lambda bytes=room * 256: with_small_files(bytes))
+                    limit = None if mounted else partial(with_small_files, room * 256)
                     if mounted:
                         tried(["mount", "-o", f"remount,size={used + room}k", trial.out])
                     code = ended(trial.started(limit))
@@ -192,7 +193,7 @@ def clock_off_by(steps: tuple[float, ...]) -> None:
             return datetime.fromtimestamp(jumping(), UTC)
 
     time.time = jumping
-    document.datetime = Jumping  # type: ignore[misc]
+    vars(document)["datetime"] = Jumping
 
 
 DAY = 86_400.0
@@ -208,7 +209,7 @@ def broken_clocks(place: Path, right: Right, tally: Tally, *, quick: bool) -> No
             trial = Trial(place / f"{task.name}-{number}", task, pixels, tally, earlier=earlier)
             label = f"{task.name}, clock off by {steps}"
             tally.count("clocks that jump")
-            code = ended(trial.started(lambda steps=steps: clock_off_by(steps)))
+            code = ended(trial.started(partial(clock_off_by, steps)))
             if code != 0:
                 tally.fault(UNTOLD, f"{label}: ended with {code}: {trial.told()[-300:]}")
             else:

@@ -113,7 +113,7 @@ def job(server: Server, way: str, inputs: Path) -> bytes:
             outline = page.upload((inputs / "thing.png").read_bytes(), "selection.png")
             page.ask("lifted", path=outline)
             step = page.wait("removed", path=outline)
-            content = page.fetch(step["url"])
+            content = page.fetch(step["picture"]["url"])
         finally:
             page.close()
     with Image.open(io.BytesIO(content)) as image:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from trust.figures import Figure, Part
@@ -31,7 +32,7 @@ from trust.kill_servers import kill_servers
 from trust.kill_steps import kill_at_every_step
 
 RANDOM, QUICK_RANDOM = 60, 6
-BATCH, SERVER = 20, 20
+BATCH, SERVER = 24, 16
 
 
 def run(*, seed: int, quick: bool) -> Part:
@@ -47,18 +48,25 @@ def run(*, seed: int, quick: bool) -> Part:
     try:
         warm_up()
         right = undisturbed(folder / "undisturbed")
-        kill_at_random(folder / "random", right, tally, dice, count=QUICK_RANDOM if quick else RANDOM)
         names = ("remove",) if quick else ("edit", "arrange", "remove")
-        kill_at_every_step(folder / "steps", tally, names, every=5 if quick else 1)
-        left += full_disks(folder / "full", right, tally, quick=quick)
-        left += read_only_folders(folder / "read-only", right, tally, quick=quick)
-        vanished_inputs(folder / "vanished", right, tally, dice, count=2 if quick else 24)
-        broken_clocks(folder / "clocks", right, tally, quick=quick)
+        parts: dict[str, Callable[[Path], list[str] | None]] = {
+            "random": lambda to: kill_at_random(to, right, tally, dice, count=QUICK_RANDOM if quick else RANDOM),
+            "steps": lambda to: kill_at_every_step(to, tally, names, every=5 if quick else 1),
+            "full": lambda to: full_disks(to, right, tally, quick=quick),
+            "read-only": lambda to: read_only_folders(to, right, tally, quick=quick),
+            "vanished": lambda to: vanished_inputs(to, right, tally, dice, count=2 if quick else 24),
+            "clocks": lambda to: broken_clocks(to, right, tally, quick=quick),
+        }
         if quick:
             left.append("Quick: no kills of batches and servers.")
         else:
-            left += kill_batches(folder / "batch", tally, dice, count=BATCH)
-            kill_servers(folder / "server", tally, dice, count=SERVER)
+            parts["batch"] = lambda to: kill_batches(to, tally, dice, count=BATCH)
+            parts["server"] = lambda to: kill_servers(to, tally, dice, count=SERVER)
+        for name, perform in parts.items():
+            try:
+                left += perform(folder / name) or []
+            except Exception as problem:  # the figures of the other parts are not lost over it
+                tally.fault(UNTOLD, f"{name} broke off ({type(problem).__name__}: {str(problem)[:300]})")
     finally:
         if "TRUST_KEEP" not in os.environ:
             shutil.rmtree(folder, ignore_errors=True)

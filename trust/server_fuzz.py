@@ -19,6 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from trust import server_attacks as attacks
+from trust.server_large import large_requests
 from trust.server_oracle import Listener, Secrets, strangers, wrong_with
 from trust.server_page import Page
 from trust.server_process import Server
@@ -270,6 +271,8 @@ def fuzz(server: Server, *, seed: int, weight: int) -> Report:
         for at, (_, heavy, strategy) in enumerate(units(attacker, listed_tools(server.address))):
             attacker.renew()
             by_chance(strategy, heavy * weight, seed + at, attacker.attack)
+        for request in large_requests():
+            attacker.attack(request)
         attacker.renew()
         ask = json_request("/gradio_api/reset", {}, about="at the end")
         if attacker.listener.came:

@@ -22,6 +22,12 @@ FORMER = "former."
 
 SYSTEM = os.name
 
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""Flags of a file that is made, and never found; on Windows its line ends stay as they are."""
+
+PART = ".part"
+"""How the hidden names end of files that are not whole yet."""
+
 WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between attempts to replace a file that another program has open."""
 
@@ -37,12 +43,14 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
     """
     path = Path(path)
     check_absent(path, overwrite)
-    part = path.with_name(f".{shortened(path.name, 40)}.{secrets.token_hex(4)}.part")
+    start = f".{shortened(path.name, 40)}."
+    part = path.with_name(f"{start}{os.getpid()}-{secrets.token_hex(4)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left_parts(path.parent, start)
         try:
             # Not tempfile: its files are for the owner alone, whatever the umask says.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            with os.fdopen(os.open(part, NEW_FILE, 0o666), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -59,6 +67,28 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
     return path
 
 
+def remove_left_parts(folder: Path, start: str) -> None:
+    """Remove what killed processes have left of files whose hidden names begin so."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        left = [e.name for e in entries if e.name.startswith(start) and e.name.endswith(PART)]
+        for name in left:
+            if not is_running(name.removeprefix(start).partition("-")[0]):
+                (folder / name).unlink(missing_ok=True)
+
+
+def is_running(number: str) -> bool:
+    """Whether a process of this number may still run on this machine; True where that cannot be told."""
+    if os.name != "posix" or not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def name_without_replacing(part: Path, path: Path) -> None:
     """Give a finished file its name; `FileExistsError` where the name is taken."""
     try:
@@ -66,7 +96,7 @@ def name_without_replacing(part: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # file systems without links (memory cards, some network folders): reserve the name instead
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.close(os.open(path, NEW_FILE, 0o666))
         try:
             replace_file(part, path)
         except OSError:
@@ -120,7 +150,8 @@ def check_writable(folder: Path, names: Iterable[str]) -> None:
                 path.lstat()
         probe = place / f"{stage_prefix()}{secrets.token_hex(4)}"
         probe.mkdir()
-        probe.rmdir()
+        with contextlib.suppress(FileNotFoundError):  # another process took it for one that was left behind
+            probe.rmdir()
     except OSError as problem:
         raise cannot_write(folder / longest, problem) from problem
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -178,6 +177,13 @@ def peak_memory_mb(device: str) -> float:
 
         # No peak is kept there; what torch has once taken from the driver it mostly holds.
         return float(torch.mps.driver_allocated_memory() / 2**20)
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        import psutil
+
+        used = psutil.Process().memory_info()
+        return float(getattr(used, "peak_wset", used.rss)) / 2**20
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 

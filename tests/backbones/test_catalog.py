@@ -341,3 +341,13 @@ def test_pocket_loads_and_paints() -> None:
     mask[..., 16:48, 16:48] = 1
     painted = pocket.inpainter.inpaint(torch.zeros(1, 3, 64, 64), mask, ["a cat"], seeds=[0], steps=2, guidance=5.0)
     assert painted.isfinite().all() and pocket.inpainter.counter.evaluations == 4
+
+
+def test_a_card_that_torch_cannot_use_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    for driver, notes in ((tmp_path / "none", 0), (tmp_path, 1)):
+        monkeypatch.setattr("intarsia.backbones.placement.NVIDIA", driver)
+        with collected() as said:
+            assert choose_device("auto") == choose_device("cpu") == "cpu"
+        assert len(said) == notes and all("an NVIDIA card that torch cannot use" in each for each in said)

@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from intarsia.backbones import load_backbones
-from intarsia.backbones.embedding_files import expanded
+from intarsia.backbones.embedding_files import expanded, read_embeddings, unused_messages
 from intarsia.backbones.placement import quiet_loading
 from intarsia.backbones.prompt_chunks import prompt_ids, weighted_tokens
 from intarsia.backbones.protocols import Backbones
 from intarsia.backbones.stable_diffusion import StableDiffusion
 from intarsia.backbones.tokens import tokenize, unread_words
-from intarsia.errors import ModelError
+from intarsia.errors import TERMINAL, ModelError
 from intarsia.layout.concepts import tokens_added
 from intarsia.layout.prompts import token_positions
 from tests import tiny
@@ -227,3 +227,12 @@ def test_a_file_may_hold_several_words(tiny_models: Path, tmp_path: Path) -> Non
     models = with_words(tiny_models, file)
     assert expanded(models.in_parts.tokenizer, "<a> <b>") == "<a> <a>_1 <b>"
     assert {"embedding 1", "embedding 2"} <= set(models.versions)
+
+
+def test_a_word_that_stands_in_no_prompt_is_told_of(toy: Path) -> None:
+    word = read_embeddings([str(toy)])[0].word
+    assert unused_messages([str(toy)], ["a cat", f"a {word}"]) == unused_messages([], ["a cat"]) == []
+    (message,) = unused_messages([str(toy)], ["a cat", ""])
+    assert TERMINAL.sentence(message) == (
+        f"The word {word!r} of {toy.name} stands in no prompt, and had no effect: write it there."
+    )

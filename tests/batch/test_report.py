@@ -173,11 +173,13 @@ def test_the_summary_counts_and_tells_how_the_run_goes(ledger: Ledger) -> None:
 def test_texts_of_jobs_arrive_as_they_are_and_nowhere_as_html(ledger: Ledger, text: str) -> None:
     ledger.enter([job(1, photo=text, words=text), job(2, problem=text), job(3)])
     ledger.done("id3", outcome(scores={text: 0.5}, mode=text))
-    Page(ledger.folder).write(ledger, current=[text])
+    page = Page(ledger.folder)
+    page.notes = (text,)
+    page.write(ledger, current=[text])
     done, failed, named = rows_in(ledger)
     assert (done["photo"], done["words"], failed["error"]) == (text, text, text)
     assert (named["scores"], named["mode"]) == ([[text, 0.5]], text)
-    assert summary_of(ledger)["current"] == [text]
+    assert summary_of(ledger)["current"] == summary_of(ledger)["notes"] == [text]
     for file in (ledger.folder / "page").iterdir():
         script = file.read_bytes()
         assert script.isascii()

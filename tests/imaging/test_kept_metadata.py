@@ -350,3 +350,16 @@ def test_pictures_that_failed_once_are_read_and_written(tmp_path: Path, name: st
         assert again.icc == photo.icc and photo.icc is not None and not said
     if name == "ztxt_big.png":
         assert target == "PNG" or '"workflow"' in said[0]
+
+
+def test_a_record_where_earlier_versions_kept_it_is_read_and_leaves_with_the_next(tmp_path: Path) -> None:
+    old = Image.Exif()
+    old[271] = "Camera"
+    old.get_ifd(34665)[37510] = b"UNICODE\0" + '{"prompt": "schön"}'.encode("utf-16-be")
+    whole = bare(exif=old.tobytes()[6:], packet=xmp.with_source(xmp.EMPTY, TRAINED, weak=False))
+    path = file_of(tmp_path, whole, "JPEG")
+    assert read_text_chunk(path) == '{"prompt": "schön"}'
+    photo = read_photo(path)
+    assert photo.exif is not None and b"Camera" in photo.exif and "schön".encode("utf-16-be") not in photo.exif
+    path, _ = edited(photo, tmp_path, "JPEG", text={"intarsia": '{"prompt": "new"}'})
+    assert read_text_chunk(path) == '{"prompt": "new"}'

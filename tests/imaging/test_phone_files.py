@@ -173,9 +173,10 @@ def test_an_avif_is_written_with_what_the_photo_carries(tmp_path: Path) -> None:
     alpha = np.where(np.arange(96) < 40, 0, 255).astype(np.uint8)[None].repeat(64, 0)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = exif_of(6)
-    exif[Base.Artist] = "Zoë Ångström"
+    exif[Base.Artist] = "ANGSTROEMX"
+    block = exif.tobytes().replace(b"ANGSTROEMX", "Ångström".encode())
     Image.fromarray(np.dstack([scene(), alpha])).save(
-        tmp_path / "a.webp", lossless=True, exif=exif, icc_profile=profile
+        tmp_path / "a.webp", lossless=True, exif=block, icc_profile=profile
     )
     photo = read_photo(tmp_path / "a.webp")
     written = write_photo(photo, tmp_path / "b.avif", text={"intarsia": '{"prompt": "a dog"}'})
@@ -186,7 +187,7 @@ def test_an_avif_is_written_with_what_the_photo_carries(tmp_path: Path) -> None:
     assert np.abs(again.alpha.astype(int) - photo.alpha).mean() < 4
     assert again.icc == photo.icc and b"compositeWithTrainedAlgorithmicMedia" in again.carried.xmp
     assert read_text_chunk(written) == '{"prompt": "a dog"}'
-    assert again.exif is not None and "Zoë Ångström".encode() in again.exif and b"Camera" in again.exif
+    assert again.exif is not None and "Ångström".encode() in again.exif and b"Camera" in again.exif
     small = write_photo(photo, tmp_path / "c.avif", quality=20)
     assert small.stat().st_size < written.stat().st_size
 

@@ -297,3 +297,11 @@ def test_settings_that_a_preset_never_reads_are_named(asked: dict[str, Any], unr
     assert unread_settings(record) == unread
     notes = [str(message[0]) for message in setting_messages(record, 8, given=False)]
     assert any("does not read " + ", ".join(unread) in note for note in notes) == bool(unread)
+
+
+def test_a_long_photo_is_told_to_be_seen_small(pocket: Backbones) -> None:
+    wide = photo_from_image(Image.new("RGB", (330, 64), "white"))
+    few = SearchSettings(preview_steps=(1,), survivors=(1,))
+    notes = noted(pocket, wide, source="", search=few)
+    assert sum("more than 4 times as long as wide" in note for note in notes) == 1
+    assert not any("as wide" in note for note in noted(pocket, wide, source="", box=(8.0, 16.0, 40.0, 60.0)))

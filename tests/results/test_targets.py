@@ -18,8 +18,8 @@ from intarsia.cli.main import main
 from intarsia.errors import OutputError
 from intarsia.files import check_writable, file_digest, replace_file, write_bytes_atomically
 from intarsia.notes import collected
-from intarsia.results.replay import read_replay
-from intarsia.results.staging import publish
+from intarsia.results.replay import find_input, last_part, read_replay
+from intarsia.results.staging import staging
 from intarsia.results.targets import check_targets, choose_stem, name_asked_for
 
 LONG = "狗" * 83
@@ -164,14 +164,11 @@ def test_an_input_is_never_overwritten_by_whatever_name(tmp_path: Path) -> None:
             check_targets([target], {photo: "the mask"}, overwrite=True)
 
 
-@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("after", range(12))
 def test_an_interrupt_between_any_two_steps_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    stage, targets = tmp_path / "stage", tuple(tmp_path / f"{k}.png" for k in range(3))
-    stage.mkdir()
-    for target in targets:
-        (stage / target.name).write_text("new")
+    targets = tuple(tmp_path / f"{k}.png" for k in range(3))
     for target in targets[:2]:
         target.write_text("old")
     steps = 0
@@ -189,10 +186,11 @@ def test_an_interrupt_between_any_two_steps_loses_nothing(
             raise KeyboardInterrupt
         return moved
 
-    monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        publish(stage, targets, overwrite=True)
-    assert [target.read_text() if target.exists() else None for target in targets] == ["old", "old", None]
+    with pytest.raises(KeyboardInterrupt), staging(tmp_path, overwrite=True) as stage:
+        for target in targets:
+            (stage / target.name).write_text("new")
+        monkeypatch.setattr(Path, "replace", interrupted)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"0.png": "old", "1.png": "old"}
 
 
 def test_windows_is_asked_again_while_a_file_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,3 +266,25 @@ def test_a_name_is_taken_by_each_command(tmp_path: Path, capsys: pytest.CaptureF
     ):
         assert main([command[0], str(photo), *command[1:], "--out", str(out), "--name", "a/b"]) == 2
         assert "The name 'a/b' leads into a folder: give the folder with --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/photos/x.png", "x.png"),
+        ("x.png", "x.png"),
+        (r"C:\photos\x.png", "x.png"),
+        (r"C:x.png", "x.png"),
+        (r"\\server\share\a\x.png", "x.png"),
+        (r"\\?\C:\photos\seed=1\x.png", "x.png"),
+        ("C:/photos/कि.png", "कि.png"),
+    ],
+)
+def test_records_find_their_photos_from_whichever_system_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert last_part(path) == name
+    picture(tmp_path / "there" / name)
+    assert find_input(Path("x" * 5000), tmp_path) == Path("x" * 5000)
+    assert find_input(Path(path), tmp_path / "there" / "x.json") == tmp_path / "there" / name

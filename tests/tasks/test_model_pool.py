@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from intarsia.backbones.resolve import resolve
+from intarsia.notes import collected, note
 from intarsia.tasks.model_pool import ModelPool
 from intarsia.tasks.options import Machine
 
@@ -83,3 +84,17 @@ def test_another_lora_or_weight_or_content_is_another_checkpoint(loaded: list[st
 def test_what_is_no_choice_means_the_first(loaded: list[str]) -> None:
     models = pool(loaded, choices=("a", "b"))
     assert [models.backbones(name).name for name in ("c", "b", "/etc")] == ["a", "b", "a"]
+
+
+def test_what_was_noted_while_loading_is_said_of_each_use(loaded: list[str]) -> None:
+    def load(models: str, **_: Any) -> Any:
+        loaded.append(models)
+        note(f"{models} was loaded otherwise.")
+        return SimpleNamespace(name=models)
+
+    models = ModelPool(Machine(device="cpu"), load=load)
+    for _ in range(2):
+        with collected() as said:
+            models.backbones("pocket")
+        assert said == ["pocket was loaded otherwise."]
+    assert loaded == ["pocket"]

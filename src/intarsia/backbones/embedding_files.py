@@ -89,7 +89,9 @@ def unused_messages(texts: Sequence[str], prompts: Sequence[str]) -> list[Messag
         texts: FILE or FILE:WORD each, as a record names them.
         prompts: all that was read.
     """
-    unused = [each for each in read_embeddings(texts) if not any(each.word in prompt for prompt in prompts)]
+    unused = [
+        each for each in read_embeddings(texts) if not any(each.word.lower() in prompt.lower() for prompt in prompts)
+    ]
     return [
         (f"The word {each.word!r} of {each.file.name} stands in no prompt, and had no effect", Remedy("write it there"))
         for each in unused

@@ -69,7 +69,7 @@ def give_back_pages(addresses: Collection[int]) -> None:
     if not addresses or not MAPPINGS.is_file() or not hasattr(mmap, "MADV_DONTNEED"):
         return
     advise = ctypes.CDLL(None).madvise
-    for start, end in _unwritten_mappings(MAPPINGS.read_text()):
+    for start, end in _unwritten_mappings(MAPPINGS.read_text(encoding="utf-8", errors="replace")):
         if any(start <= address < end for address in addresses):
             advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), ctypes.c_int(mmap.MADV_DONTNEED))
 

@@ -17,7 +17,7 @@ from intarsia.batch.file_names import UNFINISHED as UNFINISHED
 from intarsia.batch.jobs import Job, one_line
 from intarsia.batch.ledger import Outcome
 from intarsia.errors import IntarsiaError, Remedy, Setting
-from intarsia.files import write_bytes_atomically
+from intarsia.files import replace_file, write_bytes_atomically
 from intarsia.progress import OnProgress
 
 
@@ -62,9 +62,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         stage.chmod(folder.parent.stat().st_mode & 0o777)
         if folder.exists():
             former = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
-            folder.rename(former / folder.name)
+            replace_file(folder, former / folder.name)
             shutil.rmtree(former, ignore_errors=True)
-        stage.rename(folder)
+        replace_file(stage, folder)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise

@@ -156,7 +156,7 @@ def worker_resources(ray: Any, threads: int, gpus: float | None, workers: int) -
             ),
         )
     if sum(capacities) < workers:
-        note(f"The Ray cluster has room for {sum(capacities)} of {workers} workers; the others wait for it.")
+        note(f"The Ray cluster has room for {int(sum(capacities))} of {workers} workers; the others wait for it.")
     return {"num_cpus": threads, "num_gpus": gpus}
 
 

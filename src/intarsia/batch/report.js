@@ -112,6 +112,7 @@ function showSummary() {
   bar.setAttribute("aria-valuemax", total);
   bar.setAttribute("aria-valuenow", ended);
   bar.setAttribute("aria-valuetext", `${counts.done} done, ${counts.failed} failed, ${left} left`);
+  place("notes").replaceChildren(...(news.notes ?? []).map((text) => element("p", "note", text)));
   const current = place("current");
   current.hidden = news.over || !news.current.length || silent() > STALE;
   current.querySelector("summary").textContent = `Being done now: ${news.current.length}`;

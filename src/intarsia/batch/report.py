@@ -60,6 +60,8 @@ class Page:
         self.folder = folder
         self.chunks: dict[int, Chunk] = {}
         self.looked_at = 0.0
+        self.notes: tuple[str, ...] = ()
+        """On the list of jobs."""
 
     def write(
         self,
@@ -83,7 +85,8 @@ class Page:
         """
         now = time.time()
         first = self.looked_at == 0
-        everything = over or first
+        # A clock that was put back hides what has changed since.
+        everything = over or first or now < self.looked_at
         if first:
             write_bytes_atomically(self.folder / INDEX, index_page(), overwrite=True)
         counts = ledger.counts()
@@ -105,6 +108,7 @@ class Page:
             "rate": rate,
             "eta": eta,
             "current": list(current),
+            "notes": list(self.notes),
             "results": RESULTS,
             "size": CHUNK,
             "versions": [self.chunks[number].version for number in sorted(self.chunks)],

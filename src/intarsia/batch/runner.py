@@ -50,14 +50,14 @@ def one_run(out: Path) -> Iterator[None]:
     with lock:
         # Windows lets nobody write to a file that is locked, nor read it.
         with contextlib.suppress(OSError):
-            (out / LOCK).write_text(str(os.getpid()))
+            (out / LOCK).write_text(str(os.getpid()), encoding="utf-8")
         yield
 
 
 def process_of(lock: Path) -> str:
     """The process that holds a lock, as far as its file says."""
     try:
-        return lock.read_text().strip() or "unknown"
+        return lock.read_text(encoding="utf-8").strip() or "unknown"
     except OSError:
         return "unknown"
 
@@ -85,7 +85,7 @@ def to_do(jobs: tuple[Job, ...], ledger: Ledger, out: Path) -> list[Job]:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM was sent; a second one ends the process as ever."""
+    """Whether Ctrl-C or SIGTERM was sent, or the terminal closed; a second one ends the process as ever."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -94,7 +94,10 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
-    former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored stays so, as nohup has SIGHUP; Windows has none.
+    hangup = getattr(signal, "SIGHUP", signal.SIGTERM)
+    numbers = {signal.SIGINT, signal.SIGTERM, *({hangup} if signal.getsignal(hangup) is not signal.SIG_IGN else ())}
+    former = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield lambda: asked
     finally:

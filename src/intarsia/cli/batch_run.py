@@ -64,6 +64,7 @@ def run_batch(command: Batch) -> tuple[CommandResult, int]:
                 pending = to_do(enter_jobs(command, ledger), ledger, out)
                 for said in notes:  # before work of hours, not after it
                     log.warning("%s", said)
+                page.notes = tuple(notes)
         pending = from_main(together, pending)
         with in_step(together):
             if pending:

@@ -35,9 +35,8 @@ from intarsia.cli.commands.regions import Regions, regions_command
 from intarsia.cli.commands.remove import Remove, remove_command
 from intarsia.cli.commands.replay import Replay, replay_command
 from intarsia.cli.commands.ui import Ui, ui_command
-from intarsia.cli.options import CommandResult
+from intarsia.cli.options import CommandResult, note_lines
 from intarsia.cli.paths import readable_paths
-from intarsia.cli.result_lines import note_lines
 from intarsia.errors import Cancelled, IntarsiaError, UsageError
 from intarsia.notes import collected, merged, say
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,3 +25,8 @@ class OutputOptions:
 def counted(number: int, noun: str) -> str:
     """A number and its noun: 1 picture, 2 pictures."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Notes for people, a line each."""
+    return [f"  note: {note}" for note in notes]

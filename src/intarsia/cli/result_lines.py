@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from intarsia.cli.options import note_lines
 from intarsia.records.remove import describe_removed
 from intarsia.records.weighted_prompt import without_weights
 from intarsia.results.document import describe
@@ -74,11 +74,6 @@ def remove_lines(done: RemoveTaskResult) -> list[str]:
         f"  record: {files.record}   mask: {files.mask}",
         *note_lines(done.saved.document["notes"]),
     ]
-
-
-def note_lines(notes: Iterable[str]) -> list[str]:
-    """Notes for people, a line each."""
-    return [f"  note: {note}" for note in notes]
 
 
 def explain_mode(layout: Layout, record: ArrangeRecord) -> str:

@@ -96,6 +96,8 @@ def jpeg_tables(picture: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     small = all(len(table) == 64 and min(table) >= 1 and max(table) <= 255 for table in tables)
     if not small or len(tables) != len(by_component) or not tables:
         return {}
+    if len(tables) == 3 and tables[1] == tables[2]:
+        del tables[2]  # shared, as in the original
     sampling = 0 if picture.mode == "L" else JpegImagePlugin.get_sampling(picture)
     return {"qtables": tables, "subsampling": sampling} if sampling in (0, 1, 2) else {}
 

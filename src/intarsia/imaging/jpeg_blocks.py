@@ -58,13 +58,16 @@ def with_original_blocks(encoded: bytes, original: Path, same: Mask) -> bytes | 
 
 def put_blocks(new: Any, old: Any, same: Mask) -> bool:
     """Put blocks of one file that did not change into another, in place; False where they do not fit."""
-    if new.num_components != old.num_components or new.jpeg_color_space != old.jpeg_color_space:
-        return False
-    if not np.array_equal(new.samp_factor, old.samp_factor):
-        return False
     most = np.max(new.samp_factor, axis=0)
+    grey = old.num_components == 1 and (most == 1).all()
+    alike = new.num_components == old.num_components and new.jpeg_color_space == old.jpeg_color_space
+    if not grey and not (alike and np.array_equal(new.samp_factor, old.samp_factor)):
+        return False
     for number, name in enumerate(("Y", "Cb", "Cr")[: new.num_components]):
         here, there = getattr(new, name), getattr(old, name)
+        if there is None:  # colour was painted into a grey photo, which has none elsewhere
+            here[whole_blocks(same, 8, 8, here.shape[:2])] = 0
+            continue
         if here.shape != there.shape or (new.get_component_qt(number) != old.get_component_qt(number)).any():
             return False
         high, wide = (8 * int(side) for side in most // new.samp_factor[number])

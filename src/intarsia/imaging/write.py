@@ -18,6 +18,7 @@ from intarsia.imaging.attach import attach
 from intarsia.imaging.avif import write_avif
 from intarsia.imaging.compression import compression
 from intarsia.imaging.jpeg_blocks import with_original_blocks
+from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.metadata import TRAINED, TURNS_BACK
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS, read_photo
@@ -33,6 +34,9 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {}),
     ".avif": ("AVIF", {"quality": 90, "subsampling": "4:4:4"}),
 }
+
+BESIDE = 16
+"""Pixels beside a changed one that share a block of a JPEG's colours with it."""
 
 LARGE = 4_000_000
 """Pixels from which on PNG is packed quickly."""
@@ -136,13 +140,25 @@ def as_stored(photo: Photo, options: Mapping[str, Any], original: Path) -> Store
         return None
     if before.size != photo.size:
         return None
-    image, same = photo.as_image(), Image.fromarray((before.pixels == photo.pixels).all(-1))
+    image = photo.as_image()
+    if before.mode == "L" and (photo.pixels == photo.pixels[..., :1]).all():
+        image = Image.fromarray(photo.pixels[..., 0])
+    kept = Image.fromarray((before.pixels == photo.pixels).all(-1))
     if before.orientation in TURNS_BACK:
-        image, same = (layer.transpose(TURNS_BACK[before.orientation]) for layer in (image, same))
-    file = TickingFile()
+        image, kept = (layer.transpose(TURNS_BACK[before.orientation]) for layer in (image, kept))
+    file, same = TickingFile(), np.asarray(kept)
     image.save(file, "JPEG", **options)
-    content = with_original_blocks(file.getvalue(), original, np.asarray(same))
-    return Stored(content, before.orientation) if content else None
+    content = with_original_blocks(file.getvalue(), original, same)
+    if content is None or not shows(content, image, ~dilate(~same, BESIDE)):
+        return None
+    return Stored(content, before.orientation)
+
+
+def shows(encoded: bytes, image: Image.Image, where: Mask) -> bool:
+    """Whether a JPEG, decoded, is an image in a mask: not so if its numbers were converted by a profile when it was read."""
+    with Image.open(io.BytesIO(encoded), formats=("JPEG",)) as decoded:
+        there = np.asarray(decoded.convert(image.mode)) == np.asarray(image)
+        return bool((there if there.ndim == 2 else there.all(-1))[where].all())
 
 
 def is_opaque(photo: Photo) -> bool:

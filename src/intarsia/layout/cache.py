@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from intarsia.files import is_running
 from intarsia.version import __version__
 
 Values = dict[str, Tensor]
@@ -89,11 +90,17 @@ class DiskCache:
         partial = self.folder / f".{key}.{os.getpid()}"
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
-            partial.replace(self.folder / f"{key}.safetensors")
+            try:
+                partial.write_bytes(content)
+                partial.replace(self.folder / f"{key}.safetensors")
+            finally:
+                partial.unlink(missing_ok=True)  # of a disk that is full
             self._shrink()
 
     def _shrink(self) -> None:
+        for partial in self.folder.glob(".*.[0-9]*"):
+            if not is_running(partial.name.rpartition(".")[2]):
+                partial.unlink(missing_ok=True)
         files = sorted(self.folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime, reverse=True)
         total = 0
         for file in files:

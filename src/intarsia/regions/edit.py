@@ -213,6 +213,8 @@ def edit(
     )
     best = candidates[0]
     assert best.photo is not None and best.blend is not None
+    region, found = parts[0][0].region, analysis.has_text_relevance
+    said = edit_notes(photo, record, backbones, region.box, found=found, ground=ground, given=given)
     return EditResult(
         photo=best.photo,
         original=photo,
@@ -229,17 +231,7 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
-        notes=edit_notes(
-            photo,
-            record,
-            backbones,
-            parts[0][0].region.box,
-            found=analysis.has_text_relevance,
-            ground=ground,
-            given=given,
-        )
-        + instructed_notes(parts[0][0].region, record, given=given)
-        + alpha_notes(photo, best.blend, record),
+        notes=said + instructed_notes(region, record, given=given) + alpha_notes(photo, best.blend, record),
     )
 
 

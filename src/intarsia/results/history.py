@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,15 @@ def read_history(folder: Path) -> tuple[HistoryEntry, ...]:
         entries.append(history_entry(file, facts, fields))
     if not entries:
         raise RecordError(f"The folder {folder} holds no record of an edit", WRITTEN_TO)
-    return tuple(sorted(entries, key=lambda entry: (entry.made_at, entry.file.name)))
+    return tuple(sorted(entries, key=lambda entry: (moment_of(entry.made_at), entry.made_at, entry.file.name)))
+
+
+def moment_of(made_at: str) -> float:
+    """Seconds since 1970 of a time in ISO form, whose hours may be those of summer or of another zone; 0 where it is none."""
+    try:
+        return datetime.fromisoformat(made_at).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
 
 
 def history_entry(file: Path, facts: dict[str, Any], fields: dict[str, Any]) -> HistoryEntry:

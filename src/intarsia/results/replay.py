@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 from intarsia.errors import Command, PictureError, RecordError, Remedy, Setting
@@ -79,14 +80,14 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
         name: str(photo if name == "photo" and photo else find_input(Path(value), file))
         for name, value in input_files(record).items()
     }
-    if not Path(found["photo"]).is_file():
+    if not is_there(Path(found["photo"])):
         raise PictureError(
             f"The photo {record.photo} that {file} was made from is not there",
             Remedy("pass it with ", Setting("photo", "FILE"), page="give it too"),
         )
     for name, path in found.items():
         recorded = inputs.get(name)
-        if isinstance(recorded, dict) and Path(path).is_file() and file_digest(Path(path)) != recorded.get("sha256"):
+        if isinstance(recorded, dict) and is_there(Path(path)) and file_digest(Path(path)) != recorded.get("sha256"):
             remedy = (
                 Remedy("pass the original with ", Setting("photo", "FILE"), page="give the original")
                 if name == "photo"
@@ -100,15 +101,27 @@ def read_replay(file: Path, photo: Path | None = None) -> Replay:
     )
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; a path that no system takes is none."""
+    return os.path.isfile(path)  # noqa: PTH113  # Path.is_file raises on a name that is too long
+
+
+def last_part(path: str) -> str:
+    """The name of a file, of whichever system its path is: records travel."""
+    windows = PureWindowsPath(path)
+    return windows.name if windows.drive else PurePath(path).name
+
+
 def find_input(path: Path, file: Path) -> Path:
     """Where an input of a record lies now: at its path, beside the record, or in the current folder."""
-    places = (path, file.parent / path, file.parent / path.name, Path(path.name))
-    return next((place for place in places if place.is_file()), path)
+    name = last_part(str(path))
+    places = (path, file.parent / path, file.parent / name, Path(name))
+    return next((place for place in places if is_there(place)), path)
 
 
 def read_document(file: Path) -> dict[str, Any]:
     """The JSON values that a result's file carries."""
-    if not file.is_file():
+    if not is_there(file):
         raise RecordError(f"There is no file {file} to replay: check the name and the folder.")
     with file.open("rb") as opened:
         head = opened.read(16)

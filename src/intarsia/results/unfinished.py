@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from intarsia.files import FORMER, STAGE, replace_file
+from intarsia.files import FORMER, STAGE, is_running, replace_file
 
 LOCK = ".lock"
 PLACING = ".placing"
@@ -37,6 +36,15 @@ def held(stage: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_left(folder: Path) -> bool:
+    """Whether the process that held a folder has ended."""
+    with contextlib.suppress(OSError, NotImplementedError, Timeout):
+        if (folder / LOCK).exists():
+            with FileLock(folder / LOCK).acquire(timeout=0):
+                return True
+    return False
 
 
 def files_in(stage: Path) -> list[Path]:
@@ -79,7 +87,11 @@ def placing_of(stage: Path) -> dict[str, int]:
 
 def settle(folder: Path) -> None:
     """Undo and remove what killed processes have left half-placed in a folder; those at work are left alone."""
-    for stage in folder.glob(f"{STAGE}*"):
+    try:
+        stages = list(folder.glob(f"{STAGE}*"))
+    except OSError:  # no folder: its name is too long, or it may not be read
+        return
+    for stage in stages:
         lock = stage / LOCK
         with contextlib.suppress(OSError, NotImplementedError, Timeout):
             if lock.exists():
@@ -97,12 +109,4 @@ def is_at_work(stage: Path) -> bool:
     number = stage.name.removeprefix(STAGE).partition("-")[0]
     if abs(time.time() - stage.stat().st_mtime) > UNHELD:
         return False
-    if os.name != "posix" or not number.isdecimal():
-        return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    return is_running(number)

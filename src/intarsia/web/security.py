@@ -21,7 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from intarsia.web.patience import TooSlowError, in_time
 
 MAX_REQUEST_BYTES = 32 << 20
-"""Bytes of a request that is no upload."""
+"""Bytes of a request that is no upload: tools take pictures in it."""
+MAX_CALL_BYTES = 8 << 20
+"""Bytes of a call of the pages, which sends its files beforehand."""
+MAX_VALUES = 500_000
+"""Values of a request's JSON, by its separators: reading many keeps everybody waiting."""
 MAX_UPLOAD_BYTES = 544 << 20
 """Bytes of an upload: the files of a batch together, and their separators."""
 MIN_FREE_BYTES = 1 << 30
@@ -126,12 +130,15 @@ class SecurityMiddleware:
         if scope["path"].rstrip("/").endswith(UPLOADS):
             return limit_body(MAX_UPLOAD_BYTES, receive)
         try:
-            body = await read_body(receive)
+            body = await read_body(receive, MAX_CALL_BYTES if "/gradio_api/" in scope["path"] else MAX_REQUEST_BYTES)
         except TooSlowError:
             await refuse(scope, send, 408, TOO_SLOW)
             return None
         if body is None:
             await refuse(scope, send, 413, b"The request is too large.")
+            return None
+        if sum(body.count(separator) for separator in b",[{") > MAX_VALUES:
+            await refuse(scope, send, 413, b"The request has too many values.")
             return None
         if names_url(body):
             await send_refusal(send, 403, b"Files are uploaded here, not fetched: send the file itself.")
@@ -254,15 +261,16 @@ def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
         return True
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """A request's body; None where it is too large."""
+async def read_body(receive: Receive, limit: int | None = None) -> bytes | None:
+    """A request's body; None where it has more bytes than the limit, by default that of any request."""
+    limit = MAX_REQUEST_BYTES if limit is None else min(limit, MAX_REQUEST_BYTES)
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body.extend(message.get("body", b""))
-        if len(body) > MAX_REQUEST_BYTES:
+        if len(body) > limit:
             return None
         if not message.get("more_body"):
             return bytes(body)

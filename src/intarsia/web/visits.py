@@ -73,6 +73,11 @@ class Visits:
             self._left.discard(page)
             self.store.join(token)
 
+    def _asked_at(self, token: str) -> float:
+        """When a page of a session last asked for something: without the stream, where a proxy cuts it off."""
+        session = self.store.sessions.get(token)
+        return 0.0 if session is None else session.active_at
+
     def sweep(self, page: Pages) -> None:
         """Leave for the pages that do not tell any more that they are there, and forget those whose session is gone.
 
@@ -83,7 +88,7 @@ class Visits:
             if page.heartbeats.get(name):
                 self._beaten_at[name] = now
                 self._return(name, token)
-            elif now - self._beaten_at.get(name, now) >= HEARTBEAT_SECONDS:
+            elif now - max(self._beaten_at.get(name, now), self._asked_at(token)) >= HEARTBEAT_SECONDS:
                 self._leave(name)
             if token not in self.store.sessions:
                 self._left.discard(name)

@@ -59,6 +59,20 @@ def test_a_page_that_does_not_tell_that_it_is_there_is_left(store: SessionStore,
     assert store.sessions[token].pages == 0
 
 
+def test_a_page_without_its_stream_stays_while_it_is_used(
+    store: SessionStore, known: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Visits(store)
+    token, _ = pages.join(None, request("one"))
+    monkeypatch.setattr(visits, "HEARTBEAT_SECONDS", 60.0)
+    pages._beaten_at["one"] -= 100
+    pages.sweep(known)
+    assert store.sessions[token].pages == 1
+    store.sessions[token].active_at -= 100
+    pages.sweep(known)
+    assert store.sessions[token].pages == 0
+
+
 def test_a_page_that_loads_again_counts_once(store: SessionStore, known: Any) -> None:
     pages = Visits(store)
     token, _ = pages.join(None, request("one"))

@@ -10,7 +10,7 @@ import tyro
 
 from intarsia.cli.arrange_flags import SceneFlags
 from intarsia.cli.load_models import loader
-from intarsia.cli.options import CommandResult, OutputOptions
+from intarsia.cli.options import CommandResult, OutputOptions, note_lines
 from intarsia.cli.progress import progress_bar
 from intarsia.errors import Cancelled
 from intarsia.tasks.options import Machine
@@ -36,7 +36,6 @@ class Learn:
 
 
 def learn_command(command: Learn) -> CommandResult:
-    from intarsia.cli.result_lines import note_lines
     from intarsia.tasks.learn import run_learn, tracking
     from intarsia.tasks.scene import load_segmenter
 

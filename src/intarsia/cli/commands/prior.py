@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 
 from intarsia.cli.load_models import loader
-from intarsia.cli.options import CommandResult, OutputOptions, counted
+from intarsia.cli.options import CommandResult, OutputOptions, counted, note_lines
 from intarsia.cli.progress import progress_bar
 from intarsia.errors import UsageError
 from intarsia.tasks.options import Machine
@@ -40,7 +40,6 @@ class Prior:
 
 
 def prior_command(command: Prior) -> CommandResult:
-    from intarsia.cli.result_lines import note_lines
     from intarsia.tasks.prior import run_prior
 
     words = command.words.strip()
