@@ -53,14 +53,19 @@ def parsed(file: Path) -> ast.Module:
 
 
 def guarded(tree: ast.Module) -> set[ast.AST]:
-    """What stands in a `try` that catches a missing module or attribute."""
-    return {
-        inside
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Try)
-        and any(re.search("ImportError|AttributeError", ast.dump(h.type)) for h in node.handlers if h.type is not None)
-        for inside in ast.walk(ast.Module(node.body, []))
-    }
+    """What stands in a `try` that catches a missing module or attribute, or behind a look at the system."""
+    safe: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            caught = [ast.dump(handler.type) for handler in node.handlers if handler.type is not None]
+            if re.search("ImportError|AttributeError", " ".join(caught)):
+                safe.update(ast.walk(ast.Module(node.body, [])))
+        elif isinstance(node, ast.FunctionDef):
+            looks = [
+                k for k, step in enumerate(node.body) if isinstance(step, ast.If) and "win32" in ast.dump(step.test)
+            ]
+            safe.update(ast.walk(ast.Module(node.body[looks[0] :], [])) if looks else ())
+    return safe
 
 
 def posix_only(tree: ast.Module) -> Iterator[str]:
@@ -114,6 +119,8 @@ def without_encoding(tree: ast.Module) -> Iterator[str]:
         ("try:\n    import resource\nexcept ImportError:\n    resource = None", []),
         ("import os\ntry:\n    os.sysconf('x')\nexcept (ValueError, AttributeError):\n    pass", []),
         ("import signal\ngetattr(signal, 'SIGHUP', None)", []),
+        ("def f():\n    if sys.platform == 'win32':\n        return 0\n    import resource", []),
+        ("def f():\n    import resource\n    if sys.platform == 'win32':\n        return 0", ["resource"]),
     ],
 )
 def test_the_search_finds_what_it_looks_for(text: str, found: list[str]) -> None:

@@ -12,6 +12,9 @@ from trust.fuzz_bytes import EXTREMES, extreme, mutated
 from trust.fuzz_exif import strange_exif
 from trust.fuzz_seeds import IPTC, XMP, png_chunk, profile
 
+MOST_ADDED = 1 << 26
+"""Bytes by which an input grows at most, so that it stays a file that somebody might send."""
+
 
 @dataclass
 class Piece:
@@ -324,7 +327,8 @@ def pieces_changed(data: bytes, rng: random.Random) -> tuple[bytes, str] | None:
     elif how == "sum":
         piece.wrong_sum = True
     elif how == "many":
-        pieces[1:1] = [layout.strange(rng)] * rng.choice((3, 40, 2000))
+        strange, count = layout.strange(rng), rng.choice((3, 40, 2000))
+        pieces[1:1] = [strange] * min(count, MOST_ADDED // (len(strange.content) + 1))
     else:
         # Before the pixels, where decoders look first; and now and then behind them.
         pieces.insert(rng.choice((1, 1, 1, len(pieces))), layout.strange(rng))

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from trust.kill_runs import (
@@ -67,7 +68,7 @@ def refused(trial: Trial, code: int | None, label: str, words: tuple[str, ...], 
 
 def full_disks(place: Path, right: Right, tally: Tally, *, quick: bool) -> list[str]:
     """Let the disk of results be full at several points of the writing, and then free some space."""
-    left = []
+    left: list[str] = []
     for task in TASKS[2:] if quick else TASKS:
         pixels, _, earlier = right[task.name]
         for room in ROOMS[1:2] if quick else ROOMS:
@@ -80,7 +81,7 @@ def full_disks(place: Path, right: Right, tally: Tally, *, quick: bool) -> list[
                         trial.words.append("--overwrite")
                     trial.former = contents(trial.out)
                     used = sum(-(-file.stat().st_size // 4096) * 4 for file in trial.out.iterdir())
-                    limit = None if mounted else (lambda bytes=room * 256: with_small_files(bytes))
+                    limit = None if mounted else partial(with_small_files, room * 256)
                     if mounted:
                         tried(["mount", "-o", f"remount,size={used + room}k", trial.out])
                     code = ended(trial.started(limit))
@@ -126,10 +127,11 @@ def read_only_folders(place: Path, right: Right, tally: Tally, *, quick: bool) -
 def vanished_inputs(place: Path, right: Right, tally: Tally, dice: random.Random, *, count: int) -> None:
     """Take a run's photo or mask away, or put another in its place, at any moment."""
     for number in range(count):
-        task = TASKS[number % len(TASKS)]
+        tasks = [task for task in TASKS if task.name in right]
+        task = tasks[number % len(tasks)]
         pixels, seconds, _ = right[task.name]
         trial = Trial(place / str(number), task, pixels, tally, earlier=None)
-        way = ("removed", "moved", "replaced", "emptied")[number // len(TASKS) % 4]
+        way = ("removed", "moved", "replaced", "emptied")[number // len(tasks) % 4]
         name = "thing.png" if task.name == "arrange" and number % 2 else "photo.png"
         process = trial.started()
         time.sleep(dice.uniform(0, seconds))
@@ -192,7 +194,7 @@ def clock_off_by(steps: tuple[float, ...]) -> None:
             return datetime.fromtimestamp(jumping(), UTC)
 
     time.time = jumping
-    document.datetime = Jumping  # type: ignore[misc]
+    vars(document)["datetime"] = Jumping
 
 
 DAY = 86_400.0
@@ -208,7 +210,7 @@ def broken_clocks(place: Path, right: Right, tally: Tally, *, quick: bool) -> No
             trial = Trial(place / f"{task.name}-{number}", task, pixels, tally, earlier=earlier)
             label = f"{task.name}, clock off by {steps}"
             tally.count("clocks that jump")
-            code = ended(trial.started(lambda steps=steps: clock_off_by(steps)))
+            code = ended(trial.started(partial(clock_off_by, steps)))
             if code != 0:
                 tally.fault(UNTOLD, f"{label}: ended with {code}: {trial.told()[-300:]}")
             else:

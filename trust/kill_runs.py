@@ -98,8 +98,8 @@ def forked(perform: Callable[[], int], place: Path, log: Path) -> int:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         os.chdir(place)
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        for number in (1, 2):
-            os.dup2(stream, number)
+        for target in (1, 2):
+            os.dup2(stream, target)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         temporary = place.parent / "tmp"
         temporary.mkdir(exist_ok=True)

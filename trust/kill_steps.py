@@ -52,10 +52,11 @@ def results(place: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Any, Any
             )
             scene = ia.read_scene(told, photo, models.segmenter)
             made.append(ia.arrange(scene, ia.read_layout(told, scene), told, models))
-        yield "arrange", *made
+        yield "arrange", made[0], made[1]
     if "remove" in names:
         boxes = ("30,30,70,70", "20,20,50,50")
-        yield "remove", *(ia.remove(photo, ia.RemoveRecord(photo=path, box=(box,))) for box in boxes)
+        removed = [ia.remove(photo, ia.RemoveRecord(photo=path, box=(box,))) for box in boxes]
+        yield "remove", removed[0], removed[1]
 
 
 def ending_before(step: int, folder: Path, sent: signal.Signals) -> None:

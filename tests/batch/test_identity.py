@@ -13,6 +13,8 @@ from intarsia.batch.executor import MARK, RESULTS, do_job
 from intarsia.batch.jobs import Job, read_jobs
 from intarsia.batch.ledger import Ledger
 from intarsia.batch.runner import to_do
+from intarsia.errors import PictureError
+from intarsia.imaging.read import read_photo
 from tests.fake_work import FakeWork
 
 ENTRIES: list[dict[str, object]] = [
@@ -129,3 +131,15 @@ def test_a_wrong_row_keeps_its_id_wherever_it_stands(folder: Path) -> None:
     _, after, again = read(folder, ENTRIES[0], wrong, wrong)
     assert alone.id == after.id != again.id
     assert "'steps' as 'many'" in after.problem and "'steps' as 'many'" in again.problem
+
+
+@pytest.mark.parametrize(
+    "photo", ["circle.png", "circle.png/1.png", "x" * 300 + ".png", "1.png/2.png", "a/" * 2500 + "b"]
+)
+def test_paths_that_lead_nowhere_end_no_list(folder: Path, photo: str) -> None:
+    """Who does the job says what is wrong with its picture; the others are done."""
+    (folder / "circle.png").symlink_to("circle.png")
+    wrong, right = read(folder, {**ENTRIES[0], "photo": photo}, ENTRIES[0])
+    assert (wrong.problem, right.problem) == ("", "") and wrong.id != right.id == IDS[0][0]
+    with pytest.raises(PictureError):
+        read_photo(str(wrong.record and wrong.record.photo))

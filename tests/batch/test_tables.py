@@ -290,7 +290,7 @@ def test_decimal_commas_where_semicolons_divide(tmp_path: Path) -> None:
         ("guidance", '"1,500"', "whether the comma divides thousands is not clear"),
         ("refine", "maybe", "Row 2 gives 'refine' as 'maybe', but true or false is expected."),
         ("refine", "2", "but true or false is expected."),
-        ("format", "tiff", "Row 2 gives 'format' as 'tiff', but one of png, keep, jpeg, webp is expected."),
+        ("format", "tiff", "Row 2 gives 'format' as 'tiff', but one of png, keep, jpeg, webp, avif is expected."),
         ("box", "here", "but a list of four numbers is expected, such as [10, 20, 300, 400]."),
         ("box", '"[[1,2],[3,4]]"', "but a list of four numbers is expected"),
         ("search.preview_steps", "1.5", "but a list of whole numbers is expected, such as [4, 10]."),

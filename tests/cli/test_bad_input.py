@@ -46,7 +46,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_backbones: Backbones, t
     (w / "empty.png").touch()
     (w / "cut.png").write_bytes(whole[: len(whole) // 2])
     (w / "bomb.png").write_bytes(png_header(200_000, 200_000))
-    picture.save(w / "moving.gif")
+    picture.save(w / "moving.gif", save_all=True, append_images=[picture.rotate(90)])
     Image.new("L", (90, 40), 255).save(w / "wide-mask.png")
     Image.new("L", (64, 64), 0).save(w / "black-mask.png")
     Image.new("L", (64, 64), 255).save(w / "mask.png")
@@ -93,7 +93,7 @@ BAD_INPUT = {
     "empty file": (edits("empty.png"), "empty.png is empty"),
     "cut off": (edits("cut.png"), "cut off or damaged"),
     "bomb": (edits("bomb.png"), "200,000 x 200,000 pixels"),
-    "gif": (edits("moving.gif"), "is GIF, which is not supported"),
+    "gif": (edits("moving.gif"), "is animated"),
     "address": (edits("https://example.org/a.png"), "is an address"),
     "empty prompt": (edits("photo.png", words=["--prompt", "  "]), "The prompt is empty"),
     "steps 0": (edits("photo.png", "--steps", "0"), "steps is 0"),

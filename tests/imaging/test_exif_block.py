@@ -83,6 +83,15 @@ def test_old_pixels_and_packets_leave_the_table() -> None:
     assert tidied.packet == b"<old/>" and not {700, 330, 37724} & set(tags) and 315 in tags
 
 
+@pytest.mark.parametrize("tag", [exif.ACROSS, exif.DOWN, exif.UNIT, exif.ORIENTATION])
+@pytest.mark.parametrize("kind", [2, 3, 5])
+def test_values_that_readers_fail_on_are_taken_out(tag: int, kind: int) -> None:
+    odd = exif.NewEntry(kind, 2, b"\1\0\0\0" * (4 if kind == 5 else 1))
+    tidied = exif.tidy(exif.with_entries(block(preview=False), {tag: odd}), (24, 40))
+    found = places(tidied.block, "<")
+    assert tidied.damaged and (0, tag) not in found and (0, 315) in found
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_block_that_is_cut_off_anywhere_keeps_what_is_whole(order: str) -> None:
     given = block(order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from intarsia.imaging import jpeg_blocks
-from intarsia.imaging.masks import dilate
-from intarsia.imaging.photo import Bytes, Photo
+from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.write import write_photo
 from tests.imaging.known_figures import picture
@@ -22,7 +23,7 @@ BESIDE = 16
 """Pixels beside a changed one that share a block of colours with it."""
 
 
-def shot(file: Path, size: tuple[int, int], *, orientation: int = 1, mode: str = "RGB", **options: object) -> Path:
+def shot(file: Path, size: tuple[int, int], *, orientation: int = 1, mode: str = "RGB", **options: Any) -> Path:
     """A JPEG as a camera writes it."""
     exif = Image.Exif()
     exif[Base.Orientation] = orientation
@@ -30,7 +31,7 @@ def shot(file: Path, size: tuple[int, int], *, orientation: int = 1, mode: str =
     return file
 
 
-def edited(photo: Photo) -> tuple[Photo, Bytes]:
+def edited(photo: Photo) -> tuple[Photo, Mask]:
     """A photo with a rectangle turned to its negative, and (H, W) whether a pixel lies far from it."""
     pixels = photo.pixels.copy()
     height, width = pixels.shape[:2]
@@ -43,7 +44,7 @@ def edited(photo: Photo) -> tuple[Photo, Bytes]:
     return dataclasses.replace(photo, pixels=pixels), ~near
 
 
-KINDS: dict[str, dict[str, object]] = {
+KINDS: dict[str, dict[str, Any]] = {
     **{f"turned {n}": {"orientation": n, "subsampling": 2} for n in range(1, 9)},
     "full colour, turned": {"orientation": 6, "subsampling": 0},
     "half colour across, turned": {"orientation": 8, "subsampling": 1},
@@ -61,14 +62,18 @@ KINDS: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("size", [(96, 64), (101, 75)], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_pixel_away_from_the_edit_stays(kind: str, size: tuple[int, int], tmp_path: Path) -> None:
-    original = shot(tmp_path / "shot.jpg", size, **KINDS[kind])  # type: ignore[arg-type]
+    original = shot(tmp_path / "shot.jpg", size, **KINDS[kind])
     after, far = edited(read_photo(original))
     written = write_photo(after, tmp_path / "out.jpg", original=original)
     back = read_photo(written)
     assert far.any() and (back.pixels == after.pixels)[far].all()
     assert back.orientation == KINDS[kind].get("orientation", 1)
     with Image.open(original) as before, Image.open(written) as now:
-        assert now.size == before.size and now.mode == before.mode and now.quantization == before.quantization
+        assert (
+            now.size == before.size
+            and now.mode == before.mode
+            and vars(now)["quantization"] == vars(before)["quantization"]
+        )
     assert written.stat().st_size < 1.3 * original.stat().st_size + 500
 
 
@@ -110,9 +115,9 @@ def test_ten_edits_one_after_the_other_leave_the_rest_as_it_was(tmp_path: Path) 
     ],
     ids=str,
 )
-def test_where_blocks_do_not_fit_it_is_encoded_upright(kind: dict[str, object], tmp_path: Path) -> None:
+def test_where_blocks_do_not_fit_it_is_encoded_upright(kind: dict[str, Any], tmp_path: Path) -> None:
     wanted = {name: value for name, value in kind.items() if name not in ("other", "gone", "smaller")}
-    original = shot(tmp_path / "shot.jpg", (96, 64), orientation=6, **wanted)  # type: ignore[arg-type]
+    original = shot(tmp_path / "shot.jpg", (96, 64), orientation=6, **wanted)
     photo = read_photo(original)
     if kind.get("smaller"):
         photo = dataclasses.replace(photo, pixels=photo.pixels[:32, :32].copy())

@@ -360,4 +360,6 @@ def short_reason(fault: BaseException) -> str:
     """The first line of what a library says, short enough to stand inside a sentence; of classes the name alone."""
     lines = str(fault).strip().splitlines()
     said = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", lines[0]).strip().rstrip(".:")[:160] if lines else ""
-    return said or "the library that reads it does not say why"
+    if not said or "NoneType" in said or "__" in said:  # of the library's own code
+        return "the library that reads it does not say why"
+    return said

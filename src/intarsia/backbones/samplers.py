@@ -78,14 +78,17 @@ def known_prediction(sampler: Sampler, settings: Any) -> bool:
     return settings.get("prediction_type") in known
 
 
-def stepping_by(inpainter: Inpainter, sampler: Sampler) -> Inpainter:
+def stepping_by(inpainter: Inpainter, sampler: Sampler, *, own: bool = False) -> Inpainter:
     """An inpainter that steps by a sampler; `checkpoint` is itself.
+
+    Args:
+        own: with the checkpoint's own scheduler, where no other sampler is asked for.
 
     Raises:
         ModelError: it does not.
     """
     if sampler == "checkpoint":
-        return inpainter
+        return inpainter.with_own_scheduler() if own else inpainter
     if not isinstance(inpainter, StepsBySamplers):
         raise ModelError(
             f"{inpainter.name} has steps of its own, and no sampler",

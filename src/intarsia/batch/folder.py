@@ -189,7 +189,7 @@ def _enter(found: FolderPictures, entry: os.DirEntry[str], name: str, is_own: Ca
         return
     if head.startswith(RESOURCE_FORK):
         found.hidden += 1
-    elif (entry.is_symlink() and is_own(Path(entry.path).resolve())) or PRIOR_MARK in head:
+    elif (entry.is_symlink() and is_own(Path(os.path.realpath(entry.path)))) or PRIOR_MARK in head:
         found.own.append(name)
     elif kind_name := _why_not(head, ending):
         (found.other_formats if kind_name != "no picture" else found.no_pictures).append(

@@ -96,12 +96,17 @@ def _from_folder(name: str, base: Path) -> str:
         return name if plain.startswith("..") else Path(plain).as_posix()
     for path, folder in (
         (Path(os.path.normpath(name)), base.absolute()),
-        (Path(os.path.normpath(name)), base.resolve()),
-        (Path(name).resolve(), base.resolve()),
+        (Path(os.path.normpath(name)), real_path(base)),
+        (real_path(name), real_path(base)),
     ):
         if path.is_relative_to(folder):
             return path.relative_to(folder).as_posix()
     return name
+
+
+def real_path(path: str | Path) -> Path:
+    """A whole path without links; unlike `Path.resolve`, also of a link that leads in a circle, and of an endless name."""
+    return Path(os.path.realpath(path))
 
 
 def drawn_seed(kind: str, record: Record, digests: Mapping[str, str], seed: int) -> int:

@@ -16,7 +16,7 @@ from intarsia.batch.cells import all_settings, read_cell, setting_types
 from intarsia.batch.entries import KINDS, PICTURE, RECORDS, Entry, Kind, named
 from intarsia.batch.folder import find_pictures
 from intarsia.batch.groups import nested, with_defaults
-from intarsia.batch.identity import as_listed, digest, drawn_seed, identity
+from intarsia.batch.identity import as_listed, digest, drawn_seed, identity, real_path
 from intarsia.batch.json_lists import read_json, read_json_lines
 from intarsia.batch.list_text import SPREADSHEETS, read_list_text
 from intarsia.batch.tables import names_photo, read_table
@@ -204,7 +204,7 @@ def _pictures(folder: Path, for_all: set[Path]) -> Iterator[Entry]:
         RecordError: there is none.
     """
     found = find_pictures(folder)
-    used = [picture for picture in found.pictures if (folder / picture).resolve() in for_all]
+    used = [picture for picture in found.pictures if real_path(folder / picture) in for_all]
     pictures = [picture for picture in found.pictures if picture not in used]
     if not pictures:
         reasons = found.reasons()
@@ -223,7 +223,7 @@ def _files_for_all(shared: Mapping[str, Any], base: Path) -> set[Path]:
     """The files that settings for all jobs name: masks and the like."""
     names = [shared[setting] for setting in PATH_SETTINGS if isinstance(shared.get(setting), str)]
     names += [split_mask(pair)[1] for pair in shared.get("masks", ()) if isinstance(pair, str)]
-    return {(base / name).resolve() for name in names if name and "\0" not in name}
+    return {real_path(base / name) for name in names if name and "\0" not in name}
 
 
 def _read_job(entry: Entry, number: int, base: Path, shared: Shared, seed: int, known: Digests, confined: bool) -> Job:
@@ -330,11 +330,11 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     Raises:
         RecordError: one of them leads out of the folder of pictures, or can be no file's name.
     """
-    root = base.resolve()
+    root = real_path(base)
     whole = {}
     for setting, name in input_files(record).items():
+        path = real_path(root / name)
         try:
-            path = (root / name).resolve()
             path.is_dir()  # Python 3.11 to 3.13 raise on a name that is too long
         except (OSError, ValueError) as problem:
             raise RecordError(
@@ -356,7 +356,7 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
 
 def _file_or_folder_digest(path: Path, known: Digests) -> str:
     """sha256 of a file, or of all files of a scene's folder; read again only where size or time changed."""
-    if path.is_dir():
+    if _is_folder(path):
         parts = sorted(p for p in path.iterdir() if p.is_file())
         return digest("folder", [p.name for p in parts], {p.name: _file_or_folder_digest(p, known) for p in parts})
     try:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from intarsia.errors import RegionError, Remedy, Setting
 from intarsia.imaging.masks import Mask, read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.records.edit import EditRecord
 from intarsia.records.remove import RemoveRecord
+
+
+def check_label(record: EditRecord | RemoveRecord) -> None:
+    """Raise `RegionError` where a label is chosen of no mask."""
+    if record.mask_label is not None and record.mask is None:
+        raise RegionError(
+            "A label was chosen, but no mask was given",
+            Remedy(Setting("mask", "FILE", verb="pass"), " too", page="give one"),
+        )
 
 
 def read_marked(record: EditRecord | RemoveRecord, photo: Photo) -> Mask:

@@ -13,7 +13,7 @@ import numpy as np
 from intarsia.backbones.protocols import Segmenter
 from intarsia.errors import EmptyMaskError, LayoutError, RecordError, RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.marked import read_marked
+from intarsia.imaging.marked import check_label, read_marked
 from intarsia.imaging.masks import Mask, box_mask, read_mask
 from intarsia.imaging.photo import Photo
 from intarsia.layout.doubts import refuse_unsure
@@ -57,6 +57,7 @@ def _objects(
 ) -> Iterator[SceneObject]:
     """The objects of a removal, disjoint; one may be empty where others cover it."""
     # What costs nothing to check comes first.
+    check_label(record)
     boxes = [box_mask(read_box(text), photo.size) for text in record.box]
     marks = parse_marked(record.object)
     names = [f"box {number}" for number in range(1, len(boxes) + 1)]

@@ -288,7 +288,7 @@ class EditRecord:
                     Remedy(Setting("mask", "FILE", verb="pass"), " too", page="give one"),
                 ),
             ),
-            *label_checks(self.mask, self.mask_label),
+            *label_checks(self.mask_label),
             (
                 self.box is None or len(self.box) == 4,
                 f"The box {self.box} does not have four edges: give x0,y0,x1,y1 in pixels.",

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from intarsia.errors import Remedy, Setting
 from intarsia.records.checks import Check
 
 MOST_LABEL = 65535
 """The highest label that a file of 16 bits holds."""
 
 
-def label_checks(mask: str | None, label: int | None) -> tuple[Check, ...]:
+def label_checks(label: int | None) -> tuple[Check, ...]:
     """Checks of the label that is chosen of a mask."""
     if label is None:
         return ()
-    return (
-        (0 <= label <= MOST_LABEL, f"mask_label is {label}, but must lie between 0 and {MOST_LABEL}."),
-        (
-            mask is not None,
-            (
-                "A label was chosen, but no mask was given",
-                Remedy(Setting("mask", "FILE", verb="pass"), " too", page="give one"),
-            ),
-        ),
-    )
+    return ((0 <= label <= MOST_LABEL, f"mask_label is {label}, but must lie between 0 and {MOST_LABEL}."),)

@@ -78,7 +78,7 @@ class RemoveRecord:
                 *((between("grow", self.grow, 0, 0.5),) if self.grow is not None else ()),
                 *((between("size", self.size, 32, 4096),) if self.size is not None else ()),
                 *format_checks(self.quality),
-                *label_checks(self.mask, self.mask_label),
+                *label_checks(self.mask_label),
                 *lora_checks(self.lora),
                 *embedding_checks(self.embedding),
                 *own_network_checks(self.fill, self.fill_model),

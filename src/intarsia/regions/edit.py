@@ -35,19 +35,19 @@ from intarsia.regions.appraisal import Appraiser
 from intarsia.regions.events import Observer, analysis_event, round_listener
 from intarsia.regions.families import Job, Proposer, jobs_of
 from intarsia.regions.ground import over_new_ground
-from intarsia.regions.instruct import chosen_editor, crops_of, instructed, instructed_notes, one_job, with_edit
+from intarsia.regions.instruct import chosen_editor, crops_of, instructed, one_job, with_edit
 from intarsia.regions.intent import read_intent
 from intarsia.regions.network import RegionNetwork
-from intarsia.regions.notes import edit_notes
 from intarsia.regions.proposals import coverage, proposals_for, shortlist
 from intarsia.regions.protected import beside_protected, faded, families_beside, given_mask, jobs_beside
 from intarsia.regions.published import PUBLISHED, published_anchors
 from intarsia.regions.refine import refined
 from intarsia.regions.region import Region
+from intarsia.regions.result_notes import result_notes
 from intarsia.regions.scoring import Ranker, Scores
 from intarsia.regions.screen_colours import in_screen_colours
 from intarsia.regions.search import AnyRanking, Evaluation, EvaluationCache, Evaluator, best_first
-from intarsia.regions.showing import alpha_notes, completed
+from intarsia.regions.showing import completed
 from intarsia.regions.sight import Sight
 from intarsia.regions.word_notes import note_unseen
 
@@ -142,8 +142,7 @@ def edit(
     evaluations_before = counter.evaluations
     protected = read_protected(record.protect, photo) if protected is None else protected
     mask = given_mask(record, photo, mask, protected)
-    own = record.scheduler == "own" and record.sampler == "checkpoint"
-    inpainter = stepping_by(backbones.inpainter.with_own_scheduler() if own else backbones.inpainter, record.sampler)
+    inpainter = stepping_by(backbones.inpainter, record.sampler, own=record.scheduler == "own")
     side = record.size or inpainter.native_side
     size = working_size(photo.size, side, inpainter.stride)
     image = to_tensor(photo, size).to(backbones.device)
@@ -229,17 +228,9 @@ def edit(
         ),
         record=dataclasses.replace(record, models=backbones.name),
         versions=dict(backbones.versions),
-        notes=edit_notes(
-            photo,
-            record,
-            backbones,
-            parts[0][0].region.box,
-            found=analysis.has_text_relevance,
-            ground=ground,
-            given=given,
-        )
-        + instructed_notes(parts[0][0].region, record, given=given)
-        + alpha_notes(photo, best.blend, record),
+        notes=result_notes(
+            photo, record, backbones, parts[0][0].region, best.blend, analysis, ground=ground, given=given
+        ),
     )
 
 

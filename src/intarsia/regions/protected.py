@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from intarsia.errors import RegionError, Remedy, Setting
 from intarsia.imaging.geometry import Box
-from intarsia.imaging.marked import read_marked
+from intarsia.imaging.marked import check_label, read_marked
 from intarsia.imaging.masks import Blend, Mask, box_mask, feather
 from intarsia.imaging.photo import Photo, levels_to_bytes
 from intarsia.imaging.protected import on_canvas
@@ -44,6 +44,7 @@ def given_mask(record: EditRecord, photo: Photo, mask: Mask | None, protected: M
     Raises:
         RegionError: nothing is left of the box or of the mask.
     """
+    check_label(record)
     if mask is None and record.mask is not None:
         mask = read_marked(record, photo)
     if protected is None:

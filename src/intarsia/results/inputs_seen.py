@@ -61,7 +61,7 @@ def noting_inputs(
     """Let a task, whose first argument is its record, keep the digests of its files."""
 
     @functools.wraps(perform)
-    def noting(record: AnyRecord, *arguments: P.args, **named: P.kwargs) -> R:
+    def noting(record: AnyRecord, /, *arguments: P.args, **named: P.kwargs) -> R:
         with inputs_noted(record):
             return perform(record, *arguments, **named)
 

@@ -38,6 +38,15 @@ def held(stage: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_left(folder: Path) -> bool:
+    """Whether the process that held a folder has ended."""
+    with contextlib.suppress(OSError, NotImplementedError, Timeout):
+        if (folder / LOCK).exists():
+            with FileLock(folder / LOCK).acquire(timeout=0):
+                return True
+    return False
+
+
 def files_in(stage: Path) -> list[Path]:
     """The files that wait for their names; a result's record comes last, as whoever finds it looks for the others."""
     waiting = (file for file in stage.iterdir() if not file.name.startswith("."))

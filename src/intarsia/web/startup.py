@@ -10,15 +10,17 @@ import os
 import re
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from intarsia.errors import MissingExtraError, OutputError, Remedy, Setting, UsageError
 from intarsia.records.added_files import embedding_checks, lora_checks
 from intarsia.records.checks import run_checks
+from intarsia.results.unfinished import held, is_left
 from intarsia.web.address import OWN_MACHINE
 from intarsia.web.options import ServeOptions
 
@@ -147,10 +149,26 @@ def check_doors(command: ServeOptions) -> None:
         raise MissingExtraError("The tools need the package mcp. Install it with: pip install 'intarsia[mcp]'")
 
 
+ROOT = "intarsia-ui-"
+"""How the names of servers' temporary folders begin."""
+
+
+def remove_left_roots(place: Path) -> None:
+    """Remove what killed servers of this user have left: their visitors' photos were to go with them."""
+    for root in place.glob(f"{ROOT}*"):
+        # Whose folder it is, is looked at as well: a name in a folder that all may write into says nothing.
+        with suppress(OSError):
+            facts = root.lstat()
+            mine = stat.S_ISDIR(facts.st_mode) and (os.name != "posix" or facts.st_uid == os.getuid())
+            if mine and is_left(root):
+                shutil.rmtree(root, ignore_errors=True)
+
+
 @contextmanager
 def folders(out: Path | None) -> Iterator[Path]:
     """Folders for results, uploads and cached computations; all are removed at the end, but not one that the user named."""
-    root = Path(tempfile.mkdtemp(prefix="intarsia-ui-"))
+    remove_left_roots(Path(tempfile.gettempdir()))
+    root = Path(tempfile.mkdtemp(prefix=ROOT))
     results = root / "results" if out is None else out.resolve()
     uploads = root / "uploads"
     # Gradio reads its variable at its first import, and keeps uploads there.
@@ -166,7 +184,8 @@ def folders(out: Path | None) -> Iterator[Path]:
                 Remedy("name another with ", Setting("out")),
             ) from error
         uploads.mkdir()
-        yield results
+        with held(root):
+            yield results
     finally:
         for name, value in former.items():
             if value is None:

@@ -187,10 +187,10 @@ def tidy(content: bytes, size: tuple[int, int], orientation: int = 1) -> Tidied:
             whole = whole and good
             if not inner:
                 continue
+        if _is_odd(exif, entry):
+            whole = False
+            continue
         if entry.tag == ORIENTATION:
-            if exif.number(entry) is None:
-                whole = False
-                continue
             exif.put_number(entry, orientation)
         if entry.tag in (WIDTH, HEIGHT):
             exif.put_number(entry, size[entry.tag - WIDTH])
@@ -204,6 +204,13 @@ def tidy(content: bytes, size: tuple[int, int], orientation: int = 1) -> Tidied:
     if len(kept) < (exif.short(first) if first + 2 <= len(exif.content) else 0):
         exif.keep(first, kept)
     return Tidied(bytes(exif.content), not whole, packet)
+
+
+def _is_odd(exif: Block, entry: Entry) -> bool:
+    """Whether a value that every reader asks for is of a type that some of them fail on."""
+    if entry.tag in (ACROSS, DOWN):
+        return (entry.kind, entry.amount) != (RATIONAL, 1)
+    return entry.tag in (ORIENTATION, UNIT) and exif.number(entry) is None
 
 
 def _tidy_inner(
