@@ -155,6 +155,12 @@ KEPT: dict[str, Case] = {
         files={"tokenizer/special_tokens_map.json": b'{"unk_token": []}'},
         how="list",
     ),
+    "merges of what nobody can print": Case(
+        format="checkpoints",
+        reader="folder",
+        files={"tokenizer/merges.txt": b"#version: 0.2\ne \x10\0\0\0\n"},
+        how="merges",
+    ),
     "boxes of a number beyond floats": texts("boxes", f'{{"cat": [0, 0, {HUGE}, 40]}}'),
     "boxes of a number of thousands of digits": texts("boxes", f'{{"cat": [0, 0, {LONGER_THAN_PYTHON_READS}, 40]}}'),
     "colours of a number of thousands of digits": texts("key", f'{{"cat": {LONGER_THAN_PYTHON_READS}}}'),

@@ -141,7 +141,8 @@ def merges_fault(file: Path, text: str) -> Fault | None:
     made = {first + second for first, second in pairs}
     strange = next((token for pair in pairs for token in (*pair, "".join(pair)) if token not in vocabulary), None)
     if strange is not None:
-        return f"does not fit the vocab.json beside it, which has no {strange[:40]!r}, or is cut off", AGAIN
+        shown = repr(strange[:40]) if strange.isprintable() else "one of its tokens"
+        return f"does not fit the vocab.json beside it, which has no {shown}, or is cut off", AGAIN
     single = {token for token in vocabulary if len(token.removesuffix("</w>")) <= 1}
     unreached = [token for token in vocabulary if token not in made and token not in single]
     if len(unreached) > max(UNREACHED * len(vocabulary), 64):
