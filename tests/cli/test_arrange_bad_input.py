@@ -180,7 +180,7 @@ BAD_INPUT = {
     "prior exists": (["prior", "cat", "--count", "2", "--out", "taken"], "exists already"),
     "history of nowhere": (["history", "none"], "There is no folder none"),
     "history of nothing": (["history", "bare"], "holds no record"),
-    "replay of unknown kind": (["replay", "unknown-kind.json"], "'PaintRecord'"),
+    "replay of unknown kind": (["replay", "unknown-kind.json"], '"PaintRecord"'),
     "replay with unknown setting": (["replay", "unknown-setting.json"], "'colour'"),
     "replay with bad type": (["replay", "bad-type.json"], "'move'"),
     "replay of a picture too many": (["replay", "other-index.json"], "picture 4"),

@@ -160,6 +160,8 @@ def noted(perform: Callable[[Any], CommandResult], command: Any) -> CommandResul
     try:
         with collected() as said:
             summary, lines = perform(command)
+    except IntarsiaError:
+        raise  # which says in one sentence what to do
     except Exception:
         say(*said)  # beside the error
         raise

@@ -29,6 +29,10 @@ DROPPED = frozenset({273, 279, 288, 289, 324, 325, 330, 513, 514, XMP, 34377, 37
 """Tags that point at old pixels or previews of them, and packets that are kept elsewhere."""
 
 
+MOST_ROUNDS = 40
+"""Times that a damaged block is gone through."""
+
+
 class Entry(NamedTuple):
     """An entry of a table: its own place, and its value's."""
 
@@ -171,6 +175,17 @@ def tidy(content: bytes, size: tuple[int, int], orientation: int = 1) -> Tidied:
         size: width and height as the pixels are stored.
         orientation: how they are stored, 1 for upright.
     """
+    done = _tidied_once(content, size, orientation)
+    for _ in range(MOST_ROUNDS):
+        # In a damaged block tables may lie over one another: taking an entry out of one uncovers another's.
+        again = _tidied_once(done.block, size, orientation)
+        if again.block == done.block:
+            return done
+        done = Tidied(again.block, True, done.packet)
+    return Tidied(b"", True, done.packet)
+
+
+def _tidied_once(content: bytes, size: tuple[int, int], orientation: int) -> Tidied:
     try:
         exif = Block(content)
     except ValueError:
