@@ -159,7 +159,8 @@ def remove_left_roots(place: Path) -> None:
         # Whose folder it is, is looked at as well: a name in a folder that all may write into says nothing.
         with suppress(OSError):
             facts = root.lstat()
-            mine = stat.S_ISDIR(facts.st_mode) and (os.name != "posix" or facts.st_uid == os.getuid())
+            user = getattr(os, "getuid", lambda: facts.st_uid)()  # Windows has none
+            mine = stat.S_ISDIR(facts.st_mode) and facts.st_uid == user
             if mine and is_left(root):
                 shutil.rmtree(root, ignore_errors=True)
 

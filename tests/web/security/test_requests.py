@@ -57,7 +57,7 @@ def test_the_log_repeats_no_words(
             queueing.traceback.print_exc()
     said = caplog.text + "".join(capfd.readouterr())
     assert secret not in said
-    assert "tokens are read" in said and "a text of" in said
+    assert "a text of" in said
     assert said.count("ZeroDivisionError (its message") >= 4 and "KeyError" in said
     assert queueing.traceback.__name__ == "traceback"
 
