@@ -76,11 +76,11 @@ def test_what_no_checkpoint_paints_says_that_they_are_not_used(
     for name in ("photo.png", "mask.png"):  # larger than what pocket would be asked to paint
         Image.open(name).resize((512, 512), Image.Resampling.NEAREST).save(name)
     assert main(["remove", "photo.png", "--box", "10,10,40,40", "--out", "gone", *added]) == 0
-    assert "LoRAs and textual inversions are not used" in capsys.readouterr().err
+    assert "LoRAs and textual inversions had no effect" in capsys.readouterr().out
     assert (
         main(["arrange", "photo.png", "--masks", "cat=mask.png", "--move", "cat=+5,0", "--fill", "patch", *added]) == 0
     )
-    assert "LoRAs and textual inversions are not used" in capsys.readouterr().err
+    assert "LoRAs and textual inversions had no effect" in capsys.readouterr().out
 
 
 def test_learned_looks_are_exported_and_paint_the_same_from_there(

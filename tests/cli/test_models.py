@@ -108,9 +108,14 @@ def test_a_download_says_its_size_and_room_and_ends_with_what_served(tiny_models
     told = done.stderr.splitlines()
     assert told[0].startswith("intarsia: some/painter: at least 1.5 GB to download from 4 repositories; ")
     assert " are free at " in told[0] and told[1].startswith("intarsia: Downloading some/painter (0.0 GB) to ")
-    assert "CollectionStudio/dino-vitb8, a copy of it that others keep, was taken instead." in done.stderr
+    assert "CollectionStudio/dino-vitb8, a copy of it that others keep, was taken instead." in done.stdout
     assert done.stdout.splitlines()[0].startswith(f"some/painter@{COMMIT[:12]} is on this machine: ")
-    assert len(done.stdout.splitlines()) == 4 and not any(b for b in tmp_path.rglob("*.incomplete"))
+    notes = [line for line in done.stdout.splitlines() if line.startswith("  note: ")]
+    assert (
+        len(done.stdout.splitlines()) == 4 + len(notes)
+        and len(notes) == 2
+        and not any(b for b in tmp_path.rglob("*.incomplete"))
+    )
     served = json.loads(again.stdout)["served"]
     assert served[0] == f"some/painter@{COMMIT[:12]}" and served[2].startswith("CollectionStudio/dino-vitb8@")
     assert again.stderr == ""

@@ -334,12 +334,6 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     whole = {}
     for setting, name in input_files(record).items():
         path = real_path(root / name)
-        try:
-            path.is_dir()  # Python 3.11 to 3.13 raise on a name that is too long
-        except (OSError, ValueError) as problem:
-            raise RecordError(
-                f"{where} gives {setting} as {shortened(name)}, which no file can be called."
-            ) from problem
         if confined and path != root and root not in path.parents:
             raise RecordError(
                 f"{where} gives {setting} as {shortened(name)}, which lies outside {root}",

@@ -93,9 +93,8 @@ def run_edit(
         overwrite=files.overwrite,
     )
     models = record.models
-    if known := toy_world_ahead(models, photo):
-        if on_note is not None:
-            on_note(TERMINAL.sentence(known))
+    if on_note is not None and (known := toy_world_ahead(models, photo)):
+        on_note(TERMINAL.sentence(known))
         models = resolve(models, quiet=True).name  # what auto means is said by the note
     result = edit(
         photo,

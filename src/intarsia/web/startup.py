@@ -152,6 +152,9 @@ def check_doors(command: ServeOptions) -> None:
 ROOT = "intarsia-ui-"
 """How the names of servers' temporary folders begin."""
 
+USER: int | None = getattr(os, "getuid", lambda: None)()
+"""Number of the user; Windows has none."""
+
 
 def remove_left_roots(place: Path) -> None:
     """Remove what killed servers of this user have left: their visitors' photos were to go with them."""
@@ -159,8 +162,7 @@ def remove_left_roots(place: Path) -> None:
         # Whose folder it is, is looked at as well: a name in a folder that all may write into says nothing.
         with suppress(OSError):
             facts = root.lstat()
-            user = getattr(os, "getuid", lambda: facts.st_uid)()  # Windows has none
-            mine = stat.S_ISDIR(facts.st_mode) and facts.st_uid == user
+            mine = stat.S_ISDIR(facts.st_mode) and USER in (None, facts.st_uid)
             if mine and is_left(root):
                 shutil.rmtree(root, ignore_errors=True)
 
