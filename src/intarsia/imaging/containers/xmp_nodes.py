@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr, unescape
+from xml.sax.saxutils import escape, quoteattr, unescape  # nosec B406 # of texts alone
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
