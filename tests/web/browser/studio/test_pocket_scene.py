@@ -46,7 +46,8 @@ def test_a_change_without_a_selection_is_what_the_command_line_makes(hand: Hand,
     hand.press(cards.nth(1))
     expect(cards.nth(1)).to_have_attribute("aria-pressed", "true")
 
-    settings = ["--source", "tree", "--prompt", "a house", "--steps", "2", "--keep", "3"]
+    # The page keeps its results as PNG, whatever it is asked to save.
+    settings = ["--source", "tree", "--prompt", "a house", "--steps", "2", "--keep", "3", "--format", "png"]
     command = ["edit", str(SCENE), *settings, "--models", "pocket", "--device", "cpu", "--quiet"]
     assert main([*command, "--out", str(tmp_path)]) == 0
     taken = hand.take()
