@@ -37,7 +37,7 @@ from intarsia.cli.commands.replay import Replay, replay_command
 from intarsia.cli.commands.ui import Ui, ui_command
 from intarsia.cli.options import CommandResult, note_lines
 from intarsia.cli.paths import readable_paths
-from intarsia.errors import Cancelled, IntarsiaError, UsageError
+from intarsia.errors import Cancelled, IntarsiaError, ModelError, UsageError
 from intarsia.notes import collected, merged, say
 
 Command = (
@@ -160,6 +160,10 @@ def noted(perform: Callable[[Any], CommandResult], command: Any) -> CommandResul
     try:
         with collected() as said:
             summary, lines = perform(command)
+    except ModelError as problem:
+        about = str(problem).split(" ", 1)[0]
+        say(*(sentence for sentence in said if about in sentence))  # such as why another id is looked for
+        raise
     except IntarsiaError:
         raise  # which says in one sentence what to do
     except Exception:
