@@ -15,9 +15,10 @@ from intarsia.imaging.geometry import Size
 from intarsia.imaging.masks import read_mask
 from intarsia.notes import collected
 from tests.imaging.image_files import noise
+from tests.paths import SAMPLES
 
 SIZE = Size(96, 64)
-FAULTS = Path("/work/shared/samples/faults")
+FAULTS = SAMPLES / "faults"
 
 
 def shape() -> np.ndarray:

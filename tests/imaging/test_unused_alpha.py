@@ -11,9 +11,10 @@ from PIL import Image
 
 from intarsia.imaging.read import read_photo
 from tests.imaging.image_files import noise
+from tests.paths import SAMPLES
 
 COLOURS = noise(24, 20)
-FAULTS = Path("/work/shared/samples/faults")
+FAULTS = SAMPLES / "faults"
 
 
 def bmp(alpha: int | np.ndarray, *, header: int = 124) -> bytes:
