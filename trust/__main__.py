@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import importlib
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,6 +37,9 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no part {sorted(unknown)[0]!r}: there are {', '.join(PARTS)}")
+    # Shells and schedulers start what runs in the background with signals ignored, and so would all that is ended here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     done = []
     for name in asked.parts or PARTS:
         run: Callable[..., Part] = importlib.import_module(f"trust.{name}").run

@@ -89,8 +89,11 @@ def forked(perform: Callable[[], int], place: Path, log: Path) -> int:
     """Do something in a fork of this process, in a folder, with what it prints in a file; its process id."""
     sys.stdout.flush()
     sys.stderr.flush()
+    # A signal that comes before the fork is ready waits, and ends what is being tried instead of its preparation.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS[1:])
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return process
     code = 70
     try:
@@ -105,6 +108,7 @@ def forked(perform: Callable[[], int], place: Path, log: Path) -> int:
         temporary.mkdir(exist_ok=True)
         tempfile.tempdir = str(temporary)
         os.environ["INTARSIA_CACHE"] = str(place.parent / "cache")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS[1:])
         code = perform()
         sys.stdout.flush()
         sys.stderr.flush()

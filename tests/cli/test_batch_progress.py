@@ -70,6 +70,12 @@ def test_no_rate_before_two_have_ended(clock: Clock) -> None:
     assert display.eta == pytest.approx(48)
 
 
+def test_no_rate_where_all_failed(clock: Clock) -> None:
+    display = Display(10, Counts(waiting=10), clock=clock)
+    run(display, clock, 0.001, 1, 2, 3, what="failed")
+    assert display.line == "0 of 10 done, 3 failed"
+
+
 def test_loading_does_not_count_and_neither_does_a_pause_after_the_last_end(clock: Clock) -> None:
     display = Display(10, Counts(waiting=10), clock=clock)
     clock.now += 500

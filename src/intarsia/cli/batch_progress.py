@@ -101,12 +101,12 @@ class Display:
 
     @property
     def rate(self) -> float | None:
-        """Pictures a minute, from this run's first beginning to its last end; None before two have ended.
+        """Pictures a minute, from this run's first beginning to its last end; None before two have ended or where all failed.
 
         Loading the networks does not count; nor does what has passed since the last end, so that it
         does not sink while long jobs are being done.
         """
-        if self.ended < 2 or self.began is None or self.last_end <= self.began:
+        if self.ended < 2 or not self.done or self.began is None or self.last_end <= self.began:
             return None
         return 60 * self.ended / (self.last_end - self.began)
 
