@@ -12,9 +12,8 @@ from benchmarks.find_questions import KINDS, SYNONYMS, UNKNOWN, of_photograph, o
 from intarsia.backbones import POCKET
 from intarsia.backbones.confidence import read_calibration
 from intarsia.backbones.protocols import Backbones
+from tests.emoji_font import needs_font
 from training import world
-
-needs_font = pytest.mark.skipif(not any(f.exists() for f in world.FONT_FILES), reason="the emoji font is not installed")
 
 
 @needs_font

@@ -7,8 +7,10 @@ import pytest
 
 from benchmarks.layout_cases import draw_case, render_ground
 from benchmarks.layout_targets import DRAWS, draw_hard_case
+from tests.emoji_font import needs_font
 
 
+@needs_font
 @pytest.mark.parametrize("kind", list(DRAWS))
 def test_a_harder_target_is_of_its_kind_and_the_same_each_time(kind: str) -> None:
     case, again = draw_hard_case(kind, 5, 1), draw_hard_case(kind, 5, 1)
@@ -34,6 +36,7 @@ def test_a_harder_target_is_of_its_kind_and_the_same_each_time(kind: str) -> Non
     assert masks_differ == (kind == "noisy")
 
 
+@needs_font
 def test_the_ground_is_what_lies_around_the_objects_of_the_plain_case() -> None:
     case, ground = draw_case(5, 1), render_ground(5, 1)
     far = ~np.any(list(case.scene.masks.values()), axis=0)

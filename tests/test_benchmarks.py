@@ -15,9 +15,8 @@ from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.evaluate.judge import load_judge
 from intarsia.imaging.read import photo_from_image
+from tests.emoji_font import needs_font
 from training import world
-
-needs_font = pytest.mark.skipif(not any(f.exists() for f in world.FONT_FILES), reason="the emoji font is not installed")
 
 
 @needs_font

@@ -17,11 +17,9 @@ from intarsia.errors import ModelError, RecordError
 from intarsia.evaluate import judge as judging
 from intarsia.evaluate.judge import UNet, load_judge
 from intarsia.imaging.geometry import Box
+from tests.emoji_font import needs_font
 from tests.paths import SCENES
 from training import world
-
-has_font = any(file.exists() for file in world.FONT_FILES)
-needs_font = pytest.mark.skipif(not has_font, reason="the font Noto Color Emoji is not installed")
 
 
 def shipped_scenes() -> tuple[torch.Tensor, list[dict]]:

@@ -84,6 +84,13 @@ def spoilt_tiff(packing: str, mode: str = "RGB") -> bytes:
     return data[:start] + random.Random(3).randbytes(60) + data[start + 60 :]
 
 
+def noisy_jpeg() -> bytes:
+    """A JPEG with noise in the middle of its pixels."""
+    data = picture_seeds()["JPEG"][0]
+    middle = data.index(b"\xff\xda") + (len(data) - data.index(b"\xff\xda")) // 2
+    return data[:middle] + random.Random(5).randbytes(40) + data[middle:]
+
+
 def entry_changed(data: bytes, tag: int, kind: int, count: int, value: int) -> bytes:
     """A little-endian TIFF with another entry of a tag."""
     start = int.from_bytes(data[4:8], "little") + 2
@@ -105,6 +112,10 @@ KEPT: dict[str, Case] = {
     "PNG of many texts that unpack to much": picture(
         "a.png", photo()[:33] + packed_text(16_000_000) * 300 + photo()[33:]
     ),
+    "PNG of a text whose keyword is several lines": picture(
+        "a.png", photo()[:33] + png_chunk(b"tEXt", b"HTTP/1.1 200 OK\r\n\r\nCopyright\0mine") + photo()[33:], "written"
+    ),
+    "JPEG with noise in its pixels, edited": picture("a.jpg", noisy_jpeg(), "written"),
     "JPEG cut within its header": picture("a.jpg", picture_seeds()["JPEG"][0][:4]),
     "TIFF of spoilt LZW": picture("a.tif", spoilt_tiff("tiff_lzw")),
     "TIFF of spoilt PackBits": picture("a.tif", spoilt_tiff("packbits")),
@@ -154,6 +165,12 @@ KEPT: dict[str, Case] = {
         reader="loaded",
         files={"tokenizer/special_tokens_map.json": b'{"unk_token": []}'},
         how="list",
+    ),
+    "autoencoder of a number that is a word": Case(
+        format="checkpoints",
+        reader="loaded",
+        files={"vae/config.json": b'{"_class_name": "AutoencoderKL", "norm_num_groups": "eight"}'},
+        how="word",
     ),
     "merges of what nobody can print": Case(
         format="checkpoints",

@@ -24,7 +24,7 @@ from PIL import Image
 from intarsia.imaging.read import read_photo
 from intarsia.results.document import pixel_digest
 from intarsia.results.history import read_history
-from training import world
+from trust.shell import ROOT
 
 PATIENCE = 120.0
 """Seconds after which a run hangs."""
@@ -48,6 +48,7 @@ class Task:
     files: tuple[str, ...]
 
 
+SCENES = ROOT / "src" / "intarsia" / "demo" / "scenes"
 POCKET = ("--models", "pocket", "--steps", "2")
 MOVE = ("arrange", "photo.png", "--masks", "thing=thing.png", "--move", "thing=+24,0", *POCKET)
 TASKS = (
@@ -68,11 +69,10 @@ TASKS = (
 def write_inputs(folder: Path, seed: int = 1) -> None:
     """A photo, and a mask of what is to be moved in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    names = tuple(str(name) for name in rng.choice(world.NAMES, 2, replace=False))
-    scene = world.render(rng, names=names, places=world.places_for(rng, 2))
-    scene.image.save(folder / "photo.png")
-    height, width = scene.image.height, scene.image.width
+    scenes = sorted(SCENES.glob("*.png"))
+    with Image.open(scenes[seed % len(scenes)]) as image:
+        image.save(folder / "photo.png")
+        width, height = image.size
     mask = np.zeros((height, width), np.uint8)
     mask[height // 4 : height // 2, width // 4 : width // 2] = 255
     Image.fromarray(mask).save(folder / "thing.png")

@@ -94,6 +94,8 @@ def judged(tree: Path, drawn: list[str], made: int) -> Part:
         made: how many there are in all.
     """
     codes = exit_codes(tree)
+    if all(codes[name] is None for name in drawn):
+        raise FailedCommand("mutmut tried none of the faults: the tests fail without any. Run it in build/mutants.")
     tried_ = [name for name in drawn if codes[name] not in (None, SUSPICIOUS)]
     survivors = [name for name in tried_ if codes[name] in (CLEAN, UNTESTED)]
     share = 1 - len(survivors) / max(1, len(tried_))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import save_file
@@ -22,6 +23,7 @@ from intarsia.backbones.checkpoint_files import helper_fault, network_fault, pip
 from intarsia.backbones.denoiser_files import check_denoiser_file
 from intarsia.backbones.hub import fetch
 from intarsia.backbones.lora_files import read_lora
+from intarsia.backbones.network_files import load_network
 from intarsia.backbones.resolve import resolve
 from intarsia.backbones.sd_inpainting import load_scheduler
 from intarsia.backbones.text_files import text_fault
@@ -263,6 +265,19 @@ def test_a_schedulers_settings_that_cannot_be_are_named(
     (tmp_path / "scheduler_config.json").write_text(json.dumps(whole | settings))
     with pytest.raises(ModelError, match=r"scheduler_config.json .*ownload the checkpoint again"):
         load_scheduler(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"norm_num_groups": "eight"}, {"latent_channels": [4]}, {"block_out_channels": 8}]
+)
+def test_a_networks_settings_that_cannot_be_are_told_in_plain_words(
+    settings: dict[str, Any], tiny_models: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_models / "vae", tmp_path / "vae")
+    whole = json.loads((tmp_path / "vae" / "config.json").read_text())
+    (tmp_path / "vae" / "config.json").write_text(json.dumps(whole | settings))
+    with pytest.raises(ModelError, match=r"vae could not be loaded .*of another kind.*ownload the checkpoint again"):
+        load_network(AutoencoderKL, tmp_path / "vae")
 
 
 MERGES = "#version: 0.2\n" + "".join(f"{a} {b}\n" for a in "abcdefghij" for b in "klmnopqrst")

@@ -24,9 +24,8 @@ from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.read import photo_from_image
 from intarsia.layout.layout import Layout, Placement
 from intarsia.layout.scene import Scene, SceneObject
+from tests.emoji_font import needs_font
 from training import world
-
-needs_font = pytest.mark.skipif(not any(f.exists() for f in world.FONT_FILES), reason="the emoji font is not installed")
 
 SHAPE = (64, 64)
 COLOURS = {"one": (200, 40, 30), "two": (20, 60, 220)}

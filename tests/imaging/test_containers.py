@@ -231,6 +231,21 @@ def test_exiftool_finds_nothing_wrong(tmp_path: Path, kind: str) -> None:
     assert "Zoë Müller" in done.stdout and "Cat & plant" in done.stdout and "Error" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("keyword", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nCopyright", "HTTP/1.1 200 OK Copyright"),
+        (b"\x1b[31mred", "[31mred"),
+        (b"\x00", "tEXt"),
+        (b"\n", "tEXt"),
+        (b"a" * 200, "a" * 79),
+        ("Größe".encode("latin-1"), "Größe"),
+    ],
+)
+def test_a_text_s_keyword_is_told_in_a_line(keyword: bytes, said: str) -> None:
+    assert png.name_of(png.Chunk(b"tEXt", keyword + b"\0text")) == said
+
+
 def test_endless_files_are_read_to_a_limit() -> None:
     """Many small parts that unpack to much, or that a file has without end, take no time and no memory."""
     packed = png.chunk_bytes(Chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(2**24 - 99))))

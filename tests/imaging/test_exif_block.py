@@ -156,6 +156,10 @@ def places_of_note(content: bytes) -> int:
     return next(entry.value_at for entry in whole.entries(at)[0] if entry.tag == exif.MAKER_NOTE)
 
 
-@pytest.mark.parametrize("content", [b"II*\0", b"garbage" * 9, b"MM\0*" + struct.pack(">I", 10**6) + bytes(20)])
+@pytest.mark.parametrize(
+    "content",
+    [b"II*\0", b"garbage" * 9, b"MM\0*" + struct.pack(">I", 10**6) + bytes(20)],
+    ids=["a head alone", "garbage", "a table beyond the end"],
+)
 def test_what_is_no_block_is_left_out(content: bytes) -> None:
     assert exif.tidy(content, (9, 9)) == (b"", True, b"") and exif.stored_orientation(content) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL.ExifTags import Base
 
 from intarsia.imaging import jpeg_blocks
 from intarsia.imaging.masks import Mask, dilate
+from intarsia.imaging.native_prints import without_libjpegs_warnings
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.write import write_photo
@@ -113,7 +115,7 @@ def test_ten_edits_one_after_the_other_leave_the_rest_as_it_was(tmp_path: Path) 
         {"quality": 85, "gone": True},
         {"quality": 85, "smaller": True},
     ],
-    ids=str,
+    ids=["CMYK", "a grey profile", "of a PNG", "the original is gone", "a smaller original"],
 )
 def test_where_blocks_do_not_fit_it_is_encoded_upright(kind: dict[str, Any], tmp_path: Path) -> None:
     wanted = {name: value for name, value in kind.items() if name not in ("other", "gone", "smaller")}
@@ -128,6 +130,25 @@ def test_where_blocks_do_not_fit_it_is_encoded_upright(kind: dict[str, Any], tmp
     back = read_photo(write_photo(photo, tmp_path / "out.jpg", original=original))
     assert back.size == photo.size and back.orientation == 1
     assert np.abs(back.pixels.astype(int) - photo.pixels).mean() < 4
+
+
+def test_damage_that_libjpeg_tells_of_is_not_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    original = shot(tmp_path / "shot.jpg", (96, 64))
+    whole = original.read_bytes()
+    middle = whole.index(b"\xff\xda") + 300
+    original.write_bytes(whole[:middle] + b"\xff\x00noise" * 9 + whole[middle:])
+    photo = read_photo(original)
+    after, far = edited(photo)
+    again = read_photo(write_photo(after, tmp_path / "out.jpg", original=original))
+    assert (again.pixels == photo.pixels)[far].all()
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_print_beside_libjpeg_comes_out(capfd: pytest.CaptureFixture[str]) -> None:
+    with without_libjpegs_warnings():
+        os.write(2, b"Corrupt JPEG data: 3 extraneous bytes before marker 0xd9\nanother thread's line\n")
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "another thread's line\nlater\n"
 
 
 def test_without_the_library_it_is_encoded_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,7 @@ def test_without_the_package_a_sentence_names_the_extra(tmp_path: Path, monkeypa
         (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", "a film (MP4)"),
         (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "a camera's raw picture"),
     ],
+    ids=["mif1 of heic", "mif1 of avif", "heix", "isom", "crx"],
 )
 def test_brands_tell_what_a_file_is(head: bytes, kind: str) -> None:
     assert format_of(head) == kind

@@ -55,7 +55,7 @@ def test_every_mode_becomes_rgb_and_keeps_its_transparency(tmp_path: Path, mode:
         assert np.array_equal(photo.alpha, np.asarray(image.getchannel("A")))
 
 
-@pytest.mark.parametrize("transparency", [3, bytes([0, 128, 255])])
+@pytest.mark.parametrize("transparency", [3, bytes([0, 128, 255])], ids=["a colour", "levels"])
 def test_a_transparent_palette_becomes_alpha(tmp_path: Path, transparency: int | bytes) -> None:
     image = Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20) % 8).convert("P")
     photo = read_photo(save(tmp_path / "a.png", image, transparency=transparency))

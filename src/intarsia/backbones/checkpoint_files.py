@@ -360,6 +360,8 @@ def short_reason(fault: BaseException) -> str:
     """The first line of what a library says, short enough to stand inside a sentence; of classes the name alone."""
     lines = str(fault).strip().splitlines()
     said = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", lines[0]).strip().rstrip(".:")[:160] if lines else ""
-    if not said or "NoneType" in said or "__" in said:  # of the library's own code
+    if isinstance(fault, TypeError):  # numbers of a configuration that are words, lists that are numbers
+        return "a value in its files is of another kind than belongs there"
+    if not said or isinstance(fault, AttributeError) or "NoneType" in said or "__" in said:  # of the library's own code
         return "the library that reads it does not say why"
     return said

@@ -134,7 +134,7 @@ def _from_texts(carried: Carried, kind: str, fresh: dict[xmp_nodes.Name, str], l
         key = png.key_of(chunk)
         text = png.unpacked(chunk, LONGEST_TEXT) if key in TEXT_NAMES or key == COMMENT else None
         if text is None or (key == COMMENT and kind != "JPEG" and (xmp.EXIF, "UserComment") in fresh):
-            without.append(key.decode("latin-1") or chunk.kind.decode("latin-1"))
+            without.append(png.name_of(chunk))
         elif key == COMMENT and kind == "JPEG":
             comments.append(png.said(text).encode("utf-8"))
         else:

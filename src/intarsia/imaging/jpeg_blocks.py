@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from intarsia.imaging.masks import Mask
+from intarsia.imaging.native_prints import without_libjpegs_warnings
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,13 @@ def with_original_blocks(encoded: bytes, original: Path, same: Mask) -> bytes | 
         file = Path(folder) / "picture.jpg"
         file.write_bytes(encoded)
         try:
-            new, old = jpeglib.read_dct(str(file)), jpeglib.read_dct(str(original))
-            new.load()
-            old.load()
-            if not put_blocks(new, old, same):
-                return None
-            new.write_dct(str(file))
+            with without_libjpegs_warnings():
+                new, old = jpeglib.read_dct(str(file)), jpeglib.read_dct(str(original))
+                new.load()
+                old.load()
+                if not put_blocks(new, old, same):
+                    return None
+                new.write_dct(str(file))
         except Exception as problem:  # a decoder of its own, which raises nearly anything
             log.debug("the blocks of %s cannot be kept: %s", original, problem)
             return None

@@ -351,7 +351,6 @@ class StudioHandlers:
                     problem = error
             with visitor.lock:
                 visitor.session.stops.discard(job.stop)
-                visitor.ghosts = [each for each in visitor.ghosts if each is not job]
                 stopped = visitor.jobs.get(job.draft) is not job
                 if job.stop.is_set() or problem is not None:
                     if isinstance(result, Path):
@@ -360,6 +359,7 @@ class StudioHandlers:
                     said = STOPPED if cancelled else message_for(problem or Cancelled("stopped"))
                     is_problem = not cancelled
                     drop_quick(visitor, job)
+                visitor.ghosts = [each for each in visitor.ghosts if each is not job]
                 if not stopped:
                     del visitor.jobs[job.draft]
                     tell(visitor, page, job, said, is_problem, ticket)

@@ -34,6 +34,9 @@ RAW = b"Raw profile type "
 LONGEST_PACKET = 2**24
 """Bytes of a text or an XMP packet that are unpacked; longer ones are left out."""
 
+LONGEST_KEY = 79
+"""Letters of a text's keyword, as the format has it."""
+
 LONGEST_PACKED = 10**6
 """Bytes of a text that stays packed. Some readers refuse files with longer ones, unless they are not packed."""
 
@@ -205,6 +208,12 @@ def said(text: Text) -> str:
 def key_of(chunk: Chunk) -> bytes:
     """The keyword of a text chunk; empty of others."""
     return chunk.body.partition(b"\0")[0] if chunk.kind in TEXTS else b""
+
+
+def name_of(chunk: Chunk) -> str:
+    """A chunk as people are told of it: its keyword, without what is no letter or sign, or else its kind."""
+    letters = "".join(letter if letter.isprintable() else " " for letter in key_of(chunk).decode("latin-1"))
+    return " ".join(letters.split())[:LONGEST_KEY] or chunk.kind.decode("latin-1")
 
 
 def _read_raw_profiles(pieces: Pieces) -> None:
