@@ -236,7 +236,7 @@ def test_neither_torch_nor_what_builds_on_it_is_loaded(folder: Path) -> None:
     words = ["remove", "photo.png", "--box", CAT, "--mask", mask]
     code = (
         "import sys; from intarsia.cli.main import main\n"
-        f"assert main({words!r}) == 0 and main(['replay', 'out/photo.png']) == 0\n"
+        f"assert main({words!r}) == 0 and main(['replay', 'out/photo.png']) == 0 and main(['history']) == 0\n"
         "heavy = {'torch', 'diffusers', 'transformers', 'gradio', 'ray'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

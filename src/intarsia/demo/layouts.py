@@ -25,12 +25,12 @@ from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import read_scene
 from intarsia.progress import OnProgress
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.scene_folder import scene_stem
 from intarsia.records.serialize import from_json
 from intarsia.results.drawing import drawing_on
 from intarsia.results.overlay_arrange import colours_of, draw_scene, draw_wish, notes_between
 from intarsia.results.staging import png
 from intarsia.results.write_arrange import ArrangeFiles, plan_arrangement, write_arrangement
-from intarsia.results.write_scene import scene_stem
 
 LAYOUTS = Path(__file__).parent / "scenes" / "layouts.json"
 WISHES = ("move", "to", "scale", "rotate", "flip", "copy", "remove", "front", "back")

@@ -1,9 +1,24 @@
-"""The names of the files in a scene folder."""
+"""The names of the files in a scene folder, and of what is made of the photo in it."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+from intarsia.file_names import safe_name
 
 SCENE_ENDING = ".scene"
 SCENE_FILES = {"photo": "photo.png", "mask": "mask.png", "colours": "colours.json", "overlay": "overlay.png"}
 """What a scene's folder holds."""
 FOUND_FILE = "found.json"
 """Beside them where objects were found by words: how sure each of them is, and of which mask that holds."""
+
+
+def scene_stem(photo: Path) -> str:
+    """The name of what is made of a photo: its own, or its scene folder's."""
+    return safe_name(own_name(photo))
+
+
+def own_name(photo: Path) -> str:
+    """A photo's own name, or its scene folder's, as it is."""
+    in_scene = photo.name == SCENE_FILES["photo"] and photo.parent.suffix == SCENE_ENDING
+    return (photo.parent if in_scene else photo).stem

@@ -12,12 +12,12 @@ from intarsia.notes import collected
 from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.inputs import input_files
+from intarsia.records.scene_folder import own_name
 from intarsia.results.document import add_notes, arrange_json, arrange_png_text, as_json, now, pixel_digest
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
 from intarsia.results.picture_format import write_result
 from intarsia.results.staging import mask_picture, png, staging
 from intarsia.results.targets import check_targets, choose_stem
-from intarsia.results.write_scene import own_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ from typing import Any
 from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
-from intarsia.file_names import safe_name
 from intarsia.files import check_absent, check_writable, is_same_file, write_bytes_atomically
 from intarsia.imaging.write import write_photo
 from intarsia.layout.colour_map import PAPER as MAP_PAPER
@@ -19,21 +18,10 @@ from intarsia.layout.colour_map import colour_map, read_colours
 from intarsia.layout.names import BACKGROUND
 from intarsia.layout.scene import Scene, SceneObject
 from intarsia.notes import collected
-from intarsia.records.scene_folder import FOUND_FILE, SCENE_ENDING, SCENE_FILES
+from intarsia.records.scene_folder import FOUND_FILE, SCENE_ENDING, SCENE_FILES, scene_stem
 from intarsia.results.document import as_json, confidence_facts, mask_box
 from intarsia.results.overlay_arrange import colours_of, draw_scene
 from intarsia.results.staging import check_folder, png, staging
-
-
-def scene_stem(photo: Path) -> str:
-    """The name of what is made of a photo: its own, or its scene folder's."""
-    return safe_name(own_name(photo))
-
-
-def own_name(photo: Path) -> str:
-    """A photo's own name, or its scene folder's, as it is."""
-    in_scene = photo.name == SCENE_FILES["photo"] and photo.parent.suffix == SCENE_ENDING
-    return (photo.parent if in_scene else photo).stem
 
 
 def plan_scene(photo: Path, folder: Path, *, overwrite: bool = False) -> Path:

@@ -16,8 +16,8 @@ from intarsia.layout.names import BACKGROUND, free_name
 from intarsia.layout.scene import Scene
 from intarsia.layout.scene_files import photo_of, read_scene
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES
-from intarsia.results.write_scene import scene_stem, write_scene
+from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES, scene_stem
+from intarsia.results.write_scene import write_scene
 from intarsia.tasks.scene import LoadSegmenter, load_scene
 from intarsia.web.sessions import Session
 

@@ -20,8 +20,8 @@ class History:
 
 
 def history_command(command: History) -> CommandResult:
+    from intarsia.records.scene_folder import scene_stem
     from intarsia.results.history import read_history
-    from intarsia.results.write_scene import scene_stem
 
     entries = read_history(command.folder)
     lines = []
