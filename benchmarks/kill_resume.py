@@ -26,12 +26,14 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+import intarsia
 from intarsia.batch.executor import MARK, RESULTS, UNFINISHED
 from intarsia.batch.ledger import Ledger, Row
 from intarsia.imaging.read import read_photo
 from intarsia.results.document import pixel_digest
 from training import world
 
+SCENES = Path(intarsia.__file__).parent / "demo" / "scenes"
 SMALL = {
     "models": "pocket",
     "steps": 2,
@@ -41,20 +43,13 @@ SMALL = {
 
 
 def write_jobs(folder: Path, count: int, seed: int) -> Path:
-    """Jobs on a few scenes of the world, and their list."""
+    """Jobs on the demo's scenes, which are called after what is in them, and their list."""
     rng, entries = np.random.default_rng(seed), []
-    for k in range(max(2, count // 10)):
-        names = tuple(str(n) for n in rng.choice(world.NAMES, 2, replace=False))
-        scene = world.render(rng, names=names, places=world.places_for(rng, 2))
-        scene.image.save(folder / f"{k}.png")
-        Path(folder, f"{k}.txt").write_text(names[0])
-    scenes = sorted(folder.glob("*.png"), key=lambda p: int(p.stem))
+    scenes = [shutil.copy(scene, folder) for scene in sorted(SCENES.glob("*.png"))]
     for k in range(count):
-        scene_file = scenes[k % len(scenes)]
-        source = scene_file.with_suffix(".txt").read_text()
-        entries.append(
-            {"photo": scene_file.name, "source": source, "prompt": f"a {rng.choice(world.NAMES)}", "seed": k, **SMALL}
-        )
+        scene = Path(scenes[k % len(scenes)])
+        source, prompt = scene.stem.partition("-")[0], f"a {rng.choice(world.NAMES)}"
+        entries.append({"photo": scene.name, "source": source, "prompt": prompt, "seed": k, **SMALL})
     file = folder / "jobs.jsonl"
     file.write_text("\n".join(map(json.dumps, entries)))
     return file

@@ -19,7 +19,7 @@ import pytest
 from intarsia.cli import console
 from intarsia.cli.commands.history import History
 from intarsia.cli.main import COMMANDS, main
-from intarsia.errors import PictureError
+from intarsia.errors import ModelError, PictureError
 
 WORDS = "一只狗, кот, कि, 🐕, \u202eturned, caf\udce9, a\nb, \x1b[31mred → ━╭╮╰╯│─•\u00d7…"
 ENCODINGS = ("ascii", "cp1252", "cp437", "cp932", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "koi8-r")
@@ -160,6 +160,29 @@ def test_signals_stop_with_one_line_and_130(
     assert main(["history"]) == 130
     assert capsys.readouterr().err == "intarsia: stopped; nothing was written.\n"
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "problem", [ModelError("unet could not be loaded: download the checkpoint again."), OSError(5, "x")]
+)
+def test_what_a_library_makes_of_a_signal_is_a_stop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, problem: Exception
+) -> None:
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("no such signal on this system")
+
+    def interrupted(command: History) -> Any:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            raise problem from None
+        raise AssertionError("nothing stopped it")
+
+    monkeypatch.setitem(COMMANDS, History, interrupted)
+    assert main(["history"]) == 130
+    assert capsys.readouterr().err == "intarsia: stopped; nothing was written.\n"
 
 
 def test_a_current_folder_that_is_gone_is_said(

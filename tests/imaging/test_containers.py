@@ -243,7 +243,7 @@ def test_exiftool_finds_nothing_wrong(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_a_text_s_keyword_is_told_in_a_line(keyword: bytes, said: str) -> None:
-    assert png.name_of(png.Chunk(b"tEXt", keyword + b"\0text")) == said
+    assert png.name_of(Chunk(b"tEXt", keyword + b"\0text")) == said
 
 
 def test_endless_files_are_read_to_a_limit() -> None:

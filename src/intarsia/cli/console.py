@@ -11,7 +11,9 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 READABLE = "readable"
@@ -143,17 +145,29 @@ def swallow(stream: TextIO) -> None:
         stream.flush()
 
 
+@dataclass
+class Stop:
+    """Whether the work was asked to stop: libraries that are interrupted may raise an error of their own instead."""
+
+    asked: bool = False
+
+
 @contextlib.contextmanager
-def stopped_by_signals() -> Iterator[None]:
+def stopped_by_signals(stop: Stop) -> Iterator[None]:
     """A request to end, and a terminal that is closed, stop the work as Ctrl-C does: nothing is left half-written."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.asked = True
+        signal.default_int_handler(number, frame)
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         numbers = []
     # What is ignored stays so: nohup ignores SIGHUP.
     former = {number: signal.getsignal(number) for number in numbers}
-    asked = [number for number, handler in former.items() if handler is signal.SIG_DFL]
+    asked = [n for n, handler in former.items() if handler in (signal.SIG_DFL, signal.default_int_handler)]
     for number in asked:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, end)
     try:
         yield
     finally:

@@ -57,6 +57,7 @@ Command = (
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
+STOPPED = "stopped; nothing was written."
 DESCRIPTION = (
     "Edit a picture by words alone, move what is in it, or take it out. Try: intarsia demo; "
     "intarsia remove PHOTO --box 120,80,360,300; intarsia edit PHOTO --source trees --prompt 'a red house'; or: intarsia arrange PHOTO --find cat --move cat=+120,0. "
@@ -76,17 +77,21 @@ def answer(arguments: list[str]) -> int:
     """Run one command, and say what went wrong; returns the exit code."""
     if arguments[0] in ("--version", "-V"):
         return 0 if console.print_out(f"intarsia {intarsia.__version__}") else 1
+    stop = console.Stop()
     try:
-        with console.stopped_by_signals():
+        with console.stopped_by_signals(stop):
             return run(parse(arguments))
-    except SystemExit as stop:  # tyro printed help or how a flag is wrong
-        return stop.code if isinstance(stop.code, int) else 2
-    except (KeyboardInterrupt, Cancelled) as stop:
-        console.say(str(stop) or "stopped; nothing was written.")
+    except SystemExit as ending:  # tyro printed help or how a flag is wrong
+        return ending.code if isinstance(ending.code, int) else 2
+    except (KeyboardInterrupt, Cancelled) as ending:
+        console.say(str(ending) or STOPPED)
         return 130
     except Exception as problem:
         if "--debug" in arguments:
             traceback.print_exc()
+        if stop.asked:
+            console.say(STOPPED)
+            return 130
         ours = isinstance(problem, IntarsiaError)
         console.say(str(problem) if ours else unforeseen(problem))
         return 2 if ours else 1
