@@ -233,6 +233,26 @@ def test_a_repeated_flag_adds_to_the_first(given: str, read: str) -> None:
     assert join_repeated(given.split()) == read.split()
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("remove --box 1,2,3,4 p.png", "remove p.png --box 1,2,3,4"),
+        ("remove --seed 1 --box 1,2,3,4 5,6,7,8 p.png", "remove p.png --seed 1 --box 1,2,3,4 5,6,7,8"),
+        ("remove --box 1,2,3,4 p.png --seed 1", "remove p.png --box 1,2,3,4 --seed 1"),
+        ("arrange --masks cat=m.png p.png", "arrange p.png --masks cat=m.png"),
+        ("arrange --object cat=1,2,9,9 --move cat=9,0 p.png", "arrange p.png --object cat=1,2,9,9 --move cat=9,0"),
+        ("batch --set models=pocket steps=2 p.png", "batch p.png --set models=pocket steps=2"),
+        # What was named already, what is no file, and what a flag needs stays.
+        ("remove p.png --mask m.png p.png", "remove p.png --mask m.png p.png"),
+        ("remove --box 1,2,3,4 5,6,7,8", "remove --box 1,2,3,4 5,6,7,8"),
+        ("remove --mask m.png", "remove --mask m.png"),
+        ("edit --prompt a p.png", "edit --prompt a p.png"),
+    ],
+)
+def test_a_file_that_ends_the_words_of_a_flag_is_the_photo(given: str, read: str) -> None:
+    assert join_repeated(given.split(), exists={"p.png", "m.png"}.__contains__) == read.split()
+
+
 def test_flags_become_the_record(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     seen: list[ArrangeRecord] = []
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +106,14 @@ class FindFlags(SceneFlags):
     learn: tyro.conf.Suppress[LearnSettings] = LearnSettings()
 
 
-def join_repeated(arguments: Sequence[str]) -> list[str]:
+def join_repeated(arguments: Sequence[str], *, exists: Callable[[str], bool] = os.path.lexists) -> list[str]:
     """Put the words of a repeated flag together: --move cat=9,0 --move dog=0,9 means --move cat=9,0 dog=0,9.
 
-    Without it the last one would count alone, in silence.
+    Without it the last one would count alone, in silence. And take a file out of the words of such a flag where it
+    ends them and no other was named: remove --box 1,2,3,4 photo.png means remove photo.png --box 1,2,3,4.
+
+    Args:
+        exists: whether there is a file of a name.
     """
     many = (*MANY, *MANY_OF_REMOVE) if arguments[:1] == ["remove"] else MANY
     flags = {f"--{name}" for name in (*many, "set")}
@@ -123,4 +128,7 @@ def join_repeated(arguments: Sequence[str]) -> list[str]:
             group = groups[place] = [argument]
         else:
             group.append(argument)
+    if len(groups[0]) == 1:
+        ending = next((g for key, g in groups.items() if key in flags and len(g) > 2 and exists(g[-1])), None)
+        groups[0].extend([ending.pop()] if ending else [])
     return [word for words in groups.values() for word in words]
