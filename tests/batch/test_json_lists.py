@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,24 @@ def test_a_wrong_line_is_one_sentence_and_the_others_are_done(tmp_path: Path, li
     (wrong, right), _ = read(tmp_path, f"{line}\n{json.dumps(TWO)}")
     assert expected in wrong.problem and "\n" not in wrong.problem and len(wrong.problem) < 400
     assert wrong.record is None and right.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "setting", "right"),
+    [
+        ('"seed": 7.0', "seed", 7),
+        ('"steps": 4.0', "steps", 4),
+        ('"search": {"preview_steps": [4.0, 10.0]}', "search.preview_steps", (4, 10)),
+        ('"seed": null', "seed", 0),
+        ('"source": null, "mask": null', "source", ""),
+        ('"box": [10.0, 10.0, 40.0, 40.0], "keep": 1.0', "keep", 1),
+    ],
+)
+def test_what_tables_write_as_json_is_read(tmp_path: Path, values: str, setting: str, right: Any) -> None:
+    (job,), _ = read(tmp_path, f"{json.dumps(ONE)[:-1]}, {values}}}")
+    assert job.record is not None, job.problem
+    found = operator.attrgetter(setting)(job.record)
+    assert found == right and type(found) is type(right)
 
 
 @pytest.mark.parametrize("escape", ["\\ud83d", "\\udc36", "\ud83d"])
