@@ -21,6 +21,16 @@ Case = Callable[[], Any]
 Row = list[str | float]
 """Of one array: its kind and shape, then the values themselves or figures of them; or a text alone."""
 
+
+class Cases(dict[str, Case]):
+    """Functions by their names; what each returns is told in figures."""
+
+    def add(self, function: Case) -> Case:
+        """Enter a function as a case."""
+        self[function.__name__] = function
+        return function
+
+
 FEW = 16
 """Values up to which an array is told as it is."""
 

@@ -42,7 +42,7 @@ from intarsia.imaging import (
 )
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.photo import Photo
-from tests.known import Case, write
+from tests.known import Cases, write
 
 FILE = Path(__file__).with_name("known_figures.json")
 
@@ -51,13 +51,8 @@ SIZE = Size(WIDTH, HEIGHT)
 TOWARDS = (0.9, 0.2, 8.0, -0.15, 1.1, -3.0)
 """A map that turns, stretches and moves."""
 
-CASES: dict[str, Case] = {}
-
-
-def case(function: Case) -> Case:
-    """Enter a function as a case; what it returns is told in figures."""
-    CASES[function.__name__] = function
-    return function
+CASES = Cases()
+case = CASES.add
 
 
 def picture(phase: float = 0.0) -> np.ndarray:
