@@ -110,6 +110,14 @@ def levels_of_masks() -> Any:
         "layer": stored(white, labels=None, alpha=clear),
         "soft layer": stored(white, alpha=soft()),
         "weak layer": stored(white, alpha=half),
+        "white on clear": stored(clear, labels=None, alpha=clear),
+        "soft on clear": stored(np.where(soft() > 0, 255, 0).astype(np.uint8), alpha=soft()),
+        "weak on clear": stored(half // 150 * 255, alpha=half),
+        "hidden grey": stored(np.where(disc(), 255, 100).astype(np.uint8), alpha=half),
+        "deep grain": stored(grain.astype(np.uint16) * 300),
+        "three labels in grain": stored((grain % 3).astype(np.uint8)),
+        "two deep ones in grain": stored((grain % 2).astype(np.uint16) * 700),
+        "up to 32": stored(labels_of(0, 31, 32)),
         "black layer": stored(np.zeros_like(clear), alpha=clear),
         "nothing seen": stored(white, alpha=np.zeros_like(clear)),
         "hidden white": stored(np.where(disc(20, 20, 9), 255, 0).astype(np.uint8), alpha=clear),
@@ -166,13 +174,14 @@ def masks_of_files() -> Any:
             "on its side": soft(17, 3).T.copy(),
             "smaller": soft(17, 3)[::2, ::2].copy(),
             "other shape": soft()[:, :60].copy(),
+            "in 128": np.where(disc(), 128, 0).astype(np.uint8) | labels_of(0, *[255] * 21),
             "black": labels_of(0),
             "nearly black": labels_of(0, 20, 25) // 1,
             "white": labels_of(255),
         }.items():
             path = Path(folder) / f"{name}.png"
             Image.fromarray(levels).save(path)
-            for orientation in (1, 6, 8) if "side" in name else (1,):
+            for orientation in (1, 5, 6, 8) if "side" in name else (1,):
                 for invert in (False, True):
                     seen = outcome(masks.read_mask, path, SIZE, invert, orientation, choosable=True)
                     if isinstance(seen, Exception):
@@ -223,7 +232,12 @@ def painted_where_it_was_clear() -> Any:
     full = painted_alpha.with_painted_alpha(before, after, np.full_like(blend, 0.6))
     nothing = np.zeros_like(blend)
     opaque = Photo(pixels=picture())
+    odd = np.where(disc(70, 20, 15), 140, alpha).astype(np.uint8)
+    moved = painted_alpha.with_painted_alpha(
+        Photo(pixels=picture(), alpha=odd), Photo(pixels=mixed, alpha=odd.copy()), blend
+    )
     return {
+        "odd": (moved.pixels, moved.alpha),
         "share": [painted_alpha.shown_share(photo, share) for photo in (before, opaque) for share in (blend, nothing)],
         "shown": (shown.pixels, shown.alpha),
         "everything": (full.pixels, full.alpha),
@@ -258,7 +272,8 @@ def colours_of_screens() -> Any:
         seen = screen_colours.in_srgb(photo)
         told[name] = seen is photo, seen.pixels, seen.icc is None
         for made in (dataclasses.replace(seen, pixels=edited(), alpha=alpha), dataclasses.replace(seen, alpha=alpha)):
-            back = screen_colours.in_own_colours(photo, seen, made, blend)
+            with patch.object(screen_colours, "BAND", 20):
+                back = screen_colours.in_own_colours(photo, seen, made, blend)
             told[f"{name} back {made.pixels is seen.pixels}"] = back.pixels, back.alpha, back.icc == icc
     return told
 
