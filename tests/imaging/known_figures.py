@@ -5,9 +5,6 @@ Written anew with `python -m tests.imaging.known_figures`. That a figure changed
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +42,7 @@ from intarsia.imaging import (
 )
 from intarsia.imaging.geometry import Box, Point, Size
 from intarsia.imaging.photo import Photo
+from tests.known import Cases, write
 
 FILE = Path(__file__).with_name("known_figures.json")
 
@@ -53,14 +51,8 @@ SIZE = Size(WIDTH, HEIGHT)
 TOWARDS = (0.9, 0.2, 8.0, -0.15, 1.1, -3.0)
 """A map that turns, stretches and moves."""
 
-Case = Callable[[], Any]
-CASES: dict[str, Case] = {}
-
-
-def case(function: Case) -> Case:
-    """Enter a function as a case; what it returns is told in figures."""
-    CASES[function.__name__] = function
-    return function
+CASES = Cases()
+case = CASES.add
 
 
 def picture(phase: float = 0.0) -> np.ndarray:
@@ -87,40 +79,6 @@ def resized(values: np.ndarray, width: int, height: int) -> Any:
 def blurred(values: np.ndarray, side: int) -> Any:
     """Means over squares."""
     return cv2.blur(values, (side, side))
-
-
-def plain(value: Any) -> Iterator[np.ndarray]:
-    """The arrays in a result, in their order."""
-    if isinstance(value, torch.Tensor):
-        yield value.detach().double().numpy()
-    elif isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, slice):
-        yield np.array([value.start or 0, value.stop or 0])
-    elif isinstance(value, bool | int | float | np.number):
-        yield np.array(value)
-    elif hasattr(value, "tocsr"):
-        yield value.toarray()
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from plain(getattr(value, field.name))
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from plain(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from plain(each)
-
-
-def figures(value: Any) -> list[float]:
-    """Of each array in a result: mean, a mean weighed by chance, mean of the absolute values, and size."""
-    told = []
-    for array in plain(value):
-        numbers = np.nan_to_num(np.asarray(array, np.float64), posinf=9e9, neginf=-9e9).ravel()
-        weights = np.random.default_rng(0).random(numbers.size)
-        if numbers.size:
-            told += [numbers.mean(), (weights * numbers).mean(), np.abs(numbers).mean(), numbers.size]
-    return [float(f"{number:.6g}") for number in told]
 
 
 @case
@@ -465,10 +423,5 @@ def kept() -> Any:
     return protected.on_canvas(disc(), outer, Size(48, 40)), protected.on_canvas(disc(), None, Size(40, 30))
 
 
-def compared(name: str) -> tuple[list[float], list[float]]:
-    """A case's figures, and those on record."""
-    return figures(CASES[name]()), json.loads(FILE.read_text("utf-8"))[name]
-
-
 if __name__ == "__main__":
-    FILE.write_text(json.dumps({name: figures(made()) for name, made in CASES.items()}, indent=0) + "\n", "utf-8")
+    write(FILE, CASES)

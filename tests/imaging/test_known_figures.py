@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tests.imaging.known_figures import CASES, compared
+from tests.imaging import known_figures, known_masks, known_parts
+from tests.known import figures, read, same
+
+MODULES = (known_figures, known_masks, known_parts)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_figures_are_those_on_record(name: str) -> None:
-    got, known = compared(name)
-    assert len(got) == len(known)
-    told, expected = np.reshape(got, (-1, 4)), np.reshape(known, (-1, 4))
-    np.testing.assert_array_equal(told[:, 3], expected[:, 3])
-    assert (np.abs(told - expected)[:, :3] <= 3e-3 * expected[:, 2:3] + 1e-9).all()
+@pytest.mark.parametrize(
+    ("module", "name"), [pytest.param(module, name, id=name) for module in MODULES for name in module.CASES]
+)
+def test_the_figures_are_those_on_record(module: object, name: str) -> None:
+    cases, file = next((each.CASES, each.FILE) for each in MODULES if each is module)
+    told, known = figures(cases[name]()), read(file)[name]
+    assert same(told, known), [(row, other) for row, other in zip(told, known, strict=True) if row != other]
