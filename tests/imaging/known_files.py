@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.imaging import known_files_exif, known_files_png
+from tests.imaging import known_files_exif, known_files_png, known_files_xmp
 from tests.imaging.file_digests import CASES, figures
 
 __all__ = ["CASES", "FILE", "compared", "figures"]
 
-CASES_OF = (known_files_exif, known_files_png)
+CASES_OF = (known_files_exif, known_files_png, known_files_xmp)
 
 FILE = Path(__file__).with_name("known_files.json")
 
