@@ -78,7 +78,9 @@ def attempt(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return problem, list(notes)
 
 
-def each(work: Callable[..., Any], contents: Iterable[Any], *args: Any, together: int = 32, **options: Any) -> list[Any]:
+def each(
+    work: Callable[..., Any], contents: Iterable[Any], *args: Any, together: int = 32, **options: Any
+) -> list[Any]:
     """What a function gives of each of many things, a few of them together in a part."""
     results = iter([attempt(work, content, *args, **options) for content in contents])
     return list(iter(lambda: list(itertools.islice(results, together)), []))
@@ -123,7 +125,9 @@ def tables(held: Mapping[str, Entries], order: str = "<", *, big: bool = False, 
     sizes = {}
     for name, entries in held.items():
         starts[name] = at
-        values = sum(len(raw) + len(raw) % 2 for raw in map(_raw_of(order), entries.values()) if len(raw) > wide - 8 - 4 * big)
+        values = sum(
+            len(raw) + len(raw) % 2 for raw in map(_raw_of(order), entries.values()) if len(raw) > wide - 8 - 4 * big
+        )
         sizes[name] = (8 if big else 2) + wide * len(entries) + (8 if big else 4)
         at += sizes[name] + values
     starts["tail"] = at

@@ -9,12 +9,29 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.imaging import known_files_exif, known_files_png, known_files_xmp
+from tests.imaging import (
+    known_files_carried,
+    known_files_exif,
+    known_files_jpeg,
+    known_files_masks,
+    known_files_png,
+    known_files_write,
+    known_files_xmp,
+)
 from tests.imaging.file_digests import CASES, figures
 
 __all__ = ["CASES", "FILE", "compared", "figures"]
 
-CASES_OF = (known_files_exif, known_files_png, known_files_xmp)
+MODULES = (
+    known_files_exif,
+    known_files_png,
+    known_files_jpeg,
+    known_files_xmp,
+    known_files_carried,
+    known_files_masks,
+    known_files_write,
+)
+"""Where the cases are."""
 
 FILE = Path(__file__).with_name("known_files.json")
 
@@ -25,4 +42,6 @@ def compared(name: str) -> tuple[list[str], list[str]]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps({name: " ".join(figures(made())) for name, made in CASES.items()}, indent=0) + "\n", "utf-8")
+    FILE.write_text(
+        json.dumps({name: " ".join(figures(made())) for name, made in CASES.items()}, indent=0) + "\n", "utf-8"
+    )
