@@ -125,11 +125,11 @@ def tables(held: Mapping[str, Entries], order: str = "<", *, big: bool = False, 
     sizes = {}
     for name, entries in held.items():
         starts[name] = at
-        values = sum(
+        behind = sum(
             len(raw) + len(raw) % 2 for raw in map(_raw_of(order), entries.values()) if len(raw) > wide - 8 - 4 * big
         )
         sizes[name] = (8 if big else 2) + wide * len(entries) + (8 if big else 4)
-        at += sizes[name] + values
+        at += sizes[name] + behind
     starts["tail"] = at
     head = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "H", 43 if big else 42)
     head += struct.pack(order + "HHQ", 8, 0, starts["main"]) if big else struct.pack(order + "I", starts["main"])
@@ -198,8 +198,8 @@ CAMERA: dict[str, Entries] = {
 """What a camera writes, with a thumbnail."""
 
 
-def camera(order: str = "<", **others: Entries) -> bytes:
+def camera(order: str = "<", **others: Any) -> bytes:
     """A camera's EXIF block, with some entries of its tables others, or taken out (None)."""
-    held = {name: {**entries, **others.get(name, {})} for name, entries in CAMERA.items()}
+    held: dict[str, Any] = {name: {**entries, **others.get(name, {})} for name, entries in CAMERA.items()}
     held = {name: {tag: entry for tag, entry in entries.items() if entry is not None} for name, entries in held.items()}
     return tables({name: entries for name, entries in held.items() if entries}, order, tail=b"\xff\xd8" + b"t" * 38)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ def photos() -> list[Photo]:
         {"chunks": (Chunk(b"tEXt", b"Title\0" + b"t" * 30_001), Chunk(b"sPLT", b""))},
         {
             "chunks": (
-                Chunk(b"zTXt", b"Title\0\0" + png.zlib.compress(b"t" * 30_001, 0)),
+                Chunk(b"zTXt", b"Title\0\0" + zlib.compress(b"t" * 30_001, 0)),
                 Chunk(b"tEXt", hexed(b"a", b"b")),
             )
         },

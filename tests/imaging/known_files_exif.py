@@ -163,7 +163,7 @@ def exif_written() -> Any:
 
 @case
 def exif_tables() -> Any:
-    found = []
+    found: list[Any] = []
     for order in "<>":
         made = exif.Block(camera(order))
         entries, _ = made.entries(8)
@@ -329,7 +329,7 @@ def tiff_written() -> Any:
             attempt(tiff.put_together, pixels, block, tags) for pixels in (levels, odd, wide) for tags in ({}, extra)
         ]
 
-    class Vast(np.ndarray):  # type: ignore[type-arg]
+    class Vast(np.ndarray):
         """Pixels that say that they are many."""
 
         nbytes = 2**32 - 2**20 - 10

@@ -325,7 +325,7 @@ def photoshop_blocks() -> Any:
 @case
 def spliced_files() -> Any:
     file = io.BytesIO(bytes(range(256)))
-    parts = [b"abc", Span(10, 5), b"", Span(20, 0), Span(250, 10), b"xyz"]
+    parts: list[bytes | Span] = [b"abc", Span(10, 5), b"", Span(20, 0), Span(250, 10), b"xyz"]
     spliced = SplicedFile(file, parts)
     found: list[Any] = [spliced.readable(), spliced.seekable(), spliced.read(), spliced.tell(), spliced.read(1)]
     for offset, whence in (
