@@ -60,7 +60,7 @@ def png_file(levels: np.ndarray, *chunks: Chunk, depth: int = 8, colour: int | N
     return b"\x89PNG\r\n\x1a\n" + b"".join(map(chunk_bytes, made))
 
 
-def tiff_file(levels: np.ndarray, *, form: int = 1, order: str = "<", **others: Any) -> bytes:
+def tiff_file(levels: np.ndarray, *, form: int = 1, order: Any = "<", **others: Any) -> bytes:
     """A TIFF that is not packed; form 1 of whole numbers, 2 of signed ones, 3 of floating-point ones."""
     channels = levels.shape[2] if levels.ndim == 3 else 1
     bits = levels.dtype.itemsize * 8
@@ -159,7 +159,7 @@ def readable() -> dict[str, bytes]:
         "float.tif": tiff_file(grey.astype(np.float32), form=3),
         "raw.tif": tiff_file(picture(), main={254: (4, 1)}),
         "dng.tif": tiff_file(picture(), main={50706: (1, b"\1\4\0\0")}),
-        "pages.tif": tiff_file(picture(), **page),
+        "pages.tif": tiff_file(picture(), next=page["next"]),
         "preview.tif": tiff_file(picture(), next={254: (4, 1), **page["next"]}),
         "cmyk.tif": tiff_file(rgba, main={262: (3, 5)}),
         "lab.tif": tiff_file(picture(), main={262: (3, 8)}),

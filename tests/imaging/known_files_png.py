@@ -166,7 +166,7 @@ def png_damaged() -> Any:
 
 
 @contextmanager
-def limits(module: Any, **numbers: int) -> Iterator[None]:
+def limits(module: Any, **numbers: Any) -> Iterator[None]:
     """Lower limits of a module for a while, as files that reach the real ones are large."""
     before = {name: getattr(module, name) for name in numbers}
     for name, number in numbers.items():

@@ -255,7 +255,7 @@ def compressions() -> Any:
             for format_ in ("keep", "png", "jpeg", "webp", "avif")
             for own in ("WebP", "JPEG")
         ]
-    )  # type: ignore[arg-type]
+    )
     plain, high, zero = list(range(1, 65)), [1] * 63 + [256], [0] + [255] * 63
     layers = {1: [("", 1, 1, 0)], 3: [("", 1, 1, 0), ("", 1, 1, 1), ("", 1, 1, 2)]}
     for mode, count in (("L", 1), ("RGB", 3), ("CMYK", 3), ("RGB", 1)):
@@ -327,9 +327,8 @@ def kinds_of_pictures() -> Any:
     ):
         with Image.open(io.BytesIO(content)) as opened:
             found.append([pages.pages_of(opened), opened.tell()])
-    found.append(
-        [pages.pages_of(SimpleNamespace(n_frames=count)) for count in (1, 3)] + [pages.pages_of(SimpleNamespace())]
-    )  # type: ignore[arg-type]
+    fakes: list[Any] = [SimpleNamespace(n_frames=1), SimpleNamespace(n_frames=3), SimpleNamespace()]
+    found.append([pages.pages_of(fake) for fake in fakes])
     clear = np.dstack([picture(), np.zeros((20, 24), np.uint8)])
     made = [
         Image.fromarray(clear),
