@@ -259,3 +259,10 @@ def test_endless_files_are_read_to_a_limit() -> None:
     table = struct.pack("<H", 60_000) + struct.pack("<HHII", 700, 7, 2**20, 8) * 60_000 + bytes(4)
     tidied = exif.tidy(b"II*\0\x08\0\0\0" + table + bytes(2**20), (9, 9))
     assert tidied.damaged
+
+
+@pytest.mark.parametrize("sides", [(1.5, 2e9), (0.00001, 2.5), (2**32 - 1, 1)])
+def test_a_png_holds_a_ratio_of_any_numbers(sides: tuple[float, float]) -> None:
+    chunk = png.density_chunk(Density(*sides, "ratio"))
+    found = apart(png.take_apart, png.put_together(PICTURES["PNG"], [chunk]))
+    assert found.density is not None and found.density.unit == "ratio"

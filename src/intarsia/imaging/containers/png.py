@@ -289,8 +289,9 @@ def raw_profile_chunk(kind: str, content: bytes) -> Chunk:
 def density_chunk(density: Density) -> Chunk:
     """The resolution in dots per metre, or the ratio of a pixel's sides."""
     if density.unit == "ratio":
-        scale = 1 if density.across == int(density.across) and density.down == int(density.down) else 10_000
-        return Chunk(b"pHYs", struct.pack(">IIB", round(density.across * scale), round(density.down * scale), 0))
+        scale = 1.0 if density.across == int(density.across) and density.down == int(density.down) else 10_000
+        scale = min(scale, (2**32 - 1) / max(density.across, density.down))
+        return Chunk(b"pHYs", struct.pack(">IIB", *(max(1, round(side * scale)) for side in density[:2]), 0))
     metre = 100 if density.unit == "cm" else 100 / 2.54
     sides = (min(max(1, round(side * metre)), 2**31 - 1) for side in (density.across, density.down))
     return Chunk(b"pHYs", struct.pack(">IIB", *sides, 1))
