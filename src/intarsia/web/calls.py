@@ -6,6 +6,7 @@ writes a traceback for each to the log, or breaks off a stream that has begun.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -56,6 +57,9 @@ NO_CALL = "There is no such call here: gradio_api/info lists those that there ar
 WRONG_VALUES = "A value is missing, or of another kind than is taken here: reload the page, or see gradio_api/info."
 NO_UPLOAD = "No files came: send them as multipart/form-data, each as files."
 UNFORESEEN = f"It failed for a reason that nobody has foreseen: {OPERATOR}."
+NO_PAGE = "There is nothing at this address: look for a slip in it."
+LONGEST_SAID = 300
+"""Characters of a refusal: the framework repeats values of any length."""
 GONE = "Nothing is waited for under that name: ask again."
 
 
@@ -77,7 +81,9 @@ class Pages(gr.Blocks):
             output: dict[str, Any] = await super().process_api(*arguments, **named)
             return output
         except gr.Error as error:
-            raise gr.Error(FOLDERS.sub("", str(error.message)), print_exception=False) from error
+            said = FOLDERS.sub("", str(error.message))
+            said = said if len(said) <= LONGEST_SAID else f"{said[: LONGEST_SAID - 1]}…"
+            raise gr.Error(said, print_exception=False) from error
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
@@ -130,6 +136,13 @@ class CallsMiddleware:
         if OTHERS.match(path):
             await self.app(scope, receive, send)
             return
+        if method in ("GET", "HEAD") and not self.has_page(scope):
+            await answer(404, NO_PAGE)(scope, receive, send)
+            return
+        await self.pass_on(scope, receive, send)
+
+    async def pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the framework answer; where it fails, a sentence is the answer."""
         sentence = Sentence(send)
         try:
             await self.app(scope, receive, sentence)
@@ -140,10 +153,11 @@ class CallsMiddleware:
         except Exception as error:
             if sentence.begun:
                 raise
-            said = self.cause(path, error)
+            said = self.cause(scope["path"], error)
             if said is None:
                 logger.error("a request failed", exc_info=error)
-            await answer(500 if said is None else 400, said or UNFORESEEN)(scope, receive, send)
+            status = 500 if said is None else 404 if said is NO_PAGE else 400
+            await answer(status, said or UNFORESEEN)(scope, receive, send)
 
     async def beat(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         """The stream by which a page tells that it is there."""
@@ -162,9 +176,16 @@ class CallsMiddleware:
             return NO_UPLOAD  # its parser met what is no form
         if "/call/v2/" in path and isinstance(error, TypeError):
             return WRONG_VALUES  # they are taken by their names
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return NO_PAGE  # it asked the disk for a file of that name
         if isinstance(error.__context__, RequestValidationError):
             return WRONG_VALUES  # it would have repeated a value that cannot be written
         return None
+
+    def has_page(self, scope: Scope) -> bool:
+        """Whether there is the page that an address names in its query, which the framework takes for granted."""
+        asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("page", [""])
+        return set(asked) <= {path for path, *_ in self.page.pages}
 
     def is_let_in(self, scope: Scope) -> bool:
         """Whether a request comes from someone who has logged in, where the pages want that."""

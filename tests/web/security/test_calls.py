@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.web.security.served import Site, picture
@@ -129,6 +130,37 @@ def test_values_of_the_wrong_kind_get_a_sentence_through_the_queue(
     assert event == "error"
     assert json.loads(said.partition("data: ")[2])["error"].endswith((".", "gradio_api/info."))
     assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/svelte/" + "x" * 300,
+        "/static/..%2f" + "y" * 5000,
+        "/?page=nowhere",
+        "/?run=1&page=/%C3%8F",
+        "/?page=batch&page=0",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_no_fault_of_the_server(
+    site: Site, path: str, method: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url = httpx.URL(site.address).copy_with(raw_path=path.encode())
+    answer = site.client.send(site.client.build_request(method, url))
+    assert 400 <= answer.status_code < 500
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr()) and "a request failed" not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/", "/?page=", "/?page=batch", "/batch", "/config?page=batch"])
+def test_the_pages_that_are_there_are_served(site: Site, path: str) -> None:
+    assert site.get(path).status_code == 200
+
+
+def test_a_long_value_is_not_repeated_whole(site: Site) -> None:
+    call = {"data": [None, {"x" * 5000: 1}], "fn_index": numbered(site, "resume"), **PAGE}
+    status, said = post(site, "run/predict", call)
+    assert status == 400 and len(said) <= calls.LONGEST_SAID
 
 
 def test_who_listens_where_nothing_is_said_is_told_so(
