@@ -209,7 +209,9 @@ def cancels(server: Server, count: int) -> Iterator[Figure]:
 def visited(folder: Path, size: Size, seed: int, left: list[str]) -> Iterator[Figure]:
     flags = (*open_server(folder), "--forget", "0.1")
     with served(folder, *flags) as server:
-        told = stay(server, visitors=size.visitors, seconds=size.seconds, warm=size.warm, seed=seed)
+        told = stay(
+            server, visitors=size.visitors, seconds=size.seconds, warm=size.warm, seed=seed, patient=size.patience
+        )
         faults = server.faults()
     left += [f"{count} times {problem}" for problem, count in told.problems.items()]
     left += [f"logged: {fault}" for fault in faults]

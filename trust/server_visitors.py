@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -18,6 +19,8 @@ from trust.server_wire import PartOf, form_request, json_request, send
 
 CALM_SECONDS = 60.0
 """Seconds within which nothing goes on any more, once all have left."""
+UPLOADS_SECONDS = 150.0
+"""Seconds within which what was uploaded goes: once a minute, what is a minute old."""
 SMALL = {"steps": 2, "keep": 1}
 
 
@@ -41,19 +44,20 @@ class Stay:
     slowest: float = 0.0
 
 
-def stay(server: Server, *, visitors: int, seconds: float, warm: float, seed: int) -> Stay:
+def stay(server: Server, *, visitors: int, seconds: float, warm: float, seed: int, patient: bool) -> Stay:
     """Let visitors come and go.
 
     Args:
         seconds: for which they do.
         warm: the same of a first round, after which memory is measured.
+        patient: whether to wait until what they uploaded is gone.
     """
-    told = Stay()
+    told, idle = Stay(), server.taken().disk + 0.1 if patient else math.inf
     crowd_for(server, told, visitors, warm, seed)
-    told.before = calm(server)
+    told.before = calm(server, idle)
     told.done.clear()
     crowd_for(server, told, visitors, seconds, seed + 1)
-    told.after = calm(server)
+    told.after = calm(server, idle)
     return told
 
 
@@ -151,8 +155,12 @@ def asks_as_program(server: Server, told: Stay, chance: random.Random) -> None:
 # Nobody is there
 
 
-def calm(server: Server) -> Taken:
-    """What the server has in use once all have left and are forgotten."""
+def calm(server: Server, idle: float) -> Taken:
+    """What the server has in use once all have left and are forgotten.
+
+    Args:
+        idle: MB on the disk at which nothing of theirs is left.
+    """
     settled(lambda: not [each for each in server.results.iterdir() if len(each.name) == 32], CALM_SECONDS)
     before = server.taken()
 
@@ -163,6 +171,7 @@ def calm(server: Server) -> Taken:
         return abs(before.memory - last.memory) < 1 and before.files == last.files
 
     settled(steady, CALM_SECONDS)
+    settled(lambda: server.taken().disk <= idle, UPLOADS_SECONDS)
     return server.taken()
 
 
