@@ -28,6 +28,7 @@ def routes_of(routes: Any) -> Iterator[dict[str, Any]]:
 
 def main() -> int:
     file, *words = sys.argv[1:]
+    from intarsia.cli import console
     from intarsia.cli.main import main as command_line
     from intarsia.web import server
 
@@ -41,7 +42,9 @@ def main() -> int:
         return address
 
     server.launch = noted
-    return command_line(words)
+    code = command_line(words)
+    console.leave(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -13,11 +13,14 @@ def start() -> int:
     if "--debug" not in sys.argv:
         hush_libraries()
     try:
+        from intarsia.cli import console
         from intarsia.cli.main import main
     except KeyboardInterrupt:
         print("intarsia: stopped; nothing was written.", file=sys.stderr)
         return 130
-    return main()
+    code = main()
+    console.leave(code)
+    return code
 
 
 if __name__ == "__main__":

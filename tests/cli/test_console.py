@@ -185,6 +185,33 @@ def test_what_a_library_makes_of_a_signal_is_a_stop(
     assert capsys.readouterr().err == "intarsia: stopped; nothing was written.\n"
 
 
+WORKING = """
+import atexit, sys, threading, time, torch
+from intarsia.cli import console
+
+layer = torch.nn.Conv2d(8, 8, 3, padding=1)
+
+def work():
+    while True:
+        layer(torch.ones(1, 8, 64, 64)).sum().backward()
+
+for _ in range(int(sys.argv[1])):
+    threading.Thread(target=work, daemon=True).start()
+atexit.register(print, "tidied")
+time.sleep(0.3)
+console.leave(130)
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize(("threads", "code"), [(3, 130), (0, 7)])
+def test_threads_at_work_end_with_the_process(threads: int, code: int) -> None:
+    """The interpreter's own end aborted it: "terminate called without an active exception"."""
+    command = [sys.executable, "-c", WORKING, str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "tidied\n", "")
+
+
 def test_a_current_folder_that_is_gone_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

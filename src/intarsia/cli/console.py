@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import contextlib
 import logging
@@ -143,6 +144,18 @@ def swallow(stream: TextIO) -> None:
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
         stream.flush()
+
+
+def leave(code: int) -> None:
+    """End this process here where threads are still at work; where none is, that is left to the interpreter.
+
+    Its end would stop them in the midst of torch's own code, which aborts the process then.
+    """
+    if not any(thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+        return
+    atexit._run_exitfuncs()  # removes temporary folders, among others
+    flush()
+    os._exit(code)
 
 
 @dataclass
