@@ -98,7 +98,7 @@ def forked(perform: Callable[[], int], place: Path, log: Path) -> int:
     code = 70
     try:
         for number in SIGNALS[1:]:
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_DFL)
         os.chdir(place)
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         for target in (1, 2):

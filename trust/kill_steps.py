@@ -75,6 +75,7 @@ def ending_before(step: int, folder: Path, sent: signal.Signals) -> None:
 
 def saving(result: Any, out: Path, step: int, sent: signal.Signals) -> Callable[[], int]:
     def perform() -> int:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if step:
             ending_before(step, out, sent)
         try:

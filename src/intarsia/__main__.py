@@ -15,10 +15,11 @@ def start() -> int:
     try:
         from intarsia.cli import console
         from intarsia.cli.main import main
-    except KeyboardInterrupt:
+
+        code = main()
+    except KeyboardInterrupt:  # before the command's own handlers are there
         print("intarsia: stopped; nothing was written.", file=sys.stderr)
         return 130
-    code = main()
     console.leave(code)
     return code
 
