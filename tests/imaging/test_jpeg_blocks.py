@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL.ExifTags import Base
 
 from intarsia.imaging import jpeg_blocks
 from intarsia.imaging.masks import Mask, dilate
-from intarsia.imaging.native_prints import without_libjpegs_warnings
+from intarsia.imaging.native_prints import without_libjpegs_words
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import read_photo
 from intarsia.imaging.write import write_photo
@@ -132,11 +133,21 @@ def test_where_blocks_do_not_fit_it_is_encoded_upright(kind: dict[str, Any], tmp
     assert np.abs(back.pixels.astype(int) - photo.pixels).mean() < 4
 
 
-def test_damage_that_libjpeg_tells_of_is_not_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: whole[: (m := whole.index(b"\xff\xda") + 300)] + b"\xff\x00noise" * 9 + whole[m:],
+        lambda whole: whole[:2] + b"\xff\xe0\0\x08JFXX\0\0" * 60 + whole[2:],
+        lambda whole: whole[:-2] + b"\0" * 30 + whole[-2:],
+    ],
+    ids=["noise in its pixels", "many markers", "bytes at its end"],
+)
+def test_damage_that_libjpeg_tells_of_is_not_printed(
+    damaged: Callable[[bytes], bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     original = shot(tmp_path / "shot.jpg", (96, 64))
     whole = original.read_bytes()
-    middle = whole.index(b"\xff\xda") + 300
-    original.write_bytes(whole[:middle] + b"\xff\x00noise" * 9 + whole[middle:])
+    original.write_bytes(damaged(whole))
     photo = read_photo(original)
     after, far = edited(photo)
     again = read_photo(write_photo(after, tmp_path / "out.jpg", original=original))
@@ -145,7 +156,7 @@ def test_damage_that_libjpeg_tells_of_is_not_printed(tmp_path: Path, capfd: pyte
 
 
 def test_what_others_print_beside_libjpeg_comes_out(capfd: pytest.CaptureFixture[str]) -> None:
-    with without_libjpegs_warnings():
+    with without_libjpegs_words():
         os.write(2, b"Corrupt JPEG data: 3 extraneous bytes before marker 0xd9\nanother thread's line\n")
     os.write(2, b"later\n")
     assert capfd.readouterr().err == "another thread's line\nlater\n"

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from intarsia.imaging.containers import jpeg
+from intarsia.imaging.containers.pieces import SplicedFile
 from intarsia.imaging.masks import Mask
-from intarsia.imaging.native_prints import without_libjpegs_warnings
+from intarsia.imaging.native_prints import without_libjpegs_words
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +44,14 @@ def with_original_blocks(encoded: bytes, original: Path, same: Mask) -> bytes | 
     import jpeglib
 
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "picture.jpg"
+        file, before = Path(folder) / "picture.jpg", Path(folder) / "before.jpg"
         file.write_bytes(encoded)
         try:
-            with without_libjpegs_warnings():
-                new, old = jpeglib.read_dct(str(file)), jpeglib.read_dct(str(original))
+            # Without its metadata: the library gives up at fifty segments, and a depth map alone may take more.
+            with original.open("rb") as whole:
+                before.write_bytes(SplicedFile(whole, jpeg.take_apart(whole).bare or ()).read())
+            with without_libjpegs_words():
+                new, old = jpeglib.read_dct(str(file)), jpeglib.read_dct(str(before))
                 new.load()
                 old.load()
                 if not put_blocks(new, old, same):
