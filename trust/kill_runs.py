@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.kill_resume import SCENES
 from intarsia.imaging.read import read_photo
 from intarsia.results.document import pixel_digest
 from intarsia.results.history import read_history
-from trust.shell import ROOT
 
 PATIENCE = 120.0
 """Seconds after which a run hangs."""
@@ -48,7 +48,6 @@ class Task:
     files: tuple[str, ...]
 
 
-SCENES = ROOT / "src" / "intarsia" / "demo" / "scenes"
 POCKET = ("--models", "pocket", "--steps", "2")
 MOVE = ("arrange", "photo.png", "--masks", "thing=thing.png", "--move", "thing=+24,0", *POCKET)
 TASKS = (
