@@ -1,6 +1,7 @@
 """The command intarsia, which python -m intarsia is, too."""
 
 import sys
+from pathlib import Path
 
 from intarsia.notes import hush_libraries
 
@@ -12,13 +13,18 @@ def start() -> int:
     """
     if "--debug" not in sys.argv:
         hush_libraries()
+    written: list[Path] = []
     try:
         from intarsia.cli import console
         from intarsia.cli.main import main
+        from intarsia.files import noting_writes
 
-        code = main()
-    except KeyboardInterrupt:  # before the command's own handlers are there
-        print("intarsia: stopped; nothing was written.", file=sys.stderr)
+        with noting_writes() as written:
+            code = main()
+    except KeyboardInterrupt:  # before the command's own handlers are there, or after they have gone
+        from intarsia.files import stopped
+
+        print(f"intarsia: {stopped(written)}", file=sys.stderr)
         return 130
     console.leave(code)
     return code

@@ -8,7 +8,8 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from intarsia.errors import OutputError, Remedy, Setting
@@ -30,6 +31,37 @@ PART = ".part"
 
 WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between attempts to replace a file that another program has open."""
+
+_WRITTEN: ContextVar[list[Path] | None] = ContextVar("_WRITTEN", default=None)
+
+
+@contextlib.contextmanager
+def noting_writes() -> Iterator[list[Path]]:
+    """The files that get their names meanwhile, in their order; within another such block, its list goes on."""
+    outer = _WRITTEN.get()
+    written: list[Path] = [] if outer is None else outer
+    token = _WRITTEN.set(written)
+    try:
+        yield written
+    finally:
+        _WRITTEN.reset(token)
+
+
+def note_written(paths: Iterable[Path]) -> None:
+    """Count files as written: they are whole and have their names."""
+    written = _WRITTEN.get()
+    if written is not None:
+        written.extend(paths)
+
+
+def stopped(written: Iterable[Path]) -> str:
+    """What somebody is told who has stopped a command, by what it had written until then."""
+    there = [path for path in dict.fromkeys(written) if os.path.lexists(path)]
+    if not there:
+        return "stopped; nothing was written."
+    more = f" and {len(there) - 2} more" if len(there) > 3 else ""
+    named = ", ".join(map(str, there[: 2 if more else 3]))
+    return f"stopped when it had written {named}{more}: what is there is whole."
 
 
 def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = False) -> Path:
@@ -58,6 +90,7 @@ def write_bytes_atomically(path: str | Path, data: bytes, overwrite: bool = Fals
                 replace_file(part, path)
             else:
                 name_without_replacing(part, path)
+            note_written([path])
         finally:
             part.unlink(missing_ok=True)
     except OSError as problem:

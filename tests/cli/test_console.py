@@ -20,6 +20,8 @@ from intarsia.cli import console
 from intarsia.cli.commands.history import History
 from intarsia.cli.main import COMMANDS, main
 from intarsia.errors import ModelError, PictureError
+from intarsia.files import write_bytes_atomically
+from intarsia.results.staging import staging
 
 WORDS = "一只狗, кот, कि, 🐕, \u202eturned, caf\udce9, a\nb, \x1b[31mred → ━╭╮╰╯│─•\u00d7…"
 ENCODINGS = ("ascii", "cp1252", "cp437", "cp932", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "koi8-r")
@@ -183,6 +185,59 @@ def test_what_a_library_makes_of_a_signal_is_a_stop(
     monkeypatch.setitem(COMMANDS, History, interrupted)
     assert main(["history"]) == 130
     assert capsys.readouterr().err == "intarsia: stopped; nothing was written.\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a.png"], "stopped when it had written OUT/a.png: what is there is whole."),
+        (["a.png", "a.json"], "stopped when it had written OUT/a.json, OUT/a.png: what is there is whole."),
+        (
+            ["a.png", "b.png", "c.png", "d.json"],
+            "stopped when it had written OUT/a.png, OUT/b.png and 2 more: what is there is whole.",
+        ),
+        ([], "stopped; nothing was written."),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_a_stop_after_the_writing_says_what_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    names: list[str],
+    said: str,
+    together: bool,
+) -> None:
+    def interrupted(command: History) -> Any:
+        if together and names:
+            with staging(tmp_path, overwrite=False) as stage:
+                for name in names:
+                    (stage / name).write_bytes(b"1")
+        else:
+            for name in sorted(names):
+                write_bytes_atomically(tmp_path / name, b"1")
+        write_bytes_atomically(tmp_path / "gone", b"1").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, History, interrupted)
+    assert main(["history"]) == 130
+    told = capsys.readouterr().err.replace(f"{tmp_path}{os.sep}", "OUT/")
+    if names and len(names) == 2 and together:
+        said = said.replace("OUT/a.json, OUT/a.png", "OUT/a.png, OUT/a.json")  # a result's record comes last
+    assert told == f"intarsia: {said}\n"
+
+
+def test_a_stop_at_the_very_end_says_what_is_there(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nimport intarsia.cli.main\nfrom intarsia.__main__ import start\n"
+        "from intarsia.files import write_bytes_atomically\n"
+        "def main():\n    write_bytes_atomically(Path(sys.argv[1]), b'1')\n    raise KeyboardInterrupt\n"
+        "intarsia.cli.main.main = main\nsys.exit(start())"
+    )
+    picture = tmp_path / "a.png"
+    done = subprocess.run([sys.executable, "-c", code, str(picture)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == f"intarsia: stopped when it had written {picture}: what is there is whole.\n"
 
 
 WORKING = """

@@ -38,6 +38,7 @@ from intarsia.cli.commands.ui import Ui, ui_command
 from intarsia.cli.options import CommandResult, note_lines
 from intarsia.cli.paths import readable_paths
 from intarsia.errors import Cancelled, IntarsiaError, ModelError, UsageError
+from intarsia.files import noting_writes, stopped
 from intarsia.notes import collected, merged, say
 
 Command = (
@@ -57,7 +58,6 @@ Command = (
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
-STOPPED = "stopped; nothing was written."
 DESCRIPTION = (
     "Edit a picture by words alone, move what is in it, or take it out. Try: intarsia demo; "
     "intarsia remove PHOTO --box 120,80,360,300; intarsia edit PHOTO --source trees --prompt 'a red house'; or: intarsia arrange PHOTO --find cat --move cat=+120,0. "
@@ -77,6 +77,12 @@ def answer(arguments: list[str]) -> int:
     """Run one command, and say what went wrong; returns the exit code."""
     if arguments[0] in ("--version", "-V"):
         return 0 if console.print_out(f"intarsia {intarsia.__version__}") else 1
+    with noting_writes() as written:
+        return tried(arguments, written)
+
+
+def tried(arguments: list[str], written: list[Path]) -> int:
+    """Run one command; `written` is what it has written until now."""
     stop = console.Stop()
     try:
         with console.stopped_by_signals(stop):
@@ -84,13 +90,13 @@ def answer(arguments: list[str]) -> int:
     except SystemExit as ending:  # tyro printed help or how a flag is wrong
         return ending.code if isinstance(ending.code, int) else 2
     except (KeyboardInterrupt, Cancelled) as ending:
-        console.say(str(ending) or STOPPED)
+        console.say(str(ending) or stopped(written))
         return 130
     except Exception as problem:
         if "--debug" in arguments:
             traceback.print_exc()
         if stop.asked:
-            console.say(STOPPED)
+            console.say(stopped(written))
             return 130
         ours = isinstance(problem, IntarsiaError)
         console.say(str(problem) if ours else unforeseen(problem))

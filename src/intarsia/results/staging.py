@@ -14,7 +14,7 @@ from PIL import Image
 
 from intarsia.errors import OutputError, Remedy, Setting
 from intarsia.file_names import safe_name
-from intarsia.files import FORMER, cannot_write, check_absent, replace_file, stage_prefix
+from intarsia.files import FORMER, cannot_write, check_absent, note_written, replace_file, stage_prefix
 from intarsia.imaging.write import TickingFile
 from intarsia.results.unfinished import files_in, held, note_placing, settle, take_back
 
@@ -53,7 +53,9 @@ def staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         with held(stage):
             yield stage
-            publish(stage, tuple(folder / file.name for file in files_in(stage)), overwrite=overwrite)
+            targets = tuple(folder / file.name for file in files_in(stage))
+            publish(stage, targets, overwrite=overwrite)
+        note_written(targets)
     except BaseException:
         take_back(stage, folder)
         shutil.rmtree(stage, ignore_errors=True)
