@@ -256,6 +256,32 @@ def test_python_needs_no_torch_either(folder: Path) -> None:
     assert done.stdout == f"{Path('out/photo.png')} False\n"
 
 
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        ({"subsampling": "4:2:0"}, True),
+        ({"subsampling": "4:2:2"}, True),
+        ({"subsampling": "4:4:4"}, True),
+        ({"progressive": True}, True),
+        ({"mode": "L"}, True),
+        ({"keep_rgb": True}, False),  # red, green and blue as they are, as few programs write it
+    ],
+)
+def test_what_is_said_of_a_jpegs_pixels_is_so(folder: Path, capsys, stored: dict[str, Any], kept: bool) -> None:
+    with Image.open("photo.png") as picture:
+        picture.convert(stored.pop("mode", "RGB")).save("shot.jpg", quality=80, **stored)
+    assert run("remove", "shot.jpg", "--box", CAT) == 0
+    said = capsys.readouterr().out
+    notes = json.loads(Path("out/shot.json").read_text("utf-8"))["notes"]
+    with Image.open("out/shot.mask.png") as mask:
+        far = ~dilate(np.asarray(mask) > 0, 16)
+    alike = bool((pixels("shot.jpg")[far] == pixels("out/shot.jpg")[far]).all())
+    assert alike is kept
+    assert ("all others stay as they were" in said) is kept
+    assert ("cannot be taken over" in said) is not kept
+    assert sum("is written as JPEG" in sentence for sentence in notes) == 1
+
+
 def test_ctrl_c_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     before = sorted(folder.rglob("*"))
     monkeypatch.setattr("intarsia.cli.commands.remove.progress_bar", stopping_after(1))

@@ -16,12 +16,13 @@ from intarsia.errors import OutputError, PictureError, Remedy, Setting
 from intarsia.files import check_absent, write_bytes_atomically
 from intarsia.imaging.attach import attach
 from intarsia.imaging.avif import write_avif
-from intarsia.imaging.compression import compression
-from intarsia.imaging.jpeg_blocks import with_original_blocks
+from intarsia.imaging.compression import LOSES_BLOCKS, compression
+from intarsia.imaging.jpeg_blocks import blocks_are_kept, with_original_blocks
 from intarsia.imaging.masks import Mask, dilate
 from intarsia.imaging.metadata import TRAINED, TURNS_BACK
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.read import MAX_PIXELS, read_photo
+from intarsia.notes import note
 from intarsia.progress import tick
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -100,6 +101,8 @@ def write_photo(
     file = TickingFile()
     try:
         stored = as_stored(photo, options, original) if original is not None and "qtables" in chosen else None
+        if stored is None and "qtables" in chosen and blocks_are_kept():
+            note(LOSES_BLOCKS)
         if stored is not None:
             content = attach(stored.content, photo, kind, text, source, stored.orientation)
         elif kind == "AVIF":

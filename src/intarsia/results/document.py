@@ -17,6 +17,7 @@ import numpy as np
 
 import intarsia
 from intarsia.backbones import CATALOG
+from intarsia.imaging.compression import as_it_turned_out
 from intarsia.imaging.geometry import Box, Point
 from intarsia.imaging.masks import Mask, bounding_box
 from intarsia.imaging.photo import Photo
@@ -133,7 +134,7 @@ def _document(
 def add_notes(document: dict[str, Any], said: Iterable[str]) -> None:
     """Add to a document's notes those that are said only while its files are written."""
     say_what_changed()
-    document["notes"] = list(merged(document["notes"], said))
+    document["notes"] = list(merged(as_it_turned_out(document["notes"], said), said))
 
 
 def now() -> str:

@@ -14,7 +14,7 @@ from intarsia.web.sessions import Session
 from intarsia.web.studio_drafts import Draft
 from intarsia.web.uploads import Facts, file_url
 
-FORMATS: tuple[OutputFormat, ...] = ("keep", "jpeg", "png", "webp")
+FORMATS: tuple[OutputFormat, ...] = ("keep", "jpeg", "png", "webp", "avif")
 """In which pictures are taken home."""
 
 

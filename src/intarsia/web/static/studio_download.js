@@ -2,7 +2,7 @@
 import { button, make, setDownload, setText } from "./dom.js";
 import { icon } from "./icons.js";
 
-const FORMATS = [["jpeg", "JPEG"], ["png", "PNG"], ["webp", "WebP"]];
+const FORMATS = [["jpeg", "JPEG"], ["png", "PNG"], ["webp", "WebP"], ["avif", "AVIF"]];
 
 export class DownloadButton {
   constructor(app) {
