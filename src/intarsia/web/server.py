@@ -28,6 +28,7 @@ from intarsia.web.batch_page import batch_page
 from intarsia.web.broken_uploads import forget_progress, tidy_uploads
 from intarsia.web.calls import CallsMiddleware, Pages
 from intarsia.web.doors import Doors, door_routes
+from intarsia.web.kept_answers import KeptAnswersMiddleware
 from intarsia.web.log_privacy import private_logging
 from intarsia.web.memory import few_arenas
 from intarsia.web.options import ServeOptions
@@ -261,6 +262,8 @@ def launch(
             "lifespan": lifespan,
             "middleware": [
                 Middleware(SecurityMiddleware, hosts=allowed_hosts, root=store.root, uploads=uploads, logins=logins),
+                # A login, or a public link, may change what somebody is shown.
+                *([] if known or share else [Middleware(KeptAnswersMiddleware)]),
                 Middleware(LocalContentMiddleware, frames=frames),
                 Middleware(CallsMiddleware, page=demo),
             ],
