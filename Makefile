@@ -63,7 +63,7 @@ browser:
 
 test-ui: setup browser
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "ui and not slow" $(SHARED) $(PYTEST)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/web/browser -m "ui and not slow" $(SHARED) $(PYTEST)
 
 # Installed as the browser is. Node 18.18 or newer will do.
 node:

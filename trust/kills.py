@@ -32,7 +32,7 @@ from trust.kill_runs import (
 from trust.kill_servers import kill_servers
 from trust.kill_steps import kill_at_every_step
 
-RANDOM, QUICK_RANDOM = 60, 4
+RANDOM, QUICK_RANDOM = 60, 2
 BATCH, SERVER = 24, 16
 
 
@@ -53,7 +53,7 @@ def run(*, seed: int, quick: bool) -> Part:
         names = ("remove",) if quick else ("edit", "arrange", "remove")
         parts: dict[str, Callable[[Path], list[str] | None]] = {
             "random": lambda to: kill_at_random(to, right, tally, dice, count=QUICK_RANDOM if quick else RANDOM),
-            "steps": lambda to: kill_at_every_step(to, tally, names, every=13 if quick else 1),
+            "steps": lambda to: kill_at_every_step(to, tally, names, every=24 if quick else 1),
             "full": lambda to: full_disks(to, right, tally, quick=quick),
             "read-only": lambda to: read_only_folders(to, right, tally, quick=quick),
             "vanished": lambda to: vanished_inputs(to, right, tally, dice, count=2 if quick else 24),

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import secrets
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -227,7 +228,9 @@ def by_chance(strategy: attacks.Requests, count: int, seed: int, do: Callable[[R
     def each(request: Request) -> None:
         do(request)
 
-    each()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Generating overly large repr")  # of values that are long on purpose
+        each()
 
 
 def units(attacker: Attacker, tools: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int, attacks.Requests]]:

@@ -51,17 +51,18 @@ def pictures(stages: list[InpaintingStage]) -> Tensor:
 @pytest.fixture(params=["painter", "blender", "own", "euler", "noisy", "second order"])
 def network(request: pytest.FixtureRequest) -> StableDiffusionInpainter:
     """9 channels and DDIM; 4 channels and DPM-Solver++; and the same by other schedulers, each with another memory."""
-    painter: StableDiffusionInpainter = request.getfixturevalue("painter")
-    blender: StableDiffusionInpainter = request.getfixturevalue("blender")
     kinds = {
-        "painter": lambda: painter,
-        "blender": lambda: blender,
-        "own": blender.with_own_scheduler,
-        "euler": lambda: by(painter, "EulerDiscreteScheduler"),
-        "noisy": lambda: by(painter, "EulerAncestralDiscreteScheduler"),
-        "second order": lambda: by(painter, "HeunDiscreteScheduler"),
+        "own": lambda: loaded("blender").with_own_scheduler(),
+        "euler": lambda: by(loaded("painter"), "EulerDiscreteScheduler"),
+        "noisy": lambda: by(loaded("painter"), "EulerAncestralDiscreteScheduler"),
+        "second order": lambda: by(loaded("painter"), "HeunDiscreteScheduler"),
     }
-    return kinds[request.param]()
+
+    def loaded(name: str) -> StableDiffusionInpainter:
+        inpainter: StableDiffusionInpainter = request.getfixturevalue(name)
+        return inpainter
+
+    return kinds[request.param]() if request.param in kinds else loaded(request.param)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])

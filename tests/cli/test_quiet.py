@@ -8,13 +8,23 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 CUT = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x0f\x01\x02\0\x10\0\0\0"
 """An EXIF block that ends within its first entry of five, of which Pillow warns."""
 
 
-def test_with_quiet_nothing_is_printed_of_warnings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("python", "environment"),
+    [
+        pytest.param(["-W", "always"], {"PYTHONWARNINGS": "always"}, id="all shown"),
+        pytest.param([], {}, id="as usual"),
+    ],
+)
+def test_with_quiet_nothing_is_printed_of_warnings(
+    tmp_path: Path, python: list[str], environment: dict[str, str]
+) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     photo, mask = tmp_path / "photo.jpg", tmp_path / "mask.png"
     Image.fromarray(noise).save(photo, exif=CUT)
@@ -33,12 +43,11 @@ def test_with_quiet_nothing_is_printed_of_warnings(tmp_path: Path) -> None:
         "--steps",
         "1",
     ]
-    for python, environment in ((["-W", "always"], {"PYTHONWARNINGS": "always"}), ([], {})):
-        done = subprocess.run(
-            [sys.executable, *python, "-m", "intarsia", *command, "--out", tmp_path / "out", "--overwrite", "--quiet"],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **environment},
-            check=True,
-        )
-        assert (done.stdout, done.stderr) == ("", "")
+    done = subprocess.run(
+        [sys.executable, *python, "-m", "intarsia", *command, "--out", tmp_path / "out", "--overwrite", "--quiet"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
