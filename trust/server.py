@@ -107,6 +107,11 @@ def attack_figures(server: Server, report: Report) -> Iterator[Figure]:
         yield Figure(name=name, value=f"{found}", bound="0", holds=not found)
     seconds, what = report.slowest
     yield Figure(name="slowest answer", value=f"{seconds:.1f} s ({what})", bound="< 10 s", holds=seconds < 10)
+    seconds, what = report.slowest_picture
+    if what:
+        yield Figure(
+            name="slowest picture that was painted", value=f"{seconds:.1f} s", bound="< 60 s", holds=seconds < 60
+        )
 
 
 def strangers(folder: Path, size: Size, seed: int, left: list[str]) -> Iterator[Figure]:

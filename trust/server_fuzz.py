@@ -62,13 +62,15 @@ class Report:
         sent: requests, by what they attacked.
         statuses: how often each came.
         wrong: what was wrong, and the first request that showed it; each fault once.
-        slowest: seconds of the slowest answer that was no stream, and to what.
+        slowest: seconds of the slowest answer that was neither a stream nor a picture, and to what.
+        slowest_picture: the same of the pictures that were painted and sent.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     wrong: dict[str, str] = field(default_factory=dict)
     slowest: tuple[float, str] = (0.0, "")
+    slowest_picture: tuple[float, str] = (0.0, "")
 
     def found(self, problem: str, request: Request) -> None:
         key = f"{request.about}: {problem[:90]}"
@@ -162,8 +164,11 @@ class Attacker:
             return Answer(status=0, headers={}, body=b"", seconds=0.0)
         report.sent[request.about] += 1
         report.statuses[answer.status] += 1
-        if answer.seconds > report.slowest[0] and not answer.is_stream:
-            report.slowest = (answer.seconds, request.about)
+        took = (answer.seconds, request.about)
+        if request.about == "images API" and answer.status == 200:
+            report.slowest_picture = max(report.slowest_picture, took)
+        elif not answer.is_stream:
+            report.slowest = max(report.slowest, took)
         problem = wrong_with(answer, request, self.secrets)
         if problem is not None:
             report.found(problem, request)
