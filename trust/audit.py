@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trust.figures import Figure, Part
-from trust.shell import BIN, ROOT, must, tried
+from trust.shell import BIN, ROOT, FailedCommand, must, tried
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -40,13 +40,14 @@ def run(*, seed: int, quick: bool) -> Part:
         left.append("Quick: the tests were not run with the oldest versions, nor with each Python.")
     else:
         with tempfile.TemporaryDirectory() as folder:
-            figures.append(tested(Path(folder) / "oldest", sys.executable, floors(), "the oldest versions allowed"))
+            oldest = Path(folder) / "oldest"
+            figures.append(tested(oldest, sys.executable, floors(), "the oldest versions allowed", left))
             for version in PYTHONS:
-                python = shutil.which(f"python{version}")
+                python = interpreter(version)
                 if python is None:
                     left.append(f"Python {version} is not on this machine: its tests run in the hosted CI alone.")
                 elif version != f"{sys.version_info.major}.{sys.version_info.minor}":
-                    figures.append(tested(Path(folder) / version, python, {}, f"Python {version}"))
+                    figures.append(tested(Path(folder) / version, python, {}, f"Python {version}", left))
     return Part(name="audit", command="python -m trust audit", figures=figures, left=left)
 
 
@@ -123,11 +124,38 @@ def floors() -> dict[str, str]:
     return oldest | PINNED
 
 
-def tested(place: Path, python: str, versions: Mapping[str, str], name: str) -> Figure:
+def interpreter(version: str) -> str | None:
+    """A Python of a version on this machine; None for none that runs, as pyenv's of versions that are not chosen."""
+    name = f"python{version}"
+    places = [shutil.which(name), *sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}")))]
+    works = (place for place in places if place is not None and tried([place, "-c", ""]).returncode == 0)
+    return next(works, None)
+
+
+def tested(place: Path, python: str, versions: Mapping[str, str], name: str, left: list[str]) -> Figure:
     """The quick tests in an environment of their own.
 
     Args:
         versions: those of our dependencies; empty for the pinned ones.
+        left: gets the tests that fail.
+    """
+    figure = f"quick tests with {name}"
+    try:
+        own = installed(place, python, versions)
+    except FailedCommand as problem:
+        left.append(f"With {name}, {str(problem).splitlines()[0]}")
+        return Figure(name=figure, value="could not be installed", bound="all pass", holds=False)
+    done = tried([own, "-m", "pytest", *TESTS, *(OLD if versions else ())], HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+    lines = done.stdout.strip().splitlines() or ["nothing was printed"]
+    left += [f"With {name}: {line[:200]}" for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return Figure(name=figure, value=lines[-1].strip("= "), bound="all pass", holds=done.returncode == 0)
+
+
+def installed(place: Path, python: str, versions: Mapping[str, str]) -> Path:
+    """The Python of a new environment with the package and all that its tests need.
+
+    Raises:
+        FailedCommand: something cannot be installed.
     """
     must([python, "-m", "venv", place])
     own = place / "bin" / "python"
@@ -138,6 +166,4 @@ def tested(place: Path, python: str, versions: Mapping[str, str], name: str) -> 
     must([own, "-m", "pip", "install", "--quiet", f"torch=={PINNED['torch']}", "-c", constraints])
     extras = ",".join(("dev", *extras_here()))
     must([own, "-m", "pip", "install", "--quiet", "-c", constraints, "-e", f"{ROOT}[{extras}]"])
-    done = tried([own, "-m", "pytest", *TESTS, *(OLD if versions else ())], HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-    last = (done.stdout.strip().splitlines() or ["nothing was printed"])[-1].strip("= ")
-    return Figure(name=f"quick tests with {name}", value=last, bound="all pass", holds=done.returncode == 0)
+    return own

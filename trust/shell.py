@@ -17,10 +17,12 @@ class FailedCommand(RuntimeError):
 
 
 def tried(words: Sequence[str | Path], *, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with what it prints kept, whatever its exit code."""
-    return subprocess.run(
-        [str(word) for word in words], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False
-    )
+    """Run a command to its end, with what it prints kept, whatever its exit code; 127 where there is none."""
+    asked = [str(word) for word in words]
+    try:
+        return subprocess.run(asked, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    except OSError as problem:
+        return subprocess.CompletedProcess(asked, 127, stdout="", stderr=str(problem))
 
 
 def must(words: Sequence[str | Path], *, cwd: Path = ROOT, **env: str) -> str:

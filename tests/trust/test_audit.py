@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,33 @@ def test_two_files_are_compared_byte_by_byte(tmp_path) -> None:
     assert install.same("wheel", one, other).holds
     other.write_bytes(b"alikE")
     assert not install.same("wheel", one, other).holds
+
+
+def test_a_python_that_does_not_run_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As pyenv's names are of versions that are not chosen; the versions themselves lie elsewhere."""
+    shim = tmp_path / "python3.99"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert audit.interpreter("3.99") is None
+    chosen = tmp_path / ".pyenv" / "versions" / "3.99.1" / "bin" / "python3.99"
+    chosen.parent.mkdir(parents=True)
+    chosen.write_text("#!/bin/sh\nexit 0\n")
+    chosen.chmod(0o755)
+    assert audit.interpreter("3.99") == str(chosen)
+
+
+def test_what_cannot_be_installed_and_what_fails_are_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    left: list[str] = []
+    figure = audit.tested(tmp_path / "a", str(tmp_path / "none"), {}, "Python 3.99", left)
+    assert not figure.holds and figure.value == "could not be installed"
+
+    class Failed:
+        returncode, stdout = 1, "FAILED tests/test_a.py::test_b - wrong\n=== 1 failed, 2 passed in 3s ===\n"
+
+    monkeypatch.setattr(audit, "installed", lambda *_: tmp_path)
+    monkeypatch.setattr(audit, "tried", lambda *_, **__: Failed())
+    figure = audit.tested(tmp_path / "a", "python", {}, "Python 3.99", left)
+    assert (figure.value, figure.holds) == ("1 failed, 2 passed in 3s", False)
+    assert left[1:] == ["With Python 3.99: FAILED tests/test_a.py::test_b - wrong"]
