@@ -27,8 +27,12 @@ TESTS = ("-m", "not slow and not ui", "-q", "-p", "no:cacheprovider", "--dist", 
 BUILDS = ("--deselect", "tests/test_house.py::test_no_cuda_package_is_installed")
 """For other Pythons, an index may have builds of torch with CUDA alone; the tests use none of it."""
 
-OLD = ("-o", "filterwarnings=ignore")
-"""Warnings are errors only with the pinned versions: old ones speak of newer ones."""
+OLD = (
+    *("-o", "filterwarnings=ignore"),
+    *("--deselect", "tests/test_house.py::test_every_installed_package_is_pinned"),
+    *("--deselect", "tests/imaging/test_known_figures.py"),
+)
+"""Only with the pinned versions are warnings errors, as old ones speak of newer ones, and figures the same to the last digit."""
 
 
 def run(*, seed: int, quick: bool) -> Part:
