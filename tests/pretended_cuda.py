@@ -35,7 +35,14 @@ STANDINS: dict[str, Any] = {
 }
 """What `torch.cuda` answers in the block."""
 
-CUDA = Kind(card=torch.device("cuda:0"), standins={torch.cuda: STANDINS})
+CUDA = Kind(
+    card=torch.device("cuda:0"),
+    standins={
+        torch.cuda: STANDINS,
+        # As torch that is built for the CPU answers: optimizers ask one that is built for CUDA for its streams.
+        torch.accelerator: {"current_accelerator": lambda *_, **__: None},
+    },
+)
 
 
 def pretended_cuda() -> AbstractContextManager[Traffic]:

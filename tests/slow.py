@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 LISTED = Path(__file__).with_name("slow_rows.txt")
-"""Ids of tests that `make test-all` runs alone: rows of tables of which every push tries others."""
+"""Ids of tests, and of rows of tables, that take long: `make test-all` alone runs them."""
 
 
 def listed_as_slow() -> frozenset[str]:

@@ -24,14 +24,8 @@ PINNED = {"torch": "2.13.0"}
 
 TESTS = ("-m", "not slow and not ui", "-q", "-p", "no:cacheprovider", "--dist", "loadfile", "-n", "2")
 
-LEARNS = "tests/test_devices.py::test_what_is_learned_is_what_the_cpu_learns_and_lies_on_the_cpu[cuda]"
-ROUNDS = "test_the_published_way_gives_the_pixels_of_the_cpu_but_for_what_gradients_round[20.0-1-cuda]"
-BUILDS = (
-    *("--deselect", "tests/test_house.py::test_no_cuda_package_is_installed"),
-    *("--deselect", LEARNS),
-    *("--deselect", f"tests/test_devices.py::{ROUNDS}"),
-)
-"""For other Pythons, an index may have builds of torch with CUDA alone, which asks for a driver where a card is pretended."""
+BUILDS = ("--deselect", "tests/test_house.py::test_no_cuda_package_is_installed")
+"""For other Pythons, an index may have builds of torch with CUDA alone."""
 
 OLD = (
     *("-o", "filterwarnings=ignore"),

@@ -313,9 +313,9 @@ def image_requests(draw: st.DrawFn, ground: Ground) -> Request:
     }
     given = {"prompt": "a house", "record": '{"steps": 1}'} if right else {}
     named = draw(st.lists(st.sampled_from((*fields, "prompt", "record")), max_size=2 if right else 5))
-    for name in dict.fromkeys((*given, *named)) if right else named:
-        value = draw(fields[name]) if name in named else given[name]
-        parts.append(PartOf(name=name.encode(), content=value.encode("utf-8", "replace")))
+    values = [(name, value) for name, value in given.items() if name not in named]
+    values += [(name, draw(fields[name])) for name in named]
+    parts += [PartOf(name=name.encode(), content=value.encode("utf-8", "replace")) for name, value in values]
     return form_request("/v1/images/edits", parts, about="images API")
 
 
