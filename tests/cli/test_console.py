@@ -10,9 +10,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -99,23 +99,41 @@ class Refusing(io.RawIOBase):
     """A pipe without a reader, or a full disk."""
 
     def __init__(self, number: type[OSError] | int) -> None:
-        self.problem = number() if isinstance(number, type) else OSError(number, os.strerror(number))
+        self.problem: OSError | None = number() if isinstance(number, type) else OSError(number, os.strerror(number))
 
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        raise self.problem
+    def write(self, data: Any) -> int:
+        if self.problem is not None:
+            raise self.problem
+        return len(data)
 
 
-def refusing(number: type[OSError] | int) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BufferedWriter(Refusing(number)), encoding="utf-8")
+Refuses: TypeAlias = Callable[[type[OSError] | int], io.TextIOWrapper]
+
+
+@pytest.fixture
+def refusing() -> Iterator[Refuses]:
+    """Makes streams that take nothing, until the test is over: from Python 3.13 on, one that ends unwritten is an error."""
+    files, streams = [], []
+
+    def made(number: type[OSError] | int) -> io.TextIOWrapper:
+        files.append(Refusing(number))
+        streams.append(io.TextIOWrapper(io.BufferedWriter(files[-1]), encoding="utf-8"))
+        return streams[-1]
+
+    yield made
+    for file in files:
+        file.problem = None
+    for stream in streams:
+        stream.close()
 
 
 @pytest.mark.parametrize(("problem", "code"), [(BrokenPipeError, 0), (28, 1)], ids=["reader gone", "disk full"])
 @pytest.mark.parametrize("arguments", [["--version"], ["models"], ["models", "--json"], ["edit", "--help"]])
 def test_what_cannot_be_printed_is_said_once(
-    monkeypatch: pytest.MonkeyPatch, problem: Any, code: int, arguments: list[str]
+    monkeypatch: pytest.MonkeyPatch, problem: Any, code: int, arguments: list[str], refusing: Refuses
 ) -> None:
     err = stream("utf-8")
     monkeypatch.setattr(console, "swallow", lambda stream: monkeypatch.setattr(sys, "stdout", io.StringIO()))
@@ -126,7 +144,7 @@ def test_what_cannot_be_printed_is_said_once(
     assert "Failed" not in printed(err)
 
 
-def test_errors_that_cannot_be_printed_keep_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_that_cannot_be_printed_keep_their_code(monkeypatch: pytest.MonkeyPatch, refusing: Refuses) -> None:
     for problem in (BrokenPipeError, 28):
         monkeypatch.setattr(sys, "stderr", refusing(problem))
         assert main(["replay", "nowhere.json"]) == 2
@@ -134,7 +152,7 @@ def test_errors_that_cannot_be_printed_keep_their_code(monkeypatch: pytest.Monke
         assert main(["edit"]) == 2
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch, refusing: Refuses) -> None:
     monkeypatch.setattr(sys, "stderr", refusing(28))
     handler = console.NoteHandler()
     handler.handle(logging.makeLogRecord({"msg": "a note"}))

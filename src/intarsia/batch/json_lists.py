@@ -182,14 +182,20 @@ def why_invalid(problem: Exception) -> str:
         return "too many braces or brackets lie in each other"
     if not isinstance(problem, json.JSONDecodeError):
         return str(problem)
-    before = problem.doc[: problem.pos].rstrip()
-    line = f"line {problem.lineno}, " if "\n" in problem.doc.strip() else ""
-    place = f"{line}column {problem.colno}"
-    if before.endswith(",") and problem.doc[problem.pos : problem.pos + 1] in ("}", "]"):
-        return f"a comma stands before the closing bracket, {place}"
+    # From 3.13 on, Python points at a comma too many, and before at the bracket behind it.
+    ahead = problem.doc[: problem.pos + 1].rstrip("]} \t\r\n")
+    if ahead.endswith(",") and problem.doc[len(ahead) :].lstrip().startswith(("}", "]")):
+        return f"a comma stands before the closing bracket, {_place(problem.doc, len(ahead) - 1)}"
+    place = _place(problem.doc, problem.pos)
     if problem.msg == "Extra data" and problem.doc[problem.pos :].strip() == ",":
         return f"a comma stands at the end, {place}"
     return f"{problem.msg}, {place}"
+
+
+def _place(text: str, index: int) -> str:
+    """Where a character stands; without the line, where there is but one."""
+    where = json.JSONDecodeError("", text, index)
+    return f"line {where.lineno}, column {where.colno}" if "\n" in text.strip() else f"column {where.colno}"
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
