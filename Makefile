@@ -54,7 +54,7 @@ test: setup
 # Where there is no browser, the tests that need one are skipped. The screenshots are for people to look at.
 test-all: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
-	HF_HUB_OFFLINE=1 INTARSIA_SCREENSHOTS=1 $(BIN)/python -m pytest $(PYTEST)
+	HF_HUB_OFFLINE=1 INTARSIA_SCREENSHOTS=1 $(BIN)/python -m pytest --hypothesis-profile other-examples $(PYTEST)
 
 # Installs it where it is missing: as root, or where sudo asks for no password.
 browser:

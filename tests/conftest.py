@@ -14,11 +14,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
+from hypothesis import settings
 
 from intarsia.backbones import load_backbones
 from intarsia.backbones.protocols import Backbones
 from intarsia.records.edit import EditRecord
 from tests.slow import listed_as_slow
+
+# The same examples at every push; others each time with `--hypothesis-profile other-examples`, as `make test-all` does.
+settings.register_profile("same-examples", derandomize=True, database=None, deadline=None)
+settings.register_profile("other-examples", deadline=None)
+settings.load_profile("same-examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:

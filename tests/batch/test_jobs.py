@@ -280,7 +280,7 @@ NAMES = st.text(max_size=40)
         st.one_of(NAMES, st.integers(), st.none(), st.lists(NAMES, max_size=2)),
     )
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_job_ends_the_run_or_leaves_its_folder(tmp_path: Path, entry: dict[str, object]) -> None:
     job = one(tmp_path, entry)
     assert (job.record is None) == bool(job.problem)

@@ -385,7 +385,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 
 @given(rows=st.lists(st.lists(TEXTS, max_size=5), max_size=6), delimiter=st.sampled_from(",;\t|"))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_table_ends_the_run(tmp_path: Path, rows: list[list[str]], delimiter: str) -> None:
     table = io.StringIO(newline="")
     csv.writer(table, delimiter=delimiter).writerows([["photo", "prompt", "steps", "box"], *rows])
@@ -397,7 +397,7 @@ def test_no_table_ends_the_run(tmp_path: Path, rows: list[list[str]], delimiter:
 
 
 @given(data=st.binary(max_size=200))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("name", ["jobs.csv", "jobs.jsonl", "jobs.json"])
 def test_no_bytes_end_the_run(tmp_path: Path, name: str, data: bytes) -> None:
     try:

@@ -67,7 +67,6 @@ def test_a_box_goes_to_a_box(x: int, y: int, width: float, height: float) -> Non
     assert box_to_box(source, source) == IDENTITY
 
 
-@settings(deadline=None)
 @given(st.integers(-90, 90), st.integers(-70, 70), st.integers(0, 2**32))
 def test_whole_pixels_are_copied_bit_for_bit(right: int, down: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -142,7 +141,7 @@ def test_shrinking_averages() -> None:
         assert np.abs(colour[coverage > 0.99] - 127.5).max() < 12
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(maps)
 def test_no_map_breaks(matrix: Matrix) -> None:
     mask = warp_mask(ell(), matrix, Size(33, 21))

@@ -36,7 +36,7 @@ def shown(content: bytes) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.binary(min_size=1, max_size=65_000).filter(lambda b: not b.startswith(b"http")),
     BYTES,
@@ -67,7 +67,7 @@ def test_a_jpeg_gives_back_what_was_put_in(
     assert (shown(whole) == shown(PICTURES["JPEG"])).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     BYTES,
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40), max_size=3),
@@ -92,7 +92,7 @@ def test_a_png_gives_back_what_was_put_in(icc: bytes, texts: list[str], block: b
     assert (shown(whole) == shown(PICTURES["PNG"])).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(BYTES, st.binary(max_size=99), BYTES)
 def test_a_webp_gives_back_what_was_put_in(icc: bytes, block: bytes, packet: bytes) -> None:
     whole = webp.put_together(PICTURES["WEBP"], (40, 24), alpha=False, icc=icc, exif=block, packet=packet)
@@ -104,7 +104,7 @@ def test_a_webp_gives_back_what_was_put_in(icc: bytes, block: bytes, packet: byt
         assert (shown(bare) == pixels()).all() and len(bare) <= len(PICTURES["WEBP"]) + 18
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from("<>"),
     st.dictionaries(st.sampled_from([700, 33723, 34377, 34675]), st.binary(min_size=1, max_size=99)),

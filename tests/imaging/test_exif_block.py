@@ -107,7 +107,7 @@ def test_a_block_that_is_cut_off_anywhere_keeps_what_is_whole(order: str) -> Non
     assert exif.tidy(b"", (1, 1)) == (b"", False, b"")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_is_survived(data: st.DataObject) -> None:
     content = bytearray(block(data.draw(st.sampled_from("<>"))))
@@ -118,7 +118,7 @@ def test_damage_is_survived(data: st.DataObject) -> None:
     assert exif.tidy(tidied.block, (24, 40)).block == tidied.block, "nothing is left to do"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.integers(40_000, 50_000), st.binary(min_size=1, max_size=40), max_size=5), st.booleans())
 def test_new_entries_leave_all_other_bytes_in_their_places(fresh: dict[int, bytes], empty: bool) -> None:
     before = b"" if empty else block(preview=False)

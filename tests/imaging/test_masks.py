@@ -170,7 +170,7 @@ def test_a_soft_edge_lies_inside_and_reaches_one(mask: np.ndarray, width: float)
         assert np.array_equal(blend, mask)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(masks, st.integers(0, 12))
 def test_a_soft_edge_is_linear_in_the_euclidean_distance(mask: np.ndarray, width: int) -> None:
     outside = np.argwhere(~mask)
@@ -192,7 +192,6 @@ def test_the_picture_s_own_border_is_not_softened() -> None:
     assert np.allclose(blend[0, 29:36], [0, 0.2, 0.4, 0.6, 0.8, 1, 1])
 
 
-@settings(deadline=None)
 @given(masks, st.integers(1, 12))
 def test_depth_is_the_euclidean_distance_cut_off_at_its_limit(mask: np.ndarray, limit: int) -> None:
     outside, depth = np.argwhere(~mask), depth_inside(mask, limit)
@@ -219,7 +218,7 @@ def test_bounds_hold_a_mask_and_a_margin(mask: np.ndarray, margin: int) -> None:
 # Cells
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.integers(1, 20), st.integers(0, 99))
 def test_coverage_keeps_the_mean_and_the_range(height: int, width: int, rows: int, columns: int, seed: int) -> None:
     mask = torch.rand(2, 1, height, width, generator=torch.Generator().manual_seed(seed)) * 0.5 + 0.5
@@ -247,7 +246,7 @@ def test_an_object_that_vanishes_is_named() -> None:
         shrink_to_cells(torch.zeros(1, 1, 8, 8), 4, 4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(0, 99))
 def test_pooled_coverage_is_that_of_exact_areas_where_the_grid_divides_the_image(
     rows: int, columns: int, cell: int, seed: int

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from intarsia.imaging.affine import Matrix, warp_channels
@@ -42,7 +42,6 @@ def flooded(mask: np.ndarray) -> np.ndarray:
     return labels
 
 
-@settings(deadline=None)
 @given(masks)
 def test_parts_are_numbered_by_their_first_pixels(mask: np.ndarray) -> None:
     labels, areas = components(mask)
@@ -50,7 +49,6 @@ def test_parts_are_numbered_by_their_first_pixels(mask: np.ndarray) -> None:
     assert areas.tolist() == [int((labels == number + 1).sum()) for number in range(labels.max())]
 
 
-@settings(deadline=None)
 @given(masks)
 def test_tidy_takes_small_parts_and_fills_small_holes_inside(mask: np.ndarray) -> None:
     labels, areas = components(mask)
@@ -65,7 +63,6 @@ def test_tidy_takes_small_parts_and_fills_small_holes_inside(mask: np.ndarray) -
     assert np.array_equal(tidy_mask(mask), expected)
 
 
-@settings(deadline=None)
 @given(masks, st.floats(0, 0.999), st.floats(0, 0.999), st.floats(0, 6))
 def test_the_part_at_a_point_is_the_nearest_within_reach(mask: np.ndarray, x: float, y: float, reach: float) -> None:
     point = Point(x * mask.shape[1], y * mask.shape[0])
@@ -92,14 +89,12 @@ def plain_fill(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     return now
 
 
-@settings(deadline=None)
 @given(masks, seeds)
 def test_a_smooth_fill_is_the_membrane_bit_for_bit(known: np.ndarray, seed: int) -> None:
     picture = np.random.default_rng(seed).uniform(0, 255, (*known.shape, 3)).astype(np.float32)
     assert np.array_equal(membrane_fill(picture, known), plain_fill(picture, known))
 
 
-@settings(deadline=None)
 @given(masks, seeds)
 def test_half_the_size_holds_the_means_of_what_is_known(known: np.ndarray, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (*known.shape, 3)).astype(np.float32)
@@ -111,7 +106,6 @@ def test_half_the_size_holds_the_means_of_what_is_known(known: np.ndarray, seed:
             assert np.allclose(small[row, column], picture[four][known[four]].mean(0), rtol=1e-6)
 
 
-@settings(deadline=None)
 @given(masks, seeds, st.integers(1, 3))
 def test_an_edge_takes_the_colour_that_lies_deepest_near_by(mask: np.ndarray, seed: int, radius: int) -> None:
     rng = np.random.default_rng(seed)
@@ -133,7 +127,6 @@ def test_an_edge_takes_the_colour_that_lies_deepest_near_by(mask: np.ndarray, se
         assert any(np.array_equal(own, colour) for colour in good)
 
 
-@settings(deadline=None)
 @given(masks, seeds, st.sampled_from([(1, 0, 3, 0, 1, -2), (1.2, 0, 0.3, 0, 0.9, 2.2), (0.8, -0.3, 4, 0.3, 0.8, 1.5)]))
 def test_nothing_of_a_layer_lies_outside_its_part(mask: np.ndarray, seed: int, matrix: Matrix) -> None:
     if not mask.any():

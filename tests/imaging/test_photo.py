@@ -36,7 +36,7 @@ def test_values_beyond_the_range_are_cut_and_nan_is_refused() -> None:
         resize_to_photo(torch.full((3, 16, 16), torch.nan), size)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(16, 71), st.integers(16, 71), st.integers(0, 2**32 - 1))
 def test_pasting_keeps_takes_or_mixes(width: int, height: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -83,7 +83,7 @@ def test_one_word_says_how_the_picture_came_about(
     assert TITLE.encode() in marked
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.text(
         st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), max_size=200
@@ -160,7 +160,7 @@ def test_a_description_of_its_own_kind_is_added_to() -> None:
     assert b"a &lt; b" not in held and b"<rdf:li>cat</rdf:li><rdf:li>plant</rdf:li>" in held
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_damage_is_refused_or_survived(data: st.DataObject) -> None:
     content = bytearray(packet(TITLE + HISTORY, ' tiff:Orientation="6"'))

@@ -176,7 +176,7 @@ def flooded(mask: Mask) -> np.ndarray:
     return labels
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0, 1), st.integers(1, 12), st.integers(1, 12))
 def test_parts_are_those_of_filling(seed: int, share: float, height: int, width: int) -> None:
     mask: Mask = np.random.default_rng(seed).random((height, width)) < share

@@ -264,7 +264,7 @@ def test_another_shape_fits_badly_and_keeps_its_drawing(scene: Scene, tmp_path: 
     assert (placed(layout, "cat").mask == bar).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     st.floats(0.6, 1.6),
     st.floats(-60, 60),

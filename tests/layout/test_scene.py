@@ -262,7 +262,7 @@ def test_a_layout_without_any_colours_is_one_clear_sentence(tmp_path: Path) -> N
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(0, 2**32))
 def test_what_is_painted_in_distinct_colours_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, count: int, seed: int

@@ -86,7 +86,7 @@ def test_the_released_boxes_lie_mirrored_across_the_diagonal() -> None:
 
 
 @given(st.integers(0, 31), st.integers(0, 31), st.sampled_from([4, 6, 8, 10, 12, 14]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_released_code_never_repaints_the_last_row_and_column(row: int, column: int, half: int) -> None:
     mask = box_mask(exact_box((row, column), half, Size(256, 256)), Size(256, 256))
     assert mask.any() and not mask[255].any() and not mask[:, 255].any()

@@ -124,7 +124,7 @@ def test_an_off_diagonal_object_is_anchored_where_it_is() -> None:
 
 
 @given(st.integers(2, 20), st.integers(2, 20), st.integers(1, 12), st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_anchors_are_inside_and_apart(rows: int, columns: int, count: int, seed: int) -> None:
     strength = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed))
     grid = Grid(Size(columns * 4, rows * 4), rows, columns)

@@ -134,7 +134,7 @@ edges = st.floats(0, 1)
 
 
 @given(st.tuples(edges, edges), st.tuples(edges, edges), st.sampled_from([(64, 64), (150, 97), (31, 240)]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_outside_a_box_every_pixel_stays(
     pocket: Backbones, x: tuple[float, float], y: tuple[float, float], shape: tuple[int, int]
 ) -> None:
