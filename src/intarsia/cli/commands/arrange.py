@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from intarsia.cli.arrange_flags import ArrangeFlags
+from intarsia.cli.first_look import look_at
 from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
@@ -35,13 +36,16 @@ class Arrange:
 
 
 def arrange_command(command: Arrange) -> CommandResult:
+    record = command.record.record()
+    look_at(record.photo)
+
     from intarsia.cli.result_lines import arrange_lines
     from intarsia.tasks.arrange import run_arrange
     from intarsia.tasks.scene import load_segmenter
 
     with progress_bar(command.output) as on_progress:
         done = run_arrange(
-            command.record.record(),
+            record,
             command.out,
             loader(command.machine),
             lambda source: load_segmenter(source, command.machine.device),

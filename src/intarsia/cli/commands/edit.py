@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from intarsia.cli.first_look import look_at
 from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
@@ -74,10 +75,12 @@ class Edit:
 
 
 def edit_command(command: Edit) -> CommandResult:
+    record = command.record.record()
+    look_at(record.photo)
+
     from intarsia.cli.result_lines import edit_lines
     from intarsia.tasks.edit import run_edit
 
-    record = command.record.record()
     with progress_bar(command.output) as on_progress:
         done = run_edit(
             record,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from intarsia.cli.arrange_flags import SceneFlags
+from intarsia.cli.first_look import look_at
 from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions, note_lines
 from intarsia.cli.progress import progress_bar
@@ -36,6 +37,9 @@ class Learn:
 
 
 def learn_command(command: Learn) -> CommandResult:
+    record = command.record.record()
+    look_at(record.photo)
+
     from intarsia.tasks.learn import run_learn, tracking
     from intarsia.tasks.scene import load_segmenter
 
@@ -43,7 +47,7 @@ def learn_command(command: Learn) -> CommandResult:
     with tracking(command.tracker, command.out) as tracker, progress_bar(command.output) as on_progress:
         try:
             done = run_learn(
-                command.record.record(),
+                record,
                 command.out,
                 loader(command.machine),
                 lambda source: load_segmenter(source, command.machine.device),
