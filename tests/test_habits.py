@@ -95,6 +95,13 @@ def test_the_hosted_ci_reads_the_repository_and_runs_what_is_run_here() -> None:
     assert "pull_request_target" not in workflow[True]  # YAML reads the key `on` as true
 
 
+def test_once_a_week_all_tests_are_run() -> None:
+    workflow: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"} and "schedule" in workflow[True]
+    (job,) = workflow["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make browser", "make test-all"]
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda f: f.stem)
 def test_issue_forms_have_what_a_form_needs(file: Path) -> None:
     form = yaml.safe_load(file.read_text())
