@@ -83,13 +83,14 @@ def families(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 @pytest.fixture
 def asked_edits(monkeypatch: pytest.MonkeyPatch) -> list[EditRecord]:
-    """The records of the edits that the command line is asked for, none of which is made."""
+    """The records of the edits that the command line is asked for, none of which is made: their photos need not be there."""
     seen: list[EditRecord] = []
 
     def made(record: EditRecord, *_: Any, **__: Any) -> Any:
         seen.append(record)
         return SimpleNamespace(saved=SimpleNamespace(summary={}))
 
+    monkeypatch.setattr("intarsia.cli.commands.edit.look_at", lambda photo: None)
     monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
     monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
     return seen
