@@ -166,6 +166,7 @@ def test_the_line_that_once_failed_in_the_networks_is_one_sentence() -> None:
     [
         ('[{"photo": "1.png"},]', "a comma stands before the closing bracket, column 20)"),
         ('[{"photo": "1.png"}\n,\t\n] ', "a comma stands before the closing bracket, line 2, column 1)"),
+        ('["a,\n]"]', "(Invalid control character at line 1, column 5)"),
         ('{"1.png": ["a", "b"]', "is not valid JSON (Expecting ',' delimiter, column"),
         ("{\n\"1.png\": [\"a\", \"b\"],\n}", "(a comma stands before the closing bracket, line 2, column 20)"),
         ("[" * 100_000, "too many braces"),

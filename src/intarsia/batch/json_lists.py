@@ -184,12 +184,13 @@ def why_invalid(problem: Exception) -> str:
         return str(problem)
     # From 3.13 on, Python points at a comma too many, and before at the bracket behind it.
     ahead = problem.doc[: problem.pos + 1].rstrip("]} \t\r\n")
-    if ahead.endswith(",") and problem.doc[len(ahead) :].lstrip().startswith(("}", "]")):
+    in_string = problem.msg.startswith(("Invalid", "Unterminated"))
+    if not in_string and ahead.endswith(",") and problem.doc[len(ahead) :].lstrip().startswith(("}", "]")):
         return f"a comma stands before the closing bracket, {_place(problem.doc, len(ahead) - 1)}"
     place = _place(problem.doc, problem.pos)
     if problem.msg == "Extra data" and problem.doc[problem.pos :].strip() == ",":
         return f"a comma stands at the end, {place}"
-    return f"{problem.msg}, {place}"
+    return f"{problem.msg}{'' if problem.msg.endswith(' at') else ','} {place}"
 
 
 def _place(text: str, index: int) -> str:
