@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,21 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path)
     with pytest.raises(OutputError, match="holds no ledger"):
         Ledger.open(tmp_path / "none", create=False)
+
+
+def test_a_ledger_that_is_refused_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ledger.sqlite").write_text("these are no tables, but many words " * 100)
+    made, connect = [], sqlite3.connect
+
+    def kept(*words: Any, **settings: Any) -> sqlite3.Connection:
+        made.append(connect(*words, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    with pytest.raises(OutputError, match="cannot be used"):
+        Ledger.open(tmp_path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        made[0].execute("SELECT 1")
 
 
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:

@@ -149,26 +149,17 @@ class Ledger:
             raise OutputError(
                 f"{folder} holds no ledger of a batch", Remedy("name the folder that ", Setting("out"), " named")
             )
+        connection = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(file, timeout=60, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            # Each row is safe against a killed process; a power cut may take back the last rows, never break the file.
-            connection.execute("PRAGMA synchronous=NORMAL")
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found > VERSION:
-                connection.close()
-                raise OutputError(
-                    f"{file} was written by a newer Intarsia",
-                    Remedy("upgrade, or name another folder with ", Setting("out")),
-                )
-            connection.executescript(SCHEMA)
-            connection.execute(f"PRAGMA user_version={VERSION}")
-            check_columns(connection, file, {"jobs": (*COLUMNS, "deaths"), "files": FILE_COLUMNS})
-        except (sqlite3.DatabaseError, OSError) as problem:
-            if isinstance(problem, OutputError):
-                raise
-            raise damaged(file, problem) from problem
+            _prepare(connection, file)
+        except BaseException as problem:
+            if connection is not None:
+                connection.close()  # else the file stays open for as long as the error is kept
+            if isinstance(problem, (sqlite3.DatabaseError, OSError)) and not isinstance(problem, OutputError):
+                raise damaged(file, problem) from problem
+            raise
         return cls(connection, folder)
 
     def __enter__(self) -> Ledger:
@@ -310,3 +301,24 @@ class Ledger:
 def as_row(values: Sequence[object], file: Path) -> Row:
     """Raises: OutputError: the file holds what no ledger does."""
     return Row(**checked_values(file, dict(zip(COLUMNS, values, strict=True))))
+
+
+def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    """Make the tables of a new ledger, and check those of another.
+
+    Raises:
+        OutputError: another version wrote it.
+        sqlite3.DatabaseError: it is damaged.
+    """
+    connection.execute("PRAGMA journal_mode=WAL")
+    # Each row is safe against a killed process; a power cut may take back the last rows, never break the file.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > VERSION:
+        raise OutputError(
+            f"{file} was written by a newer Intarsia",
+            Remedy("upgrade, or name another folder with ", Setting("out")),
+        )
+    connection.executescript(SCHEMA)
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    check_columns(connection, file, {"jobs": (*COLUMNS, "deaths"), "files": FILE_COLUMNS})
