@@ -27,7 +27,7 @@ PYTEST ?=
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 SHARED := --numprocesses $(WORKERS) --dist loadfile
 
-# What is never imported need not be compiled: half of the time that it takes.
+# What is never imported need not be compiled.
 INSTALL := --quiet --no-compile
 
 .PHONY: setup demo test test-all browser test-ui node script-tools lint-scripts test-scripts check bench clean

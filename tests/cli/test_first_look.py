@@ -19,6 +19,7 @@ COMMANDS = [
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "words.png").write_text("no picture")
+    (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -29,20 +30,16 @@ import sys
 from intarsia.cli.main import main
 
 for name, *flags in {COMMANDS!r}:
-    for photo in ("none.png", "words.png"):
+    for photo in ("none.png", "words.png", "folder"):
         assert main([name, photo, *flags]) == 2, name
 assert not {{"torch", "scipy", "diffusers", "transformers"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     lines = done.stderr.splitlines()
     assert done.returncode == 0, done.stderr
-    assert [line.startswith("intarsia: There is no picture none.png: ") for line in lines] == [True, False] * 4
-    assert sorted(path.name for path in folder.iterdir()) == ["words.png"]
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
-def test_a_folder_is_left_to_those_who_know_scenes(folder: Path, command: list[str]) -> None:
-    from intarsia.cli.main import main
-
-    (folder / "scene").mkdir()
-    assert main([command[0], "scene", *command[1:]]) == 2
+    # A folder is no picture to edit, and for the others no scene.
+    folders = ["folder is a folder", *["folder is a folder without photo.png"] * 3]
+    for said, of_folder in zip(range(0, len(lines), 3), folders, strict=True):
+        assert lines[said].startswith("intarsia: There is no picture none.png: ")
+        assert "words.png is not a picture" in lines[said + 1] and of_folder in lines[said + 2]
+    assert sorted(path.name for path in folder.iterdir()) == ["folder", "words.png"]

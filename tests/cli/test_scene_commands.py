@@ -20,6 +20,7 @@ from intarsia.layout import scene_files as scenes
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene_files import read_scene_folder
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.scene_folder import photo_of
 from tests.cli.arrange_files import GIVEN, LESSON, MOVE, QUICK, pixels, stopping_after
 from tests.paths import SCENES
 
@@ -70,7 +71,7 @@ def test_a_layout_over_a_scene_folder_needs_no_key_neither_here_nor_in_python(
     assert tiny("arrange", "out/photo.scene", "--layout", "layout.png", *QUICK, "--quiet") == 0
     facts = json.loads(Path("out/photo.json").read_text())
     record = ArrangeRecord(photo="out/photo.scene", layout="layout.png")
-    scene = scenes.read_scene(record, read_photo(scenes.photo_of(record)))
+    scene = scenes.read_scene(record, read_photo(photo_of(record)))
     placements = read_layout(record, scene).placements
     assert [p.name for p in placements] == [o["name"] for o in facts["placements"]]
     for placement, told in zip(placements, facts["placements"], strict=True):

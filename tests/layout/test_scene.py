@@ -18,8 +18,9 @@ from intarsia.imaging.read import read_photo
 from intarsia.layout.colour_map import colour_map, distinct_colours, read_colours
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.names import BACKGROUND, words_of
-from intarsia.layout.scene_files import photo_of, read_scene
+from intarsia.layout.scene_files import read_scene
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.scene_folder import photo_of
 from tests import paths
 from tests.layout.scene_parts import photo
 

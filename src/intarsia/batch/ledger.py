@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -149,17 +149,16 @@ class Ledger:
             raise OutputError(
                 f"{folder} holds no ledger of a batch", Remedy("name the folder that ", Setting("out"), " named")
             )
-        connection = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(file, timeout=60, isolation_level=None)
-            _prepare(connection, file)
-        except BaseException as problem:
-            if connection is not None:
-                connection.close()  # else the file stays open for as long as the error is kept
-            if isinstance(problem, (sqlite3.DatabaseError, OSError)) and not isinstance(problem, OutputError):
-                raise damaged(file, problem) from problem
+            with ExitStack() as refused:
+                connection = refused.enter_context(closing(sqlite3.connect(file, timeout=60, isolation_level=None)))
+                _prepare(connection, file)
+                refused.pop_all()
+        except OutputError:
             raise
+        except (sqlite3.DatabaseError, OSError) as problem:
+            raise damaged(file, problem) from problem
         return cls(connection, folder)
 
     def __enter__(self) -> Ledger:

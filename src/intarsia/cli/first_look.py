@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def look_at(photo: str) -> None:
+def look_at(photo: str | Path) -> None:
     """Read the head of a picture, so that who misspelt its name is told at once.
-
-    Args:
-        photo: its file. A folder may be a scene, and is left to those who know scenes.
 
     Raises:
         PictureError: there is none, or none that can be read.
     """
     from intarsia.imaging.read import open_image
 
-    if not Path(photo).is_dir():
-        with open_image(photo):
-            pass
+    with open_image(photo):
+        pass

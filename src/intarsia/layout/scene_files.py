@@ -110,24 +110,6 @@ def read_objects(photo: Photo, marks: Sequence[str]) -> Scene:
     return scene_of(photo, outline_marked(photo, parse_marked(marks)))
 
 
-def photo_of(record: ArrangeRecord) -> Path:
-    """The file of a record's picture, which may lie in a scene folder.
-
-    Raises:
-        LayoutError: the folder is not a scene.
-    """
-    place = Path(record.photo)
-    if not place.is_dir():
-        return place
-    if not (place / PHOTO_FILE).is_file():
-        raise LayoutError(
-            f"{place} is a folder without {PHOTO_FILE}, so not a scene",
-            Remedy("give a picture"),
-            Remedy("a folder that ", Command("objects", quoted=False), " wrote"),
-        )
-    return place / PHOTO_FILE
-
-
 def colours_of(record: ArrangeRecord) -> Path:
     """The key of a record's coloured maps: the one that it names, else that of its scene folder.
 

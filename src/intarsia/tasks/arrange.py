@@ -17,10 +17,10 @@ from intarsia.layout.cache import DiskCache, MemoryCache, default_cache
 from intarsia.layout.concept_exchange import read_concepts
 from intarsia.layout.edit import ArrangeResult, arrange, check, needs_networks
 from intarsia.layout.layout_files import read_layout
-from intarsia.layout.scene_files import photo_of
 from intarsia.notes import collected, with_notes
 from intarsia.progress import OnProgress, Progress, Stages, part_of
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.scene_folder import photo_of
 from intarsia.results.inputs_seen import noting_inputs
 from intarsia.results.picture_format import ending_of
 from intarsia.results.write_arrange import SavedArrangement, plan_arrangement, write_arrangement

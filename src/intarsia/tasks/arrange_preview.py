@@ -21,9 +21,9 @@ from intarsia.layout.edit import check
 from intarsia.layout.layout import Layout
 from intarsia.layout.layout_files import read_layout
 from intarsia.layout.scene import Scene
-from intarsia.layout.scene_files import photo_of
 from intarsia.progress import OnProgress, Stages, part_of
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.scene_folder import photo_of
 from intarsia.tasks.arrange import READING, SEEING
 from intarsia.tasks.scene import LoadSegmenter, load_scene
 

@@ -16,12 +16,12 @@ from intarsia.layout.concept_exchange import check_exchange, write_exchange
 from intarsia.layout.concepts import Concepts
 from intarsia.layout.prompt_notes import prompt_notes, texts_of
 from intarsia.layout.prompts import without_brackets
-from intarsia.layout.scene_files import photo_of
 from intarsia.layout.tracking import Tracker, open_tracker
 from intarsia.layout.train import OnSample, learn
 from intarsia.notes import collecting, say
 from intarsia.progress import Cost, OnProgress, peak_memory_mb
 from intarsia.records.arrange import ArrangeRecord
+from intarsia.records.scene_folder import photo_of
 from intarsia.results.staging import check_folder
 from intarsia.tasks.scene import LoadBackbones, LoadSegmenter, load_scene, networks_of
 

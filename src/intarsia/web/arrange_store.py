@@ -14,9 +14,9 @@ from intarsia.layout.colour_map import read_colours
 from intarsia.layout.found_file import with_found
 from intarsia.layout.names import BACKGROUND, free_name
 from intarsia.layout.scene import Scene
-from intarsia.layout.scene_files import photo_of, read_scene
+from intarsia.layout.scene_files import read_scene
 from intarsia.records.arrange import ArrangeRecord
-from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES, scene_stem
+from intarsia.records.scene_folder import SCENE_ENDING, SCENE_FILES, photo_of, scene_stem
 from intarsia.results.write_scene import write_scene
 from intarsia.tasks.scene import LoadSegmenter, load_scene
 from intarsia.web.sessions import Session

@@ -13,6 +13,7 @@ from intarsia.cli.first_look import look_at
 from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
+from intarsia.records.scene_folder import photo_of
 from intarsia.tasks.options import Machine
 
 
@@ -37,7 +38,7 @@ class Arrange:
 
 def arrange_command(command: Arrange) -> CommandResult:
     record = command.record.record()
-    look_at(record.photo)
+    look_at(photo_of(record))
 
     from intarsia.cli.result_lines import arrange_lines
     from intarsia.tasks.arrange import run_arrange

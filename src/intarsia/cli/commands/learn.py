@@ -14,6 +14,7 @@ from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions, note_lines
 from intarsia.cli.progress import progress_bar
 from intarsia.errors import Cancelled
+from intarsia.records.scene_folder import photo_of
 from intarsia.tasks.options import Machine
 
 
@@ -38,7 +39,7 @@ class Learn:
 
 def learn_command(command: Learn) -> CommandResult:
     record = command.record.record()
-    look_at(record.photo)
+    look_at(photo_of(record))
 
     from intarsia.tasks.learn import run_learn, tracking
     from intarsia.tasks.scene import load_segmenter

@@ -12,6 +12,7 @@ from intarsia.cli.arrange_flags import FindFlags
 from intarsia.cli.first_look import look_at
 from intarsia.cli.options import CommandResult, OutputOptions, counted
 from intarsia.errors import UsageError
+from intarsia.records.scene_folder import photo_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +39,15 @@ def objects_command(command: Objects) -> CommandResult:
             "a box or points each with --object, e.g. --object cat=10,20,200,220, or their masks with --mask and "
             "--colours, or with --masks."
         )
-    look_at(record.photo)
+    place = photo_of(record)
+    look_at(place)
 
     from intarsia.imaging.masks import bounding_box
     from intarsia.imaging.read import read_photo
     from intarsia.layout.doubts import doubt_notes, two_digits
-    from intarsia.layout.scene_files import photo_of
     from intarsia.results.write_scene import plan_scene, write_scene
     from intarsia.tasks.scene import load_scene, load_segmenter
 
-    place = photo_of(record)
     photo = read_photo(place)
     folder = plan_scene(place, command.out, overwrite=command.overwrite)
     scene = load_scene(record, photo, lambda source: load_segmenter(source, command.device, command.segmenter or None))
