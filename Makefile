@@ -27,17 +27,14 @@ PYTEST ?=
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 SHARED := --numprocesses $(WORKERS) --dist loadfile
 
-# What is never imported need not be compiled.
-INSTALL := --quiet --no-compile
-
 .PHONY: setup demo test test-all browser test-ui node script-tools lint-scripts test-scripts check bench clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(INSTALL) "$(TORCH)" -c constraints.txt
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet "$(TORCH)" -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $(STAMP)
 
 # The first picture of README.md, from the photographs of the demo.
@@ -56,7 +53,7 @@ test: setup
 
 # Where there is no browser, the tests that need one are skipped. The screenshots are for people to look at.
 test-all: setup
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[dev,ui,test-ui]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
 	HF_HUB_OFFLINE=1 INTARSIA_SCREENSHOTS=1 $(BIN)/python -m pytest --hypothesis-profile other-examples $(PYTEST)
 
 # Installs it where it is missing: as root, or where sudo asks for no password.
@@ -65,7 +62,7 @@ browser:
 		$$sudo apt-get update --quiet && $$sudo apt-get install --quiet --yes chromium; }
 
 test-ui: setup browser
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[dev,ui,test-ui]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,test-ui]"
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/web/browser -m "ui and not slow" $(SHARED) $(PYTEST)
 
 # Installed as the browser is. Node 18.18 or newer will do.
@@ -100,7 +97,7 @@ bench: setup
 .PHONY: trust
 trust: export OMP_NUM_THREADS = 1
 trust: setup
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[dev,ui,trust]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,ui,trust]"
 	HF_HUB_OFFLINE=1 $(BIN)/python -m trust $(PARTS) $(if $(QUICK),--quick)
 
 # Which lines the quick tests run, as a table. Apart from `make test`, since it takes a quarter longer.
@@ -117,7 +114,7 @@ reference: setup
 # The pages of docs/ as a site in build/docs; a warning is an error, and nothing is fetched.
 .PHONY: docs
 docs: setup
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m docs.settings --check
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs build/docs
 	@echo "Open build/docs/index.html"
@@ -125,13 +122,13 @@ docs: setup
 # Checks of each commit, from .pre-commit-config.yaml.
 .PHONY: hooks
 hooks: setup
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[hooks]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[hooks]"
 	$(BIN)/pre-commit install
 
 # Builds, checks and tags the version in pyproject.toml; uploading stays a step by hand. DRY=1 sets no tag.
 .PHONY: release
 release: setup
-	$(BIN)/python -m pip install $(INSTALL) -c constraints.txt -e ".[release]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[release]"
 	DRY=$(DRY) PYTHON=$(BIN)/python .ci/release
 
 clean:
