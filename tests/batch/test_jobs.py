@@ -177,7 +177,7 @@ def test_content_is_read_again_only_where_a_file_has_changed(folder: Path) -> No
         ({"photo": "1.png"}, "lacks the setting 'prompt'"),
         ({**GOOD, "photo": 3}, "'photo' as 3"),
         ({**GOOD, "steps": "many"}, "'steps' as 'many'"),
-        ({**GOOD, "steps": True}, "'steps' as True"),
+        ({**GOOD, "steps": True}, "'steps' as true"),
         ({**GOOD, "colour": "red"}, "'colour'"),
         ({**GOOD, "kind": "paint"}, "choose edit, arrange, learn or remove"),
         ({**GOOD, "kind": ["edit"]}, "choose edit, arrange, learn or remove"),
@@ -262,7 +262,7 @@ def test_a_wrong_pair_of_the_published_form_is_one_job(folder: Path) -> None:
     file = folder / "images.json"
     file.write_text(json.dumps({"1.png": ["trees"], "2.png": ["a car", "a bus"]}))
     wrong, good = read_jobs(file)
-    assert "'1.png' is given as ['trees']" in wrong.problem and not good.problem
+    assert "'1.png' is given as [\"trees\"]" in wrong.problem and not good.problem
 
 
 def test_jobs_of_one_picture_stand_together(folder: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import itertools
+import json
 from typing import Any
 
 from intarsia.errors import RecordError
@@ -117,7 +119,10 @@ EXPECTED = {
 """What a field's annotation begins with, in words, and an example."""
 
 SHOWN = 80
-"""Characters of a value in a message."""
+"""Characters of a value in a message, and at most how many items of a list are looked at for them."""
+
+SHOWN_DEEP = 3
+"""Lists within lists in a message."""
 
 
 def expected(wanted: str) -> str:
@@ -131,9 +136,27 @@ def expected(wanted: str) -> str:
 
 
 def shortened(value: object) -> str:
-    """A value as it is written in Python, in few characters."""
+    """A value as people write it in a list of jobs or a record, in few characters."""
+    text = _written(value, deep=0)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def _written(value: object, deep: int) -> str:
+    """A value as JSON writes it, but for texts that stand alone, which have the quotes of our sentences."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        if not deep:
+            return repr(value)
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    if isinstance(value, list | tuple | dict) and deep == SHOWN_DEEP:
+        return "..."
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_written(item, deep + 1) for item in value[:SHOWN])}]"
+    if isinstance(value, dict):
+        few = itertools.islice(value.items(), SHOWN)
+        return f"{{{', '.join(f'{_written(k, deep + 1)}: {_written(item, deep + 1)}' for k, item in few)}}}"
     try:
-        text = repr(value)
+        return repr(value)
     except ValueError:  # a whole number of thousands of digits, which Python refuses to write
         return "a number of thousands of digits"
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
