@@ -90,7 +90,7 @@ def asked_edits(monkeypatch: pytest.MonkeyPatch) -> list[EditRecord]:
         seen.append(record)
         return SimpleNamespace(saved=SimpleNamespace(summary={}))
 
-    monkeypatch.setattr("intarsia.cli.commands.edit.look_at", lambda photo: None)
+    monkeypatch.setattr("intarsia.cli.commands.edit.look_at", lambda photo, record: None)
     monkeypatch.setattr("intarsia.tasks.edit.run_edit", made)
     monkeypatch.setattr("intarsia.cli.result_lines.edit_lines", lambda done: [])
     return seen

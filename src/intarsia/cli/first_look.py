@@ -1,12 +1,17 @@
-"""A first look at the picture of a command, before all that takes seconds to import."""
+"""A first look at the pictures of a command, before all that takes seconds to import."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from intarsia.records.inputs import Record, mask_files
 
-def look_at(photo: str | Path) -> None:
-    """Read the head of a picture, so that who misspelt its name is told at once.
+
+def look_at(photo: str | Path, record: Record) -> None:
+    """Read the heads of a photo and of its masks, so that who misspelt a name is told at once.
+
+    Args:
+        photo: the record's; of a scene folder, the photo in it.
 
     Raises:
         PictureError: there is none, or none that can be read.
@@ -15,3 +20,6 @@ def look_at(photo: str | Path) -> None:
 
     with open_image(photo):
         pass
+    for mask in mask_files(record):
+        with open_image(mask, any_depth=True):
+            pass

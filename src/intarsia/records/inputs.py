@@ -14,6 +14,9 @@ from intarsia.records.remove import RemoveRecord
 PATH_SETTINGS = ("photo", "mask", "avoid", "protect", "fill_model", "regions", "colours", "layout", "boxes", "concepts")
 """Of all records, the settings that name a file."""
 
+MASK_SETTINGS = ("mask", "avoid", "protect", "masks")
+"""Those that name a mask, or several."""
+
 Record: TypeAlias = EditRecord | ArrangeRecord | RemoveRecord
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -29,6 +32,11 @@ def input_files(record: Record) -> dict[str, str]:
         for number, text in enumerate(getattr(record, setting, ()), 1):
             named[f"{setting}.{number}"] = split_path(text)[0]
     return named
+
+
+def mask_files(record: Record) -> tuple[str, ...]:
+    """Those of the files that a record names which are masks."""
+    return tuple(file for name, file in input_files(record).items() if name.partition(".")[0] in MASK_SETTINGS)
 
 
 def split_mask(text: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ class Arrange:
 
 def arrange_command(command: Arrange) -> CommandResult:
     record = command.record.record()
-    look_at(photo_of(record))
+    look_at(photo_of(record), record)
 
     from intarsia.cli.result_lines import arrange_lines
     from intarsia.tasks.arrange import run_arrange

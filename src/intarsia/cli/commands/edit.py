@@ -76,7 +76,7 @@ class Edit:
 
 def edit_command(command: Edit) -> CommandResult:
     record = command.record.record()
-    look_at(record.photo)
+    look_at(record.photo, record)
 
     from intarsia.cli.result_lines import edit_lines
     from intarsia.tasks.edit import run_edit

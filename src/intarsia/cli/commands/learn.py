@@ -39,7 +39,7 @@ class Learn:
 
 def learn_command(command: Learn) -> CommandResult:
     record = command.record.record()
-    look_at(photo_of(record))
+    look_at(photo_of(record), record)
 
     from intarsia.tasks.learn import run_learn, tracking
     from intarsia.tasks.scene import load_segmenter

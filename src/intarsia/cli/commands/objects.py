@@ -40,7 +40,7 @@ def objects_command(command: Objects) -> CommandResult:
             "--colours, or with --masks."
         )
     place = photo_of(record)
-    look_at(place)
+    look_at(place, record)
 
     from intarsia.imaging.masks import bounding_box
     from intarsia.imaging.read import read_photo

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
 from intarsia.errors import IntarsiaError, OutputError
@@ -20,7 +21,6 @@ from intarsia.tasks.options import Machine
 
 if TYPE_CHECKING:
     from intarsia.distributed import World
-from intarsia.cli.load_models import loader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from intarsia.cli.first_look import look_at
 from intarsia.cli.load_models import loader
 from intarsia.cli.options import CommandResult, OutputOptions
 from intarsia.cli.progress import progress_bar
@@ -48,13 +49,16 @@ class Remove:
 
 
 def remove_command(command: Remove) -> CommandResult:
+    record = command.record.record()
+    look_at(record.photo, record)
+
     from intarsia.cli.result_lines import remove_lines
     from intarsia.tasks.remove import run_remove
     from intarsia.tasks.scene import load_segmenter
 
     with progress_bar(command.output) as on_progress:
         done = run_remove(
-            command.record.record(),
+            record,
             command.out,
             loader(command.machine),
             lambda source: load_segmenter(source, command.machine.device),
