@@ -16,6 +16,7 @@ from intarsia.cli import load_models
 from intarsia.cli.main import main
 from intarsia.notes import collected, note
 from intarsia.progress import listening, waited
+from intarsia.results.replay import read_document
 from tests.paths import SCENES
 
 QUICK = ("--steps", "1", "--search.preview-steps", "1", "--search.survivors", "1")
@@ -71,6 +72,43 @@ def test_a_note_is_everywhere_once(
 
     assert on_pocket(*command, "--quiet") == 0
     assert capsys.readouterr() == ("", "") and record_in(tmp_path).count(sentence) == 1
+
+
+def photo_with_too_much(folder: Path, ending: str) -> Path:
+    """A photo whose file holds what a picture of the other format cannot."""
+    photo, exif = folder / f"0000{ending}", Image.Exif()
+    exif[0x010E] = "words " * 12_000
+    with Image.open(SCENES / "0000.png") as scene:
+        if ending == ".png":
+            scene.save(photo, exif=exif)
+        else:
+            scene.convert("RGB").save(photo, quality=95)
+            plain = photo.read_bytes()
+            photo.write_bytes(plain[:2] + b"\xff\xe5\0\x08scraps" + plain[2:])
+    return photo
+
+
+@pytest.mark.parametrize(("given", "made"), [(".jpg", ".png"), (".png", ".jpg")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("edit", "--prompt", "a house", *BOX, "--steps", "1", "--keep", "2"),
+        ("remove", *BOX),
+        ("arrange", "--object", "tree=8,16,40,60", "--move", "tree=+2,0"),
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_what_is_found_out_while_pictures_are_written_is_in_their_own_records(
+    on_pocket: Callable[..., int], command: tuple[str, ...], given: str, made: str, tmp_path: Path
+) -> None:
+    name, *flags = command
+    photo = photo_with_too_much(tmp_path, given)
+    assert on_pocket(name, photo, *flags, "--models", "pocket", "--format", "png" if made == ".png" else "jpeg") == 0
+    notes = record_in(tmp_path)
+    assert sum("is written without a part of what the photo's file holds" in said for said in notes) == 1
+    pictures = [f"0000{made}", f"0000.2{made}"] if name == "edit" else [f"0000{made}"]
+    for picture in pictures:
+        assert read_document(tmp_path / "out" / picture)["notes"] == notes
 
 
 def test_what_is_noted_while_networks_load_is_in_the_result(

@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,10 +131,23 @@ def _document(
     }
 
 
-def add_notes(document: dict[str, Any], said: Iterable[str]) -> None:
-    """Add to a document's notes those that are said only while its files are written."""
+def rounds_of_notes(document: dict[str, Any], said: Iterable[str], *, in_pictures: bool) -> Iterator[list[str]]:
+    """The notes with which to write a document's pictures, and again once writing them has brought others.
+
+    Afterwards the document has all of them.
+
+    Args:
+        document: with the notes that are known before.
+        said: collects what is said while the files are written.
+        in_pictures: whether the pictures carry their notes at all.
+    """
+    yield document["notes"]
     say_what_changed()
-    document["notes"] = list(merged(as_it_turned_out(document["notes"], said), said))
+    expected, found = document["notes"], list(said)
+    document["notes"] = list(merged(as_it_turned_out(expected, found), found))
+    if in_pictures and document["notes"] != expected:
+        yield document["notes"]
+        document["notes"] = list(merged(document["notes"], said))
 
 
 def now() -> str:

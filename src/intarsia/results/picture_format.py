@@ -63,13 +63,15 @@ def ending_of(record: Record, photo: Photo) -> str:
 def write_result(
     photo: Photo, file: Path, record: Record, *, text: Mapping[str, str] | None, source: str = TRAINED
 ) -> Path:
-    """Write a result's picture as its record asks for it.
+    """Write a result's picture as its record asks for it, in place of one of that name.
 
     Args:
-        file: whose ending `choose_ending` chose.
+        file: in a folder of the task's own; `choose_ending` chose its ending.
         text, source: as for `write_photo`.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    return write_photo(photo, file, text=text, source=source, original=Path(record.photo), quality=record.quality)
+    return write_photo(
+        photo, file, text=text, source=source, original=Path(record.photo), quality=record.quality, overwrite=True
+    )

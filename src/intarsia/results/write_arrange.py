@@ -13,7 +13,7 @@ from intarsia.progress import tick
 from intarsia.records.arrange import ArrangeRecord
 from intarsia.records.inputs import input_files
 from intarsia.records.scene_folder import own_name
-from intarsia.results.document import add_notes, arrange_json, arrange_png_text, as_json, now, pixel_digest
+from intarsia.results.document import arrange_json, arrange_png_text, as_json, now, pixel_digest, rounds_of_notes
 from intarsia.results.overlay_arrange import colours_of, layout_sheet
 from intarsia.results.picture_format import write_result
 from intarsia.results.staging import mask_picture, png, staging
@@ -118,18 +118,20 @@ def write_arrangement(
     pictures = dict(zip((targets.picture, *targets.others), order, strict=True))
     document = {**arrange_json(result, lead, now()), "picture": targets.picture.name}
     with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
-        for target, index in pictures.items():
-            made = result.pictures[index]
-            own = {
-                "chosen": index,
-                "seed": made.seed,
-                "output_sha256": pixel_digest(made.photo),
-                "picture": target.name,
-            }
-            shown = {**document, **own}
-            text = arrange_png_text(shown, result) if metadata else None
-            tick(0.1)
-            write_result(made.photo, stage / target.name, result.record, text=text)
+        for notes in rounds_of_notes(document, said, in_pictures=metadata):
+            for target, index in pictures.items():
+                made = result.pictures[index]
+                own = {
+                    "chosen": index,
+                    "seed": made.seed,
+                    "output_sha256": pixel_digest(made.photo),
+                    "notes": notes,
+                    "picture": target.name,
+                }
+                shown = {**document, **own}
+                text = arrange_png_text(shown, result) if metadata else None
+                tick(0.1)
+                write_result(made.photo, stage / target.name, result.record, text=text)
         tick(0.45)
         chosen = result.pictures[lead]
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(chosen.blend)))
@@ -138,6 +140,5 @@ def write_arrangement(
         sheet = layout_sheet(result.scene, result.layout, chosen.photo, colours)
         tick(0.9)
         write_bytes_atomically(stage / targets.layout.name, png(sheet))
-        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedArrangement(files=targets, document=document)

@@ -13,7 +13,7 @@ from typing import Any
 from intarsia.files import write_bytes_atomically
 from intarsia.notes import collected
 from intarsia.regions.edit import EditResult
-from intarsia.results.document import add_notes, as_json, edit_json, edit_png_text, now
+from intarsia.results.document import as_json, edit_json, edit_png_text, now, rounds_of_notes
 from intarsia.results.overlay_edit import draw_overlay
 from intarsia.results.picture_format import write_result
 from intarsia.results.staging import mask_picture, png, staging
@@ -138,17 +138,17 @@ def write_edit(
     made_at = now()
     document = {**edit_json(result, lead, made_at), "picture": targets.picture.name}
     with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
-        for target, index in pictures.items():
-            candidate = result.candidates[index]
-            assert candidate.photo is not None
-            shown = {**edit_json(result, index, made_at), "picture": target.name}
-            text = edit_png_text(shown, result) if metadata else None
-            write_result(candidate.photo, stage / target.name, result.record, text=text)
+        for notes in rounds_of_notes(document, said, in_pictures=metadata):
+            for target, index in pictures.items():
+                candidate = result.candidates[index]
+                assert candidate.photo is not None
+                shown = {**edit_json(result, index, made_at), "notes": notes, "picture": target.name}
+                text = edit_png_text(shown, result) if metadata else None
+                write_result(candidate.photo, stage / target.name, result.record, text=text)
         blend = result.candidates[lead].blend
         assert blend is not None
         write_bytes_atomically(stage / targets.mask.name, png(mask_picture(blend)))
         if targets.boxes is not None:
             write_bytes_atomically(stage / targets.boxes.name, png(draw_overlay(result.original, result)))
-        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedEdit(files=files, document=document)

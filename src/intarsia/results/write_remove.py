@@ -17,7 +17,7 @@ from intarsia.notes import collected
 from intarsia.progress import tick
 from intarsia.records.inputs import input_files
 from intarsia.records.remove import RemoveRecord
-from intarsia.results.document import add_notes, as_json, now, remove_json, remove_png_text
+from intarsia.results.document import as_json, now, remove_json, remove_png_text, rounds_of_notes
 from intarsia.results.picture_format import ending_of, write_result
 from intarsia.results.staging import png, staging
 from intarsia.results.targets import check_targets, choose_stem
@@ -108,14 +108,14 @@ def write_removal(
         OutputError: a file cannot be written; then none is there.
     """
     document = remove_json(result, now(), picture=targets.picture.name)
-    text = remove_png_text(document, result) if metadata else None
     replaced = Image.fromarray((result.blend > 0).astype(np.uint8) * 255)
     source = EDITED if result.record.fill in NO_NETWORK else TRAINED
     with collected() as said, staging(targets.picture.parent, overwrite=overwrite) as stage:
-        tick(0.2)
-        write_result(result.photo, stage / targets.picture.name, result.record, text=text, source=source)
+        for _ in rounds_of_notes(document, said, in_pictures=metadata):
+            text = remove_png_text(document, result) if metadata else None
+            tick(0.2)
+            write_result(result.photo, stage / targets.picture.name, result.record, text=text, source=source)
         tick(0.8)
         write_bytes_atomically(stage / targets.mask.name, png(replaced))
-        add_notes(document, said)
         write_bytes_atomically(stage / targets.record.name, as_json(document))
     return SavedRemoval(files=targets, document=document)
