@@ -27,14 +27,19 @@ PYTEST ?=
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 SHARED := --numprocesses $(WORKERS) --dist loadfile
 
+# pip compiles on one core, this on all; else every start would, where Python is told to keep no bytecode. Tests of libraries
+# are left out, which nobody runs, and a file of one for a newer Python does not compile.
+COMPILED := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
+
 .PHONY: setup demo test test-all browser test-ui node script-tools lint-scripts test-scripts check bench clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet "$(TORCH)" -c constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-compile "$(TORCH)" -c constraints.txt
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".[dev]"
+	$(COMPILED)
 	touch $(STAMP)
 
 # The first picture of README.md, from the photographs of the demo.
