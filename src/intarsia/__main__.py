@@ -21,12 +21,12 @@ def start() -> int:
 
         with noting_writes() as written:
             code = main()
+        console.leave(code)
     except KeyboardInterrupt:  # before the command's own handlers are there, or after they have gone
         from intarsia.files import stopped
 
         print(f"intarsia: {stopped(written)}", file=sys.stderr)
         return 130
-    console.leave(code)
     return code
 
 

@@ -285,6 +285,18 @@ def test_threads_at_work_end_with_the_process(threads: int, code: int) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (code, "tidied\n", "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_the_interpreter_ends_changes_nothing(name: str) -> None:
+    code = (
+        "import atexit, os, signal, sys\nimport intarsia.cli.main\nfrom intarsia.__main__ import start\n"
+        f"atexit.register(lambda: os.kill(os.getpid(), signal.{name}))\n"
+        "intarsia.cli.main.main = lambda: print('done') or 3\nsys.exit(start())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "done\n", "")
+
+
 def test_a_current_folder_that_is_gone_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -336,3 +348,13 @@ def test_a_full_device_and_a_reader_that_leaves(edits: Path) -> None:
     with contextlib.closing(os.fdopen(writer, "wb")) as broken:
         done = python("models", stdout=broken, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
+def test_a_signal_ends_the_wait_for_a_thread() -> None:
+    code = (
+        "import os, signal, sys, threading, time\nimport intarsia.cli.main\nfrom intarsia.__main__ import start\n"
+        "def work():\n    time.sleep(0.3)\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(60)\n"
+        "intarsia.cli.main.main = lambda: threading.Thread(target=work).start() or 3\nsys.exit(start())"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGTERM

@@ -149,9 +149,14 @@ def swallow(stream: TextIO) -> None:
 def leave(code: int) -> None:
     """End this process here where threads are still at work; where none is, that is left to the interpreter.
 
-    Its end would stop them in the midst of torch's own code, which aborts the process then.
+    Its end would stop them in the midst of torch's own code, which aborts the process then. Signals that come from now on
+    are not heeded: all is done and said, and they would end it with another code, unless it had to wait for a thread.
     """
-    if not any(thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    if all(thread.daemon for thread in others):
+        for number in ending_signals():
+            signal.signal(number, signal.SIG_IGN)
+    if not any(thread.daemon for thread in others):
         return
     atexit._run_exitfuncs()  # removes temporary folders, among others
     flush()
@@ -173,11 +178,8 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
         stop.asked = True
         signal.default_int_handler(number, frame)
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
     # What is ignored stays so: nohup ignores SIGHUP.
-    former = {number: signal.getsignal(number) for number in numbers}
+    former = {number: signal.getsignal(number) for number in ending_signals()}
     asked = [n for n, handler in former.items() if handler in (signal.SIG_DFL, signal.default_int_handler)]
     for number in asked:
         signal.signal(number, end)
@@ -186,6 +188,13 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
     finally:
         for number in asked:
             signal.signal(number, former[number])
+
+
+def ending_signals() -> list[signal.Signals]:
+    """The signals by which people and systems end a process, of those that are here; none in another thread than the main one."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class NoteHandler(logging.StreamHandler[TextIO]):
