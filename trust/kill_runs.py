@@ -6,6 +6,7 @@ ended then lie in its work, and not in the seconds before.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -96,6 +97,7 @@ def forked(perform: Callable[[], int], place: Path, log: Path) -> int:
         return process
     code = 70
     try:
+        atexit._clear()  # what the suite does at its end is not for a fork to do
         for number in SIGNALS[1:]:
             signal.signal(number, signal.SIG_DFL)
         os.chdir(place)
@@ -121,11 +123,13 @@ def command_line(words: Sequence[str], place: Path, log: Path, before: Callable[
     """The command line in a fork; its process id."""
 
     def perform() -> int:
-        from intarsia.cli.main import main
+        from intarsia.__main__ import start
 
         if before is not None:
             before()
-        return main(list(words))
+        sys.argv = ["intarsia", *words]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as Python begins
+        return start()
 
     return forked(perform, place, log)
 

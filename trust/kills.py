@@ -106,6 +106,14 @@ def undisturbed(place: Path, tasks: Sequence[Task] = TASKS) -> Right:
     return right
 
 
+def is_writing(out: Path) -> bool:
+    """Whether a run's files are being written."""
+    try:
+        return any(out.glob(".intarsia-*/*"))
+    except FileNotFoundError:  # the folder was found, and gone before it was looked into
+        return False
+
+
 def kill_at_random(place: Path, right: Right, tally: Tally, dice: random.Random, *, count: int) -> None:
     """End runs by every signal: half of them at any moment, half of them while their files are written."""
     for number in range(count):
@@ -117,7 +125,7 @@ def kill_at_random(place: Path, right: Right, tally: Tally, dice: random.Random,
         process = trial.started()
         if number % 2:
             until = time.monotonic() + 4 * seconds
-            while time.monotonic() < until and not any(trial.out.glob(".intarsia-*/*")):
+            while time.monotonic() < until and not is_writing(trial.out):
                 time.sleep(0.001)
             time.sleep(dice.uniform(0, 0.03))
         else:
