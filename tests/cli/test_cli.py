@@ -231,7 +231,7 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
 
 
 def test_help_does_little() -> None:
-    """Half a second on a slow machine; counted in calls of functions, which are as many on every machine."""
+    """Counted in calls of functions, which with one Python are as many on every machine: 130,600 with 3.11, 84,900 with 3.13."""
     code = """
 import sys
 from sysconfig import get_paths
