@@ -89,7 +89,7 @@ def edits(photo: str, *flags: str, words: list[str] = WORDS) -> list[str]:
 BAD_INPUT = {
     "missing file": (edits("none.png"), "There is no picture none.png"),
     "folder": (edits("folder"), "folder is a folder"),
-    "text named png": (edits("text.png"), "text.png is not a picture"),
+    "text named png": (edits("text.png"), "text.png is text, not a picture: give the picture itself"),
     "empty file": (edits("empty.png"), "empty.png is empty"),
     "cut off": (edits("cut.png"), "cut off or damaged"),
     "bomb": (edits("bomb.png"), "200,000 x 200,000 pixels"),

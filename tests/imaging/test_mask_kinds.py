@@ -213,7 +213,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "another shape": (lambda: saved(levels()[:, :60]), "60 x 64 pixels, but the photo has 96 x 64, another shape"),
     "float, of both signs": (lambda: saved(levels(3, -5, np.float32), "TIFF"), "levels from -5 to 3"),
     "not numbers": (lambda: saved(np.where(shape(), np.nan, 0).astype(np.float32), "TIFF"), "not finite"),
-    "no picture": (lambda: b"\x93NUMPY\x01\x00v\x00" + b" " * 200, "not a picture"),
+    "no picture": (lambda: b"\x93NUMPY\x01\x00v\x00" + b" " * 200, "no picture of a kind that is known"),
 }
 
 

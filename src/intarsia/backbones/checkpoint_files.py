@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from intarsia.backbones.catalog import SEGMENTERS, SegmenterKind
+from intarsia.backbones.downloads import AGAIN as REMEDY
+from intarsia.backbones.downloads import no_file, refused
 from intarsia.backbones.pipeline_index import LIBRARIES, PipelineIndex, other_pipeline
-from intarsia.backbones.stand_ins import AGAIN as REMEDY
-from intarsia.backbones.stand_ins import no_file, refused
 from intarsia.backbones.text_files import SENTENCEPIECE, read_json, text_fault
 from intarsia.backbones.weight_headers import read_headers, weights_fault
 from intarsia.backbones.weight_sets import WeightSet, folder_weights

@@ -18,8 +18,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from intarsia.backbones.downloads import AGAIN
 from intarsia.backbones.protocols import KnowsNouns, Segmenter
-from intarsia.backbones.stand_ins import AGAIN
 from intarsia.backbones.text_files import read_json
 from intarsia.errors import ModelError
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 from intarsia.backbones.checkpoint_files import DENOISERS, short_reason
 from intarsia.backbones.checkpoint_kind import UNKNOWN, kind_of
-from intarsia.backbones.stand_ins import AGAIN
+from intarsia.backbones.downloads import AGAIN
 from intarsia.backbones.weight_headers import foreign_file, is_gguf, read_header
 from intarsia.errors import MissingExtraError, ModelError, Remedy, Setting
 

@@ -11,7 +11,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from intarsia.backbones.stand_ins import PULL
+from intarsia.backbones.downloads import PULL
 from intarsia.backbones.weight_headers import read_header
 from intarsia.errors import ModelError, Remedy
 

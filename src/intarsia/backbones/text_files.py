@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from intarsia.backbones.stand_ins import AGAIN, ITSELF, START, Fault, no_file, refused, stand_in
+from intarsia.backbones.downloads import AGAIN, ANEW, START, no_file, refused
 from intarsia.errors import ModelError, Remedy
+from intarsia.stand_ins import ITSELF, Fault, stand_in
 
 ANSWERS = frozenset({"error", "errors", "message", "detail", "statusCode", "status", "sha", "cause"})
 """Names in what a server answers in place of a file."""
@@ -54,7 +55,7 @@ def text_fault(file: Path) -> Fault | None:
         content = file.read_bytes()
     except OSError as problem:
         return refused(problem)
-    fault = stand_in(content[:START])
+    fault = stand_in(content[:START], ANEW)
     if fault is not None:
         return fault
     if file.name in SENTENCEPIECE:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from intarsia.backbones.stand_ins import AGAIN, ITSELF, START, WHITE, Fault, no_file, refused, stand_in
+from intarsia.backbones.downloads import AGAIN, ANEW, START, no_file, refused
 from intarsia.errors import Message, ModelError, Remedy, Setting
+from intarsia.stand_ins import ITSELF, WHITE, Fault, stand_in
 
 # The longest header that is read; those of the largest checkpoints have a few hundred kilobytes.
 LONGEST = 32 * 2**20
@@ -166,7 +167,7 @@ def foreign_file(file: Path) -> tuple[str, Remedy] | None:
         raise ModelError(f"{file} {fact}", remedy) from problem
     if len(head) > 8 and head[8:9] == b"{":
         return None
-    fault = stand_in(head)
+    fault = stand_in(head, ANEW)
     if fault is not None:
         fact, remedy = fault
         return f"it {fact}", remedy

@@ -13,6 +13,7 @@ from intarsia.batch.file_names import LEDGER, LOCK
 from intarsia.batch.own_files import PRIOR_MARK, OwnFiles
 from intarsia.errors import Remedy
 from intarsia.file_names import ENDINGS
+from intarsia.imaging.foreign import RESOURCE_FORK
 from intarsia.imaging.formats import HEAD, RAW, READABLE, format_of, why_not_edited
 from intarsia.notes import note
 
@@ -23,9 +24,6 @@ RAW_ENDING = re.compile(r"\.(3fr|arw|cap|crw|dcr|dng|erf|fff|gpr|iiq|kdc|mef|mos
 """Endings of raw pictures whose content begins as a TIFF."""
 
 HEIC = ": HEIC"
-
-RESOURCE_FORK = b"\0\x05\x16\x07"
-"""Begins what macOS writes beside files on other systems' disks."""
 
 HIDDEN = re.compile(
     r"\..*|.*~|~\$.*|#.*#|__macosx|@eadir|@__thumb|[#@]recycle|[#@](recently-)?snapshot|\$recycle\.bin|recycler|lost\+found"

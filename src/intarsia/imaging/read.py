@@ -31,9 +31,11 @@ from PIL.ExifTags import Base
 
 from intarsia.errors import PictureError, Remedy
 from intarsia.imaging import heif
+from intarsia.imaging.codings import PLAINER, rare_coding, too_deep
 from intarsia.imaging.containers.exif import orientation_block
 from intarsia.imaging.containers.pieces import Density, Pieces, SplicedFile
 from intarsia.imaging.decoding import BoundedReader, quiet_libtiff, reason_of
+from intarsia.imaging.foreign import why_not_read
 from intarsia.imaging.formats import HEAD, format_of
 from intarsia.imaging.metadata import (
     TURNS,
@@ -159,8 +161,8 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
                 Remedy("convert it to JPEG or PNG"),
             )
         if kind not in READERS:
-            what = f"is {kind}, which is not supported" if kind else "is not a picture, whatever its name says"
-            raise PictureError(f"{name} {what}: convert it to PNG, JPEG, WebP, TIFF or BMP.")
+            fact, remedy = why_not_read(head)
+            raise PictureError(f"{name} {fact}", remedy)
         if kind == "TIFF":
             quiet_libtiff()
         try:
@@ -187,6 +189,8 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
             raise
         except Exception as problem:  # the decoders raise nearly anything on a damaged file
             log.debug("decoding %s", path, exc_info=True)
+            if (rare := rare_coding(file, kind)) is not None:
+                raise PictureError(f"{name} {rare[0]}", rare[1]) from problem
             raise PictureError(
                 f"{name} cannot be decoded as {kind}{reason_of(problem)}: the file is cut off or damaged. Copy it "
                 "again, or open and save it in another program."
@@ -252,10 +256,7 @@ def check_depth(name: str, picture: Image.Image, head: bytes) -> None:
     elif picture.mode in DEEP_MODES:
         bits = 16
     if bits > 8 or floats:
-        depth = "floating-point numbers" if floats else f"{bits} bits"
-        raise PictureError(
-            f"{name} has {depth} a channel, of which editing would keep 8 bits: convert it to 8 bits a channel."
-        )
+        raise PictureError(f"{name} has {too_deep(bits, floats=floats)}, of which editing would keep 8 bits", PLAINER)
 
 
 def check_range(name: str, pieces: Pieces) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from intarsia.imaging.containers.pieces import (
     MOST,
@@ -25,6 +26,9 @@ APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0
 SCAN, END = 0xDA, 0xD9
 ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
+
+FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""Markers of frames: of the sixteen, three are for tables and extensions."""
 
 LONGEST = 65_533
 """Bytes of a segment besides its marker and length."""
@@ -89,6 +93,28 @@ def take_apart(file: Source) -> Pieces:
     _join_xmp(more, pieces)
     pieces.bare = kept
     return pieces
+
+
+class Frame(NamedTuple):
+    """How a JPEG is coded: the marker that says in which way, bits a channel, and channels."""
+
+    marker: int
+    bits: int
+    channels: int
+
+
+def frame_of(file: Source) -> Frame | None:
+    """A JPEG's frame, by the first header of one; None where it is cut off before."""
+    length, at = length_of(file), 2
+    for _ in range(MOST_PARTS):
+        marker, start = _next_marker(file, at, length)
+        if marker is None or marker in (SCAN, END):
+            return None
+        head = read_at(file, Span(start, 8)) if marker not in ALONE else b""
+        if marker in FRAMES and len(head) == 8:
+            return Frame(marker, head[2], head[7])
+        at = start + (struct.unpack(">H", head[:2])[0] if len(head) >= 2 else 0)
+    return None
 
 
 def _next_marker(file: Source, at: int, length: int) -> tuple[int | None, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +44,10 @@ STRIP = 2**16
 """Bytes of a strip of pixels, about."""
 
 
+FORMS = {1: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "Q"}
+"""Kinds of whole numbers, as `struct` names them."""
+
+
 class Row(NamedTuple):
     """An entry of a file's table, with its 12 bytes (20 in a BigTIFF)."""
 
@@ -72,12 +76,10 @@ def take_apart(file: Source) -> Pieces:
     """
     pieces = Pieces()
     head = read_at(file, Span(0, 16))
-    order = ORDERS.get(head[:2])
-    if order is None or len(head) < 8:
+    layout = layout_of(head)
+    if layout is None:
         return pieces
-    layout = Layout(order, struct.unpack(order + "H", head[2:4])[0] == 43)
-    table = struct.unpack(layout.places, head[8:16] if layout.big else head[4:8])[0]
-    rows, following = read_table(file, layout, table)
+    rows, following = read_table(file, layout, first_table(head, layout))
     if not rows:
         return pieces
     for row in rows:
@@ -93,6 +95,34 @@ def take_apart(file: Source) -> Pieces:
     pieces.exif = _as_block(file, layout, rows, pieces)
     pieces.bare = _bare(file, layout, [row for row in rows if row.tag in STRUCTURE], following, head)
     return pieces
+
+
+def layout_of(head: bytes) -> Layout | None:
+    """How a TIFF writes its tables, from its first bytes."""
+    order = ORDERS.get(head[:2])
+    if order is None or len(head) < 8:
+        return None
+    return Layout(order, struct.unpack(order + "H", head[2:4])[0] == 43)
+
+
+def first_table(head: bytes, layout: Layout) -> int:
+    """Where the first table stands."""
+    return int(struct.unpack(layout.places, head[8:16] if layout.big else head[4:8])[0])
+
+
+def first_numbers(file: Source, tags: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """The whole numbers of some tags of the first table, by tag; what is not there, or no such number, is left out."""
+    head = read_at(file, Span(0, 16))
+    layout = layout_of(head)
+    if layout is None:
+        return {}
+    rows, _ = read_table(file, layout, first_table(head, layout))
+    held = {}
+    for row in rows:
+        form, content = FORMS.get(row.kind), value_of(file, layout, row) if row.tag in tags else None
+        if form is not None and content and row.amount <= 64:
+            held[row.tag] = struct.unpack(f"{layout.order}{row.amount}{form}", content)
+    return held
 
 
 FIELDS = {ICC: "icc", IPTC: "iptc", PHOTOSHOP: "photoshop"}
@@ -131,7 +161,7 @@ def value_of(file: Source, layout: Layout, row: Row) -> bytes | None:
 def _number(file: Source, layout: Layout, row: Row) -> int | None:
     """The whole number in an entry."""
     content = value_of(file, layout, row)
-    form = {1: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "Q"}.get(row.kind)
+    form = FORMS.get(row.kind)
     if form is None or row.amount != 1 or content is None:
         return None
     return int(struct.unpack(layout.order + form, content)[0])

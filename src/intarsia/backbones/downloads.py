@@ -1,7 +1,6 @@
-"""What lies where a checkpoint's file belongs: nothing, half of it, or something else that was saved in its place.
+"""What lies where a checkpoint's file belongs, but for what is in it: nothing, half of it, or what no one may read.
 
-Hubs keep large files behind pointers, ask for a sign-in by a web page, and answer in JSON; downloads break off, and the
-links of a cache outlive what they point to. Each of these is told from a name or a file's first bytes.
+Downloads break off, and the links of a cache outlive what they point to.
 """
 
 from __future__ import annotations
@@ -9,47 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.errors import Remedy
+from intarsia.stand_ins import Fault
 
-Fault = tuple[str, Remedy]
-"""A predicate, "is empty", and what helps."""
-
-AGAIN = Remedy("download the checkpoint again")
-PULL = Remedy("fetch that with git lfs pull, or download the checkpoint again")
-ITSELF = Remedy("download the file itself, signed in if need be")
+ANEW = "download the checkpoint again"
+AGAIN = Remedy(ANEW)
+PULL = Remedy(f"fetch that with git lfs pull, or {ANEW}")
 
 START = 512
 """Bytes at a file's beginning that tell what it is."""
 
 PARTIAL = (".incomplete", ".crdownload", ".part", ".partial", ".download", ".aria2", ".opdownload", ".tmp", ".!qB")
 """Endings that browsers and download programs give to what has not come whole."""
-
-PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script", b"<!--")
-GATES = (
-    b"entry not found",
-    b"repository not found",
-    b"invalid username or password",
-    b"invalid credentials",
-    b"access to ",
-)
-"""Beginnings of a hub's answers in plain text."""
-WHITE = b"\xef\xbb\xbf \t\r\n"
-
-
-def stand_in(head: bytes) -> Fault | None:
-    """What a file is that was saved in the place of another, from its first bytes; None where it may be the other."""
-    text = head.lstrip(WHITE)
-    lowered = text[:200].lower()
-    if not text:
-        return "is empty", AGAIN
-    if text.startswith(b"version https://git-lfs"):
-        return "is a pointer of Git LFS, which names the file that was to be downloaded", PULL
-    if lowered.startswith(PAGES):
-        return "is a web page, not what was to be downloaded", ITSELF
-    if lowered.startswith(GATES):
-        return "is a server's refusal, not what was to be downloaded", ITSELF
-    if not head.strip(b"\0"):
-        return "is nothing but zeros, as a disk or a download leaves it that broke off", AGAIN
-    return None
 
 
 def no_file(file: Path) -> Fault | None:
