@@ -130,6 +130,7 @@ OTHERS: dict[str, tuple[bytes, str, str]] = {
         "macOS",
         "give the one of that name",
     ),
+    "array": (b"\x93NUMPY\1\0v\0{'descr': '|b1'}", "an array of NumPy", "save it as PNG"),
     "base64": (base64.b64encode(saved("JPEG")), r"a picture written as text \(base64\)", "decode it"),
     "data URL": (b"data:image/png;base64,iVBORw0KGgo", r"a picture written as text \(base64\)", "decode it"),
     "words": ("Ein Bild, größer\n".encode() * 90, "text", "give the picture itself"),

@@ -193,7 +193,15 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "black on a transparent layer.*the black is to be repainted or that the rest is",
     ),
     "hole in black": (lambda: saved(layer(0, levels(0, 255))), "black on a transparent layer"),
-    "hole in white": (lambda: saved(layer(255, levels(0, 255))), "partly transparent, and not black under that"),
+    "hole in white": (
+        lambda: saved(layer(255, levels(0, 255))),
+        "white throughout.*the white is to be repainted or that the rest is",
+    ),
+    "white brush over white": (lambda: saved(layer(255, levels())), "white throughout"),
+    "grey under a clear layer": (
+        lambda: saved(layer(levels(200, 255), levels())),
+        "partly transparent, and not black under",
+    ),
     "clear everywhere": (lambda: saved(layer(levels(), levels(0))), "transparent everywhere"),
     "hole in a photo": (
         lambda: saved(np.dstack([photo(), levels(0, 255)])),
@@ -213,7 +221,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "another shape": (lambda: saved(levels()[:, :60]), "60 x 64 pixels, but the photo has 96 x 64, another shape"),
     "float, of both signs": (lambda: saved(levels(3, -5, np.float32), "TIFF"), "levels from -5 to 3"),
     "not numbers": (lambda: saved(np.where(shape(), np.nan, 0).astype(np.float32), "TIFF"), "not finite"),
-    "no picture": (lambda: b"\x93NUMPY\x01\x00v\x00" + b" " * 200, "no picture of a kind that is known"),
+    "no picture": (lambda: b"\x93NUMPY\x01\x00v\x00" + b" " * 200, "array of NumPy"),
 }
 
 

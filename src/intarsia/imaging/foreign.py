@@ -49,6 +49,8 @@ def why_not_read(head: bytes) -> Fault:
             return f"is an archive ({archive}), not a picture", Remedy("unpack it and give a picture of it")
     if head.startswith(RESOURCE_FORK):
         return "is what macOS writes beside a file, not the file", Remedy("give the one of that name without its '._'")
+    if head.startswith(b"\x93NUMPY"):
+        return "is an array of NumPy, not a picture", Remedy("save it as PNG")
     if AS_TEXT.match(head.lstrip()):
         return "is a picture written as text (base64)", Remedy("decode it, or save the picture itself")
     if is_text(head):
