@@ -56,7 +56,7 @@ assert not {{"torch", "scipy", "diffusers", "transformers"}} & set(sys.modules)
     folders = ["folder is a folder", *["folder is a folder without photo.png"] * 3, "folder is a folder"]
     for said, of_folder in zip(range(0, len(lines), 3), folders, strict=True):
         assert lines[said].startswith("intarsia: There is no picture none.png: ")
-        assert "words.png is not a picture" in lines[said + 1] and of_folder in lines[said + 2]
+        assert "words.png is text, not a picture" in lines[said + 1] and of_folder in lines[said + 2]
     assert sorted(path.name for path in folder.iterdir()) == ["folder", "photo.png", "words.png"]
 
 
@@ -75,5 +75,5 @@ assert not {{"torch", "scipy", "diffusers", "transformers"}} & set(sys.modules)
     assert done.returncode == 0, done.stderr
     assert len(lines) == 2 * len(WITH_MASKS)
     assert all(line.startswith("intarsia: There is no picture none.png: ") for line in lines[::2])
-    assert all("words.png is not a picture" in line for line in lines[1::2])
+    assert all("words.png is text, not a picture" in line for line in lines[1::2])
     assert sorted(path.name for path in folder.iterdir()) == ["folder", "photo.png", "words.png"]

@@ -51,6 +51,7 @@ from intarsia.imaging.pages import pages_of
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.unused_alpha import fill_unused_alpha
 from intarsia.notes import note
+from intarsia.places import is_address, missing
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ MAX_PIXELS = 100_000_000
 
 MIN_SIDE = 16
 """Shortest side of a picture that can be edited, in pixels."""
+
+LONGEST_ADDRESS = 500
+"""Characters of an address that a sentence quotes; a longer one holds the picture itself."""
 
 READERS: dict[str, Callable[[io.BufferedReader], Image.Image]] = {
     # The plugins' own classes, not Image.open: it would guess among all formats, and its bomb check is a
@@ -199,7 +203,11 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
 
 def open_file(path: str | Path) -> io.BufferedReader:
     """Open a regular file, or say in a `PictureError` why that is not possible."""
-    if str(path).startswith(("http://", "https://")):
+    if is_address(str(path)):
+        if len(str(path)) > LONGEST_ADDRESS:
+            raise PictureError(
+                f"{str(path)[:40]}... is a picture written as an address, which is not read: save it as a file and give that."
+            )
         raise PictureError(f"{path} is an address, and pictures are not fetched: download it and give the file.")
     try:
         status = Path(path).stat()
@@ -209,11 +217,7 @@ def open_file(path: str | Path) -> io.BufferedReader:
             raise PictureError(f"{path} is not a regular file: save the picture as a file first.")
         return BoundedReader(Path(path).open("rb", 0))
     except FileNotFoundError as problem:
-        if "*" in Path(path).name:
-            advice = "name one, since patterns are not filled in, or give the folder to a batch"
-        else:
-            advice = "check the name and the folder"
-        raise PictureError(f"There is no picture {path}: {advice}.") from problem
+        raise PictureError(f"There is no picture {path}: {missing(str(path))}.") from problem
     except PermissionError as problem:
         raise PictureError(f"The picture {path} may not be read: you lack the permission; allow it first.") from problem
     except (OSError, ValueError) as problem:
