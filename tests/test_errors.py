@@ -16,6 +16,7 @@ from intarsia.errors import (
     ClusterError,
     Command,
     EmptyMaskError,
+    FrontEnd,
     IntarsiaError,
     LayoutError,
     MissingExtraError,
@@ -146,6 +147,17 @@ def test_errors_are_pickled_and_copied_whole(kind: type[IntarsiaError]) -> None:
 
 def test_an_error_without_a_sentence_is_empty() -> None:
     assert str(Cancelled()) == "" and str(pickle.loads(pickle.dumps(Cancelled()))) == ""
+
+
+@pytest.mark.parametrize("front_end", [TERMINAL, PYTHON])
+def test_bytes_of_a_name_that_are_no_text_are_shown_by_their_numbers(front_end: FrontEnd) -> None:
+    problem = PictureError(
+        "There is no picture caf\udce9 \ud83d", Remedy("rename caf\udce9"), Remedy("pass ", Setting("mask"))
+    )
+    for said in (str(problem), problem.message_for(front_end)):
+        assert said.startswith(r"There is no picture caf\udce9 \ud83d: rename caf\udce9, or pass ")
+        said.encode()
+    assert problem.replace("caf\udce9", "tea").parts[0] == "There is no picture tea \ud83d"
 
 
 def test_an_output_error_has_no_error_number() -> None:

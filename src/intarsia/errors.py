@@ -144,8 +144,14 @@ class FrontEnd:
     by_hand: bool = False
 
     def sentence(self, parts: Iterable[Part | Remedy]) -> str:
-        """A fact and its remedies, in one or two sentences."""
-        parts = tuple(parts)
+        """A fact and its remedies, in one or two sentences.
+
+        Halves of characters, as Python has them for bytes of a name that are no UTF-8, are shown by their numbers: no
+        JSON and no console takes them.
+        """
+        return self._sentence(tuple(parts)).encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def _sentence(self, parts: tuple[Part | Remedy, ...]) -> str:
         remedies = [part for part in parts if isinstance(part, Remedy)]
         fact = self.text(part for part in parts if not isinstance(part, Remedy))
         if not remedies:

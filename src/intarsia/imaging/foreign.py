@@ -46,7 +46,7 @@ def why_not_read(head: bytes) -> Fault:
         return fault
     for magic, archive in ARCHIVES.items():
         if head.startswith(magic):
-            return f"is an archive ({archive}), not a picture", Remedy("unpack it and give a picture of it")
+            return f"is an archive ({archive}), not a picture", Remedy("take the picture out of it and give that")
     if head.startswith(RESOURCE_FORK):
         return "is what macOS writes beside a file, not the file", Remedy("give the one of that name without its '._'")
     if head.startswith(b"\x93NUMPY"):
