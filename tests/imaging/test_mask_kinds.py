@@ -133,6 +133,7 @@ MARKED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "opaque RGBA": (lambda: saved(layer(levels(), np.full((64, 96), 255))), ""),
     "white brush on a clear layer": (lambda: saved(layer(levels(), levels())), ""),
+    "white brush over white, nowhere wholly clear": (lambda: saved(layer(255, levels(255, 1))), ""),
     "soft white brush on a clear layer": (lambda: saved(layer(np.where(soft(3) > 0, 255, 0), soft(3))), ""),
     "half opaque white brush": (lambda: saved(layer(levels(), levels(128))), "50% opacity"),
     "faint white brush": (lambda: saved(layer(levels(), levels(60))), "opacity"),

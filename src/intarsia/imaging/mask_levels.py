@@ -206,7 +206,7 @@ def _layer(path: str | Path, stored: StoredMask, alpha: Bytes) -> Bytes:
             f"The mask {path} is transparent everywhere, so that nothing is marked",
             Remedy("paint white what should change"),
         )
-    if levels.min() >= GREY[1]:
+    if clear.any() and levels.min() >= GREY[1]:
         raise RegionError(
             f"The mask {path} is white throughout and partly transparent, which could mean that the white is to be repainted "
             "or that the rest is: save it in plain black and white, white where to repaint."
