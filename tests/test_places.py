@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,33 +11,34 @@ from PIL import Image
 from intarsia.batch.jobs import read_jobs
 from intarsia.errors import PictureError
 from intarsia.imaging.read import read_photo
-from intarsia.places import in_list, is_address, missing
+from intarsia.places import in_list, missing, no_file
 from tests.imaging.image_files import noise, save
 
 CHECK = "check the name and the folder"
+ADDRESS, ITSELF = "is an address, and nothing is fetched", "is a picture written as text"
 
 
 @pytest.mark.parametrize(
-    ("text", "is_one"),
+    ("text", "told"),
     [
-        ("https://example.org/a.png", True),
-        ("HTTP://example.org/a.png", True),
-        ("s3://bucket/a.png", True),
-        ("gs://bucket/a.png", True),
-        ("ftp://host/a.png", True),
-        ("data:image/png;base64,iVBORw0KGgo=", True),
-        ("data:,words", True),
-        ("file:///home/a.png", False),
-        ("C:/photos/a.png", False),
-        ("C://photos/a.png", False),
-        ("data/a.png", False),
-        ("data:a.png", False),
-        ("photos:a.png", False),
-        ("a.png", False),
+        ("https://example.org/a.png", ADDRESS),
+        ("HTTP://example.org/a.png", ADDRESS),
+        ("s3://bucket/a.png", ADDRESS),
+        ("gs://bucket/a.png", ADDRESS),
+        ("ftp://host/a.png", ADDRESS),
+        ("data:image/png;base64,iVBORw0KGgo=", ITSELF),
+        ("data:,words", ITSELF),
+        ("file:///home/a.png", ""),
+        ("C:/photos/a.png", ""),
+        ("C://photos/a.png", ""),
+        ("data/a.png", ""),
+        ("data:a.png", ""),
+        ("photos:a.png", ""),
+        ("a.png", ""),
     ],
 )
-def test_addresses_are_told_from_paths(text: str, is_one: bool) -> None:
-    assert is_address(text) == is_one
+def test_addresses_are_told_from_paths(text: str, told: str) -> None:
+    assert told in no_file(text) and bool(told) == bool(no_file(text))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +74,8 @@ def test_the_sentences_of_pictures_say_so(tmp_path: Path, monkeypatch: pytest.Mo
     Path("a.png").write_bytes(b"")
     for path, said in {
         "'a.png'": "There is no picture 'a.png': a.png is there, without the signs around it.",
-        "s3://bucket/a.png": "s3://bucket/a.png is an address, and pictures are not fetched: download it and give the file.",
-        "data:image/png;base64," + "A" * 9000: "is a picture written as an address, which is not read",
+        "s3://bucket/a.png": "'s3://bucket/a.png' is an address, and nothing is fetched: download it and give the file.",
+        "data:image/png;base64," + "A" * 9000: "is a picture written as text: save it as a file and give that.",
         "file:///a.png": "There is no picture file:///a.png: give its path, /a.png, and no address.",
     }.items():
         with pytest.raises(PictureError) as refused:
@@ -86,7 +88,8 @@ def test_the_sentences_of_pictures_say_so(tmp_path: Path, monkeypatch: pytest.Mo
     [
         (r"in\a.png", False, "in/a.png"),
         (r".\a.png", False, "./a.png"),
-        (r"in\b.png", False, r"in\b.png"),
+        (r"in\b.png", False, "in/b.png"),
+        (r"..\a.png", False, "../a.png"),
         (r"odd\name.png", False, r"odd\name.png"),  # as a file may be called here
         ("~/a.png", True, "/home/me/a.png"),
         ("~/a.png", False, "~/a.png"),
@@ -105,6 +108,21 @@ def test_on_windows_a_list_is_read_as_it_stands() -> None:
     assert in_list(r"in\a.png", "/", home=False, exists=lambda name: "\\" not in name, system="nt") == r"in\a.png"
 
 
+@pytest.mark.parametrize("name", [r"..\{}", r"in\..\..\{}", r"..\outside\{}", "~/{}"])
+def test_a_list_does_not_tell_what_lies_outside_its_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "outside" / "lists"
+    folder.mkdir(parents=True)
+    (folder.parent / "secret").write_bytes(b"")
+    problems = []
+    for each in ("secret", "absent"):
+        (folder / "jobs.jsonl").write_text(
+            json.dumps({"photo": name.format(each), "source": "cat", "prompt": "a dog"}), "utf-8"
+        )
+        (job,) = read_jobs(folder / "jobs.jsonl")
+        problems.append(job.problem.replace(each, "") if job.problem else None)
+    assert problems[0] == problems[1] and (problems[0] is None) == name.startswith("~")
+
+
 def test_a_list_of_another_system_finds_its_pictures(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     save(tmp_path / "in" / "a.png", Image.fromarray(noise(32, 24)))
@@ -114,6 +132,6 @@ def test_a_list_of_another_system_finds_its_pictures(tmp_path: Path) -> None:
     assert found.record is not None and found.record.photo == str(tmp_path / "in" / "a.png")
     assert elsewhere.record is None
     assert elsewhere.problem == (
-        "Row 3 gives photo as 'https://example.org/a.png', an address, and nothing is fetched: download it and give "
+        "Row 3 gives photo as 'https://example.org/a.png', which is an address, and nothing is fetched: download it and give "
         "the file."
     )

@@ -19,10 +19,15 @@ AROUND = "'\"\u2018\u2019\u201c\u201d\u00ab\u00bb \t\r\n\u00a0\u200b\u200e\u200f
 Exists = Callable[[str], bool]
 
 
-def is_address(text: str) -> bool:
-    """Whether a text is the address of something elsewhere, or the thing itself ("data:"); "file:" is neither."""
+def no_file(text: str) -> str:
+    """Why a text is no path, as the rest of a sentence: an address, or a picture itself ("data:"); empty for a path, and for
+    "file:", which is one."""
     found = SCHEME.match(text)
-    return found is not None and (found[1] or "").lower() != "file"
+    if found is None or (found[1] or "").lower() == "file":
+        return ""
+    if found[1] is None:
+        return "is a picture written as text: save it as a file and give that."
+    return "is an address, and nothing is fetched: download it and give the file."
 
 
 def missing(path: str, *, exists: Exists = os.path.lexists, system: str = os.name) -> str:
@@ -50,6 +55,8 @@ def missing(path: str, *, exists: Exists = os.path.lexists, system: str = os.nam
 def in_list(name: str, folder: str, *, home: bool, exists: Exists = os.path.lexists, system: str = os.name) -> str:
     """A path of a list, as this system reads it: the list may come from another, and no shell fills in its home folder.
 
+    What it becomes depends on no file but the one of that very name: nobody learns by it what else is there.
+
     Args:
         folder: that the path is meant in.
         home: whether "~" is filled in, where the folder has nothing of that name.
@@ -58,7 +65,4 @@ def in_list(name: str, folder: str, *, home: bool, exists: Exists = os.path.lexi
         return name
     if home and name.startswith(("~/", "~\\")):
         name = os.path.expanduser(name)  # noqa: PTH111  # as for flags
-    turned = name.replace("\\", "/")
-    if system != "nt" and turned != name and exists(os.path.join(folder, turned)):  # noqa: PTH118
-        return turned
-    return name
+    return name if system == "nt" else name.replace("\\", "/")

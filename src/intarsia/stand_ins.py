@@ -25,6 +25,11 @@ GATES = (
 WHITE = b"\xef\xbb\xbf \t\r\n"
 
 
+def pull(again: str) -> Remedy:
+    """What helps who has the pointer of Git LFS in place of a file."""
+    return Remedy(f"fetch that with git lfs pull, or {again}")
+
+
 def stand_in(head: bytes, again: str) -> Fault | None:
     """What a file is that was saved in the place of another, from its first bytes; None where it may be the other.
 
@@ -36,10 +41,7 @@ def stand_in(head: bytes, again: str) -> Fault | None:
     if not text:
         return "is empty", Remedy(again)
     if text.startswith(b"version https://git-lfs"):
-        return (
-            "is a pointer of Git LFS, which names the file that was to be downloaded",
-            Remedy(f"fetch that with git lfs pull, or {again}"),
-        )
+        return "is a pointer of Git LFS, which names the file that was to be downloaded", pull(again)
     if lowered.startswith(PAGES):
         return "is a web page, not what was to be downloaded", ITSELF
     if lowered.startswith(GATES):

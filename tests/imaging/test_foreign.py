@@ -203,7 +203,6 @@ def tiff(
     light: int = 2,
     packed: int = 1,
     order: Literal["<", ">"] = "<",
-    bits: int | None = None,
 ) -> bytes:
     """A TIFF of one strip, of numbers in any form.
 
@@ -214,11 +213,10 @@ def tiff(
     """
     height, width, channels = pixels.shape
     raw = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
-    each = bits or 8 * pixels.dtype.itemsize
     entries = [
         (256, "I", [width]),
         (257, "I", [height]),
-        (258, "H", [each] * channels),
+        (258, "H", [8 * pixels.dtype.itemsize] * channels),
         (259, "H", [packed]),
         (262, "H", [light]),
         (273, "I", [0]),

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from intarsia.errors import Remedy
-from intarsia.stand_ins import Fault
+from intarsia.stand_ins import Fault, pull
 
 ANEW = "download the checkpoint again"
 AGAIN = Remedy(ANEW)
-PULL = Remedy(f"fetch that with git lfs pull, or {ANEW}")
+PULL = pull(ANEW)
 
 START = 512
 """Bytes at a file's beginning that tell what it is."""

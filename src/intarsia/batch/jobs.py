@@ -24,7 +24,7 @@ from intarsia.errors import IntarsiaError, RecordError, Remedy, Setting
 from intarsia.file_names import safe_name
 from intarsia.files import file_digest
 from intarsia.notes import note
-from intarsia.places import in_list, is_address
+from intarsia.places import in_list, no_file
 from intarsia.records.inputs import PATH_SETTINGS, Record, input_files, split_mask, with_files
 from intarsia.records.remove import describe_removed
 from intarsia.records.serialize import from_json, shortened
@@ -334,10 +334,8 @@ def _with_absolute_paths(record: Record, base: Path, where: str, confined: bool)
     root = real_path(base)
     whole = {}
     for setting, name in input_files(record).items():
-        if is_address(name):
-            raise RecordError(
-                f"{where} gives {setting} as {shortened(name)}, an address, and nothing is fetched: download it and give the file."
-            )
+        if fault := no_file(name):
+            raise RecordError(f"{where} gives {setting} as {shortened(name)}, which {fault}")
         path = real_path(root / in_list(name, str(root), home=not confined))
         if confined and path != root and root not in path.parents:
             raise RecordError(

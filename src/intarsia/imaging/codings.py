@@ -27,7 +27,6 @@ METHODS = {
     9: "JBIG",
     10: "JBIG",
     32766: "NeXT's way",
-    32895: "a way of printing",
     32908: "Pixar's way",
     32909: "Pixar's way",
     33003: "JPEG 2000",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from intarsia.errors import Remedy
-from intarsia.imaging.formats import FILM, SOUND, format_of
+from intarsia.imaging.formats import FILM, SOUND
 from intarsia.stand_ins import Fault, stand_in
 
 CONVERT = Remedy("convert it to PNG, JPEG, WebP, TIFF or BMP")
@@ -30,13 +30,13 @@ AS_TEXT = re.compile(rb"data:image/|/9j/[\w+/=\s]{40}|iVBORw0KGgo|UklGR[\w+/=\s]
 UNPRINTABLE = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 
 
-def why_not_read(head: bytes) -> Fault:
+def why_not_read(head: bytes, kind: str) -> Fault:
     """What a file is instead of a picture that is read.
 
     Args:
         head: at least its first 1,024 bytes, or all of it.
+        kind: what `format_of` calls it.
     """
-    kind = format_of(head)
     if kind.startswith((FILM, SOUND)):
         one = "save the one of its pictures that is meant as PNG or JPEG" if kind.startswith(FILM) else "give a picture"
         return f"is {kind}, not a picture", Remedy(one)

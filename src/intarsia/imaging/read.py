@@ -51,7 +51,8 @@ from intarsia.imaging.pages import pages_of
 from intarsia.imaging.photo import Photo
 from intarsia.imaging.unused_alpha import fill_unused_alpha
 from intarsia.notes import note
-from intarsia.places import is_address, missing
+from intarsia.places import missing, no_file
+from intarsia.records.serialize import shortened
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,6 @@ MAX_PIXELS = 100_000_000
 
 MIN_SIDE = 16
 """Shortest side of a picture that can be edited, in pixels."""
-
-LONGEST_ADDRESS = 500
-"""Characters of an address that a sentence quotes; a longer one holds the picture itself."""
 
 READERS: dict[str, Callable[[io.BufferedReader], Image.Image]] = {
     # The plugins' own classes, not Image.open: it would guess among all formats, and its bomb check is a
@@ -165,7 +163,7 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
                 Remedy("convert it to JPEG or PNG"),
             )
         if kind not in READERS:
-            fact, remedy = why_not_read(head)
+            fact, remedy = why_not_read(head, kind)
             raise PictureError(f"{name} {fact}", remedy)
         if kind == "TIFF":
             quiet_libtiff()
@@ -203,12 +201,8 @@ def open_pieces(path: str | Path, *, any_depth: bool = False) -> Iterator[tuple[
 
 def open_file(path: str | Path) -> io.BufferedReader:
     """Open a regular file, or say in a `PictureError` why that is not possible."""
-    if is_address(str(path)):
-        if len(str(path)) > LONGEST_ADDRESS:
-            raise PictureError(
-                f"{str(path)[:40]}... is a picture written as an address, which is not read: save it as a file and give that."
-            )
-        raise PictureError(f"{path} is an address, and pictures are not fetched: download it and give the file.")
+    if fault := no_file(str(path)):
+        raise PictureError(f"{shortened(str(path))} {fault}")
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):

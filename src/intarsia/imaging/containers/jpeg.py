@@ -96,11 +96,10 @@ def take_apart(file: Source) -> Pieces:
 
 
 class Frame(NamedTuple):
-    """How a JPEG is coded: the marker that says in which way, bits a channel, and channels."""
+    """How a JPEG is coded: the marker that says in which way, and bits a channel."""
 
     marker: int
     bits: int
-    channels: int
 
 
 def frame_of(file: Source) -> Frame | None:
@@ -110,9 +109,9 @@ def frame_of(file: Source) -> Frame | None:
         marker, start = _next_marker(file, at, length)
         if marker is None or marker in (SCAN, END):
             return None
-        head = read_at(file, Span(start, 8)) if marker not in ALONE else b""
-        if marker in FRAMES and len(head) == 8:
-            return Frame(marker, head[2], head[7])
+        head = read_at(file, Span(start, 3)) if marker not in ALONE else b""
+        if marker in FRAMES and len(head) == 3:
+            return Frame(marker, head[2])
         at = start + (struct.unpack(">H", head[:2])[0] if len(head) >= 2 else 0)
     return None
 

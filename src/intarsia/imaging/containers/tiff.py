@@ -47,6 +47,9 @@ STRIP = 2**16
 FORMS = {1: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "Q"}
 """Kinds of whole numbers, as `struct` names them."""
 
+MOST_NUMBERS = 64
+"""Numbers of an entry that are read: a channel has one each."""
+
 
 class Row(NamedTuple):
     """An entry of a file's table, with its 12 bytes (20 in a BigTIFF)."""
@@ -117,12 +120,8 @@ def first_numbers(file: Source, tags: Collection[int]) -> dict[int, tuple[int, .
     if layout is None:
         return {}
     rows, _ = read_table(file, layout, first_table(head, layout))
-    held = {}
-    for row in rows:
-        form, content = FORMS.get(row.kind), value_of(file, layout, row) if row.tag in tags else None
-        if form is not None and content and row.amount <= 64:
-            held[row.tag] = struct.unpack(f"{layout.order}{row.amount}{form}", content)
-    return held
+    found = ((row.tag, _numbers(file, layout, row)) for row in rows if row.tag in tags)
+    return {tag: numbers for tag, numbers in found if numbers}
 
 
 FIELDS = {ICC: "icc", IPTC: "iptc", PHOTOSHOP: "photoshop"}
@@ -160,11 +159,16 @@ def value_of(file: Source, layout: Layout, row: Row) -> bytes | None:
 
 def _number(file: Source, layout: Layout, row: Row) -> int | None:
     """The whole number in an entry."""
-    content = value_of(file, layout, row)
-    form = FORMS.get(row.kind)
-    if form is None or row.amount != 1 or content is None:
-        return None
-    return int(struct.unpack(layout.order + form, content)[0])
+    numbers = _numbers(file, layout, row)
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _numbers(file: Source, layout: Layout, row: Row) -> tuple[int, ...]:
+    """The whole numbers in an entry; none where it holds others, or more than any tag that is asked for."""
+    form, content = FORMS.get(row.kind), value_of(file, layout, row)
+    if form is None or content is None or row.amount > MOST_NUMBERS:
+        return ()
+    return struct.unpack(f"{layout.order}{row.amount}{form}", content)
 
 
 def _density(file: Source, layout: Layout, rows: list[Row]) -> Density | None:
