@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from trust.fuzz_cases import Case, photo
+from trust.fuzz_cases import BOX, OUT, Case, photo
 from trust.fuzz_seeds import picture_seeds, png_chunk, saved, scene, tiff
 from trust.fuzz_weights import CONCEPTS, WEIGHTS, document, draft, ledger, packed, weights_file
 
@@ -117,6 +117,14 @@ KEPT: dict[str, Case] = {
     ),
     "JPEG with noise in its pixels, edited": picture("a.jpg", noisy_jpeg(), "written"),
     "JPEG cut within its header": picture("a.jpg", picture_seeds()["JPEG"][0][:4]),
+    "archive named as a picture": picture("a.png", b"PK\3\4" + bytes(60)),
+    "mask whose name is no text": Case(
+        format="settings",
+        reader="flags",
+        files={"photo.png": photo()},
+        argv=("remove", "photo.png", *BOX, "--avoid", "\udc80", *OUT),
+        how="name",
+    ),
     "TIFF of spoilt LZW": picture("a.tif", spoilt_tiff("tiff_lzw")),
     "TIFF of spoilt PackBits": picture("a.tif", spoilt_tiff("packbits")),
     "TIFF of a spoilt fax": picture("a.tif", spoilt_tiff("group4", "1")),
